@@ -1,0 +1,73 @@
+namespace Grid.Models.Operations;
+
+/// <summary>A [Rows, Columns] bf16 matrix in the device's own packed layout; y = x * W^T.</summary>
+public abstract class WeightMatrix(string name, int rows, int columns) : IDisposable
+{
+    /// <summary>The checkpoint's tensor name(s).</summary>
+    public string Name { get; } = name;
+
+    /// <summary>Outputs (N).</summary>
+    public int Rows { get; } = rows;
+
+    /// <summary>Inputs (K).</summary>
+    public int Columns { get; } = columns;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Frees the device memory.</summary>
+    protected virtual void Dispose(bool disposing)
+    {
+    }
+}
+
+/// <summary>A bf16 weight vector (norm scales), widened to fp32 where it is used.</summary>
+public abstract class WeightVector(string name, int length)
+{
+    public string Name { get; } = name;
+
+    public int Length { get; } = length;
+}
+
+/// <summary>Working memory: up to MaxRows rows of Width bf16 values.</summary>
+public abstract class Activation(int maxRows, int width)
+{
+    public int MaxRows { get; } = maxRows;
+
+    public int Width { get; } = width;
+}
+
+/// <summary>fp32 logits, up to MaxRows rows of Width (vocabulary) values.</summary>
+public abstract class LogitsBuffer(int maxRows, int width)
+{
+    public int MaxRows { get; } = maxRows;
+
+    public int Width { get; } = width;
+}
+
+/// <summary>
+/// Keys and values of all layers in pages of <see cref="Grid.Numerics.AttentionLayout.BlockTokens"/> tokens. A page id
+/// names the same slot in every layer. Unused slots hold zeros.
+/// </summary>
+public abstract class KvCache(int layers, int kvHeads, int headDim, int pages)
+{
+    public int Layers { get; } = layers;
+
+    public int KvHeads { get; } = kvHeads;
+
+    public int HeadDim { get; } = headDim;
+
+    public int Pages { get; } = pages;
+}
+
+/// <summary>cos and sin for positions [0, Positions) and HeadDim/2 frequencies, fp32.</summary>
+public abstract class RotaryTable(int positions, int headDim)
+{
+    public int Positions { get; } = positions;
+
+    public int HeadDim { get; } = headDim;
+}

@@ -1,0 +1,86 @@
+namespace Grid.Models.Operations;
+
+/// <summary>
+/// The only seam between models and hardware: the operations of the numeric contract (see the README of Grid.Numerics)
+/// on one device. Implementations agree bit for bit. Calls are made from one thread, in order; between
+/// <see cref="BeginStep"/> calls they all refer to the same <see cref="BatchLayout"/>, whose rows are the first RowCount
+/// rows of every activation.
+/// </summary>
+public interface IOperations : IDisposable
+{
+    /// <summary>The device in words, for logs and status.</summary>
+    string DeviceDescription { get; }
+
+    // ---- Load time -------------------------------------------------------------------------------------------
+
+    /// <summary>Uploads matrices with equal Columns, stacked by rows into one (q, k and v).</summary>
+    WeightMatrix UploadMatrix(params ReadOnlySpan<TensorSource> parts);
+
+    /// <summary>Uploads gate and up, [N, K] each, for <see cref="ProjectGatedSilu"/>; Rows of the result is N.</summary>
+    WeightMatrix UploadGatedMatrix(TensorSource gate, TensorSource up);
+
+    /// <summary>Uploads a vector.</summary>
+    WeightVector UploadVector(TensorSource source);
+
+    /// <summary>Uploads fp32 cos and sin, [positions, headDim/2] each, row-major.</summary>
+    RotaryTable UploadRotary(ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int positions, int headDim);
+
+    /// <summary>Allocates working memory.</summary>
+    Activation AllocateActivation(int maxRows, int width);
+
+    /// <summary>Allocates a logits buffer.</summary>
+    LogitsBuffer AllocateLogits(int maxRows, int width);
+
+    /// <summary>Allocates zeroed KV pages.</summary>
+    KvCache AllocateKvCache(int layers, int kvHeads, int headDim, int pages);
+
+    /// <summary>Bytes of device memory one KV page takes for these dimensions.</summary>
+    long KvPageBytes(int layers, int kvHeads, int headDim);
+
+    // ---- One step --------------------------------------------------------------------------------------------
+
+    /// <summary>Takes the batch that the following calls work on.</summary>
+    void BeginStep(BatchLayout batch);
+
+    /// <summary>output[r] = table[TokenIds[r]]; the table is an uploaded [vocabulary, width] matrix.</summary>
+    void Embed(WeightMatrix table, Activation output);
+
+    /// <summary>output[r] = bf16(x * (1/sqrt(mean(x^2) + epsilon)) * w), row reduction in the contract's tree.</summary>
+    void RmsNorm(Activation input, WeightVector weight, float epsilon, Activation output);
+
+    /// <summary>output = bf16(input * W^T).</summary>
+    void Project(Activation input, WeightMatrix weight, Activation output);
+
+    /// <summary>residual = bf16(float(residual) + input * W^T).</summary>
+    void ProjectAdd(Activation input, WeightMatrix weight, Activation residual);
+
+    /// <summary>output = bf16(silu(input * Gate^T) * (input * Up^T)).</summary>
+    void ProjectGatedSilu(Activation input, WeightMatrix gateUp, Activation output);
+
+    /// <summary>
+    /// qkv rows are [q heads | k heads | v heads] of headDim each. Normalises every q and k head (when weights are
+    /// given), rotates them (halves convention: element i pairs with i + headDim/2), rounds once to bf16, leaves q in
+    /// place and writes k and v into the layer's pages.
+    /// </summary>
+    void RotateAndStore(
+        Activation qkv, int queryHeads, WeightVector? queryNorm, WeightVector? keyNorm, float epsilon,
+        RotaryTable rotary, KvCache cache, int layer);
+
+    /// <summary>Causal attention of every row's q heads (in qkv) over the layer's pages up to the row's own position;
+    /// output rows are [queryHeads * headDim].</summary>
+    void Attend(Activation qkv, int queryHeads, float scale, KvCache cache, int layer, Activation output);
+
+    /// <summary>logits[i] = hidden[LogitRows[first + i]] * W^T in fp32 for i in [0, count).</summary>
+    void ComputeLogits(Activation hidden, WeightMatrix head, int first, int count, LogitsBuffer logits);
+
+    /// <summary>Samples or scores rows of the logits buffer, each by its own parameters.</summary>
+    void Sample(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows, Span<SampledToken> results);
+
+    // ---- Tests and tools -------------------------------------------------------------------------------------
+
+    /// <summary>Copies the first rows of an activation to the host as bf16 bits.</summary>
+    void Read(Activation source, int rows, Span<ushort> destination);
+
+    /// <summary>Copies the first rows of a logits buffer to the host.</summary>
+    void Read(LogitsBuffer source, int rows, Span<float> destination);
+}
