@@ -1,0 +1,60 @@
+using Grid.Text;
+
+namespace Grid.Sequences;
+
+/// <summary>The gateway's door to the grid.</summary>
+public interface ISequenceService
+{
+    /// <summary>Models that at least one live worker serves, by id; empty while none does.</summary>
+    IReadOnlyList<ServedModel> Models { get; }
+
+    /// <summary>
+    /// Starts a sequence. Throws <see cref="GridRequestException"/> for a request that cannot run (names field, value
+    /// and rule) or that the grid refuses for load.
+    /// </summary>
+    Task<IRunningSequence> StartAsync(SequenceSpec spec, CancellationToken cancellationToken);
+
+    /// <summary>Drops unleased prefix-cache pages on every worker; returns how many workers did.</summary>
+    Task<int> FlushCacheAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>A sequence under way. Disposing it before its end cancels it.</summary>
+public interface IRunningSequence : IAsyncDisposable
+{
+    Guid Id { get; }
+
+    /// <summary>The prompt as ids, known from the start.</summary>
+    IReadOnlyList<int> PromptIds { get; }
+
+    /// <summary>Prompt tokens found in the prefix cache; final once the first update has been read.</summary>
+    int CachedTokens { get; }
+
+    /// <summary>The updates, once, to the last.</summary>
+    IAsyncEnumerable<SequenceUpdate> ReadUpdatesAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>A model as clients see it.</summary>
+/// <param name="Id">The name clients use.</param>
+/// <param name="NumericsId">Contract version and model digest: equal ids give equal bits.</param>
+/// <param name="MaxContextTokens">Prompt and output together.</param>
+/// <param name="Text">Tokenizer and chat template.</param>
+/// <param name="Created">When the first worker serving it came up.</param>
+public sealed record ServedModel(string Id, string NumericsId, int MaxContextTokens, TextModel Text, DateTimeOffset Created);
+
+/// <summary>A request refused: what the client is told.</summary>
+public sealed class GridRequestException(GridRefusal refusal, string? parameter, string message) : Exception(message)
+{
+    public GridRefusal Refusal { get; } = refusal;
+
+    /// <summary>The field at fault.</summary>
+    public string? Parameter { get; } = parameter;
+}
+
+/// <summary>Kinds of refusal; the gateway maps them to 400, 404, 429 and 503.</summary>
+public enum GridRefusal
+{
+    InvalidRequest,
+    ModelNotFound,
+    Overloaded,
+    Unavailable,
+}
