@@ -39,6 +39,10 @@ public interface IOperations : IDisposable
 
     // ---- One step --------------------------------------------------------------------------------------------
 
+    /// <summary>Fills whole pages with zeros in every layer. The engine calls it for every page that is used again,
+    /// before the pass that first writes it, so that unused slots hold zeros.</summary>
+    void ClearPages(KvCache cache, ReadOnlySpan<int> pages);
+
     /// <summary>Takes the batch that the following calls work on.</summary>
     void BeginStep(BatchLayout batch);
 
