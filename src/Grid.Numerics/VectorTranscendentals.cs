@@ -1,0 +1,149 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace Grid.Numerics;
+
+/// <summary>
+/// The fp32 functions of <see cref="Transcendentals"/> on vectors: the same operations in the same order, so the same bits
+/// (of NaN only that it is NaN). Without hardware support the runtime emulates each operation, with the same bits still.
+/// </summary>
+public static class VectorTranscendentals
+{
+    /// <summary><see cref="Transcendentals.Exp2(float)"/> of every element.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Exp2(Vector512<float> x)
+    {
+        var lowest = Vector512.Create(Transcendentals.Exp2Lowest);
+        var highest = Vector512.Create(Transcendentals.Exp2Highest);
+        var shift = Vector512.Create(Transcendentals.RoundingShift);
+
+        // Selections, not Min and Max: those differ between instruction sets when an operand is NaN.
+        Vector512<float> c = Vector512.ConditionalSelect(Vector512.LessThan(x, lowest), lowest, x);
+        c = Vector512.ConditionalSelect(Vector512.GreaterThan(c, highest), highest, c);
+
+        Vector512<float> shifted = c + shift;
+        Vector512<int> n = shifted.AsInt32() - Vector512.Create(Transcendentals.RoundingShiftBits);
+        Vector512<float> f = c - (shifted - shift);
+
+        Vector512<float> p = Vector512.Create(Transcendentals.E6);
+        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(Transcendentals.E5));
+        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(Transcendentals.E4));
+        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(Transcendentals.E3));
+        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(Transcendentals.E2));
+        p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(Transcendentals.E1));
+        p = Vector512.FusedMultiplyAdd(p, f, Vector512<float>.One);
+
+        Vector512<int> half = n >> 1;
+        return p * PowerOfTwo(half) * PowerOfTwo(n - half);
+    }
+
+    /// <summary><see cref="Transcendentals.Log2(float)"/> of every element.</summary>
+    public static Vector512<float> Log2(Vector512<float> x)
+    {
+        Vector512<float> subnormal = Vector512.LessThan(x, Vector512.Create(Transcendentals.SmallestNormal));
+        Vector512<float> y = Vector512.ConditionalSelect(subnormal, x * Vector512.Create(Transcendentals.SubnormalScale), x);
+        Vector512<float> bias = subnormal & Vector512.Create(Transcendentals.SubnormalExponent);
+
+        Vector512<int> bits = y.AsInt32();
+        Vector512<int> e = (bits - Vector512.Create(Transcendentals.SqrtHalfBits)) >> 23;
+        Vector512<float> f = (bits - (e << 23)).AsSingle() - Vector512<float>.One;
+
+        Vector512<float> q = Vector512.Create(Transcendentals.L9);
+        q = Vector512.FusedMultiplyAdd(q, f, Vector512.Create(Transcendentals.L8));
+        q = Vector512.FusedMultiplyAdd(q, f, Vector512.Create(Transcendentals.L7));
+        q = Vector512.FusedMultiplyAdd(q, f, Vector512.Create(Transcendentals.L6));
+        q = Vector512.FusedMultiplyAdd(q, f, Vector512.Create(Transcendentals.L5));
+        q = Vector512.FusedMultiplyAdd(q, f, Vector512.Create(Transcendentals.L4));
+        q = Vector512.FusedMultiplyAdd(q, f, Vector512.Create(Transcendentals.L3));
+        q = Vector512.FusedMultiplyAdd(q, f, Vector512.Create(Transcendentals.L2));
+        q = Vector512.FusedMultiplyAdd(q, f, Vector512.Create(Transcendentals.L1));
+        q = Vector512.FusedMultiplyAdd(q, f, Vector512.Create(Transcendentals.L0));
+        q = Vector512.FusedMultiplyAdd(q, f, Vector512.Create(Transcendentals.LLow));
+        Vector512<float> log = Vector512.FusedMultiplyAdd(f, Vector512.Create(Transcendentals.LHigh), f * q);
+        Vector512<float> result = Vector512.ConvertToSingle(e) + bias + log;
+
+        // Zero, infinity and what has no logarithm: the arithmetic above gave no meaning to these.
+        Vector512<float> zero = Vector512<float>.Zero;
+        var infinity = Vector512.Create(float.PositiveInfinity);
+        result = Vector512.ConditionalSelect(Vector512.GreaterThan(x, zero), result, Vector512.Create(float.NaN));
+        result = Vector512.ConditionalSelect(Vector512.Equals(x, zero), -infinity, result);
+        return Vector512.ConditionalSelect(Vector512.Equals(x, infinity), infinity, result);
+    }
+
+    /// <summary><see cref="Transcendentals.Silu"/> of every element.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Silu(Vector512<float> x) =>
+        x / (Vector512<float>.One + Exp2(x * Vector512.Create(-Transcendentals.Log2E)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> PowerOfTwo(Vector512<int> n) => ((n + Vector512.Create(127)) << 23).AsSingle();
+
+    /// <summary><see cref="Transcendentals.Exp2(float)"/> of every element.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Exp2(Vector256<float> x)
+    {
+        var lowest = Vector256.Create(Transcendentals.Exp2Lowest);
+        var highest = Vector256.Create(Transcendentals.Exp2Highest);
+        var shift = Vector256.Create(Transcendentals.RoundingShift);
+
+        // Selections, not Min and Max: those differ between instruction sets when an operand is NaN.
+        Vector256<float> c = Vector256.ConditionalSelect(Vector256.LessThan(x, lowest), lowest, x);
+        c = Vector256.ConditionalSelect(Vector256.GreaterThan(c, highest), highest, c);
+
+        Vector256<float> shifted = c + shift;
+        Vector256<int> n = shifted.AsInt32() - Vector256.Create(Transcendentals.RoundingShiftBits);
+        Vector256<float> f = c - (shifted - shift);
+
+        Vector256<float> p = Vector256.Create(Transcendentals.E6);
+        p = Vector256.FusedMultiplyAdd(p, f, Vector256.Create(Transcendentals.E5));
+        p = Vector256.FusedMultiplyAdd(p, f, Vector256.Create(Transcendentals.E4));
+        p = Vector256.FusedMultiplyAdd(p, f, Vector256.Create(Transcendentals.E3));
+        p = Vector256.FusedMultiplyAdd(p, f, Vector256.Create(Transcendentals.E2));
+        p = Vector256.FusedMultiplyAdd(p, f, Vector256.Create(Transcendentals.E1));
+        p = Vector256.FusedMultiplyAdd(p, f, Vector256<float>.One);
+
+        Vector256<int> half = n >> 1;
+        return p * PowerOfTwo(half) * PowerOfTwo(n - half);
+    }
+
+    /// <summary><see cref="Transcendentals.Log2(float)"/> of every element.</summary>
+    public static Vector256<float> Log2(Vector256<float> x)
+    {
+        Vector256<float> subnormal = Vector256.LessThan(x, Vector256.Create(Transcendentals.SmallestNormal));
+        Vector256<float> y = Vector256.ConditionalSelect(subnormal, x * Vector256.Create(Transcendentals.SubnormalScale), x);
+        Vector256<float> bias = subnormal & Vector256.Create(Transcendentals.SubnormalExponent);
+
+        Vector256<int> bits = y.AsInt32();
+        Vector256<int> e = (bits - Vector256.Create(Transcendentals.SqrtHalfBits)) >> 23;
+        Vector256<float> f = (bits - (e << 23)).AsSingle() - Vector256<float>.One;
+
+        Vector256<float> q = Vector256.Create(Transcendentals.L9);
+        q = Vector256.FusedMultiplyAdd(q, f, Vector256.Create(Transcendentals.L8));
+        q = Vector256.FusedMultiplyAdd(q, f, Vector256.Create(Transcendentals.L7));
+        q = Vector256.FusedMultiplyAdd(q, f, Vector256.Create(Transcendentals.L6));
+        q = Vector256.FusedMultiplyAdd(q, f, Vector256.Create(Transcendentals.L5));
+        q = Vector256.FusedMultiplyAdd(q, f, Vector256.Create(Transcendentals.L4));
+        q = Vector256.FusedMultiplyAdd(q, f, Vector256.Create(Transcendentals.L3));
+        q = Vector256.FusedMultiplyAdd(q, f, Vector256.Create(Transcendentals.L2));
+        q = Vector256.FusedMultiplyAdd(q, f, Vector256.Create(Transcendentals.L1));
+        q = Vector256.FusedMultiplyAdd(q, f, Vector256.Create(Transcendentals.L0));
+        q = Vector256.FusedMultiplyAdd(q, f, Vector256.Create(Transcendentals.LLow));
+        Vector256<float> log = Vector256.FusedMultiplyAdd(f, Vector256.Create(Transcendentals.LHigh), f * q);
+        Vector256<float> result = Vector256.ConvertToSingle(e) + bias + log;
+
+        // Zero, infinity and what has no logarithm: the arithmetic above gave no meaning to these.
+        Vector256<float> zero = Vector256<float>.Zero;
+        var infinity = Vector256.Create(float.PositiveInfinity);
+        result = Vector256.ConditionalSelect(Vector256.GreaterThan(x, zero), result, Vector256.Create(float.NaN));
+        result = Vector256.ConditionalSelect(Vector256.Equals(x, zero), -infinity, result);
+        return Vector256.ConditionalSelect(Vector256.Equals(x, infinity), infinity, result);
+    }
+
+    /// <summary><see cref="Transcendentals.Silu"/> of every element.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> Silu(Vector256<float> x) =>
+        x / (Vector256<float>.One + Exp2(x * Vector256.Create(-Transcendentals.Log2E)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> PowerOfTwo(Vector256<int> n) => ((n + Vector256.Create(127)) << 23).AsSingle();
+}
