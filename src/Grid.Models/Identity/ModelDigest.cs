@@ -1,0 +1,51 @@
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
+using Grid.Models.Checkpoints;
+
+namespace Grid.Models.Identity;
+
+/// <summary>
+/// SHA-256 of a model's manifest: one line for every field of the configuration that decides an output, then, in
+/// ordinal order of their names, one line for every weight with its shape and the SHA-256 of its bf16 values. Storage
+/// (shards, element type, order in the file) leaves no trace in it.
+/// </summary>
+internal static class ModelDigest
+{
+    /// <summary>One weight of the manifest.</summary>
+    internal readonly record struct Weight(string Name, IReadOnlyList<int> Shape, byte[] Sha256);
+
+    /// <summary>The digest in lower-case hexadecimal.</summary>
+    public static string Compute(ModelConfig config, IEnumerable<Weight> weights) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Manifest(config, weights))));
+
+    /// <summary>The text that is hashed.</summary>
+    public static string Manifest(ModelConfig config, IEnumerable<Weight> weights)
+    {
+        var text = new StringBuilder("grid model manifest 1\n");
+        void Line(string name, IFormattable value) =>
+            text.Append(CultureInfo.InvariantCulture, $"{name}={value.ToString(null, CultureInfo.InvariantCulture)}\n");
+
+        text.Append(CultureInfo.InvariantCulture, $"architecture={config.Architecture}\n");
+        Line("vocabulary_size", config.VocabularySize);
+        Line("hidden_size", config.HiddenSize);
+        Line("intermediate_size", config.IntermediateSize);
+        Line("layers", config.Layers);
+        Line("query_heads", config.QueryHeads);
+        Line("kv_heads", config.KvHeads);
+        Line("head_dim", config.HeadDim);
+        Line("max_positions", config.MaxPositions);
+        // Floating-point numbers by their bits: no formatting rule can change them.
+        text.Append(CultureInfo.InvariantCulture, $"norm_epsilon=fp32:{BitConverter.SingleToUInt32Bits(config.NormEpsilon):x8}\n");
+        text.Append(CultureInfo.InvariantCulture, $"rope_theta=fp64:{BitConverter.DoubleToUInt64Bits(config.RopeTheta):x16}\n");
+        text.Append(CultureInfo.InvariantCulture, $"tied_embeddings={(config.TiedEmbeddings ? 1 : 0)}\n");
+        text.Append(CultureInfo.InvariantCulture, $"end_token_ids={string.Join(',', config.EndTokenIds)}\n");
+        foreach (Weight weight in weights.OrderBy(w => w.Name, StringComparer.Ordinal))
+        {
+            text.Append(CultureInfo.InvariantCulture,
+                $"weight {weight.Name} {StoredTensor.Format(weight.Shape)} {Convert.ToHexStringLower(weight.Sha256)}\n");
+        }
+
+        return text.ToString();
+    }
+}

@@ -1,0 +1,82 @@
+using Grid.Models.Configuration;
+
+namespace Grid.Models;
+
+/// <summary>An ordinary Hugging Face model folder on disk.</summary>
+public sealed class ModelFolder
+{
+    // A config of more than this is not a config.
+    private const long MaxConfigBytes = 16 << 20;
+    private const long MaxTextFileBytes = 256 << 20;
+
+    private static readonly string[] s_textFiles = ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"];
+
+    private ModelFolder(string path) => Path = path;
+
+    /// <summary>The folder's path.</summary>
+    public string Path { get; }
+
+    /// <summary>Names a folder; refuses with <see cref="ModelFormatException"/> one that does not
+    /// exist.</summary>
+    public static ModelFolder Open(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        string full = System.IO.Path.GetFullPath(path);
+        if (!Directory.Exists(full))
+        {
+            throw new ModelFormatException(path, "model folder", "absent", "it must be an existing folder in Hugging Face form");
+        }
+
+        return new ModelFolder(full);
+    }
+
+    /// <summary>Reads and checks config.json and generation_config.json.</summary>
+    public ModelConfig ReadConfig()
+    {
+        byte[] config = ReadBounded(ModelConfigReader.ConfigFile, MaxConfigBytes)
+            ?? throw new ModelFormatException(FilePath(ModelConfigReader.ConfigFile), "the file", "absent",
+                "a model folder must hold config.json");
+        byte[]? generation = ReadBounded(ModelConfigReader.GenerationConfigFile, MaxConfigBytes);
+        return ModelConfigReader.Read(config, generation);
+    }
+
+    /// <summary>The files that turn text into ids and back, by name, as far as the folder has them: tokenizer.json,
+    /// tokenizer_config.json, chat_template.jinja.</summary>
+    public IReadOnlyDictionary<string, byte[]> ReadTextFiles()
+    {
+        var files = new Dictionary<string, byte[]>(StringComparer.Ordinal);
+        foreach (string name in s_textFiles)
+        {
+            if (ReadBounded(name, MaxTextFileBytes) is { } bytes)
+            {
+                files.Add(name, bytes);
+            }
+        }
+
+        return files;
+    }
+
+    /// <summary>The path of a file in the folder.</summary>
+    internal string FilePath(string name) => System.IO.Path.Combine(Path, name);
+
+    /// <summary>A whole small file; null when absent.</summary>
+    internal byte[]? ReadBounded(string name, long maximum)
+    {
+        var file = new FileInfo(FilePath(name));
+        if (!file.Exists)
+        {
+            return null;
+        }
+
+        // A link's own length is not its target's; hub caches are made of links.
+        using FileStream stream = file.OpenRead();
+        if (stream.Length > maximum)
+        {
+            throw new ModelFormatException(file.FullName, "the file's length", $"{stream.Length} bytes", $"it must not exceed {maximum} bytes");
+        }
+
+        byte[] bytes = new byte[stream.Length];
+        stream.ReadExactly(bytes);
+        return bytes;
+    }
+}

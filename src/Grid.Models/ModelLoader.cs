@@ -1,0 +1,58 @@
+using Grid.Models.Architectures;
+using Grid.Models.Checkpoints;
+using Grid.Models.Identity;
+using Grid.Models.Operations;
+using Grid.Numerics;
+
+namespace Grid.Models;
+
+/// <summary>How to load a model. Nothing here changes a bit of its results.</summary>
+public sealed record ModelLoadOptions
+{
+    /// <summary>Rows (tokens) in one forward pass at most; working memory is allocated for them.</summary>
+    public int MaxBatchTokens { get; init; } = 512;
+}
+
+/// <summary>How far a load has come.</summary>
+/// <param name="Tensors">Tensors loaded.</param>
+/// <param name="TotalTensors">Tensors in the checkpoint.</param>
+/// <param name="Bytes">Bytes of the files loaded.</param>
+/// <param name="TotalBytes">Bytes of tensor data in the files.</param>
+public readonly record struct ModelLoadProgress(int Tensors, int TotalTensors, long Bytes, long TotalBytes);
+
+/// <summary>A model ready to run, and the name of its bits.</summary>
+public sealed record LoadedModel(ICausalLanguageModel Model, NumericsId NumericsId) : IDisposable
+{
+    /// <inheritdoc/>
+    public void Dispose() => Model.Dispose();
+}
+
+/// <summary>Turns a model folder into a model on a device.</summary>
+public static class ModelLoader
+{
+    /// <summary>
+    /// Reads config.json, picks the architecture, uploads the weights. Throws <see cref="ModelFormatException"/>, naming
+    /// file, field, value and rule, when the folder cannot be served with right results.
+    /// </summary>
+    public static LoadedModel Load(
+        string path, IOperations operations, ModelLoadOptions options, IProgress<ModelLoadProgress>? progress = null)
+    {
+        ArgumentNullException.ThrowIfNull(operations);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxBatchTokens, 1, "MaxBatchTokens");
+        ModelFolder folder = ModelFolder.Open(path);
+        ModelConfig config = folder.ReadConfig();
+        using Checkpoint checkpoint = Checkpoint.Open(folder);
+        using var weights = new WeightLoader(checkpoint, operations, progress);
+        ICausalLanguageModel model = SupportedArchitectures.Load(config, weights, operations, options.MaxBatchTokens);
+        try
+        {
+            return new LoadedModel(model, new NumericsId(NumericContract.Version, weights.Finish(config)));
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+}

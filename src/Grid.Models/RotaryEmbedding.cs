@@ -1,0 +1,65 @@
+using Grid.Numerics;
+
+namespace Grid.Models;
+
+/// <summary>
+/// The rotation tables of rotary position embeddings: frequency i of head size d is theta^(-2i/d), the angle is position
+/// times frequency. Computed in double by the contract's own functions and rounded once to fp32, so every host computes
+/// the same bits.
+/// </summary>
+public sealed class RotaryEmbedding
+{
+    private RotaryEmbedding(int positions, int headDim)
+    {
+        Positions = positions;
+        HeadDim = headDim;
+        Cos = new float[checked(positions * (headDim / 2))];
+        Sin = new float[Cos.Length];
+    }
+
+    /// <summary>Positions 0 .. Positions-1.</summary>
+    public int Positions { get; }
+
+    /// <summary>The head size; tables have half as many columns.</summary>
+    public int HeadDim { get; }
+
+    /// <summary>[Positions, HeadDim/2], row-major.</summary>
+    public float[] Cos { get; }
+
+    /// <summary>[Positions, HeadDim/2], row-major.</summary>
+    public float[] Sin { get; }
+
+    /// <summary>Computes the tables. headDim is even and theta at least 1.</summary>
+    public static RotaryEmbedding Compute(int positions, int headDim, double theta)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(positions, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(headDim, 2);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(headDim % 2, 0);
+        ArgumentOutOfRangeException.ThrowIfLessThan(theta, 1);
+        var table = new RotaryEmbedding(positions, headDim);
+        double[] frequencies = Frequencies(headDim, theta);
+        Parallel.For(0, positions, position =>
+        {
+            int row = position * frequencies.Length;
+            for (int i = 0; i < frequencies.Length; i++)
+            {
+                double angle = position * frequencies[i];
+                table.Cos[row + i] = (float)Transcendentals.Cos(angle);
+                table.Sin[row + i] = (float)Transcendentals.Sin(angle);
+            }
+        });
+        return table;
+    }
+
+    private static double[] Frequencies(int headDim, double theta)
+    {
+        double octaves = Transcendentals.Log2(theta);
+        var frequencies = new double[headDim / 2];
+        for (int i = 0; i < frequencies.Length; i++)
+        {
+            frequencies[i] = Transcendentals.Exp2(-(2.0 * i / headDim) * octaves);
+        }
+
+        return frequencies;
+    }
+}

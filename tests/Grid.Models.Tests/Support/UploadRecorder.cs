@@ -1,0 +1,104 @@
+using Grid.Models.Operations;
+
+namespace Grid.Models.Tests.Support;
+
+/// <summary>Operations that only take weights in, and remember their bits: for tests of loading.</summary>
+public sealed class UploadRecorder : IOperations
+{
+    /// <summary>What was uploaded, by tensor name.</summary>
+    public Dictionary<string, ushort[]> Uploaded { get; } = new(StringComparer.Ordinal);
+
+    public string DeviceDescription => "a recorder of uploads";
+
+    public WeightMatrix UploadMatrix(params ReadOnlySpan<TensorSource> parts)
+    {
+        int rows = 0;
+        string names = "";
+        foreach (TensorSource part in parts)
+        {
+            Record(part);
+            rows += part.Rows;
+            names += part.Name;
+        }
+
+        return new Matrix(names, rows, parts[0].Columns);
+    }
+
+    public WeightMatrix UploadGatedMatrix(TensorSource gate, TensorSource up)
+    {
+        Record(gate);
+        Record(up);
+        return new Matrix(gate.Name, gate.Rows, gate.Columns);
+    }
+
+    public WeightVector UploadVector(TensorSource source)
+    {
+        Record(source);
+        return new Vector(source.Name, source.Columns);
+    }
+
+    public RotaryTable UploadRotary(ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int positions, int headDim) =>
+        new Rotary(positions, headDim);
+
+    public Activation AllocateActivation(int maxRows, int width) => new Rows(maxRows, width);
+
+    public long KvPageBytes(int layers, int kvHeads, int headDim) => throw Unused();
+
+    public LogitsBuffer AllocateLogits(int maxRows, int width) => throw Unused();
+
+    public KvCache AllocateKvCache(int layers, int kvHeads, int headDim, int pages) => throw Unused();
+
+    public void ClearPages(KvCache cache, ReadOnlySpan<int> pages) => throw Unused();
+
+    public void BeginStep(BatchLayout batch) => throw Unused();
+
+    public void Embed(WeightMatrix table, Activation output) => throw Unused();
+
+    public void RmsNorm(Activation input, WeightVector weight, float epsilon, Activation output) => throw Unused();
+
+    public void Project(Activation input, WeightMatrix weight, Activation output) => throw Unused();
+
+    public void ProjectAdd(Activation input, WeightMatrix weight, Activation residual) => throw Unused();
+
+    public void ProjectGatedSilu(Activation input, WeightMatrix gateUp, Activation output) => throw Unused();
+
+    public void RotateAndStore(
+        Activation qkv, int queryHeads, WeightVector? queryNorm, WeightVector? keyNorm, float epsilon,
+        RotaryTable rotary, KvCache cache, int layer) => throw Unused();
+
+    public void Attend(Activation qkv, int queryHeads, float scale, KvCache cache, int layer, Activation output) => throw Unused();
+
+    public void ComputeLogits(Activation hidden, WeightMatrix head, int first, int count, LogitsBuffer logits) => throw Unused();
+
+    public void Sample(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows, Span<SampledToken> results) => throw Unused();
+
+    public void Read(Activation source, int rows, Span<ushort> destination) => throw Unused();
+
+    public void Read(LogitsBuffer source, int rows, Span<float> destination) => throw Unused();
+
+    public void Dispose()
+    {
+    }
+
+    private static InvalidOperationException Unused() => new("loading a model computes nothing");
+
+    private void Record(TensorSource source)
+    {
+        var values = new ushort[source.Rows * source.Columns];
+        // Rows may be read in any order and in parallel; last first here.
+        Parallel.For(0, source.Rows, r =>
+        {
+            int row = source.Rows - 1 - r;
+            source.CopyRow(row, values.AsSpan(row * source.Columns, source.Columns));
+        });
+        Uploaded.Add(source.Name, values);
+    }
+
+    private sealed class Matrix(string name, int rows, int columns) : WeightMatrix(name, rows, columns);
+
+    private sealed class Vector(string name, int length) : WeightVector(name, length);
+
+    private sealed class Rotary(int positions, int headDim) : RotaryTable(positions, headDim);
+
+    private sealed class Rows(int maxRows, int width) : Activation(maxRows, width);
+}
