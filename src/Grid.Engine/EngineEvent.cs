@@ -6,7 +6,8 @@ namespace Grid.Engine;
 public abstract record EngineEvent(SequenceId Id);
 
 /// <summary>The sequence was admitted and runs; CachedTokens of its prompt came from the prefix cache. Reported once per
-/// admission's first time, before any other event of the sequence.</summary>
+/// admission's first time, before any other event of the sequence (a sequence cancelled while waiting only
+/// finishes).</summary>
 public sealed record SequenceStarted(SequenceId Id, int CachedTokens) : EngineEvent(Id);
 
 /// <summary>Logprobs of prompt tokens FirstIndex, FirstIndex+1, ... in order; may come in several chunks.</summary>

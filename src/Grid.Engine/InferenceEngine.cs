@@ -1,3 +1,11 @@
+using Grid.Engine.Admission;
+using Grid.Engine.Batching;
+using Grid.Engine.Paging;
+using Grid.Engine.PrefixCaching;
+using Grid.Engine.Publishing;
+using Grid.Engine.Sampling;
+using Grid.Engine.Scheduling;
+using Grid.Engine.Sequences;
 using Grid.Models;
 using Grid.Models.Operations;
 
@@ -5,32 +13,170 @@ namespace Grid.Engine;
 
 /// <summary>One replica of a model on one device: continuous batching over a paged KV cache.</summary>
 /// <remarks>
-/// <see cref="TrySubmit"/>, <see cref="Cancel"/> and <see cref="RequestFlush"/> may be called from any thread;
-/// <see cref="Step"/> from one thread only, the one that owns the device.
+/// <see cref="TrySubmit"/>, <see cref="Cancel"/>, <see cref="RequestFlush"/> and <see cref="Status"/> may be used from any
+/// thread; <see cref="Step"/> and <see cref="WaitForWork"/> from one thread only, the one that owns the device.
+/// When <see cref="Step"/> throws, the device or the engine is broken and the engine cannot be used further.
 /// </remarks>
-public sealed class InferenceEngine(ICausalLanguageModel model, IOperations operations, EngineOptions options)
+public sealed class InferenceEngine
 {
+    private readonly ICausalLanguageModel _model;
+    private readonly IOperations _operations;
+    private readonly KvCache _kvCache;
+    private readonly RequestValidator _validator;
+    private readonly Inbox _inbox;
+    private readonly WaitingQueue _waiting = new();
+    private readonly PagePool _pool;
+    private readonly PrefixCache _prefixes;
+    private readonly SequencePages _pages;
+    private readonly Scheduler _scheduler;
+    private readonly BatchBuilder _batches;
+    private readonly Sampler _sampler;
+    private readonly Publisher _publisher;
+    private long _steps;
+    private volatile bool _broken;
+
+    /// <summary>Allocates the KV cache and working memory. Throws <see cref="ArgumentOutOfRangeException"/> naming option,
+    /// value and rule.</summary>
+    public InferenceEngine(ICausalLanguageModel model, IOperations operations, EngineOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(operations);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate(model);
+        _model = model;
+        _operations = operations;
+        _kvCache = model.AllocateKvCache(options.KvPages);
+        _validator = new RequestValidator(model.Config, options.KvPages);
+        _inbox = new Inbox(options.MaxWaitingSequences);
+        _pool = new PagePool(options.KvPages);
+        _prefixes = new PrefixCache(options.KvPages);
+        _pages = new SequencePages(_pool, _prefixes);
+        _scheduler = new Scheduler(_pages, _waiting, options);
+        _batches = new BatchBuilder(options.MaxBatchTokens);
+        _sampler = new Sampler(model, operations, options.MaxBatchTokens, options.MaxLogitRows);
+        _publisher = new Publisher(_inbox, _waiting, _scheduler, _pages);
+        ReportLoad();
+    }
+
     /// <summary>Current load, readable from any thread.</summary>
-    public EngineStatus Status => throw new NotSupportedException($"{model} {operations} {options}");
+    public EngineStatus Status => _inbox.Status;
+
+    internal Scheduler Scheduler => _scheduler;
+
+    internal WaitingQueue Waiting => _waiting;
+
+    internal PagePool Pool => _pool;
+
+    internal PrefixCache Prefixes => _prefixes;
 
     /// <summary>Queues a sequence; false when the waiting queue is full. Throws <see cref="ArgumentException"/> naming
     /// field, value and rule when the request cannot run on this model.</summary>
-    public bool TrySubmit(SequenceRequest request) => throw new NotSupportedException($"{request}");
+    public bool TrySubmit(SequenceRequest request)
+    {
+        ThrowIfBroken();
+        _validator.Validate(request);
+        return _inbox.TrySubmit(new Sequence(request, _model.Config.EndTokenIds, _model.Config.MaxPositions));
+    }
 
-    /// <summary>Ends a waiting or running sequence; unknown ids are ignored (it may just have finished).</summary>
-    public void Cancel(SequenceId id) => throw new NotSupportedException($"{id}");
+    /// <summary>Ends a waiting or running sequence: the next step reports it as <see cref="FinishReason.Cancelled"/>.
+    /// Unknown ids are ignored (it may just have finished).</summary>
+    public void Cancel(SequenceId id) => _inbox.Cancel(id);
 
     /// <summary>Asks for all unleased prefix-cache pages to be dropped before the next step.</summary>
-    public void RequestFlush() => throw new NotSupportedException();
+    public void RequestFlush() => _inbox.RequestFlush();
 
-    /// <summary>Blocks until there is work or the token is cancelled.</summary>
-    public void WaitForWork(CancellationToken cancellationToken) => throw new NotSupportedException($"{cancellationToken}");
+    /// <summary>Blocks until there is work for <see cref="Step"/> or the token is cancelled; returns in both cases.</summary>
+    public void WaitForWork(CancellationToken cancellationToken)
+    {
+        if (_scheduler.Running.Count == 0 && _waiting.Count == 0)
+        {
+            _inbox.Wait(cancellationToken);
+        }
+    }
 
-    /// <summary>Runs one step and returns its events in order; the list is reused by the next step.</summary>
-    public IReadOnlyList<EngineEvent> Step() => throw new NotSupportedException();
+    /// <summary>Runs one step and returns its events in order; the list is reused by the next step. Without work it
+    /// returns at once.</summary>
+    public IReadOnlyList<EngineEvent> Step()
+    {
+        ThrowIfBroken();
+        try
+        {
+            _publisher.Clear();
+            TakeCommands();
+            StepPlan plan = _scheduler.Schedule();
+            if (plan.RowCount > 0)
+            {
+                BatchLayout batch = _batches.Build(plan);
+                Forward(batch);
+                ReadOnlySpan<SampledToken> results = _sampler.Sample(_batches.Tasks);
+                _publisher.Publish(plan, _batches.Tasks, results);
+            }
+
+            ReportLoad();
+            return _publisher.Events;
+        }
+        catch
+        {
+            _broken = true;
+            throw;
+        }
+    }
+
+    private void TakeCommands()
+    {
+        foreach (Command command in _inbox.TakeAll())
+        {
+            switch (command.Kind)
+            {
+                case CommandKind.Submit:
+                    _waiting.AddLast(command.Sequence!);
+                    break;
+                case CommandKind.Cancel:
+                    _publisher.Cancel(command.Sequence!);
+                    break;
+                default:
+                    _pages.Flush();
+                    break;
+            }
+        }
+    }
+
+    private void Forward(BatchLayout batch)
+    {
+        if (_pool.PagesToClear.Length > 0)
+        {
+            _operations.ClearPages(_kvCache, _pool.PagesToClear);
+            _pool.MarkCleared();
+        }
+
+        _model.Forward(batch, _kvCache);
+        _steps++;
+    }
+
+    private void ReportLoad() => _inbox.Report(new EngineLoad(
+        _scheduler.Running.Count, _waiting.Count, _pool.FreePages, _prefixes.CachedPages, _pool.TotalPages, _steps,
+        _publisher.GeneratedTokens, _publisher.PromptTokens, _publisher.CachedPromptTokens, _scheduler.Preemptions));
+
+    private void ThrowIfBroken()
+    {
+        if (_broken)
+        {
+            throw new InvalidOperationException("An earlier step failed; this engine cannot be used further.");
+        }
+    }
 }
 
 /// <summary>An engine's load at one moment.</summary>
+/// <param name="Running">Sequences admitted.</param>
+/// <param name="Waiting">Sequences waiting for admission, preempted ones included.</param>
+/// <param name="FreePages">Pages that hold nothing.</param>
+/// <param name="CachedPages">Pages in the prefix cache, in use by sequences or not.</param>
+/// <param name="TotalPages">All pages; those neither free nor cached belong to one sequence each.</param>
+/// <param name="Steps">Forward passes so far.</param>
+/// <param name="GeneratedTokens">Output tokens so far.</param>
+/// <param name="PromptTokens">Prompt tokens of sequences admitted so far.</param>
+/// <param name="CachedPromptTokens">How many of them the prefix cache gave.</param>
+/// <param name="Preemptions">Preemptions so far.</param>
 public sealed record EngineStatus(
     int Running, int Waiting, int FreePages, int CachedPages, int TotalPages, long Steps, long GeneratedTokens,
     long PromptTokens, long CachedPromptTokens, long Preemptions);

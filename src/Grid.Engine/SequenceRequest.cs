@@ -19,13 +19,14 @@ public sealed record SequenceRequest
 
     public required SamplingParameters Sampling { get; init; }
 
-    /// <summary>Output tokens at most, prior ones included.</summary>
+    /// <summary>Output tokens at most, prior ones included. More than the model's positions allow is no error: the
+    /// sequence then ends with <see cref="FinishReason.Length"/> at the last position.</summary>
     public required int MaxNewTokens { get; init; }
 
-    /// <summary>End tokens are banned before this many output tokens.</summary>
+    /// <summary>End tokens and StopTokenIds cannot be drawn before this many output tokens.</summary>
     public int MinNewTokens { get; init; }
 
-    /// <summary>Ids that end the sequence besides the model's own end tokens, ascending.</summary>
+    /// <summary>Ids that end the sequence besides the model's own end tokens, in any order.</summary>
     public int[] StopTokenIds { get; init; } = [];
 
     /// <summary>Go on past the model's own end tokens (StopTokenIds still stop).</summary>
@@ -37,7 +38,8 @@ public sealed record SequenceRequest
     /// <summary>Most probable tokens to report with each logprob.</summary>
     public int TopLogprobs { get; init; }
 
-    /// <summary>Report logprobs of prompt tokens from this index on (index 0 has none); null reports none.</summary>
+    /// <summary>Report logprobs of prompt tokens from this index on (index 0 has none); null reports none. The
+    /// rows that give them are computed even where the prefix cache holds their pages.</summary>
     public int? PromptLogprobsFrom { get; init; }
 }
 

@@ -1,0 +1,149 @@
+using Grid.Engine.Sequences;
+using Grid.Models;
+using Grid.Numerics;
+
+namespace Grid.Engine.Admission;
+
+/// <summary>Refuses a request that cannot run on this model and these pages: an <see cref="ArgumentException"/> names
+/// field, value and rule.</summary>
+internal sealed class RequestValidator(ModelConfig model, int kvPages)
+{
+    /// <summary>Most probable tokens reported with a logprob, at most.</summary>
+    public const int MaxTopLogprobs = 100;
+
+    private int Vocabulary => model.VocabularySize;
+
+    public void Validate(SequenceRequest request)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        CheckTokens(request);
+        CheckLengths(request);
+        CheckEnding(request);
+        CheckLogprobs(request);
+        CheckSampling(request.Sampling ?? throw Refuse(nameof(request.Sampling), "null", "be given"));
+        CheckPages(request);
+    }
+
+    private void CheckTokens(SequenceRequest request)
+    {
+        CheckIds(nameof(request.PromptIds), request.PromptIds);
+        CheckIds(nameof(request.PriorOutputIds), request.PriorOutputIds);
+        CheckIds(nameof(request.StopTokenIds), request.StopTokenIds);
+        Require(request.PromptIds.Length > 0, nameof(request.PromptIds), "empty", "hold at least one token");
+    }
+
+    private void CheckIds(string field, int[]? ids)
+    {
+        if (ids is null)
+        {
+            throw Refuse(field, "null", "be an array of token ids");
+        }
+
+        for (int i = 0; i < ids.Length; i++)
+        {
+            if ((uint)ids[i] >= (uint)Vocabulary)
+            {
+                throw Refuse($"{field}[{i}]", ids[i], $"be a token id from 0 to {Vocabulary - 1}");
+            }
+        }
+    }
+
+    private void CheckLengths(SequenceRequest request)
+    {
+        int prompt = request.PromptIds.Length;
+        int prior = request.PriorOutputIds.Length;
+        Require(
+            prompt < model.MaxPositions, "PromptIds.Length", prompt,
+            $"be at most {model.MaxPositions - 1}: the model has {model.MaxPositions} positions and one is for output");
+        Require(request.MaxNewTokens >= 1, nameof(request.MaxNewTokens), request.MaxNewTokens, "be at least 1");
+        Require(
+            prior < request.MaxNewTokens, "PriorOutputIds.Length", prior,
+            $"be less than MaxNewTokens, which is {request.MaxNewTokens}");
+        Require(
+            prompt + (long)prior < model.MaxPositions, "PriorOutputIds.Length", prior,
+            $"be at most {model.MaxPositions - 1 - prompt}: with {prompt} prompt tokens, one of {model.MaxPositions} positions is for output");
+        Require(
+            request.MinNewTokens >= 0 && request.MinNewTokens <= request.MaxNewTokens, nameof(request.MinNewTokens),
+            request.MinNewTokens, $"be from 0 to MaxNewTokens, which is {request.MaxNewTokens}");
+    }
+
+    private void CheckEnding(SequenceRequest request)
+    {
+        if (request.MinNewTokens > 0)
+        {
+            int ending = Sequence.EndingIdsOf(request, model.EndTokenIds).Length;
+            Require(
+                ending < Vocabulary, nameof(request.MinNewTokens), request.MinNewTokens,
+                "be 0 when every token of the vocabulary ends the sequence");
+        }
+    }
+
+    private void CheckLogprobs(SequenceRequest request)
+    {
+        int limit = Math.Min(MaxTopLogprobs, Vocabulary);
+        Require(
+            request.TopLogprobs >= 0 && request.TopLogprobs <= limit, nameof(request.TopLogprobs), request.TopLogprobs,
+            $"be from 0 to {limit}");
+        Require(
+            request.TopLogprobs == 0 || request.Logprobs || request.PromptLogprobsFrom is not null,
+            nameof(request.TopLogprobs), request.TopLogprobs, "be 0 unless Logprobs or PromptLogprobsFrom asks for logprobs");
+        if (request.PromptLogprobsFrom is { } from)
+        {
+            int prompt = request.PromptIds.Length;
+            Require(
+                from >= 0 && from <= prompt, nameof(request.PromptLogprobsFrom), from,
+                $"be a prompt index from 0 to {prompt} ({prompt} scores nothing)");
+        }
+    }
+
+    private void CheckSampling(SamplingParameters p)
+    {
+        Require(float.IsFinite(p.Temperature) && p.Temperature >= 0f, nameof(p.Temperature), p.Temperature, "be finite and at least 0");
+        Require(p.TopP > 0f && p.TopP <= 1f, nameof(p.TopP), p.TopP, "be above 0 and at most 1");
+        Require(p.TopK >= 0, nameof(p.TopK), p.TopK, "be at least 0 (0 keeps all tokens)");
+        Require(p.MinP >= 0f && p.MinP <= 1f, nameof(p.MinP), p.MinP, "be from 0 to 1");
+        Require(MathF.Abs(p.PresencePenalty) <= 2f, nameof(p.PresencePenalty), p.PresencePenalty, "be from -2 to 2");
+        Require(MathF.Abs(p.FrequencyPenalty) <= 2f, nameof(p.FrequencyPenalty), p.FrequencyPenalty, "be from -2 to 2");
+        Require(
+            float.IsFinite(p.RepetitionPenalty) && p.RepetitionPenalty > 0f, nameof(p.RepetitionPenalty),
+            p.RepetitionPenalty, "be finite and above 0");
+        CheckLogitBias(p.LogitBias ?? throw Refuse(nameof(p.LogitBias), "null", "be a list; empty is off"));
+    }
+
+    private void CheckLogitBias(IReadOnlyList<LogitBias> biases)
+    {
+        for (int i = 0; i < biases.Count; i++)
+        {
+            LogitBias bias = biases[i];
+            Require(
+                (uint)bias.TokenId < (uint)Vocabulary, $"LogitBias[{i}].TokenId", bias.TokenId,
+                $"be a token id from 0 to {Vocabulary - 1}");
+            Require(
+                i == 0 || biases[i - 1].TokenId < bias.TokenId, $"LogitBias[{i}].TokenId", bias.TokenId,
+                "be above the one before it: biases ascend by token id, one each");
+            Require(MathF.Abs(bias.Bias) <= 100f, $"LogitBias[{i}].Bias", bias.Bias, "be from -100 to 100");
+        }
+    }
+
+    private void CheckPages(SequenceRequest request)
+    {
+        // The last token is reported, never computed.
+        int limit = Sequence.LengthLimitOf(request, model.MaxPositions);
+        int pages = Sequence.PagesFor(limit - 1);
+        Require(
+            pages <= kvPages, nameof(request.MaxNewTokens), request.MaxNewTokens,
+            $"let prompt and output ({limit} tokens, {pages} pages) fit in this worker's {kvPages} KV pages of {AttentionLayout.BlockTokens} tokens");
+    }
+
+    private static void Require(bool holds, string field, object value, string rule)
+    {
+        if (!holds)
+        {
+            throw Refuse(field, value, rule);
+        }
+    }
+
+    /// <summary>The exception that names field, value and rule.</summary>
+    public static ArgumentException Refuse(string field, object value, string rule) =>
+        new(FormattableString.Invariant($"{field} is {value}; it must {rule}."), field);
+}

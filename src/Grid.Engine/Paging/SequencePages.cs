@@ -1,0 +1,135 @@
+using Grid.Engine.PrefixCaching;
+using Grid.Engine.Sequences;
+using Grid.Numerics;
+
+namespace Grid.Engine.Paging;
+
+/// <summary>
+/// Gives pages to sequences and takes them back. Every page is at any time exactly one of: free, in the prefix cache, or
+/// owned by one sequence. A sequence's page table is a leased path of the prefix cache followed by its own pages.
+/// </summary>
+internal sealed class SequencePages(PagePool pool, PrefixCache cache)
+{
+    /// <summary>Attaches the longest cached prefix that leaves the last known token, and the rows of the prompt logprobs
+    /// still owed, to be computed; then takes pages for all known tokens. False, with nothing changed, when there are
+    /// not so many pages besides <paramref name="spare"/> ones.</summary>
+    public bool TryAttach(Sequence sequence, int spare)
+    {
+        PrefixNode path = cache.Match(sequence.Tokens.AsSpan(0, sequence.TokenCount), MaxHitPages(sequence), out int hits, out int unleasedHits);
+        int needed = Sequence.PagesFor(sequence.TokenCount) - hits;
+        if (needed + spare > pool.FreePages + cache.UnleasedPages - unleasedHits)
+        {
+            return false;
+        }
+
+        cache.Lease(path);
+        for (PrefixNode node = path; node.Parent is not null; node = node.Parent)
+        {
+            sequence.PageTable[node.Depth - 1] = node.Page.Value;
+        }
+
+        sequence.LeasedPath = path;
+        sequence.LeasedPages = hits;
+        sequence.PageCount = hits;
+        sequence.ComputedTokens = hits * AttentionLayout.BlockTokens;
+        if (!TryGrow(sequence, sequence.TokenCount))
+        {
+            throw new InvalidOperationException("Pages counted as available could not be taken.");
+        }
+
+        return true;
+    }
+
+    /// <summary>Takes pages until the table holds so many tokens, evicting unleased cached pages where needed. False
+    /// when the pages ran out; those taken so far stay.</summary>
+    public bool TryGrow(Sequence sequence, int tokens)
+    {
+        int wanted = Sequence.PagesFor(tokens);
+        while (sequence.PageCount < wanted)
+        {
+            if (pool.FreePages == 0 && cache.TryEvictOldest(out PageId evicted))
+            {
+                pool.Return(evicted);
+            }
+
+            if (!pool.TryTake(out PageId page))
+            {
+                return false;
+            }
+
+            sequence.PageTable[sequence.PageCount++] = page.Value;
+        }
+
+        return true;
+    }
+
+    /// <summary>Moves the sequence's own full pages into the prefix cache and leases them there. Where the cache already
+    /// has a page of this content, the sequence takes that one and gives its own back: equal tokens, equal bits.</summary>
+    public void ShareFullPages(Sequence sequence)
+    {
+        while ((sequence.LeasedPages + 1) * AttentionLayout.BlockTokens <= sequence.ComputedTokens)
+        {
+            int index = sequence.LeasedPages;
+            PageId own = new(sequence.PageTable[index]);
+            ReadOnlySpan<int> tokens = sequence.Tokens.AsSpan(index * AttentionLayout.BlockTokens, AttentionLayout.BlockTokens);
+            PrefixNode node = cache.Extend(sequence.LeasedPath ?? cache.Root, tokens, own);
+            if (node.Page != own)
+            {
+                pool.Return(own);
+                sequence.PageTable[index] = node.Page.Value;
+            }
+
+            sequence.LeasedPath = node;
+            sequence.LeasedPages++;
+        }
+    }
+
+    /// <summary>Gives everything back: own pages become free, leased ones stay cached.</summary>
+    public void Release(Sequence sequence)
+    {
+        for (int i = sequence.PageCount - 1; i >= sequence.LeasedPages; i--)
+        {
+            pool.Return(new PageId(sequence.PageTable[i]));
+        }
+
+        cache.Release(sequence.LeasedPath ?? cache.Root);
+        sequence.LeasedPath = null;
+        sequence.LeasedPages = 0;
+        sequence.PageCount = 0;
+        sequence.ComputedTokens = 0;
+    }
+
+    /// <summary>Gives everything back and drops from the cache what no other sequence holds of it: for a sequence whose
+    /// values cannot be trusted.</summary>
+    public void Discard(Sequence sequence)
+    {
+        PrefixNode path = sequence.LeasedPath ?? cache.Root;
+        Release(sequence);
+        while (path.Parent is { } parent && cache.TryEvict(path, out PageId page))
+        {
+            pool.Return(page);
+            path = parent;
+        }
+    }
+
+    /// <summary>Drops all unleased pages from the cache.</summary>
+    public void Flush()
+    {
+        while (cache.TryEvictOldest(out PageId page))
+        {
+            pool.Return(page);
+        }
+    }
+
+    private static int MaxHitPages(Sequence sequence)
+    {
+        int tokens = sequence.TokenCount - 1;
+        if (sequence.OwesPromptLogprobs)
+        {
+            // Prompt token i is scored by the row of position i - 1.
+            tokens = Math.Min(tokens, sequence.NextPromptIndexToScore - 1);
+        }
+
+        return tokens / AttentionLayout.BlockTokens;
+    }
+}

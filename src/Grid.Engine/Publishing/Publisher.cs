@@ -1,0 +1,126 @@
+using Grid.Engine.Admission;
+using Grid.Engine.Batching;
+using Grid.Engine.Paging;
+using Grid.Engine.Scheduling;
+using Grid.Engine.Sequences;
+using Grid.Models.Operations;
+
+namespace Grid.Engine.Publishing;
+
+/// <summary>Applies a step's results to its sequences, ends those that are done, and tells it as events.</summary>
+internal sealed class Publisher(Inbox inbox, WaitingQueue waiting, Scheduler scheduler, SequencePages pages)
+{
+    private readonly List<EngineEvent> _events = [];
+
+    /// <summary>Events of this step, in order; cleared by the next step.</summary>
+    public IReadOnlyList<EngineEvent> Events => _events;
+
+    public long GeneratedTokens { get; private set; }
+
+    public long PromptTokens { get; private set; }
+
+    public long CachedPromptTokens { get; private set; }
+
+    /// <summary>Forgets the events of the step before.</summary>
+    public void Clear() => _events.Clear();
+
+    /// <summary>Publishes a computed step: results belong to the tasks, and the tasks to the plan's slices in order.</summary>
+    public void Publish(StepPlan plan, ReadOnlySpan<LogitTask> tasks, ReadOnlySpan<SampledToken> results)
+    {
+        foreach (Scheduling.Admission admission in plan.Admissions)
+        {
+            PromptTokens += admission.Sequence.PromptLength;
+            CachedPromptTokens += admission.CachedTokens;
+            _events.Add(new SequenceStarted(admission.Sequence.Id, admission.CachedTokens));
+        }
+
+        int first = 0;
+        foreach (PlannedSlice slice in plan.Slices)
+        {
+            int count = 0;
+            while (first + count < tasks.Length && tasks[first + count].Sequence == slice.Sequence)
+            {
+                count++;
+            }
+
+            Advance(slice, tasks.Slice(first, count), results.Slice(first, count));
+            first += count;
+        }
+    }
+
+    /// <summary>Ends a waiting or running sequence at the caller's wish.</summary>
+    public void Cancel(Sequence sequence)
+    {
+        if (sequence.Phase != SequencePhase.Finished)
+        {
+            Finish(sequence, FinishReason.Cancelled);
+        }
+    }
+
+    private void Advance(PlannedSlice slice, ReadOnlySpan<LogitTask> tasks, ReadOnlySpan<SampledToken> results)
+    {
+        Sequence sequence = slice.Sequence;
+        for (int i = 0; i < results.Length; i++)
+        {
+            if (results[i].NonFinite)
+            {
+                Fail(sequence, $"The logits after position {tasks[i].TargetPosition - 1} are not finite.");
+                return;
+            }
+        }
+
+        sequence.ComputedTokens += slice.RowCount;
+        pages.ShareFullPages(sequence);
+        bool draws = tasks.Length > 0 && tasks[^1].Draws;
+        int scored = tasks.Length - (draws ? 1 : 0);
+        if (scored > 0)
+        {
+            sequence.NextPromptIndexToScore = tasks[scored - 1].TargetPosition + 1;
+            _events.Add(new PromptScored(sequence.Id, tasks[0].TargetPosition, results[..scored].ToArray()));
+        }
+
+        if (draws)
+        {
+            Append(sequence, results[^1]);
+        }
+    }
+
+    private void Append(Sequence sequence, SampledToken token)
+    {
+        _events.Add(new TokenGenerated(sequence.Id, sequence.OutputCount, token));
+        sequence.Append(token.TokenId);
+        GeneratedTokens++;
+        if (sequence.EndsWith(token.TokenId))
+        {
+            Finish(sequence, FinishReason.Stop, token.TokenId);
+        }
+        else if (sequence.TokenCount >= sequence.LengthLimit)
+        {
+            Finish(sequence, FinishReason.Length);
+        }
+    }
+
+    private void Fail(Sequence sequence, string error)
+    {
+        // Its values are wrong somewhere: nobody may find them in the cache.
+        pages.Discard(sequence);
+        Finish(sequence, FinishReason.Failed, null, error);
+    }
+
+    private void Finish(Sequence sequence, FinishReason reason, int? stopTokenId = null, string? error = null)
+    {
+        if (sequence.Phase == SequencePhase.Waiting)
+        {
+            waiting.Remove(sequence);
+        }
+        else
+        {
+            pages.Release(sequence);
+            scheduler.Remove(sequence);
+        }
+
+        sequence.Phase = SequencePhase.Finished;
+        inbox.Forget(sequence);
+        _events.Add(new SequenceFinished(sequence.Id, reason, stopTokenId, error));
+    }
+}
