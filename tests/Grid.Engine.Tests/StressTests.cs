@@ -1,0 +1,126 @@
+using Grid.Engine.Tests.Fakes;
+using Grid.Engine.Tests.Harness;
+using Grid.Numerics;
+
+namespace Grid.Engine.Tests;
+
+public class StressTests
+{
+    [Theory]
+    [InlineData(1, 10, 1024, 256)]
+    [InlineData(2, 10, 16, 7)]
+    [InlineData(3, 12, 64, 64)]
+    [InlineData(4, 24, 5, 1)]
+    [InlineData(5, 9, 300, 100)]
+    [InlineData(6, 40, 512, 256)]
+    [InlineData(7, 10, 33, 16)]
+    [InlineData(8, 14, 128, 3)]
+    public void Whatever_happens_around_it_a_sequence_gives_what_it_gives_alone(int seed, int pages, int batch, int chunk)
+    {
+        Random random = new(seed);
+        EngineHarness harness = new(new EngineOptions
+        {
+            KvPages = pages,
+            MaxBatchTokens = batch,
+            PrefillChunkTokens = chunk,
+            MaxRunningSequences = 12,
+            MaxLogitRows = 1 + random.Next(9),
+        });
+        List<SequenceLog> logs = [];
+        for (int step = 0; step < 1500; step++)
+        {
+            if (random.Next(12) == 0 && harness.Status.Waiting < 20)
+            {
+                logs.Add(harness.Submit(RandomRequest(random, logs)));
+            }
+
+            if (random.Next(60) == 0 && logs.Count > 0)
+            {
+                harness.Cancel(logs[^(1 + random.Next(Math.Min(8, logs.Count)))]);
+            }
+
+            if (random.Next(200) == 0)
+            {
+                harness.Engine.RequestFlush();
+            }
+
+            harness.Step();
+        }
+
+        harness.RunToEnd();
+        foreach (SequenceLog log in logs)
+        {
+            CheckEnd(log);
+        }
+
+        TestContext.Current.TestOutputHelper?.WriteLine($"{logs.Count} sequences, {harness.Status}");
+        Assert.Contains(logs, l => l.End!.Reason == FinishReason.Cancelled);
+        Assert.True(harness.Status.CachedPromptTokens > 0);
+        Assert.True(pages > 14 || harness.Status.Preemptions > 0);
+    }
+
+    private static void CheckEnd(SequenceLog log)
+    {
+        bool poisoned = log.Request.PromptIds.Contains(FakeMath.PoisonToken);
+        if (log.End!.Reason == FinishReason.Cancelled)
+        {
+            Oracle.AssertPrefix(log);
+        }
+        else if (poisoned || log.End.Reason == FinishReason.Failed)
+        {
+            Assert.Equal(FinishReason.Failed, log.End.Reason);
+            Assert.True(poisoned || log.TokenIds.Contains(FakeMath.PoisonToken));
+        }
+        else
+        {
+            Oracle.AssertMatches(log);
+        }
+    }
+
+    private static SequenceRequest RandomRequest(Random random, List<SequenceLog> earlier)
+    {
+        int[] prompt = RandomPrompt(random, earlier);
+        return new SequenceRequest
+        {
+            Id = default,
+            PromptIds = prompt,
+            PriorOutputIds = random.Next(5) == 0 ? EngineHarness.Prompt(1 + random.Next(90), random.Next()) : [],
+            MaxNewTokens = 91 + random.Next(150),
+            MinNewTokens = random.Next(3) * 30,
+            Logprobs = random.Next(2) == 0,
+            PromptLogprobsFrom = random.Next(4) == 0 ? random.Next(prompt.Length + 1) : null,
+            IgnoreEndTokens = random.Next(4) != 0,
+            StopTokenIds = random.Next(5) == 0 ? [40, 20] : [],
+            Sampling = new SamplingParameters
+            {
+                Temperature = random.Next(3) * 0.7f,
+                Seed = (ulong)random.NextInt64(),
+                TopK = random.Next(50),
+                TopP = 1f - (random.Next(9) * 0.1f),
+                PresencePenalty = random.Next(2),
+                FrequencyPenalty = random.Next(2) * 0.5f,
+                RepetitionPenalty = 1f + (random.Next(2) * 0.2f),
+                LogitBias = random.Next(3) == 0 ? [new LogitBias(12, 1.5f), new LogitBias(FakeMath.PoisonToken, -100f)] : [new LogitBias(FakeMath.PoisonToken, -100f)],
+            },
+        };
+    }
+
+    /// <summary>Often a prefix of an earlier prompt and its output, so that the prefix cache has work to do.</summary>
+    private static int[] RandomPrompt(Random random, List<SequenceLog> earlier)
+    {
+        int[] own = EngineHarness.Prompt(1 + random.Next(120), random.Next());
+        if (random.Next(40) == 0)
+        {
+            own[^1] = FakeMath.PoisonToken;
+        }
+
+        if (random.Next(3) == 0 || earlier.Count == 0)
+        {
+            return own;
+        }
+
+        SequenceLog log = earlier[^(1 + random.Next(Math.Min(6, earlier.Count)))];
+        int[] before = [.. log.Request.PromptIds, .. log.Request.PriorOutputIds, .. log.TokenIds];
+        return [.. before.Take(Math.Min(180, random.Next(before.Length + 1))), .. own];
+    }
+}
