@@ -1,0 +1,101 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace Grid.Cpu.Chains;
+
+/// <summary>
+/// The chain with 8 columns in a 256-bit vector, a tile in two halves; otherwise as <see cref="Avx512ChainKernel"/>.
+/// AVX2 cannot round toward zero on request, so the last conversion rounds to nearest and takes the excess back.
+/// </summary>
+internal sealed unsafe class Avx2ChainKernel : ChainKernel
+{
+    // Leaves room for the accumulator (2^26) and keeps the sum clear of 2^31 even after rounding up.
+    private const int LargestProductSum = int.MaxValue - (1 << 27);
+    private const int LeastExponentBits = (127 - 60) << 23;
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void Run(
+        ushort* weights, int steps, float* x, ushort* exponents, nint xStride, int rows, float* acc, nint accStride)
+    {
+        for (int half = 0; half < Columns; half += 8)
+        {
+            for (int r = 0; r < rows; r++)
+            {
+                RunHalf(weights, half, steps, x + (r * xStride), exponents + (r * xStride), acc + (r * accStride) + half);
+            }
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void RunHalf(ushort* weights, int half, int steps, float* x, ushort* exponents, float* acc)
+    {
+        Vector256<float> c = Vector256.Load(acc);
+        for (int s = 0; s < steps; s++)
+        {
+            ushort* stepWeights = weights + ((nint)s * StepWeights);
+            uint* w = (uint*)stepWeights + half;
+            uint* e = (uint*)(exponents + (s * 16));
+            float* xs = x + (s * 16);
+            Vector256<ushort> most = Sum(w, e[0]);
+            for (int pair = 1; pair < 8; pair++)
+            {
+                most = Avx2.Max(most, Sum(w + (pair * Columns), e[pair]));
+            }
+
+            Vector256<uint> both = most.AsUInt32();
+            Vector256<uint> sums = Avx2.Max(both << 16, both & Vector256.Create(0xFFFF0000u));
+            Vector256<int> top = Avx2.Max((sums - Vector256.Create(127u << 23)).AsInt32(), c.AsInt32() & Vector256.Create(0x7F800000));
+            Vector256<float> scale = (Vector256.Create((127 + 127 + 25) << 23) - top).AsSingle();
+            Vector256<int> p = Vector256<int>.Zero;
+            Vector256<int> q = Vector256<int>.Zero;
+            for (int pair = 0; pair < 8; pair++)
+            {
+                Vector256<uint> two = Vector256.Load(w + (pair * Columns));
+                p += Term((two << 16).AsSingle(), scale, xs[2 * pair]);
+                q += Term((two & Vector256.Create(0xFFFF0000u)).AsSingle(), scale, xs[(2 * pair) + 1]);
+            }
+
+            c = Finish(c, p + q, top, scale, stepWeights, half, xs);
+        }
+
+        c.Store(acc);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<ushort> Sum(uint* w, uint pair) =>
+        (Vector256.Load(w) & Vector256.Create(0x7F807F80u)).AsUInt16() + Vector256.Create(pair).AsUInt16();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Term(Vector256<float> w, Vector256<float> scale, float x) =>
+        Avx.ConvertToVector256Int32WithTruncation(w * (scale * Vector256.Create(x)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Finish(
+        Vector256<float> c, Vector256<int> products, Vector256<int> top, Vector256<float> scale, ushort* w, int half, float* x)
+    {
+        Vector256<int> sum = products + Avx.ConvertToVector256Int32WithTruncation(c * scale);
+        Vector256<float> nearest = Avx.ConvertToVector256Single(sum);
+        Vector256<int> back = Avx.ConvertToVector256Int32WithTruncation(nearest);
+        Vector256<int> excess = Vector256.GreaterThan(Vector256.Abs(back), Vector256.Abs(sum)); // -1 where rounded away from zero
+        Vector256<float> truncated = (nearest.AsInt32() + excess).AsSingle();
+        Vector256<float> result = truncated * (top - Vector256.Create(25 << 23)).AsSingle();
+        Vector256<int> outside = (top - Vector256.Create(LeastExponentBits)) | (Vector256.Create(LargestProductSum) - Vector256.Abs(products));
+        uint lanes = outside.ExtractMostSignificantBits();
+        return lanes == 0 ? result : Repair(c, result, lanes, w, half, x);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Vector256<float> Repair(Vector256<float> c, Vector256<float> result, uint lanes, ushort* w, int half, float* x)
+    {
+        for (int lane = 0; lane < 8; lane++)
+        {
+            if (((lanes >> lane) & 1) != 0)
+            {
+                result = result.WithElement(lane, PortableChainKernel.StepLane(w, half + lane, x, c.GetElement(lane)));
+            }
+        }
+
+        return result;
+    }
+}

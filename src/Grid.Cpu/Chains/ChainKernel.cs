@@ -1,0 +1,47 @@
+namespace Grid.Cpu.Chains;
+
+/// <summary>
+/// Runs Dot16 chains for a tile of 16 output columns and a few rows. Weights lie in pairs of k, so that one 32-bit lane
+/// holds two consecutive k of one column: [k/2][16 columns][2] bf16. Every form gives the reference's bits.
+/// </summary>
+/// <remarks>
+/// The vector forms need |x| and |w| below 2^30 (<see cref="ExtremeExponentField"/>): then a zero factor's phantom
+/// exponent stays below the least exponent they handle themselves, and they take single lanes that fall below it
+/// through the portable form. Callers route rows and tiles with larger or non-finite values to the portable form.
+/// </remarks>
+internal abstract unsafe class ChainKernel
+{
+    /// <summary>Columns of a tile.</summary>
+    public const int Columns = 16;
+
+    /// <summary>Rows that share one pass over the weights.</summary>
+    public const int MaxRows = 8;
+
+    /// <summary>bf16 values of weights per step of 16 k.</summary>
+    public const int StepWeights = 16 * Columns;
+
+    /// <summary>Exponent field from which values count as extreme.</summary>
+    public const int ExtremeExponentField = 127 + 30;
+
+    /// <summary>
+    /// acc[r][c] continues its chain over <paramref name="steps"/> steps: the rows are x + r * xStride.
+    /// </summary>
+    /// <param name="weights">[steps * 8][16][2] bf16.</param>
+    /// <param name="steps">Steps of 16 k.</param>
+    /// <param name="x">Row values widened to fp32.</param>
+    /// <param name="exponents">Their exponent fields in place: bf16 bits &amp; 0x7F80.</param>
+    /// <param name="xStride">Elements between rows, for both.</param>
+    /// <param name="rows">1 to <see cref="MaxRows"/>.</param>
+    /// <param name="acc">[rows][16] fp32, read and written.</param>
+    /// <param name="accStride">Elements between rows of acc.</param>
+    public abstract void Run(
+        ushort* weights, int steps, float* x, ushort* exponents, nint xStride, int rows, float* acc, nint accStride);
+
+    public static ChainKernel Create(CpuInstructionSet set) => set switch
+    {
+        CpuInstructionSet.Avx512 => new Avx512ChainKernel(),
+        CpuInstructionSet.Avx2 => new Avx2ChainKernel(),
+        CpuInstructionSet.Portable => new PortableChainKernel(),
+        _ => throw new ArgumentOutOfRangeException(nameof(set), set, "The instruction set must be resolved first."),
+    };
+}
