@@ -1,0 +1,3 @@
+using Grid.Benchmarks;
+
+ChainBenchmark.Run();
