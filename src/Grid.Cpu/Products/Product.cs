@@ -1,0 +1,177 @@
+using System.Runtime.Intrinsics;
+using Grid.Cpu.Chains;
+using Grid.Cpu.Memory;
+using Grid.Cpu.Rows;
+using Grid.Cpu.Threading;
+using Grid.Numerics;
+
+namespace Grid.Cpu.Products;
+
+/// <summary>What a product does with its finished accumulators; each rounds once.</summary>
+internal enum Epilogue
+{
+    /// <summary>bf16(acc).</summary>
+    Store,
+
+    /// <summary>bf16(float(target) + acc).</summary>
+    Add,
+
+    /// <summary>bf16(silu(gate) * up).</summary>
+    GatedSilu,
+
+    /// <summary>fp32 acc.</summary>
+    Logits,
+}
+
+/// <summary>
+/// y = x * W^T for some rows: first the rows are prepared (widened, exponents apart), then tiles of 16 outputs are
+/// parts for the crew. Rows go through the kernel eight at a time; which rows share a pass does not touch their bits.
+/// </summary>
+internal sealed unsafe class Product(WorkCrew crew, ChainKernel kernel) : CrewTask
+{
+    private const long MinimumPartWork = 1 << 17; // multiply-adds; less is not worth a handover
+
+    private readonly PortableChainKernel _portable = new();
+    private readonly RowPreparation _preparation = new();
+    private NativeBuffer<float> _wide = new(0);
+    private NativeBuffer<ushort> _exponents = new(0);
+    private bool[] _extreme = [];
+    private CpuMatrix _weight = null!;
+    private CpuActivation? _target;
+    private CpuLogits? _logits;
+    private Epilogue _epilogue;
+    private int _rows;
+    private int _unitsPerPart;
+
+    /// <summary>Runs the product on rows of the input: the first <paramref name="rows"/>, or those listed.</summary>
+    public void Run(
+        CpuActivation input, ReadOnlySpan<int> listed, int rows, CpuMatrix weight, Epilogue epilogue,
+        CpuActivation? target, CpuLogits? logits)
+    {
+        if (rows == 0)
+        {
+            return;
+        }
+
+        (_weight, _epilogue, _target, _logits, _rows) = (weight, epilogue, target, logits, rows);
+        Reserve(rows, weight.PaddedColumns);
+        _preparation.Run(crew, input, listed, rows, weight.PaddedColumns, _wide, _exponents, _extreme);
+
+        int units = weight.Gated ? weight.Tiles / 2 : weight.Tiles;
+        long unitWork = weight.TileLength * rows * (weight.Gated ? 2 : 1);
+        int perPart = (int)Math.Max(1, Math.Min(MinimumPartWork / unitWork, units));
+        _unitsPerPart = Math.Max(perPart, units / (crew.Threads * 8));
+        crew.Run(this, (units + _unitsPerPart - 1) / _unitsPerPart);
+    }
+
+    public override void Execute(int part)
+    {
+        int units = _weight.Gated ? _weight.Tiles / 2 : _weight.Tiles;
+        int end = Math.Min((part + 1) * _unitsPerPart, units);
+        for (int unit = part * _unitsPerPart; unit < end; unit++)
+        {
+            if (_weight.Gated)
+            {
+                ExecuteGated(unit);
+            }
+            else
+            {
+                ExecuteTile(unit);
+            }
+        }
+    }
+
+    private void ExecuteTile(int tile)
+    {
+        float* acc = stackalloc float[ChainKernel.MaxRows * ChainKernel.Columns];
+        int columns = Math.Min(ChainKernel.Columns, _weight.Rows - (tile * ChainKernel.Columns));
+        for (int row = 0; row < _rows; row += ChainKernel.MaxRows)
+        {
+            int count = Math.Min(ChainKernel.MaxRows, _rows - row);
+            RunChain(tile, row, count, acc);
+            for (int r = 0; r < count; r++)
+            {
+                Finish(row + r, tile * ChainKernel.Columns, columns, Vector512.Load(acc + (r * ChainKernel.Columns)));
+            }
+        }
+    }
+
+    private void ExecuteGated(int unit)
+    {
+        float* gate = stackalloc float[ChainKernel.MaxRows * ChainKernel.Columns];
+        float* up = stackalloc float[ChainKernel.MaxRows * ChainKernel.Columns];
+        int columns = Math.Min(ChainKernel.Columns, _weight.Rows - (unit * ChainKernel.Columns));
+        for (int row = 0; row < _rows; row += ChainKernel.MaxRows)
+        {
+            int count = Math.Min(ChainKernel.MaxRows, _rows - row);
+            RunChain(2 * unit, row, count, gate);
+            RunChain((2 * unit) + 1, row, count, up);
+            for (int r = 0; r < count; r++)
+            {
+                Vector512<float> g = VectorTranscendentals.Silu(Vector512.Load(gate + (r * ChainKernel.Columns)));
+                Finish(row + r, unit * ChainKernel.Columns, columns, g * Vector512.Load(up + (r * ChainKernel.Columns)));
+            }
+        }
+    }
+
+    private void RunChain(int tile, int row, int count, float* acc)
+    {
+        new Span<float>(acc, count * ChainKernel.Columns).Clear();
+        int stride = _weight.PaddedColumns;
+        bool extreme = _weight.Extreme[tile] || _extreme.AsSpan(row, count).Contains(true);
+        (extreme ? _portable : kernel).Run(
+            _weight.Data.Pointer + (tile * _weight.TileLength), stride / Dot16.Terms,
+            _wide.Pointer + ((long)row * stride), _exponents.Pointer + ((long)row * stride), stride, count,
+            acc, ChainKernel.Columns);
+    }
+
+    private void Finish(int row, int column, int columns, Vector512<float> value)
+    {
+        if (_epilogue == Epilogue.Logits)
+        {
+            float* logits = _logits!.Data.Pointer + ((long)row * _logits.Width) + column;
+            if (columns == ChainKernel.Columns)
+            {
+                value.Store(logits);
+                return;
+            }
+
+            for (int c = 0; c < columns; c++)
+            {
+                logits[c] = value.GetElement(c);
+            }
+
+            return;
+        }
+
+        ushort* target = _target!.Data.Pointer + ((long)row * _target.Width) + column;
+        if (columns == ChainKernel.Columns)
+        {
+            VectorBf16.StoreRounded(_epilogue == Epilogue.Add ? VectorBf16.Widen(target) + value : value, target);
+            return;
+        }
+
+        for (int c = 0; c < columns; c++)
+        {
+            float v = value.GetElement(c);
+            target[c] = Bf16.FromSingle(_epilogue == Epilogue.Add ? Bf16.ToSingle(target[c]) + v : v);
+        }
+    }
+
+    private void Reserve(int rows, int padded)
+    {
+        long length = (long)rows * padded;
+        if (_wide.Length < length)
+        {
+            _wide.Dispose();
+            _exponents.Dispose();
+            _wide = new NativeBuffer<float>(length);
+            _exponents = new NativeBuffer<ushort>(length);
+        }
+
+        if (_extreme.Length < rows)
+        {
+            _extreme = new bool[rows];
+        }
+    }
+}
