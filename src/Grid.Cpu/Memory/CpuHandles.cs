@@ -24,7 +24,11 @@ internal sealed class CpuMatrix(string name, int rows, int columns, bool gated) 
     /// <summary>[Tiles] whether a value is too large for the vector forms.</summary>
     public bool[] Extreme { get; } = new bool[(rows + 15) / 16 * (gated ? 2 : 1)];
 
-    protected override void Dispose(bool disposing) => Data.Dispose();
+    protected override void Dispose(bool disposing)
+    {
+        Data.Dispose();
+        base.Dispose(disposing);
+    }
 }
 
 internal sealed class CpuVector(string name, float[] values) : WeightVector(name, values.Length)

@@ -84,7 +84,11 @@ internal sealed class WorkCrew : IDisposable
     public void Dispose()
     {
         _stop = true;
-        _wake.Release(_threads.Length);
+        if (_threads.Length > 0)
+        {
+            _wake.Release(_threads.Length);
+        }
+
         foreach (Thread thread in _threads)
         {
             thread.Join();

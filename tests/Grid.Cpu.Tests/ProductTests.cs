@@ -1,0 +1,97 @@
+using Grid.Models.Operations;
+using Grid.Numerics;
+
+namespace Grid.Cpu.Tests;
+
+public sealed class ProductTests
+{
+    public static TheoryData<CpuInstructionSet> Forms => ChainKernelTests.Forms;
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void Every_epilogue_gives_the_bits_of_reference_chains(CpuInstructionSet form)
+    {
+        var random = new Random(5);
+        foreach ((int rows, int k, int n) in ((int, int, int)[])[(1, 64, 48), (3, 40, 16), (9, 96, 33), (17, 128, 80)])
+        {
+            using var bench = new OperationTestBench(form);
+            CpuOperations operations = bench.Operations;
+            var x = ArrayTensor.Random(random, 2f, rows, k);
+            var w = ArrayTensor.Random(random, 0.3f, n, k);
+            var up = ArrayTensor.Random(random, 0.3f, n, k);
+            var residual = ArrayTensor.Random(random, 4f, rows, n);
+            var chains = new float[rows * n];
+            var upChains = new float[rows * n];
+            for (int i = 0; i < chains.Length; i++)
+            {
+                chains[i] = Dot16.Chain(x.Row(i / n), w.Row(i % n));
+                upChains[i] = Dot16.Chain(x.Row(i / n), up.Row(i % n));
+            }
+
+            Activation added = bench.Fill(residual);
+            Activation input = bench.Fill(x);
+            Activation output = operations.AllocateActivation(rows, n);
+            WeightMatrix weight = operations.UploadMatrix(w);
+            operations.Project(input, weight, output);
+            OperationTestBench.AssertSameBits([.. chains.Select(OperationTestBench.Rounded)], bench.Read(output), n, $"Project {form} {rows}x{k}x{n}");
+
+            operations.ProjectAdd(input, weight, added);
+            ushort[] sums = [.. chains.Select((c, i) => Bf16.FromSingle(Bf16.ToSingle(residual.Values[i]) + c))];
+            OperationTestBench.AssertSameBits(sums, bench.Read(added), n, $"ProjectAdd {form} {rows}x{k}x{n}");
+
+            operations.ProjectGatedSilu(input, operations.UploadGatedMatrix(w, up), output);
+            ushort[] gated = [.. chains.Select((c, i) => Bf16.FromSingle(Transcendentals.Silu(c) * upChains[i]))];
+            OperationTestBench.AssertSameBits(gated, bench.Read(output), n, $"ProjectGatedSilu {form} {rows}x{k}x{n}");
+
+            LogitsBuffer logits = operations.AllocateLogits(rows, n);
+            operations.ComputeLogits(input, weight, 0, rows, logits);
+            var actual = new float[rows * n];
+            operations.Read(logits, rows, actual);
+            Assert.Equal(chains.Select(BitConverter.SingleToUInt32Bits), actual.Select(BitConverter.SingleToUInt32Bits));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Forms))]
+    public void Huge_and_non_finite_values_keep_the_reference_bits_and_touch_no_other_row(CpuInstructionSet form)
+    {
+        using var bench = new OperationTestBench(form);
+        var random = new Random(6);
+        var x = ArrayTensor.Random(random, 1f, 4, 64);
+        var w = ArrayTensor.Random(random, 1f, 32, 64);
+        x.Values[64 + 3] = 0x7F80;  // infinity in row 1
+        x.Values[128 + 9] = 0x7A00; // 2^117 in row 2
+        w.Values[(20 * 64) + 7] = 0x6F00; // 2^95 in weight row 20
+        Activation input = bench.Fill(x);
+        Activation output = bench.Operations.AllocateActivation(4, 32);
+        bench.Operations.Project(input, bench.Operations.UploadMatrix(w), output);
+        ushort[] expected = [.. Enumerable.Range(0, 4 * 32).Select(i => Bf16.FromSingle(Dot16.Chain(x.Row(i / 32), w.Row(i % 32))))];
+        OperationTestBench.AssertSameBits(expected, bench.Read(output), 32, $"extremes {form}");
+    }
+
+    [Fact]
+    public void Neither_cores_nor_neighbouring_rows_change_a_row()
+    {
+        var random = new Random(8);
+        var x = ArrayTensor.Random(random, 2f, 40, 256);
+        var w = ArrayTensor.Random(random, 0.2f, 640, 256);
+        ushort[]? first = null;
+        foreach (int threads in (int[])[1, 2, 5])
+        {
+            using var bench = new OperationTestBench(CpuInstructionSet.Auto, threads);
+            Activation output = bench.Operations.AllocateActivation(40, 640);
+            bench.Operations.Project(bench.Fill(x), bench.Operations.UploadMatrix(w), output);
+            ushort[] all = bench.Read(output);
+            first ??= all;
+            OperationTestBench.AssertSameBits(first, all, 640, $"{threads} threads");
+
+            for (int row = 0; row < 40; row += 7)
+            {
+                var alone = new ArrayTensor("row", x.Row(row).ToArray(), 1, 256);
+                Activation single = bench.Operations.AllocateActivation(1, 640);
+                bench.Operations.Project(bench.Fill(alone), bench.Operations.UploadMatrix(w), single);
+                OperationTestBench.AssertSameBits(first.AsSpan(row * 640, 640), bench.Read(single), 640, $"row {row} alone");
+            }
+        }
+    }
+}
