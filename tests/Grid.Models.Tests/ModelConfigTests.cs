@@ -77,7 +77,7 @@ public class ModelConfigTests
     [InlineData("intermediate_size", "99999999999", "integer from 1 to")]
     [InlineData("num_hidden_layers", "-1", "integer from 1 to")]
     [InlineData("num_key_value_heads", "3", "must divide num_attention_heads (4)")]
-    [InlineData("head_dim", "15", "must be even")]
+    [InlineData("head_dim", "24", "multiple of 16")]
     [InlineData("max_position_embeddings", "null", "integer from 1 to")]
     [InlineData("rms_norm_eps", "-1e-6", "at least 0")]
     [InlineData("rms_norm_eps", "null", "must be a number")]

@@ -191,9 +191,9 @@ internal static class ModelConfigReader
             throw fields.Error("num_key_value_heads", $"{config.KvHeads}", $"it must divide num_attention_heads ({config.QueryHeads})");
         }
 
-        if (config.HeadDim % 2 != 0)
+        if (config.HeadDim % 16 != 0)
         {
-            throw fields.Error("head_dim", $"{config.HeadDim}", "it must be even, for rotary embeddings turn pairs");
+            throw fields.Error("head_dim", $"{config.HeadDim}", "it must be a multiple of 16, the step of the contract's chains");
         }
 
         if ((long)config.MaxPositions * config.HeadDim > Array.MaxLength)
