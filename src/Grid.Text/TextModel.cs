@@ -1,16 +1,143 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+
 namespace Grid.Text;
 
 /// <summary>Text to ids and back for one model: its tokenizer and its chat template.</summary>
 public sealed class TextModel(Tokenizer tokenizer, ChatTemplate? chatTemplate)
 {
+    private const string TokenizerFile = "tokenizer.json";
+    private const string ConfigFile = "tokenizer_config.json";
+    private const string TemplateFile = "chat_template.jinja";
+
+    // What a chat template may refer to by these names, as in transformers.
+    private static readonly string[] NamedTokens =
+        ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
+
     /// <summary>The tokenizer.</summary>
     public Tokenizer Tokenizer { get; } = tokenizer;
 
     /// <summary>The chat template; null when the model folder has none.</summary>
     public ChatTemplate? ChatTemplate { get; } = chatTemplate;
 
+    /// <summary>The token that begins a text ("bos_token" of tokenizer_config.json), or null.</summary>
+    public string? BosToken { get; private init; }
+
+    /// <summary>The token that ends an answer ("eos_token" of tokenizer_config.json), or null.</summary>
+    public string? EosToken { get; private init; }
+
     /// <summary>Reads the text files of a model folder (tokenizer.json, tokenizer_config.json and, where present,
-    /// chat_template.jinja), given by name.</summary>
-    public static TextModel Load(IReadOnlyDictionary<string, byte[]> files) =>
-        throw new NotSupportedException($"{files.Count}");
+    /// chat_template.jinja), given by name. Throws <see cref="TextModelException"/>, which names file, field and rule.
+    /// A chat_template.jinja wins over the chat_template of tokenizer_config.json.</summary>
+    public static TextModel Load(IReadOnlyDictionary<string, byte[]> files)
+    {
+        ArgumentNullException.ThrowIfNull(files);
+        if (!files.TryGetValue(TokenizerFile, out byte[]? tokenizerJson))
+        {
+            throw new TextModelException(TokenizerFile, "", "is missing from the model folder");
+        }
+
+        Tokenizer tokenizer = Tokenizer.Load(tokenizerJson);
+        var variables = new JsonObject();
+        string? template = null;
+        string templateFile = ConfigFile, templateField = "chat_template";
+        if (files.TryGetValue(ConfigFile, out byte[]? configJson))
+        {
+            JsonField config = JsonField.ParseRoot(configJson, ConfigFile, out JsonDocument document);
+            using JsonDocument owned = document;
+            CheckAddedTokens(config, tokenizer);
+            ReadNamedTokens(config, variables);
+            template = ReadTemplate(config);
+        }
+
+        if (files.TryGetValue(TemplateFile, out byte[]? jinja))
+        {
+            (templateFile, templateField) = (TemplateFile, "");
+            template = DecodeTemplate(jinja);
+        }
+
+        return new TextModel(tokenizer, Compile(template, variables, templateFile, templateField))
+        {
+            BosToken = (string?)variables["bos_token"],
+            EosToken = (string?)variables["eos_token"],
+        };
+    }
+
+    private static ChatTemplate? Compile(string? template, JsonObject variables, string file, string field)
+    {
+        try
+        {
+            return template is null ? null : ChatTemplate.Parse(template, variables);
+        }
+        catch (ChatTemplateException error)
+        {
+            throw new TextModelException(file, field, error.Message, error);
+        }
+    }
+
+    private static string DecodeTemplate(byte[] jinja)
+    {
+        try
+        {
+            return new System.Text.UTF8Encoding(false, throwOnInvalidBytes: true).GetString(jinja).TrimStart('\uFEFF');
+        }
+        catch (ArgumentException error)
+        {
+            throw new TextModelException(TemplateFile, "", "is not valid UTF-8", error);
+        }
+    }
+
+    private static string? ReadTemplate(JsonField config)
+    {
+        if (!config.TryGet("chat_template", out JsonField template) || template.IsNull)
+        {
+            return null;
+        }
+
+        if (template.Element.ValueKind != JsonValueKind.Array)
+        {
+            return template.String();
+        }
+
+        foreach (JsonField named in template.Items())
+        {
+            if (named.Get("name").String() == "default")
+            {
+                return named.Get("template").String();
+            }
+        }
+
+        throw template.Error("is a list without a template named \"default\"");
+    }
+
+    private static void ReadNamedTokens(JsonField config, JsonObject variables)
+    {
+        foreach (string name in NamedTokens)
+        {
+            if (config.TryGet(name, out JsonField field) && !field.IsNull)
+            {
+                // Older files write the token as an object with its flags.
+                bool isObject = field.Element.ValueKind == JsonValueKind.Object;
+                variables[name] = isObject ? field.Get("content").String() : field.String();
+            }
+        }
+    }
+
+    /// <summary>transformers adds the tokens listed here to those of tokenizer.json; ids would differ.</summary>
+    private static void CheckAddedTokens(JsonField config, Tokenizer tokenizer)
+    {
+        if (!config.TryGet("added_tokens_decoder", out JsonField tokens) || tokens.IsNull)
+        {
+            return;
+        }
+
+        foreach ((string id, JsonField token) in tokens.Properties())
+        {
+            string content = token.Get("content").String();
+            if (tokenizer.FindToken(content)?.ToString(System.Globalization.CultureInfo.InvariantCulture) != id)
+            {
+                throw token.Error($"'{content}' is not the token {id} of {TokenizerFile}");
+            }
+        }
+    }
 }

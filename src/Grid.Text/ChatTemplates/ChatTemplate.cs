@@ -6,7 +6,7 @@ namespace Grid.Text;
 public sealed class ChatTemplate
 {
     /// <summary>Compiles a template. Throws <see cref="ChatTemplateException"/> with line and reason.</summary>
-    public static ChatTemplate Parse(string source) => throw new NotSupportedException(source);
+    public static ChatTemplate Parse(string source, JsonObject? defaults = null) => throw new NotSupportedException(source + defaults);
 
     /// <summary>Renders messages (objects with role, content, ... as the API takes them). Extra variables (tools,
     /// enable_thinking, bos_token, ...) come by name. Throws <see cref="ChatTemplateException"/>.</summary>
