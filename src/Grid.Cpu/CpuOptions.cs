@@ -14,7 +14,7 @@ public enum CpuInstructionSet
     /// <summary>8 columns a vector.</summary>
     Avx2,
 
-    /// <summary>Integers only, on any machine.</summary>
+    /// <summary>4 columns a vector in operations every machine has; integers where it has no vectors.</summary>
     Portable,
 }
 

@@ -15,7 +15,7 @@ internal sealed unsafe class AttentionScratch
     private static readonly NativeBuffer<float> Ones = Filled(1f);
     private static readonly NativeBuffer<ushort> OneExponents = FilledExponents();
 
-    private readonly PortableChainKernel _portable = new();
+    private readonly IntegerChainKernel _integer = new();
     private readonly NativeBuffer<float> _scores = new(Rows * Tokens);
     private readonly NativeBuffer<float> _weights = new(Rows * Tokens); // P widened
     private readonly NativeBuffer<ushort> _weightExponents = new(Rows * Tokens);
@@ -95,7 +95,7 @@ internal sealed unsafe class AttentionScratch
         int headDim = _cache.HeadDim;
         ushort* image = _cache.Data.Pointer + _cache.HeadStart(page, _layer, _kvHead);
         int groups = (keys + 15) / 16;
-        ChainKernel kernel = _extremeQuery || _cache.Extreme[page] ? _portable : _kernel;
+        ChainKernel kernel = _extremeQuery || _cache.Extreme[page] ? _integer : _kernel;
 
         new Span<float>(_scores.Pointer, _count * Tokens).Clear();
         for (int g = 0; g < groups; g++)
@@ -120,7 +120,7 @@ internal sealed unsafe class AttentionScratch
 
         if (!finite)
         {
-            kernel = _portable;
+            kernel = _integer;
         }
 
         kernel.Run((ushort*)_transposed.Pointer, groups, Ones.Pointer, OneExponents.Pointer, Tokens, 1, _sums.Pointer, 16);

@@ -10,10 +10,6 @@ namespace Grid.Cpu.Chains;
 /// </summary>
 internal sealed unsafe class Avx2ChainKernel : ChainKernel
 {
-    // Leaves room for the accumulator (2^26) and keeps the sum clear of 2^31 even after rounding up.
-    private const int LargestProductSum = int.MaxValue - (1 << 27);
-    private const int LeastExponentBits = (127 - 60) << 23;
-
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Run(
         ushort* weights, int steps, float* x, ushort* exponents, nint xStride, int rows, float* acc, nint accStride)
@@ -92,7 +88,7 @@ internal sealed unsafe class Avx2ChainKernel : ChainKernel
         {
             if (((lanes >> lane) & 1) != 0)
             {
-                result = result.WithElement(lane, PortableChainKernel.StepLane(w, half + lane, x, c.GetElement(lane)));
+                result = result.WithElement(lane, IntegerChainKernel.StepLane(w, half + lane, x, c.GetElement(lane)));
             }
         }
 

@@ -11,10 +11,6 @@ namespace Grid.Cpu.Chains;
 /// </summary>
 internal sealed unsafe class Avx512ChainKernel : ChainKernel
 {
-    // 16 products stay below 2^31 - 2^24; where the accumulator on top could leave int32, the lane goes the portable way.
-    private const int LargestProductSum = int.MaxValue - (1 << 27);
-    private const int LeastExponentBits = (127 - 60) << 23;
-
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Run(
         ushort* weights, int steps, float* x, ushort* exponents, nint xStride, int rows, float* acc, nint accStride)
@@ -156,7 +152,7 @@ internal sealed unsafe class Avx512ChainKernel : ChainKernel
         {
             if (((lanes >> lane) & 1) != 0)
             {
-                result = result.WithElement(lane, PortableChainKernel.StepLane(w, lane, x, c.GetElement(lane)));
+                result = result.WithElement(lane, IntegerChainKernel.StepLane(w, lane, x, c.GetElement(lane)));
             }
         }
 

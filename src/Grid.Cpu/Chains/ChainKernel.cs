@@ -7,7 +7,7 @@ namespace Grid.Cpu.Chains;
 /// <remarks>
 /// The vector forms need |x| and |w| below 2^30 (<see cref="ExtremeExponentField"/>): then a zero factor's phantom
 /// exponent stays below the least exponent they handle themselves, and they take single lanes that fall below it
-/// through the portable form. Callers route rows and tiles with larger or non-finite values to the portable form.
+/// through the integer form. Callers route rows and tiles with larger or non-finite values to the integer form.
 /// </remarks>
 internal abstract unsafe class ChainKernel
 {
@@ -36,6 +36,11 @@ internal abstract unsafe class ChainKernel
     /// <param name="accStride">Elements between rows of acc.</param>
     public abstract void Run(
         ushort* weights, int steps, float* x, ushort* exponents, nint xStride, int rows, float* acc, nint accStride);
+
+    // A vector form takes lanes back to integers where the largest exponent falls below this, or where the products'
+    // sum could leave int32 once the accumulator (below 2^26) joins: 16 products alone stay below 2^31 - 2^24.
+    protected const int LeastExponentBits = (127 - 60) << 23;
+    protected const int LargestProductSum = int.MaxValue - (1 << 27);
 
     public static ChainKernel Create(CpuInstructionSet set) => set switch
     {

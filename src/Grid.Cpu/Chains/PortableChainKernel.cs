@@ -1,54 +1,104 @@
-using Grid.Numerics;
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 
 namespace Grid.Cpu.Chains;
 
-/// <summary>The chain in integers, for every value and every machine.</summary>
+/// <summary>
+/// The chain with 4 columns in a 128-bit vector, in operations that every machine with such vectors has (SSE, NEON);
+/// otherwise as <see cref="Avx2ChainKernel"/>. Machines without any take the integer form.
+/// </summary>
 internal sealed unsafe class PortableChainKernel : ChainKernel
 {
+    private const int Lanes = 4;
+    private readonly IntegerChainKernel _integer = new();
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Run(
         ushort* weights, int steps, float* x, ushort* exponents, nint xStride, int rows, float* acc, nint accStride)
     {
-        Span<ushort> a = stackalloc ushort[Dot16.Terms];
-        for (int r = 0; r < rows; r++)
+        if (!Vector128.IsHardwareAccelerated)
         {
-            for (int s = 0; s < steps; s++)
+            _integer.Run(weights, steps, x, exponents, xStride, rows, acc, accStride);
+            return;
+        }
+
+        for (int column = 0; column < Columns; column += Lanes)
+        {
+            for (int r = 0; r < rows; r++)
             {
-                Narrow(x + (r * xStride) + (s * Dot16.Terms), a);
-                for (int c = 0; c < Columns; c++)
-                {
-                    acc[(r * accStride) + c] = Step(weights + ((nint)s * StepWeights), c, a, acc[(r * accStride) + c]);
-                }
+                RunColumns(weights, column, steps, x + (r * xStride), exponents + (r * xStride), acc + (r * accStride) + column);
             }
         }
     }
 
-    /// <summary>One step of one column; what vector forms fall back to.</summary>
-    public static float StepLane(ushort* stepWeights, int column, float* x, float acc)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void RunColumns(ushort* weights, int column, int steps, float* x, ushort* exponents, float* acc)
     {
-        Span<ushort> a = stackalloc ushort[Dot16.Terms];
-        Narrow(x, a);
-        return Step(stepWeights, column, a, acc);
-    }
-
-    private static float Step(ushort* stepWeights, int column, ReadOnlySpan<ushort> a, float acc)
-    {
-        Span<ushort> b = stackalloc ushort[Dot16.Terms];
-        uint* lanes = (uint*)stepWeights + column;
-        for (int pair = 0; pair < Dot16.Terms / 2; pair++)
+        Vector128<float> c = Vector128.Load(acc);
+        for (int s = 0; s < steps; s++)
         {
-            uint both = lanes[pair * Columns];
-            b[2 * pair] = (ushort)both;
-            b[(2 * pair) + 1] = (ushort)(both >> 16);
+            ushort* stepWeights = weights + ((nint)s * StepWeights);
+            uint* w = (uint*)stepWeights + column;
+            uint* e = (uint*)(exponents + (s * 16));
+            float* xs = x + (s * 16);
+            Vector128<ushort> most = Sum(w, e[0]);
+            for (int pair = 1; pair < 8; pair++)
+            {
+                most = Vector128.Max(most, Sum(w + (pair * Columns), e[pair]));
+            }
+
+            Vector128<uint> both = most.AsUInt32();
+            Vector128<uint> sums = Vector128.Max(both << 16, both & Vector128.Create(0xFFFF0000u));
+            Vector128<int> top = Vector128.Max((sums - Vector128.Create(127u << 23)).AsInt32(), c.AsInt32() & Vector128.Create(0x7F800000));
+            Vector128<float> scale = (Vector128.Create((127 + 127 + 25) << 23) - top).AsSingle();
+            Vector128<int> products = Vector128<int>.Zero;
+            for (int pair = 0; pair < 8; pair++)
+            {
+                Vector128<uint> two = Vector128.Load(w + (pair * Columns));
+                products += Term((two << 16).AsSingle(), scale, xs[2 * pair]);
+                products += Term((two & Vector128.Create(0xFFFF0000u)).AsSingle(), scale, xs[(2 * pair) + 1]);
+            }
+
+            c = Finish(c, products, top, scale, stepWeights, column, xs);
         }
 
-        return Dot16.Step(acc, a, b);
+        c.Store(acc);
     }
 
-    private static void Narrow(float* x, Span<ushort> a)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<ushort> Sum(uint* w, uint pair) =>
+        (Vector128.Load(w) & Vector128.Create(0x7F807F80u)).AsUInt16() + Vector128.Create(pair).AsUInt16();
+
+    // Lanes out of int32's range are repaired afterwards, so what the machine makes of them does not matter.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> Term(Vector128<float> w, Vector128<float> scale, float x) =>
+        Vector128.ConvertToInt32Native(w * (scale * Vector128.Create(x)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Finish(
+        Vector128<float> c, Vector128<int> products, Vector128<int> top, Vector128<float> scale, ushort* w, int column, float* x)
     {
-        for (int i = 0; i < a.Length; i++)
+        Vector128<int> sum = products + Vector128.ConvertToInt32Native(c * scale);
+        Vector128<float> nearest = Vector128.ConvertToSingle(sum);
+        Vector128<int> back = Vector128.ConvertToInt32Native(nearest);
+        Vector128<int> excess = Vector128.GreaterThan(Vector128.Abs(back), Vector128.Abs(sum)); // -1 where rounded away from zero
+        Vector128<float> result = (nearest.AsInt32() + excess).AsSingle() * (top - Vector128.Create(25 << 23)).AsSingle();
+        Vector128<int> outside = (top - Vector128.Create(LeastExponentBits)) | (Vector128.Create(LargestProductSum) - Vector128.Abs(products));
+        uint lanes = outside.ExtractMostSignificantBits();
+        return lanes == 0 ? result : Repair(c, result, lanes, w, column, x);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static Vector128<float> Repair(Vector128<float> c, Vector128<float> result, uint lanes, ushort* w, int column, float* x)
+    {
+        for (int lane = 0; lane < Lanes; lane++)
         {
-            a[i] = (ushort)(BitConverter.SingleToUInt32Bits(x[i]) >> 16);
+            if (((lanes >> lane) & 1) != 0)
+            {
+                result = result.WithElement(lane, IntegerChainKernel.StepLane(w, column + lane, x, c.GetElement(lane)));
+            }
         }
+
+        return result;
     }
 }

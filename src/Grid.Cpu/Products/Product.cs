@@ -31,7 +31,7 @@ internal sealed unsafe class Product(WorkCrew crew, ChainKernel kernel) : CrewTa
 {
     private const long MinimumPartWork = 1 << 17; // multiply-adds; less is not worth a handover
 
-    private readonly PortableChainKernel _portable = new();
+    private readonly IntegerChainKernel _integer = new();
     private readonly RowPreparation _preparation = new();
     private NativeBuffer<float> _wide = new(0);
     private NativeBuffer<ushort> _exponents = new(0);
@@ -119,7 +119,7 @@ internal sealed unsafe class Product(WorkCrew crew, ChainKernel kernel) : CrewTa
         new Span<float>(acc, count * ChainKernel.Columns).Clear();
         int stride = _weight.PaddedColumns;
         bool extreme = _weight.Extreme[tile] || _extreme.AsSpan(row, count).Contains(true);
-        (extreme ? _portable : kernel).Run(
+        (extreme ? _integer : kernel).Run(
             _weight.Data.Pointer + (tile * _weight.TileLength), stride / Dot16.Terms,
             _wide.Pointer + ((long)row * stride), _exponents.Pointer + ((long)row * stride), stride, count,
             acc, ChainKernel.Columns);
