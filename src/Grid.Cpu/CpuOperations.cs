@@ -4,6 +4,7 @@ using Grid.Cpu.Chains;
 using Grid.Cpu.Memory;
 using Grid.Cpu.Products;
 using Grid.Cpu.Rows;
+using Grid.Cpu.Sampling;
 using Grid.Cpu.Threading;
 using Grid.Models.Operations;
 using Grid.Numerics;
@@ -23,6 +24,7 @@ public sealed unsafe class CpuOperations : IOperations
     private readonly EmbedTask _embed = new();
     private readonly NormTask _norm = new();
     private readonly RotateAndStoreTask _rotateAndStore = new();
+    private readonly SamplingTask _sampling;
     private BatchLayout _batch = new(0, 0);
     private int[] _sequenceOfRow = [];
 
@@ -35,6 +37,7 @@ public sealed unsafe class CpuOperations : IOperations
         var kernel = ChainKernel.Create(_instructionSet);
         _product = new Product(_crew, kernel);
         _attention = new AttentionTask(_crew, kernel);
+        _sampling = new SamplingTask(wide: _instructionSet == CpuInstructionSet.Avx512);
     }
 
     /// <inheritdoc/>
@@ -178,7 +181,7 @@ public sealed unsafe class CpuOperations : IOperations
 
     /// <inheritdoc/>
     public void Sample(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows, Span<SampledToken> results) =>
-        throw new NotSupportedException($"{logits}{rows.Length}{results.Length}");
+        _sampling.Run(_crew, (CpuLogits)logits, rows, results);
 
     /// <inheritdoc/>
     public void Read(Activation source, int rows, Span<ushort> destination)

@@ -25,6 +25,7 @@ public sealed class CpuSampler
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(vocabulary, 1);
         _vocabulary = vocabulary;
+        Wide = wide;
         _scan = LogitScan.Create(wide);
         _adjusted = new float[vocabulary];
         _maxima = new float[vocabulary];
@@ -32,6 +33,12 @@ public sealed class CpuSampler
         _weights = new ulong[vocabulary];
         _sums = new ulong[LogitScan.Blocks(vocabulary)];
     }
+
+    /// <summary>Length of the rows.</summary>
+    public int Vocabulary => _vocabulary;
+
+    /// <summary>Whether vectors are of 512 bits.</summary>
+    public bool Wide { get; }
 
     /// <summary>Draws a token, or scores the given one, and computes the logprobs asked for.</summary>
     /// <param name="logits">[vocabulary] fp32.</param>
