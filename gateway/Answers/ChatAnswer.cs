@@ -1,0 +1,123 @@
+using System.Text.Json;
+using Grid.Gateway.Http;
+using Grid.Gateway.Requests;
+using Grid.Gateway.Running;
+using Grid.Sequences;
+
+namespace Grid.Gateway.Answers;
+
+/// <summary>Answers of /v1/chat/completions.</summary>
+internal sealed class ChatAnswer(OpenAiPlan plan, string id, DateTimeOffset created) : OpenAiAnswer(plan, id, created)
+{
+    private readonly bool[] _begun = new bool[plan.Sequences.Count];
+
+    protected override string WholeObject => "chat.completion";
+
+    protected override string EventObject => "chat.completion.chunk";
+
+    protected override void WriteChoice(Utf8JsonWriter json, Transcript transcript)
+    {
+        json.WriteStartObject();
+        json.WriteNumber("index", transcript.Index);
+        json.WriteStartObject("message");
+        json.WriteString("role", "assistant");
+        json.WriteString("content", transcript.Text);
+        json.WriteNull("refusal");
+        json.WriteEndObject();
+        WriteLogprobs(json, transcript.Tokens);
+        WriteFinish(json, transcript);
+        json.WriteEndObject();
+    }
+
+    protected override void WriteExtras(Utf8JsonWriter json, IReadOnlyList<Transcript> transcripts)
+    {
+        // As in vLLM's answers: once per answer, the prompt being the same for all choices.
+        if (Plan.PromptLogprobs is { } top)
+        {
+            WritePromptLogprobs(json, transcripts[0], top);
+        }
+    }
+
+    protected override void WriteUpdateEvents(EventStream events, Transcript transcript, SequenceUpdate update)
+    {
+        var scored = Plan.TopLogprobs is not null && update.Tokens.Count > 0;
+        if (!_begun[transcript.Index] && (update.Tokens.Count > 0 || update.Text.Length > 0 || update.FinishReason is not null))
+        {
+            _begun[transcript.Index] = true;
+            WriteDelta(events, transcript.Index, "assistant", "", []);
+        }
+        if (update.Text.Length > 0 || scored)
+        {
+            WriteDelta(events, transcript.Index, null, update.Text, update.Tokens);
+        }
+    }
+
+    protected override void WriteEmptyDelta(Utf8JsonWriter json)
+    {
+        json.WriteStartObject("delta");
+        json.WriteEndObject();
+    }
+
+    private void WriteDelta(EventStream events, int index, string? role, string text, IReadOnlyList<ScoredToken> tokens)
+    {
+        var json = BeginEvent(events);
+        json.WriteStartObject();
+        json.WriteNumber("index", index);
+        json.WriteStartObject("delta");
+        if (role is not null)
+        {
+            json.WriteString("role", role);
+        }
+        json.WriteString("content", text);
+        json.WriteEndObject();
+        if (role is null)
+        {
+            WriteLogprobs(json, tokens);
+        }
+        else
+        {
+            json.WriteNull("logprobs");
+        }
+        json.WriteNull("finish_reason");
+        json.WriteEndObject();
+        EndEvent(events, json);
+    }
+
+    private void WriteLogprobs(Utf8JsonWriter json, IReadOnlyList<ScoredToken> tokens)
+    {
+        if (Plan.TopLogprobs is not { } top)
+        {
+            json.WriteNull("logprobs");
+            return;
+        }
+        json.WriteStartObject("logprobs");
+        json.WriteStartArray("content");
+        foreach (var token in tokens)
+        {
+            json.WriteStartObject();
+            WriteToken(json, token.TokenId, token.Logprob);
+            json.WriteStartArray("top_logprobs");
+            for (var i = 0; i < Math.Min(top, token.Top.Count); i++)
+            {
+                json.WriteStartObject();
+                WriteToken(json, token.Top[i].Key, token.Top[i].Value);
+                json.WriteEndObject();
+            }
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+        json.WriteEndArray();
+        json.WriteNull("refusal");
+        json.WriteEndObject();
+    }
+
+    private void WriteToken(Utf8JsonWriter json, int id, float logprob)
+    {
+        json.WritePropertyName("token");
+        TokenJson.WriteText(json, Tokenizer, id);
+        json.WritePropertyName("logprob");
+        TokenJson.WriteLogprob(json, logprob);
+        json.WritePropertyName("bytes");
+        TokenJson.WriteBytes(json, Tokenizer, id);
+    }
+}

@@ -1,0 +1,148 @@
+using System.Text.Json;
+using Grid.Gateway.Http;
+using Grid.Gateway.Requests;
+using Grid.Gateway.Running;
+using Grid.Sequences;
+
+namespace Grid.Gateway.Answers;
+
+/// <summary>Answers of /v1/completions.</summary>
+internal sealed class CompletionAnswer(OpenAiPlan plan, string id, DateTimeOffset created) : OpenAiAnswer(plan, id, created)
+{
+    private readonly TextOffsets?[] _offsets = new TextOffsets?[plan.Sequences.Count];
+
+    protected override string WholeObject => "text_completion";
+
+    protected override string EventObject => "text_completion";
+
+    protected override void WriteChoice(Utf8JsonWriter json, Transcript transcript)
+    {
+        json.WriteStartObject();
+        json.WriteNumber("index", transcript.Index);
+        json.WriteString("text", Plan.Echo ? PromptText(transcript) + transcript.Text : transcript.Text);
+        WriteLogprobs(json, transcript, Plan.Echo, transcript.Tokens);
+        WriteFinish(json, transcript);
+        if (Plan.PromptLogprobs is { } top)
+        {
+            WritePromptLogprobs(json, transcript, top);
+        }
+        json.WriteEndObject();
+    }
+
+    protected override void WriteUpdateEvents(EventStream events, Transcript transcript, SequenceUpdate update)
+    {
+        // The prompt goes first, and once its scores are complete: they come before the first output token.
+        var echo = Plan.Echo && _offsets[transcript.Index] is null
+            && (update.Tokens.Count > 0 || update.FinishReason is not null);
+        var scored = Plan.TopLogprobs is not null && update.Tokens.Count > 0;
+        if (!echo && !scored && update.Text.Length == 0)
+        {
+            return;
+        }
+        var json = BeginEvent(events);
+        json.WriteStartObject();
+        json.WriteNumber("index", transcript.Index);
+        json.WriteString("text", echo ? PromptText(transcript) + update.Text : update.Text);
+        WriteLogprobs(json, transcript, echo, update.Tokens);
+        json.WriteNull("finish_reason");
+        json.WriteEndObject();
+        EndEvent(events, json);
+    }
+
+    protected override void WriteEmptyDelta(Utf8JsonWriter json) => json.WriteString("text", "");
+
+    private string PromptText(Transcript transcript) =>
+        transcript.Plan.Spec.PromptText ?? Tokenizer.Decode([.. transcript.PromptIds], skipSpecialTokens: false);
+
+    private void WriteLogprobs(
+        Utf8JsonWriter json, Transcript transcript, bool echo, IReadOnlyList<ScoredToken> output)
+    {
+        var offsets = _offsets[transcript.Index] ??= new TextOffsets(Tokenizer);
+        if (Plan.TopLogprobs is not { } top)
+        {
+            json.WriteNull("logprobs");
+            return;
+        }
+        var tokens = new List<ScoredToken?>();
+        var places = new List<int>();
+        if (echo)
+        {
+            for (var position = 0; position < transcript.PromptIds.Count; position++)
+            {
+                tokens.Add(position == 0 ? null : transcript.PromptScore(position));
+                places.Add(offsets.Prompt(transcript.PromptIds[position]));
+            }
+            offsets.EndPrompt();
+        }
+        var promptTokens = tokens.Count;
+        foreach (var token in output)
+        {
+            tokens.Add(token);
+            places.Add(offsets.Output(token.TokenId));
+        }
+        json.WriteStartObject("logprobs");
+        json.WriteStartArray("tokens");
+        for (var i = 0; i < tokens.Count; i++)
+        {
+            json.WriteStringValue(TokenJson.Name(Tokenizer, i < promptTokens ? transcript.PromptIds[i] : tokens[i]!.Value.TokenId));
+        }
+        json.WriteEndArray();
+        WriteScores(json, tokens, top);
+        json.WriteStartArray("text_offset");
+        foreach (var place in places)
+        {
+            json.WriteNumberValue(place);
+        }
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private void WriteScores(Utf8JsonWriter json, List<ScoredToken?> tokens, int top)
+    {
+        json.WriteStartArray("token_logprobs");
+        foreach (var token in tokens)
+        {
+            if (token is { } scored)
+            {
+                TokenJson.WriteLogprob(json, scored.Logprob);
+            }
+            else
+            {
+                json.WriteNullValue();
+            }
+        }
+        json.WriteEndArray();
+        json.WriteStartArray("top_logprobs");
+        foreach (var token in tokens)
+        {
+            if (token is { } scored)
+            {
+                WriteTop(json, scored, top);
+            }
+            else
+            {
+                json.WriteNullValue();
+            }
+        }
+        json.WriteEndArray();
+    }
+
+    /// <summary>The most probable tokens by name, and the token itself: up to top + 1 entries, as OpenAI has it.</summary>
+    private void WriteTop(Utf8JsonWriter json, ScoredToken token, int top)
+    {
+        json.WriteStartObject();
+        var own = false;
+        for (var i = 0; i < Math.Min(top, token.Top.Count); i++)
+        {
+            json.WritePropertyName(TokenJson.Name(Tokenizer, token.Top[i].Key));
+            TokenJson.WriteLogprob(json, token.Top[i].Value);
+            own |= token.Top[i].Key == token.TokenId;
+        }
+        if (!own)
+        {
+            json.WritePropertyName(TokenJson.Name(Tokenizer, token.TokenId));
+            TokenJson.WriteLogprob(json, token.Logprob);
+        }
+        json.WriteEndObject();
+    }
+}

@@ -1,0 +1,189 @@
+using System.Text.Json;
+using Grid.Gateway.Http;
+using Grid.Gateway.Requests;
+using Grid.Gateway.Running;
+using Grid.Sequences;
+using Grid.Text;
+
+namespace Grid.Gateway.Answers;
+
+/// <summary>Answers of /generate. Events are cumulative: each holds the answer as far as it has come.</summary>
+internal sealed class GenerateAnswer(GeneratePlan plan, TimeProvider clock) : Answer
+{
+    private readonly long _started = clock.GetTimestamp();
+    private readonly Tokenizer _tokenizer = plan.Model.Text.Tokenizer;
+    private readonly SortedDictionary<int, Transcript> _pending = [];
+
+    public override void WriteWhole(Utf8JsonWriter json, IReadOnlyList<Transcript> transcripts)
+    {
+        if (!plan.IsList)
+        {
+            WriteItem(json, transcripts[0], withIndex: false);
+            return;
+        }
+        json.WriteStartArray();
+        foreach (var transcript in transcripts)
+        {
+            WriteItem(json, transcript, withIndex: false);
+        }
+        json.WriteEndArray();
+    }
+
+    public override void WriteUpdate(EventStream events, Transcript transcript, SequenceUpdate update)
+    {
+        // Cumulative events need only be written once for all updates at hand.
+        if (update.Tokens.Count > 0 || update.Text.Length > 0 || update.FinishReason is not null)
+        {
+            _pending[transcript.Index] = transcript;
+        }
+    }
+
+    public override void WritePending(EventStream events)
+    {
+        foreach (var transcript in _pending.Values)
+        {
+            WriteItem(events.Begin(), transcript, withIndex: plan.IsList);
+            events.End();
+        }
+        _pending.Clear();
+    }
+
+    private void WriteItem(Utf8JsonWriter json, Transcript transcript, bool withIndex)
+    {
+        json.WriteStartObject();
+        if (withIndex)
+        {
+            json.WriteNumber("index", transcript.Index);
+        }
+        json.WriteString("text", transcript.Text);
+        json.WriteStartArray("output_ids");
+        foreach (var token in transcript.Tokens)
+        {
+            json.WriteNumberValue(token.TokenId);
+        }
+        json.WriteEndArray();
+        json.WriteStartObject("meta_info");
+        WriteMeta(json, transcript);
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }
+
+    private void WriteMeta(Utf8JsonWriter json, Transcript transcript)
+    {
+        json.WriteString("id", transcript.Plan.RequestId ?? transcript.Id.ToString("N"));
+        WriteFinish(json, transcript);
+        json.WriteNumber("prompt_tokens", transcript.PromptIds.Count);
+        json.WriteNumber("completion_tokens", transcript.Tokens.Count);
+        json.WriteNumber("cached_tokens", transcript.CachedTokens);
+        json.WriteNumber("sampling_seed", Seeds.Shown(transcript.Plan.Spec.Seed));
+        json.WriteString("system_fingerprint", plan.Model.NumericsId);
+        if (transcript.Plan.Spec.Logprobs)
+        {
+            WriteLogprobs(json, transcript);
+        }
+        if (transcript.FinishReason is not null)
+        {
+            json.WriteNumber("e2e_latency", clock.GetElapsedTime(_started).TotalSeconds);
+        }
+    }
+
+    private static void WriteFinish(Utf8JsonWriter json, Transcript transcript)
+    {
+        if (transcript.FinishReason is not { } reason)
+        {
+            json.WriteNull("finish_reason");
+            return;
+        }
+        json.WriteStartObject("finish_reason");
+        json.WriteString("type", reason);
+        if (reason == "length")
+        {
+            json.WriteNumber("length", transcript.Tokens.Count);
+        }
+        else
+        {
+            json.WritePropertyName("matched");
+            OpenAiAnswer.WriteMatched(json, transcript.MatchedStop);
+        }
+        json.WriteEndObject();
+    }
+
+    private void WriteLogprobs(Utf8JsonWriter json, Transcript transcript)
+    {
+        var plan = transcript.Plan;
+        var start = plan.Spec.PromptLogprobsFrom ?? transcript.PromptIds.Count;
+        json.WriteStartArray("input_token_logprobs");
+        for (var position = start; position < transcript.PromptIds.Count; position++)
+        {
+            // The first has none: SGLang counts from a token whose predecessor it did not score.
+            var score = position == start ? null : transcript.PromptScore(position);
+            WriteTriple(json, plan, transcript.PromptIds[position], score?.Logprob);
+        }
+        json.WriteEndArray();
+        json.WriteStartArray("output_token_logprobs");
+        foreach (var token in transcript.Tokens)
+        {
+            WriteTriple(json, plan, token.TokenId, token.Logprob);
+        }
+        json.WriteEndArray();
+        if (plan.Spec.TopLogprobs > 0)
+        {
+            WriteTop(json, transcript, start);
+        }
+    }
+
+    private void WriteTop(Utf8JsonWriter json, Transcript transcript, int start)
+    {
+        json.WriteStartArray("input_top_logprobs");
+        for (var position = start; position < transcript.PromptIds.Count; position++)
+        {
+            WriteTop(json, transcript.Plan, position == start ? null : transcript.PromptScore(position));
+        }
+        json.WriteEndArray();
+        json.WriteStartArray("output_top_logprobs");
+        foreach (var token in transcript.Tokens)
+        {
+            WriteTop(json, transcript.Plan, token);
+        }
+        json.WriteEndArray();
+    }
+
+    private void WriteTop(Utf8JsonWriter json, PlannedSequence plan, ScoredToken? token)
+    {
+        if (token is not { } scored)
+        {
+            json.WriteNullValue();
+            return;
+        }
+        json.WriteStartArray();
+        foreach (var (id, logprob) in scored.Top)
+        {
+            WriteTriple(json, plan, id, logprob);
+        }
+        json.WriteEndArray();
+    }
+
+    /// <summary>[logprob, id, text or null].</summary>
+    private void WriteTriple(Utf8JsonWriter json, PlannedSequence plan, int id, float? logprob)
+    {
+        json.WriteStartArray();
+        if (logprob is { } value)
+        {
+            TokenJson.WriteLogprob(json, value);
+        }
+        else
+        {
+            json.WriteNullValue();
+        }
+        json.WriteNumberValue(id);
+        if (plan.TextInLogprobs)
+        {
+            TokenJson.WriteText(json, _tokenizer, id);
+        }
+        else
+        {
+            json.WriteNullValue();
+        }
+        json.WriteEndArray();
+    }
+}

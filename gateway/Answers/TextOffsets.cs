@@ -1,0 +1,34 @@
+using Grid.Text;
+
+namespace Grid.Gateway.Answers;
+
+/// <summary>
+/// Where tokens begin in an answer's text, in Unicode code points. A token that holds only part of a character begins
+/// where that character does.
+/// </summary>
+internal sealed class TextOffsets(Tokenizer tokenizer)
+{
+    // A prompt's text shows its special tokens, an output's leaves them out.
+    private readonly IncrementalDetokenizer _prompt = new(tokenizer, skipSpecialTokens: false);
+    private readonly IncrementalDetokenizer _output = new(tokenizer, skipSpecialTokens: true);
+    private int _offset;
+
+    /// <summary>Offset of the next prompt token.</summary>
+    public int Prompt(int id) => Advance(_prompt.Append(id));
+
+    /// <summary>Takes in what the prompt's last tokens left unfinished.</summary>
+    public void EndPrompt() => Advance(_prompt.Flush());
+
+    /// <summary>Offset of the next output token.</summary>
+    public int Output(int id) => Advance(_output.Append(id));
+
+    private int Advance(string text)
+    {
+        var begin = _offset;
+        foreach (var _ in text.EnumerateRunes())
+        {
+            _offset++;
+        }
+        return begin;
+    }
+}

@@ -1,0 +1,47 @@
+using Grid.Gateway.Answers;
+using Grid.Gateway.Http;
+using Grid.Gateway.Requests;
+using Grid.Sequences;
+using Microsoft.Extensions.Options;
+
+namespace Grid.Gateway.Endpoints;
+
+/// <summary>The endpoints that run sequences: parse, run, answer.</summary>
+internal sealed class InferenceEndpoints(
+    ISequenceService service, AnswerRunner runner, IOptions<GatewayOptions> options, TimeProvider clock)
+{
+    /// <summary>POST /v1/chat/completions.</summary>
+    public async Task ChatAsync(HttpContext context)
+    {
+        OpenAiPlan plan;
+        using (var body = await RequestBody.ReadAsync(context, options.Value))
+        {
+            plan = ChatRequest.Parse(body.RootElement, service.Models, options.Value);
+        }
+        await runner.RunAsync(context, plan,
+            batch => new ChatAnswer(plan, $"chatcmpl-{batch.Transcripts[0].Id:N}", clock.GetUtcNow()));
+    }
+
+    /// <summary>POST /v1/completions.</summary>
+    public async Task CompleteAsync(HttpContext context)
+    {
+        OpenAiPlan plan;
+        using (var body = await RequestBody.ReadAsync(context, options.Value))
+        {
+            plan = CompletionRequest.Parse(body.RootElement, service.Models, options.Value);
+        }
+        await runner.RunAsync(context, plan,
+            batch => new CompletionAnswer(plan, $"cmpl-{batch.Transcripts[0].Id:N}", clock.GetUtcNow()));
+    }
+
+    /// <summary>POST /generate.</summary>
+    public async Task GenerateAsync(HttpContext context)
+    {
+        GeneratePlan plan;
+        using (var body = await RequestBody.ReadAsync(context, options.Value))
+        {
+            plan = GenerateRequest.Parse(body.RootElement, service.Models, options.Value);
+        }
+        await runner.RunAsync(context, plan, _ => new GenerateAnswer(plan, clock));
+    }
+}

@@ -1,0 +1,70 @@
+using System.Text.Json;
+using Grid.Gateway.Http;
+using Grid.Gateway.Requests;
+using Grid.Sequences;
+
+namespace Grid.Gateway.Endpoints;
+
+/// <summary>What is served.</summary>
+internal sealed class ModelEndpoints(ISequenceService service)
+{
+    /// <summary>GET /v1/models.</summary>
+    public Task ListAsync(HttpContext context)
+    {
+        var models = service.Models;
+        return JsonResponse.WriteAsync(context, StatusCodes.Status200OK, json =>
+        {
+            json.WriteStartObject();
+            json.WriteString("object", "list");
+            json.WriteStartArray("data");
+            foreach (var model in models)
+            {
+                WriteModel(json, model);
+            }
+            json.WriteEndArray();
+            json.WriteEndObject();
+        });
+    }
+
+    /// <summary>GET /v1/models/{id}; ids may hold slashes.</summary>
+    public Task GetAsync(HttpContext context)
+    {
+        var id = (string)context.Request.RouteValues["id"]!;
+        foreach (var model in service.Models)
+        {
+            if (string.Equals(model.Id, id, StringComparison.Ordinal))
+            {
+                return JsonResponse.WriteAsync(context, StatusCodes.Status200OK, json => WriteModel(json, model));
+            }
+        }
+        throw ApiErrors.ModelNotFound(id);
+    }
+
+    /// <summary>GET /get_model_info, in SGLang's words.</summary>
+    public Task InfoAsync(HttpContext context)
+    {
+        var model = ModelDirectory.Resolve(service.Models, null);
+        return JsonResponse.WriteAsync(context, StatusCodes.Status200OK, json =>
+        {
+            json.WriteStartObject();
+            json.WriteString("model_path", model.Id);
+            json.WriteString("tokenizer_path", model.Id);
+            json.WriteBoolean("is_generation", true);
+            json.WriteNumber("max_context_tokens", model.MaxContextTokens);
+            json.WriteString("system_fingerprint", model.NumericsId);
+            json.WriteEndObject();
+        });
+    }
+
+    private static void WriteModel(Utf8JsonWriter json, ServedModel model)
+    {
+        json.WriteStartObject();
+        json.WriteString("id", model.Id);
+        json.WriteString("object", "model");
+        json.WriteNumber("created", model.Created.ToUnixTimeSeconds());
+        json.WriteString("owned_by", "grid");
+        json.WriteNumber("max_model_len", model.MaxContextTokens);
+        json.WriteString("system_fingerprint", model.NumericsId);
+        json.WriteEndObject();
+    }
+}

@@ -1,0 +1,33 @@
+using Grid.Gateway.Http;
+using Grid.Gateway.Requests;
+using Grid.Sequences;
+
+namespace Grid.Gateway.Endpoints;
+
+/// <summary>Health, and the cache.</summary>
+internal sealed class OperationEndpoints(ISequenceService service)
+{
+    /// <summary>GET /livez: the process answers.</summary>
+    public static Task LiveAsync(HttpContext context) => OkAsync(context);
+
+    /// <summary>GET /readyz and /health: 200 while a worker serves, otherwise 503 with the reason.</summary>
+    public Task ReadyAsync(HttpContext context) =>
+        service.Models.Count > 0 ? OkAsync(context) : throw ApiErrors.Unavailable(ModelDirectory.NothingServed);
+
+    /// <summary>POST or GET /flush_cache: drops the prefix caches; an empty 200 when a worker did.</summary>
+    public async Task FlushAsync(HttpContext context)
+    {
+        await RequestBody.RequireEmptyAsync(context);
+        if (await service.FlushCacheAsync(context.RequestAborted) == 0)
+        {
+            throw ApiErrors.Unavailable(ModelDirectory.NothingServed);
+        }
+        context.Response.ContentLength = 0;
+    }
+
+    private static Task OkAsync(HttpContext context)
+    {
+        context.Response.ContentType = "text/plain; charset=utf-8";
+        return context.Response.WriteAsync("ok\n", context.RequestAborted);
+    }
+}

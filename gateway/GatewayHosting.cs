@@ -1,0 +1,58 @@
+using Grid.Gateway.Endpoints;
+using Grid.Gateway.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+
+namespace Grid.Gateway;
+
+/// <summary>Puts the HTTP face into an application: the gateway's own, or a silo's.</summary>
+public static class GatewayHosting
+{
+    /// <summary>
+    /// Adds the gateway's services, its error handling and Kestrel limits. The host provides
+    /// <see cref="Sequences.ISequenceService"/>. Options come from section <see cref="GatewayOptions.Section"/>; an
+    /// unknown or invalid one fails the start with its name, value and rule.
+    /// </summary>
+    public static IServiceCollection AddGridGateway(this IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddOptions<GatewayOptions>()
+            .Bind(configuration.GetSection(GatewayOptions.Section), binder => binder.ErrorOnUnknownConfiguration = true)
+            .ValidateOnStart();
+        services.AddSingleton<IValidateOptions<GatewayOptions>, GatewayOptionsValidator>();
+        services.AddOptions<KestrelServerOptions>().Configure<IOptions<GatewayOptions>>((kestrel, gateway) =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = gateway.Value.MaxRequestBodyBytes;
+        });
+        services.AddRouting();
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddTransient<IStartupFilter, ErrorStartupFilter>();
+        services.AddSingleton<AnswerRunner>();
+        services.AddSingleton<InferenceEndpoints>();
+        services.AddSingleton<ModelEndpoints>();
+        services.AddSingleton<OperationEndpoints>();
+        return services;
+    }
+
+    /// <summary>Maps the endpoints of the HTTP surface.</summary>
+    public static IEndpointRouteBuilder MapGridGateway(this IEndpointRouteBuilder endpoints)
+    {
+        var inference = endpoints.ServiceProvider.GetRequiredService<InferenceEndpoints>();
+        endpoints.MapPost("/v1/chat/completions", inference.ChatAsync);
+        endpoints.MapPost("/v1/completions", inference.CompleteAsync);
+        endpoints.MapPost("/generate", inference.GenerateAsync);
+
+        var models = endpoints.ServiceProvider.GetRequiredService<ModelEndpoints>();
+        endpoints.MapGet("/v1/models", models.ListAsync);
+        endpoints.MapGet("/v1/models/{**id}", models.GetAsync);
+        endpoints.MapGet("/get_model_info", models.InfoAsync);
+
+        var operations = endpoints.ServiceProvider.GetRequiredService<OperationEndpoints>();
+        endpoints.MapGet("/livez", OperationEndpoints.LiveAsync);
+        endpoints.MapGet("/readyz", operations.ReadyAsync);
+        endpoints.MapGet("/health", operations.ReadyAsync);
+        endpoints.MapMethods("/flush_cache", ["GET", "POST"], operations.FlushAsync);
+        return endpoints;
+    }
+}

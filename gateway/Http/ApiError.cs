@@ -1,0 +1,77 @@
+
+namespace Grid.Gateway.Http;
+
+/// <summary>The error object of the OpenAI API, with the HTTP status it travels under.</summary>
+/// <param name="Status">HTTP status code.</param>
+/// <param name="Message">For people: field, value (shortened) and the rule it broke.</param>
+/// <param name="Type">The API's error family, e.g. invalid_request_error.</param>
+/// <param name="Param">Path of the field at fault, e.g. messages[1].content; null when there is none.</param>
+/// <param name="Code">For programs: what kind of mistake it is.</param>
+/// <param name="RetryAfterSeconds">Sent as Retry-After when set.</param>
+internal sealed record ApiError(
+    int Status, string Message, string Type, string? Param, string? Code, int? RetryAfterSeconds = null);
+
+/// <summary>Ends the handling of a request with an <see cref="ApiError"/>.</summary>
+internal sealed class ApiException(ApiError error) : Exception(error.Message)
+{
+    public ApiError Error { get; } = error;
+}
+
+/// <summary>The mistakes a request can make, each with its own wording.</summary>
+internal static class ApiErrors
+{
+    private const string InvalidRequest = "invalid_request_error";
+
+    public static ApiException WrongType(string path, string shownValue, string expected) =>
+        Invalid(path, "invalid_type", $"'{path}' is {shownValue}; it must be {expected}.");
+
+    public static ApiException WrongValue(string path, string shownValue, string rule) =>
+        Invalid(path, "invalid_value", $"'{path}' is {shownValue}; it must be {rule}.");
+
+    public static ApiException Missing(string path, string rule) =>
+        Invalid(path, "missing_required_parameter", $"'{path}' is missing; it must be {rule}.");
+
+    public static ApiException Unknown(string path) =>
+        Invalid(path, "unknown_parameter", $"'{path}' is not a field of this request; remove it.");
+
+    public static ApiException Unsupported(string path, string shownValue, string allowed) =>
+        Invalid(path, "unsupported_parameter", $"'{path}' is {shownValue}, which is not supported yet; {allowed}.");
+
+    public static ApiException Duplicate(string path) =>
+        Invalid(path, "duplicate_parameter", $"'{path}' is given more than once; give it once.");
+
+    public static ApiException Malformed(string message) =>
+        new(new ApiError(StatusCodes.Status400BadRequest, message, InvalidRequest, null, "invalid_json"));
+
+    public static ApiException Invalid(string? path, string code, string message) =>
+        new(new ApiError(StatusCodes.Status400BadRequest, message, InvalidRequest, path, code));
+
+    public static ApiException ModelNotFound(string model) =>
+        new(new ApiError(StatusCodes.Status404NotFound,
+            $"'model' is {JsonShown.Text(model)}; it must be a model served here (GET /v1/models lists them).",
+            InvalidRequest, "model", "model_not_found"));
+
+    public static ApiException TooLarge(long limit) =>
+        new(new ApiError(StatusCodes.Status413PayloadTooLarge,
+            $"The request body is larger than {limit} bytes, the limit of this gateway.",
+            InvalidRequest, null, "request_too_large"));
+
+    public static ApiException NotJson(string? contentType) =>
+        new(new ApiError(StatusCodes.Status415UnsupportedMediaType,
+            $"Content-Type is {(contentType is null ? "missing" : JsonShown.Text(contentType))}; it must be application/json in UTF-8.",
+            InvalidRequest, null, "unsupported_media_type"));
+
+    public static ApiException Unavailable(string reason) =>
+        new(new ApiError(StatusCodes.Status503ServiceUnavailable, reason, "service_unavailable", null,
+            "service_unavailable", RetryAfterSeconds: 1));
+
+    public static ApiException Overloaded(string reason) =>
+        new(new ApiError(StatusCodes.Status429TooManyRequests, reason, "rate_limit_error", null,
+            "overloaded", RetryAfterSeconds: 1));
+
+    /// <summary>A sequence that ended with an error of its own.</summary>
+    public static ApiException Failed(string reason) => new(ServerError(reason));
+
+    public static ApiError ServerError(string reason) =>
+        new(StatusCodes.Status500InternalServerError, reason, "server_error", null, "internal_error");
+}

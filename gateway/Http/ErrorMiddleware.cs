@@ -1,0 +1,77 @@
+using Grid.Sequences;
+
+namespace Grid.Gateway.Http;
+
+/// <summary>Turns every failure into the API's error object, the router's bare 404 and 405 included.</summary>
+internal sealed class ErrorMiddleware(RequestDelegate next, ILogger<ErrorMiddleware> logger)
+{
+    public async Task InvokeAsync(HttpContext context)
+    {
+        context.Response.Headers["X-Request-Id"] = context.TraceIdentifier;
+        try
+        {
+            await next(context);
+            if (!context.Response.HasStarted && RoutingError(context) is { } error)
+            {
+                await JsonResponse.WriteErrorAsync(context, error);
+            }
+        }
+        catch (Exception exception)
+        {
+            await AnswerAsync(context, exception);
+        }
+    }
+
+    private async Task AnswerAsync(HttpContext context, Exception exception)
+    {
+        if (context.RequestAborted.IsCancellationRequested)
+        {
+            GatewayLog.ClientLeft(logger, context.Request.Path, context.TraceIdentifier);
+            return;
+        }
+        var error = ErrorMapping.ToApiError(exception, context.TraceIdentifier);
+        if (error.Status >= 500 && exception is not (ApiException or GridRequestException))
+        {
+            GatewayLog.RequestFailed(logger, context.Request.Path, context.TraceIdentifier, exception);
+        }
+        else
+        {
+            GatewayLog.RequestRefused(logger, context.Request.Path, error.Status, error.Code, context.TraceIdentifier);
+        }
+        if (context.Response.HasStarted)
+        {
+            // Too late to say anything in form: break the connection rather than end it as if all were well.
+            context.Abort();
+            return;
+        }
+        if (error.Status == StatusCodes.Status413PayloadTooLarge)
+        {
+            context.Response.Headers.Connection = "close";
+        }
+        await JsonResponse.WriteErrorAsync(context, error);
+    }
+
+    private static ApiError? RoutingError(HttpContext context)
+    {
+        var request = context.Request;
+        return context.Response.StatusCode switch
+        {
+            StatusCodes.Status404NotFound => new ApiError(StatusCodes.Status404NotFound,
+                $"There is no endpoint {request.Method} {JsonShown.Text(request.Path)}.", "invalid_request_error", null, "unknown_url"),
+            StatusCodes.Status405MethodNotAllowed => new ApiError(StatusCodes.Status405MethodNotAllowed,
+                $"The method of {JsonShown.Text(request.Path)} is {request.Method}; it must be {context.Response.Headers.Allow}.",
+                "invalid_request_error", null, "method_not_allowed"),
+            _ => null,
+        };
+    }
+}
+
+/// <summary>Puts the error middleware before everything else in whichever application hosts the gateway.</summary>
+internal sealed class ErrorStartupFilter : IStartupFilter
+{
+    public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
+    {
+        app.UseMiddleware<ErrorMiddleware>();
+        next(app);
+    };
+}

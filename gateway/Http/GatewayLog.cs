@@ -1,0 +1,24 @@
+
+namespace Grid.Gateway.Http;
+
+/// <summary>The gateway's log lines. None carries a prompt, an answer, or an error's text (which may quote a prompt).</summary>
+internal static partial class GatewayLog
+{
+    [LoggerMessage(1, LogLevel.Information,
+        "{Path} answered: {Sequences} sequences, {PromptTokens} prompt tokens, {CompletionTokens} completion tokens, {Milliseconds:F1} ms, user {User}, request {RequestId}")]
+    public static partial void Answered(
+        ILogger logger, string path, int sequences, int promptTokens, int completionTokens, double milliseconds,
+        string? user, string requestId);
+
+    [LoggerMessage(2, LogLevel.Information, "{Path} refused: {Status} {Code}, request {RequestId}")]
+    public static partial void RequestRefused(ILogger logger, string path, int status, string? code, string requestId);
+
+    [LoggerMessage(3, LogLevel.Error, "{Path} failed, request {RequestId}")]
+    public static partial void RequestFailed(ILogger logger, string path, string requestId, Exception exception);
+
+    [LoggerMessage(4, LogLevel.Information, "{Path}: the client left before the end, request {RequestId}")]
+    public static partial void ClientLeft(ILogger logger, string path, string requestId);
+
+    [LoggerMessage(5, LogLevel.Error, "{Path} failed while streaming: {Code}, request {RequestId}")]
+    public static partial void StreamFailed(ILogger logger, string path, string? code, string requestId, Exception? exception);
+}

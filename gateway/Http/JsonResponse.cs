@@ -1,0 +1,47 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text.Json;
+
+namespace Grid.Gateway.Http;
+
+/// <summary>Writes JSON answers and error objects.</summary>
+internal static class JsonResponse
+{
+    /// <summary>Sends a JSON body whole, with its length.</summary>
+    public static async Task WriteAsync(HttpContext context, int status, Action<Utf8JsonWriter> write)
+    {
+        var buffer = new ArrayBufferWriter<byte>(1024);
+        using (var json = new Utf8JsonWriter(buffer, EventStream.WriterOptions))
+        {
+            write(json);
+        }
+        var response = context.Response;
+        response.StatusCode = status;
+        response.ContentType = "application/json; charset=utf-8";
+        response.ContentLength = buffer.WrittenCount;
+        await response.Body.WriteAsync(buffer.WrittenMemory, context.RequestAborted);
+    }
+
+    /// <summary>Sends an error object under its status.</summary>
+    public static Task WriteErrorAsync(HttpContext context, ApiError error)
+    {
+        if (error.RetryAfterSeconds is { } seconds)
+        {
+            context.Response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
+        }
+        return WriteAsync(context, error.Status, json => WriteError(json, error));
+    }
+
+    /// <summary>The error object.</summary>
+    public static void WriteError(Utf8JsonWriter json, ApiError error)
+    {
+        json.WriteStartObject();
+        json.WriteStartObject("error");
+        json.WriteString("message", error.Message);
+        json.WriteString("type", error.Type);
+        json.WriteString("param", error.Param);
+        json.WriteString("code", error.Code);
+        json.WriteEndObject();
+        json.WriteEndObject();
+    }
+}

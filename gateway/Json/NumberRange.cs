@@ -1,0 +1,16 @@
+using System.Globalization;
+
+namespace Grid.Gateway.Json;
+
+/// <summary>A range of numbers a field may hold; both ends included unless <see cref="AboveMin"/>.</summary>
+internal readonly record struct NumberRange(float Min, float Max, bool AboveMin = false)
+{
+    public bool Contains(double value) => (AboveMin ? value > Min : value >= Min) && value <= Max;
+
+    public override string ToString()
+    {
+        var min = Min.ToString(CultureInfo.InvariantCulture);
+        var max = Max.ToString(CultureInfo.InvariantCulture);
+        return AboveMin ? $"a number above {min} and at most {max}" : $"a number from {min} to {max}";
+    }
+}

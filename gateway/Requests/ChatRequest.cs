@@ -1,0 +1,134 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Grid.Gateway.Http;
+using Grid.Gateway.Json;
+using Grid.Sequences;
+using Grid.Text;
+
+namespace Grid.Gateway.Requests;
+
+/// <summary>POST /v1/chat/completions: JSON to a plan.</summary>
+internal static class ChatRequest
+{
+    private static readonly UnsupportedFields s_unsupported = OpenAiFields.Unsupported()
+        .Add("functions", "audio", "prediction", "reasoning_effort", "verbosity", "web_search_options", "chat_template",
+            "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "mm_processor_kwargs", "suffix", "best_of",
+            "reasoning", "thinking")
+        .AddUnless("tools", "[]")
+        .AddUnless("tool_choice", "\"none\"")
+        .AddUnless("function_call", "\"none\"")
+        .AddUnless("parallel_tool_calls", "true", "false")
+        .AddUnless("response_format", "{\"type\":\"text\"}")
+        .AddUnless("modalities", "[\"text\"]")
+        .AddUnless("service_tier", "\"auto\"", "\"default\"")
+        .AddUnless("store", "false")
+        .AddUnless("echo", "false")
+        .AddUnless("continue_final_message", "false")
+        .AddUnless("add_special_tokens", "false")
+        .AddUnless("include_reasoning", "true")
+        .AddUnless("separate_reasoning", "false")
+        .AddUnless("stream_reasoning", "true");
+
+    /// <summary>Maps and validates a body. Throws <see cref="ApiException"/>.</summary>
+    public static OpenAiPlan Parse(JsonElement body, IReadOnlyList<ServedModel> models, GatewayOptions options)
+    {
+        var fields = new JsonFields(body, "");
+        var model = ModelDirectory.Resolve(models, fields.String("model"));
+        var prompt = TakePrompt(fields, model);
+        var choices = OpenAiFields.TakeChoices(fields, 1, options);
+        var (stream, includeUsage) = OpenAiFields.TakeStream(fields);
+        var top = TakeLogprobs(fields);
+        var promptTop = OpenAiFields.TakePromptLogprobs(fields, stream);
+        var maxTokens = TakeMaxTokens(fields, promptTop is not null);
+        var seed = fields.Seed("seed") ?? Seeds.Draw();
+        var spec = OpenAiFields.Complete(SamplingFields.Take(fields, openAi: true), fields, model, maxTokens, top,
+            promptTop, scorePrompt: promptTop is not null);
+        var plan = new OpenAiPlan
+        {
+            Model = model,
+            Sequences = OpenAiFields.Expand(spec, [new Prompt(prompt, null)], choices, seed, scoreOnly: maxTokens == 0),
+            PromptCount = 1,
+            PromptField = "messages",
+            Stream = stream,
+            IncludeUsage = includeUsage,
+            Seed = seed,
+            TopLogprobs = top,
+            PromptLogprobs = promptTop,
+            User = fields.String("user", maxLength: 256),
+            Metadata = OpenAiFields.TakeMetadata(fields),
+        };
+        fields.RefuseOthers(s_unsupported);
+        return plan;
+    }
+
+    private static int? TakeLogprobs(JsonFields fields)
+    {
+        var logprobs = fields.Boolean("logprobs") ?? false;
+        var top = fields.Int32("top_logprobs", 0, SamplingFields.MaxTopLogprobs);
+        if (top > 0 && !logprobs)
+        {
+            throw ApiErrors.WrongValue("top_logprobs", $"{top}", "left out unless 'logprobs' is true");
+        }
+        return logprobs ? top ?? 0 : null;
+    }
+
+    /// <summary>max_completion_tokens, or its older name max_tokens; none means as many as the context allows.</summary>
+    private static int? TakeMaxTokens(JsonFields fields, bool promptIsAnswered)
+    {
+        var min = promptIsAnswered ? 0 : 1;
+        var older = fields.Int32("max_tokens", min);
+        var current = fields.Int32("max_completion_tokens", min);
+        return older is null || current is null || older == current
+            ? current ?? older
+            : throw ApiErrors.WrongValue("max_tokens", $"{older}", $"equal to 'max_completion_tokens' ({current}) when both are given");
+    }
+
+    private static string TakePrompt(JsonFields fields, ServedModel model)
+    {
+        var messages = fields.Take("messages") is { } value
+            ? ChatMessages.Parse(value)
+            : throw ApiErrors.Missing("messages", "a list of at least one message");
+        var addGenerationPrompt = fields.Boolean("add_generation_prompt") ?? true;
+        var variables = TakeTemplateVariables(fields);
+        if (model.Text.ChatTemplate is not { } template)
+        {
+            throw ApiErrors.Invalid("model", "no_chat_template",
+                $"'model' is {JsonShown.Text(model.Id)}, which has no chat template; use /v1/completions with it.");
+        }
+        try
+        {
+            return template.Render(messages, addGenerationPrompt, variables);
+        }
+        catch (ChatTemplateException exception)
+        {
+            throw ApiErrors.Invalid("messages", "chat_template_error",
+                $"'messages' cannot be put into the model's chat template: {exception.Message}");
+        }
+    }
+
+    /// <summary>chat_template_kwargs: variables for the model's own template, such as enable_thinking.</summary>
+    private static JsonObject? TakeTemplateVariables(JsonFields fields)
+    {
+        const string Name = "chat_template_kwargs";
+        if (fields.Take(Name) is not { } value)
+        {
+            return null;
+        }
+        var named = new JsonFields(value, Name);
+        foreach (var reserved in (ReadOnlySpan<string>)["messages", "add_generation_prompt", "tools", "documents"])
+        {
+            if (named.Take(reserved) is not null)
+            {
+                throw ApiErrors.WrongValue(named.PathOf(reserved), "given", "left out: the request sets it elsewhere");
+            }
+        }
+        try
+        {
+            return JsonNode.Parse(value.GetRawText(), documentOptions: new() { AllowDuplicateProperties = false })!.AsObject();
+        }
+        catch (JsonException exception)
+        {
+            throw ApiErrors.Invalid(Name, "invalid_value", $"'{Name}' must hold each name once: {exception.Message}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+using System.Text.Json;
+using Grid.Gateway.Http;
+using Grid.Gateway.Json;
+using Grid.Sequences;
+
+namespace Grid.Gateway.Requests;
+
+/// <summary>POST /v1/completions: JSON to a plan.</summary>
+internal static class CompletionRequest
+{
+    /// <summary>max_tokens when the client gives none, as OpenAI and vLLM have it.</summary>
+    public const int DefaultMaxTokens = 16;
+
+    private static readonly UnsupportedFields s_unsupported = OpenAiFields.Unsupported()
+        .Add("suffix", "response_format", "max_completion_tokens")
+        .AddUnless("store", "false")
+        .AddUnless("add_special_tokens", "true");
+
+    /// <summary>Maps and validates a body. Throws <see cref="ApiException"/>.</summary>
+    public static OpenAiPlan Parse(JsonElement body, IReadOnlyList<ServedModel> models, GatewayOptions options)
+    {
+        var fields = new JsonFields(body, "");
+        var model = ModelDirectory.Resolve(models, fields.String("model"));
+        var (prompts, _) = fields.Take("prompt") is { } prompt
+            ? PromptFields.TextOrIds(prompt, "prompt")
+            : throw ApiErrors.Missing("prompt", "a string, a list of strings, a list of token ids or a list of lists of token ids");
+        var choices = OpenAiFields.TakeChoices(fields, prompts.Length, options);
+        TakeBestOf(fields, choices);
+        var (stream, includeUsage) = OpenAiFields.TakeStream(fields);
+        var echo = fields.Boolean("echo") ?? false;
+        var top = fields.Int32("logprobs", 0, SamplingFields.MaxTopLogprobs);
+        var promptTop = OpenAiFields.TakePromptLogprobs(fields, stream);
+        var maxTokens = TakeMaxTokens(fields, echo || promptTop is not null);
+        var seed = fields.Seed("seed") ?? Seeds.Draw();
+        var spec = OpenAiFields.Complete(SamplingFields.Take(fields, openAi: true), fields, model, maxTokens, top,
+            promptTop, scorePrompt: promptTop is not null || (echo && top is not null));
+        var plan = new OpenAiPlan
+        {
+            Model = model,
+            Sequences = OpenAiFields.Expand(spec, prompts, choices, seed, scoreOnly: maxTokens == 0),
+            PromptCount = prompts.Length,
+            PromptField = "prompt",
+            Stream = stream,
+            IncludeUsage = includeUsage,
+            Seed = seed,
+            TopLogprobs = top,
+            PromptLogprobs = promptTop,
+            Echo = echo,
+            User = fields.String("user", maxLength: 256),
+            Metadata = OpenAiFields.TakeMetadata(fields),
+        };
+        fields.RefuseOthers(s_unsupported);
+        return plan;
+    }
+
+    private static int TakeMaxTokens(JsonFields fields, bool promptIsAnswered)
+    {
+        var maxTokens = fields.Int32("max_tokens", 0) ?? DefaultMaxTokens;
+        return maxTokens > 0 || promptIsAnswered
+            ? maxTokens
+            : throw ApiErrors.WrongValue("max_tokens", "0", "at least 1 unless 'echo' or 'prompt_logprobs' asks for the prompt");
+    }
+
+    /// <summary>best_of = n draws what is returned, which is what happens anyway; ranking more is not served.</summary>
+    private static void TakeBestOf(JsonFields fields, int choices)
+    {
+        if (fields.Int32("best_of", 1) is { } bestOf && bestOf != choices)
+        {
+            throw ApiErrors.Unsupported("best_of", $"{bestOf}", $"leave it out or set it to n ({choices})");
+        }
+    }
+}

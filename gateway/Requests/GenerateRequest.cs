@@ -1,0 +1,194 @@
+using System.Text.Json;
+using Grid.Gateway.Http;
+using Grid.Gateway.Json;
+using Grid.Sequences;
+
+namespace Grid.Gateway.Requests;
+
+/// <summary>A plan of /generate.</summary>
+internal sealed record GeneratePlan : RequestPlan
+{
+    /// <summary>Whether the answer is a list: the client gave a list of prompts, or n above 1.</summary>
+    public required bool IsList { get; init; }
+
+    protected override string NamedField(string property) => property switch
+    {
+        nameof(SequenceSpec.MaxNewTokens) => "sampling_params.max_new_tokens",
+        nameof(SequenceSpec.MinNewTokens) => "sampling_params.min_new_tokens",
+        nameof(SequenceSpec.StopTokenIds) or nameof(SequenceSpec.StopStrings) or nameof(SequenceSpec.LogitBias) =>
+            $"sampling_params.{base.NamedField(property)}",
+        nameof(SequenceSpec.PromptLogprobsFrom) => "logprob_start_len",
+        nameof(SequenceSpec.TopLogprobs) => "top_logprobs_num",
+        _ => base.NamedField(property),
+    };
+}
+
+/// <summary>POST /generate, SGLang's own form: JSON to a plan.</summary>
+internal static class GenerateRequest
+{
+    /// <summary>max_new_tokens when the client gives none, as SGLang has it.</summary>
+    public const int DefaultMaxNewTokens = 128;
+
+    private static readonly UnsupportedFields s_unsupported = new UnsupportedFields()
+        .Add("input_embeds", "image_data", "video_data", "audio_data", "modalities", "lora_path", "lora_id",
+            "session_params", "custom_logit_processor", "token_ids_logprob", "extra_key", "bootstrap_host",
+            "bootstrap_port", "bootstrap_room", "bootstrap_pair_key", "data_parallel_rank", "conversation_id",
+            "custom_labels", "label", "http_worker_ipc", "validation_time")
+        .AddUnless("return_hidden_states", "false")
+        .AddUnless("return_bytes", "false")
+        .AddUnless("background", "false")
+        .AddUnless("log_metrics", "true")
+        .AddUnless("no_logs", "false")
+        .AddUnless("return_entropy", "false")
+        .AddUnless("priority", "0");
+
+    private static readonly UnsupportedFields s_unsupportedSampling = new UnsupportedFields()
+        .Add("json_schema", "regex", "ebnf", "structural_tag", "stop_regex", "custom_params", "stream_interval")
+        .AddUnless("skip_special_tokens", "true")
+        // Special tokens are left out of texts, so there is nothing to put spaces between.
+        .AddUnless("spaces_between_special_tokens", "true", "false")
+        .AddUnless("no_stop_trim", "false");
+
+    /// <summary>Maps and validates a body. Throws <see cref="ApiException"/>.</summary>
+    public static GeneratePlan Parse(JsonElement body, IReadOnlyList<ServedModel> models, GatewayOptions options)
+    {
+        var fields = new JsonFields(body, "");
+        var model = ModelDirectory.Resolve(models, fields.String("model"));
+        var (prompts, isList, promptField) = TakePrompts(fields);
+        var perPrompt = new PerPromptFields(fields, prompts.Length, isList);
+        var logprobs = TakeLogprobs(perPrompt);
+        var requestIds = TakeRequestIds(fields, prompts.Length, isList);
+        var stream = fields.Boolean("stream") ?? false;
+        var sampling = TakeSampling(fields, perPrompt, out var choices);
+        OpenAiFields.RequireRoom("sampling_params.n", prompts.Length, choices, options);
+        fields.RefuseOthers(s_unsupported);
+
+        var sequences = new PlannedSequence[prompts.Length * choices];
+        for (var index = 0; index < sequences.Length; index++)
+        {
+            var p = index / choices;
+            sequences[index] = Plan(model, prompts[p], sampling[p], logprobs[p], p, index % choices) with
+            {
+                RequestId = requestIds is null ? null : choices == 1 ? requestIds[p] : $"{requestIds[p]}_{index % choices}",
+            };
+        }
+        return new GeneratePlan
+        {
+            Model = model,
+            Sequences = sequences,
+            PromptCount = prompts.Length,
+            PromptField = promptField,
+            Stream = stream,
+            IsList = isList || choices > 1,
+        };
+    }
+
+    private static PlannedSequence Plan(
+        ServedModel model, Prompt prompt, Sampling sampling, Logprobs logprobs, int promptIndex, int choice) =>
+        new(sampling.Spec with
+        {
+            Model = model.Id,
+            PromptText = prompt.Text,
+            PromptIds = prompt.Ids,
+            Seed = Seeds.ForChoice(sampling.Spec.Seed, choice),
+            Logprobs = logprobs.Wanted,
+            TopLogprobs = logprobs.Wanted ? logprobs.Top : 0,
+            PromptLogprobsFrom = logprobs is { Wanted: true, Start: >= 0 } ? logprobs.Start : null,
+        }, promptIndex)
+        {
+            ScoreOnly = sampling.ScoreOnly,
+            TextInLogprobs = logprobs.WithText,
+        };
+
+    private static (Prompt[] Prompts, bool IsList, string Field) TakePrompts(JsonFields fields)
+    {
+        var text = fields.Take("text");
+        var ids = fields.Take("input_ids");
+        if (text is not null && ids is not null)
+        {
+            throw ApiErrors.WrongValue("input_ids", JsonShown.Value(ids.Value), "left out when 'text' is given");
+        }
+        if (text is not null)
+        {
+            var (prompts, isList) = PromptFields.Texts(text.Value, "text");
+            return (prompts, isList, "text");
+        }
+        if (ids is not null)
+        {
+            var (prompts, isList) = PromptFields.Ids(ids.Value, "input_ids");
+            return (prompts, isList, "input_ids");
+        }
+        throw ApiErrors.Missing("text", "a string or a list of strings, unless 'input_ids' is given");
+    }
+
+    private static Logprobs[] TakeLogprobs(PerPromptFields fields)
+    {
+        var wanted = fields.Take("return_logprob", JsonValues.Boolean, false);
+        var starts = fields.Take("logprob_start_len", (value, path) => JsonValues.Int32(value, path, -1), -1);
+        var tops = fields.Take("top_logprobs_num",
+            (value, path) => JsonValues.Int32(value, path, 0, SamplingFields.MaxTopLogprobs), 0);
+        var withText = fields.Take("return_text_in_logprobs", JsonValues.Boolean, false);
+        var logprobs = new Logprobs[wanted.Length];
+        for (var p = 0; p < logprobs.Length; p++)
+        {
+            logprobs[p] = new Logprobs(wanted[p], starts[p], tops[p], withText[p]);
+        }
+        return logprobs;
+    }
+
+    private static Sampling[] TakeSampling(JsonFields fields, PerPromptFields perPrompt, out int choices)
+    {
+        // One draw for the whole request: a list without seeds is replayed with one number.
+        var drawn = Seeds.Draw();
+        var sampling = perPrompt.Take("sampling_params", (value, path) => TakeSampling(new JsonFields(value, path), drawn),
+            new Sampling(new SequenceSpec { Model = "", Seed = drawn, MaxNewTokens = DefaultMaxNewTokens }, 1, false));
+        choices = sampling[0].Choices;
+        for (var p = 1; p < sampling.Length; p++)
+        {
+            if (sampling[p].Choices != choices)
+            {
+                throw ApiErrors.WrongValue($"{fields.PathOf("sampling_params")}[{p}].n", $"{sampling[p].Choices}",
+                    $"the same for every prompt ({choices})");
+            }
+        }
+        return sampling;
+    }
+
+    private static Sampling TakeSampling(JsonFields fields, ulong drawnSeed)
+    {
+        var choices = fields.Int32("n", 1, SamplingFields.MaxChoices) ?? 1;
+        var max = fields.Int32("max_new_tokens", 0) ?? DefaultMaxNewTokens;
+        var min = fields.Int32("min_new_tokens", 0) ?? 0;
+        SamplingFields.RequireOrder(fields, "min_new_tokens", min, max);
+        var spec = SamplingFields.Take(fields, openAi: false) with
+        {
+            Seed = fields.Seed("sampling_seed") ?? drawnSeed,
+            MaxNewTokens = Math.Max(max, 1),
+            MinNewTokens = min,
+        };
+        fields.RefuseOthers(s_unsupportedSampling);
+        return new Sampling(spec, choices, ScoreOnly: max == 0);
+    }
+
+    /// <summary>rid: a name, or a list of one per prompt; one name for a list of prompts is numbered, as SGLang does.</summary>
+    private static string[]? TakeRequestIds(JsonFields fields, int prompts, bool isList)
+    {
+        if (fields.Take("rid") is not { } value)
+        {
+            return null;
+        }
+        if (value.ValueKind == JsonValueKind.String)
+        {
+            var name = JsonValues.NonEmpty(value, "rid");
+            return isList ? [.. Enumerable.Range(0, prompts).Select(p => $"{name}_{p}")] : [name];
+        }
+        var names = JsonValues.StringOrList(value, "rid", int.MaxValue);
+        return isList && names.Length == prompts
+            ? names
+            : throw ApiErrors.WrongValue("rid", JsonShown.Value(value), isList ? $"a string or a list of {prompts}" : "a string");
+    }
+
+    private readonly record struct Logprobs(bool Wanted, int Start, int Top, bool WithText);
+
+    private readonly record struct Sampling(SequenceSpec Spec, int Choices, bool ScoreOnly);
+}

@@ -1,0 +1,139 @@
+using System.Globalization;
+using Grid.Gateway.Http;
+using Grid.Gateway.Json;
+using Grid.Sequences;
+
+namespace Grid.Gateway.Requests;
+
+/// <summary>What /v1/chat/completions and /v1/completions have in common.</summary>
+internal static class OpenAiFields
+{
+    /// <summary>Known to OpenAI's, vLLM's or SGLang's form of both endpoints, and not served yet.</summary>
+    public static UnsupportedFields Unsupported() => new UnsupportedFields()
+        .Add("documents", "truncate_prompt_tokens", "allowed_token_ids", "bad_words", "logits_processors",
+            "guided_json", "guided_regex", "guided_choice", "guided_grammar", "guided_decoding_backend",
+            "structured_outputs", "regex", "ebnf", "json_schema", "lora_path", "cache_salt", "kv_transfer_params",
+            "request_id", "rid", "custom_logit_processor", "custom_params", "session_params", "bootstrap_host",
+            "bootstrap_port", "bootstrap_room", "vllm_xargs", "logprob_token_ids", "prompt_embeds", "stop_regex")
+        .AddUnless("skip_special_tokens", "true")
+        .AddUnless("spaces_between_special_tokens", "true", "false")
+        .AddUnless("include_stop_str_in_output", "false")
+        .AddUnless("no_stop_trim", "false")
+        .AddUnless("use_beam_search", "false")
+        .AddUnless("length_penalty", "1")
+        .AddUnless("early_stopping", "false")
+        .AddUnless("return_tokens_as_token_ids", "false")
+        .AddUnless("return_token_ids", "false")
+        .AddUnless("return_hidden_states", "false")
+        .AddUnless("priority", "0");
+
+    /// <summary>Takes a key-value map: at most 16 pairs, keys of at most 64 characters, values of at most 512.</summary>
+    public static IReadOnlyList<KeyValuePair<string, string>> TakeMetadata(JsonFields fields)
+    {
+        if (fields.Object("metadata") is not { } metadata)
+        {
+            return [];
+        }
+        var names = metadata.Names.ToArray();
+        if (names.Length > 16)
+        {
+            throw ApiErrors.WrongValue("metadata", $"a map of {names.Length}", "a map of at most 16");
+        }
+        var pairs = new List<KeyValuePair<string, string>>(names.Length);
+        foreach (var name in names)
+        {
+            if (name.Length > 64)
+            {
+                throw ApiErrors.WrongValue("metadata", $"keyed by {JsonShown.Text(name)}", "keyed by at most 64 characters");
+            }
+            var value = metadata.String(name, maxLength: 512)
+                ?? throw ApiErrors.WrongType(metadata.PathOf(name), "null", "a string");
+            pairs.Add(new(name, value));
+        }
+        return pairs;
+    }
+
+    /// <summary>Takes stream and stream_options.</summary>
+    public static (bool Stream, bool IncludeUsage) TakeStream(JsonFields fields)
+    {
+        var stream = fields.Boolean("stream") ?? false;
+        if (fields.Object("stream_options") is not { } options)
+        {
+            return (stream, false);
+        }
+        if (!stream)
+        {
+            throw ApiErrors.WrongValue("stream_options", "an object", "left out unless 'stream' is true");
+        }
+        var includeUsage = options.Boolean("include_usage") ?? false;
+        options.RefuseOthers(new UnsupportedFields()
+            .AddUnless("include_obfuscation", "false")
+            .AddUnless("continuous_usage_stats", "false"));
+        return (stream, includeUsage);
+    }
+
+    /// <summary>Takes n; refuses more sequences than a request may start.</summary>
+    public static int TakeChoices(JsonFields fields, int prompts, GatewayOptions options)
+    {
+        var choices = fields.Int32("n", 1, SamplingFields.MaxChoices) ?? 1;
+        RequireRoom(fields.PathOf("n"), prompts, choices, options);
+        return choices;
+    }
+
+    /// <summary>Refuses more sequences than a request may start.</summary>
+    public static void RequireRoom(string path, int prompts, int choices, GatewayOptions options)
+    {
+        if ((long)prompts * choices > options.MaxSequencesPerRequest)
+        {
+            throw ApiErrors.WrongValue(path, choices.ToString(CultureInfo.InvariantCulture),
+                $"such that prompts ({prompts}) times n stay within {options.MaxSequencesPerRequest}");
+        }
+    }
+
+    /// <summary>Takes prompt_logprobs, which a stream cannot carry.</summary>
+    public static int? TakePromptLogprobs(JsonFields fields, bool stream)
+    {
+        var top = fields.Int32("prompt_logprobs", 0, SamplingFields.MaxTopLogprobs);
+        return top is null || !stream
+            ? top
+            : throw ApiErrors.WrongValue("prompt_logprobs", top.Value.ToString(CultureInfo.InvariantCulture),
+                "left out when 'stream' is true");
+    }
+
+    /// <summary>Fills what a spec needs besides its sampling fields.</summary>
+    public static SequenceSpec Complete(
+        SequenceSpec sampling, JsonFields fields, ServedModel model, int? maxTokens, int? topLogprobs, int? promptTop,
+        bool scorePrompt)
+    {
+        var minTokens = fields.Int32("min_tokens", 0) ?? 0;
+        SamplingFields.RequireOrder(fields, "min_tokens", minTokens, maxTokens);
+        return sampling with
+        {
+            Model = model.Id,
+            MaxNewTokens = maxTokens is 0 ? 1 : maxTokens,
+            MinNewTokens = minTokens,
+            Logprobs = topLogprobs is not null,
+            TopLogprobs = Math.Max(topLogprobs ?? 0, promptTop ?? 0),
+            PromptLogprobsFrom = scorePrompt ? 0 : null,
+        };
+    }
+
+    /// <summary>Every answer to every prompt: answer i of a prompt runs with seed + i.</summary>
+    public static PlannedSequence[] Expand(
+        SequenceSpec spec, IReadOnlyList<Prompt> prompts, int choices, ulong seed, bool scoreOnly)
+    {
+        var sequences = new PlannedSequence[prompts.Count * choices];
+        for (var index = 0; index < sequences.Length; index++)
+        {
+            var prompt = prompts[index / choices];
+            sequences[index] = new PlannedSequence(spec with
+            {
+                PromptText = prompt.Text,
+                PromptIds = prompt.Ids,
+                Seed = Seeds.ForChoice(seed, index % choices),
+            }, index / choices)
+            { ScoreOnly = scoreOnly };
+        }
+        return sequences;
+    }
+}

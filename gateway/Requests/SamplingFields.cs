@@ -1,0 +1,97 @@
+using System.Globalization;
+using Grid.Gateway.Http;
+using Grid.Gateway.Json;
+using Grid.Sequences;
+
+namespace Grid.Gateway.Requests;
+
+/// <summary>The sampling fields that the APIs share by name and meaning.</summary>
+internal static class SamplingFields
+{
+    /// <summary>Most entries of stop and of stop_token_ids.</summary>
+    public const int MaxStops = 16;
+
+    /// <summary>Most top logprobs at a position.</summary>
+    public const int MaxTopLogprobs = 20;
+
+    /// <summary>Most answers to one prompt.</summary>
+    public const int MaxChoices = 128;
+
+    private static readonly NumberRange OpenAiTemperature = new(0, 2);
+    private static readonly NumberRange AnyTemperature = new(0, 1e6f);
+    private static readonly NumberRange Share = new(0, 1);
+    private static readonly NumberRange PositiveShare = new(0, 1, AboveMin: true);
+    private static readonly NumberRange Penalty = new(-2, 2);
+    private static readonly NumberRange RepetitionPenalty = new(0.01f, 100);
+    private static readonly NumberRange Bias = new(-100, 100);
+
+    /// <summary>
+    /// Takes temperature, top_p, top_k, min_p, the penalties, logit_bias, stop, stop_token_ids and ignore_eos into a
+    /// spec. Model, seed, prompt, lengths and logprobs are the caller's to fill.
+    /// </summary>
+    public static SequenceSpec Take(JsonFields fields, bool openAi) => new()
+    {
+        Model = "",
+        Seed = 0,
+        Temperature = fields.Single("temperature", openAi ? OpenAiTemperature : AnyTemperature) ?? 1f,
+        TopP = fields.Single("top_p", PositiveShare) ?? 1f,
+        // -1 is the field's older way to say "all", 0 is ours.
+        TopK = Math.Max(fields.Int32("top_k", -1) ?? 0, 0),
+        MinP = fields.Single("min_p", Share) ?? 0f,
+        PresencePenalty = fields.Single("presence_penalty", Penalty) ?? 0f,
+        FrequencyPenalty = fields.Single("frequency_penalty", Penalty) ?? 0f,
+        RepetitionPenalty = fields.Single("repetition_penalty", RepetitionPenalty) ?? 1f,
+        LogitBias = TakeLogitBias(fields),
+        StopStrings = fields.Take("stop") is { } stop ? JsonValues.StringOrList(stop, fields.PathOf("stop"), MaxStops) : [],
+        StopTokenIds = TakeStopIds(fields),
+        IgnoreEndTokens = fields.Boolean("ignore_eos") ?? false,
+    };
+
+    /// <summary>Refuses a minimum above the maximum.</summary>
+    public static void RequireOrder(JsonFields fields, string minName, int min, int? max)
+    {
+        if (min > max)
+        {
+            throw ApiErrors.WrongValue(fields.PathOf(minName), min.ToString(CultureInfo.InvariantCulture),
+                string.Create(CultureInfo.InvariantCulture, $"at most the maximum of new tokens, {max}"));
+        }
+    }
+
+    private static int[] TakeStopIds(JsonFields fields)
+    {
+        if (fields.Take("stop_token_ids") is not { } value)
+        {
+            return [];
+        }
+        var path = fields.PathOf("stop_token_ids");
+        var ids = JsonValues.TokenIds(value, path);
+        if (ids.Length > MaxStops)
+        {
+            throw ApiErrors.WrongValue(path, JsonShown.Value(value), $"a list of at most {MaxStops}");
+        }
+        return [.. ids.Distinct().Order()];
+    }
+
+    private static KeyValuePair<int, float>[] TakeLogitBias(JsonFields fields)
+    {
+        if (fields.Object("logit_bias") is not { } biases)
+        {
+            return [];
+        }
+        var byId = new SortedDictionary<int, float>();
+        foreach (var name in biases.Names.ToArray())
+        {
+            if (!int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var id))
+            {
+                throw ApiErrors.WrongValue("logit_bias", $"keyed by {JsonShown.Text(name)}", "keyed by token ids");
+            }
+            var bias = biases.Single(name, Bias)
+                ?? throw ApiErrors.WrongType(biases.PathOf(name), "null", Bias.ToString());
+            if (!byId.TryAdd(id, bias))
+            {
+                throw ApiErrors.Duplicate(biases.PathOf(name));
+            }
+        }
+        return [.. byId];
+    }
+}

@@ -1,0 +1,114 @@
+using System.Threading.Channels;
+using Grid.Gateway.Http;
+using Grid.Gateway.Requests;
+using Grid.Sequences;
+
+namespace Grid.Gateway.Running;
+
+/// <summary>News of one of a request's sequences.</summary>
+internal readonly record struct BatchUpdate(Transcript Transcript, SequenceUpdate Update);
+
+/// <summary>
+/// The sequences of one request under way. Their updates are read as fast as they come, whatever the pace of the
+/// client, so that a slow reader holds back nobody: the queue is bounded by what the sequences may generate.
+/// Disposing it cancels what still runs.
+/// </summary>
+internal sealed class RunningBatch : IAsyncDisposable
+{
+    private static readonly SequenceUpdate s_scored = new() { FinishReason = "length" };
+
+    private readonly CancellationTokenSource _stop;
+    private readonly List<IRunningSequence> _running = [];
+    private readonly List<Transcript> _transcripts = [];
+    private readonly Channel<BatchUpdate> _updates =
+        Channel.CreateUnbounded<BatchUpdate>(new UnboundedChannelOptions { SingleReader = true });
+    private Task _pumps = Task.CompletedTask;
+
+    private RunningBatch(CancellationToken cancellationToken) =>
+        _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+
+    /// <summary>One per planned sequence, in order.</summary>
+    public IReadOnlyList<Transcript> Transcripts => _transcripts;
+
+    /// <summary>Updates of all sequences, each sequence's in order, until all have ended. Fails with
+    /// <see cref="ApiException"/> when a sequence does.</summary>
+    public ChannelReader<BatchUpdate> Updates => _updates.Reader;
+
+    /// <summary>Starts all sequences; when one is refused, those started are cancelled.</summary>
+    public static async Task<RunningBatch> StartAsync(
+        ISequenceService service, IReadOnlyList<PlannedSequence> plans, CancellationToken cancellationToken)
+    {
+        var batch = new RunningBatch(cancellationToken);
+        try
+        {
+            foreach (var plan in plans)
+            {
+                var running = await service.StartAsync(plan.Spec, batch._stop.Token);
+                batch._running.Add(running);
+                batch._transcripts.Add(new Transcript(batch._transcripts.Count, plan, running));
+            }
+        }
+        catch
+        {
+            await batch.DisposeAsync();
+            throw;
+        }
+        batch._pumps = batch.PumpAllAsync();
+        return batch;
+    }
+
+    /// <summary>Cancels what still runs and waits until nothing reads it any more.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _pumps;
+        foreach (var running in _running)
+        {
+            await running.DisposeAsync();
+        }
+        _stop.Dispose();
+    }
+
+    private async Task PumpAllAsync()
+    {
+        var pumps = new Task[_running.Count];
+        for (var i = 0; i < pumps.Length; i++)
+        {
+            pumps[i] = PumpAsync(_running[i], _transcripts[i]);
+        }
+        await Task.WhenAll(pumps);
+        _updates.Writer.TryComplete();
+    }
+
+    private async Task PumpAsync(IRunningSequence running, Transcript transcript)
+    {
+        try
+        {
+            var finished = false;
+            await foreach (var update in running.ReadUpdatesAsync(_stop.Token))
+            {
+                finished |= update.FinishReason is not null;
+                _updates.Writer.TryWrite(new BatchUpdate(transcript, Checked(transcript, update)));
+            }
+            if (!finished)
+            {
+                throw ApiErrors.Unavailable("The grid stopped a sequence before its end.");
+            }
+        }
+        catch (Exception exception)
+        {
+            // The reader sees it after the updates before it; it ends the request and so the other sequences.
+            _updates.Writer.TryComplete(exception);
+        }
+    }
+
+    private static SequenceUpdate Checked(Transcript transcript, SequenceUpdate update) => update.FinishReason switch
+    {
+        "error" => throw ApiErrors.Failed(update.Error ?? "A sequence failed."),
+        "abort" => throw ApiErrors.Unavailable("The grid stopped a sequence before its end."),
+        var reason when transcript.Plan.ScoreOnly => reason is null
+            ? update with { Text = "", Tokens = [] }
+            : s_scored with { PromptTokens = update.PromptTokens, PromptFirstIndex = update.PromptFirstIndex },
+        _ => update,
+    };
+}
