@@ -150,7 +150,8 @@ public sealed class CpuSampler
         {
             ulong all = _scan.BlockSums(logits, scale, 0, _sums);
             bound = VocabularySum.TopPBound(parameters.TopP, all);
-            count = _scan.Gather(logits, TailBound(scale, all - bound), _keys);
+            float least = MathF.Max(TailBound(scale, all - bound), MaximaBound(logits, scale, bound));
+            count = _scan.Gather(logits, least, _keys);
             _ = Weigh(count, scale);
         }
 
@@ -159,15 +160,14 @@ public sealed class CpuSampler
             count = TokenRanking.SelectByWeight(_keys.AsSpan(0, count), _weights.AsSpan(0, count), bound);
         }
 
+        lastKey = Largest(_keys.AsSpan(0, count));
         Array.Clear(_sums);
         ulong sum = 0;
-        lastKey = 0;
         for (int i = 0; i < count; i++)
         {
             ulong weight = _weights[i] >= minWeight ? _weights[i] : 0;
             _sums[TokenRanking.Token(_keys[i]) / LogitScan.BlockTokens] += weight;
             sum += weight;
-            lastKey = Math.Max(lastKey, _keys[i]);
         }
 
         return sum;
@@ -191,32 +191,59 @@ public sealed class CpuSampler
         return MathF.BitDecrement(MathF.BitDecrement((float)bound));
     }
 
+    /// <summary>
+    /// A logit that the tokens which weigh at least the given mass do not fall below: so many of the largest maxima as weigh
+    /// that much. -infinity when all maxima together do not.
+    /// </summary>
+    private float MaximaBound(ReadOnlySpan<float> logits, WeightScale scale, ulong mass)
+    {
+        int maxima = RankMaxima(logits);
+        if (Weigh(maxima, scale) < mass)
+        {
+            return float.NegativeInfinity;
+        }
+
+        int count = TokenRanking.SelectByWeight(_keys.AsSpan(0, maxima), _weights.AsSpan(0, maxima), mass);
+        return TokenRanking.Logit(Largest(_keys.AsSpan(0, count)));
+    }
+
     /// <summary>Moves the keys of the first tokens by (logit descending, id ascending) to the front, in no order.</summary>
     private int SelectTop(ReadOnlySpan<float> logits, int count)
     {
         float bound = float.NegativeInfinity;
-        int maxima = _scan.StridedMaxima(logits, _maxima);
+        int maxima = RankMaxima(logits);
         if (count <= maxima / 2)
         {
-            Span<ulong> keys = _keys.AsSpan(0, maxima);
-            for (int i = 0; i < maxima; i++)
-            {
-                keys[i] = TokenRanking.Key(_maxima[i], i);
-            }
-
-            TokenRanking.Select(keys, count);
-            ulong last = 0;
-            foreach (ulong key in keys[..count])
-            {
-                last = Math.Max(last, key);
-            }
-
-            bound = TokenRanking.Logit(last);
+            TokenRanking.Select(_keys.AsSpan(0, maxima), count);
+            bound = TokenRanking.Logit(Largest(_keys.AsSpan(0, count)));
         }
 
         int gathered = _scan.Gather(logits, bound, _keys);
         TokenRanking.Select(_keys.AsSpan(0, gathered), count);
         return count;
+    }
+
+    // Keys of maxima of disjoint sets; they stand for tokens only in their logits.
+    private int RankMaxima(ReadOnlySpan<float> logits)
+    {
+        int maxima = _scan.StridedMaxima(logits, _maxima);
+        for (int i = 0; i < maxima; i++)
+        {
+            _keys[i] = TokenRanking.Key(_maxima[i], i);
+        }
+
+        return maxima;
+    }
+
+    private static ulong Largest(ReadOnlySpan<ulong> keys)
+    {
+        ulong largest = 0;
+        foreach (ulong key in keys)
+        {
+            largest = Math.Max(largest, key);
+        }
+
+        return largest;
     }
 
     private ulong Weigh(int count, WeightScale scale)
