@@ -1,18 +1,71 @@
 using System.Text.Json.Nodes;
+using Grid.Text.ChatTemplates;
 
 namespace Grid.Text;
 
-/// <summary>A chat template (the Jinja subset that model folders use), compiled once, rendered per request.</summary>
+/// <summary>A chat template (the Jinja subset that model folders use), compiled once, rendered per request. It is run
+/// in a sandbox: it sees what it is given, changes nothing, has no clock, and its work and output are bounded. Safe
+/// for concurrent use.</summary>
 public sealed class ChatTemplate
 {
+    private readonly List<Statement> _body;
+    private readonly JsonObject _defaults;
+
+    private ChatTemplate(List<Statement> body, JsonObject defaults)
+    {
+        _body = body;
+        _defaults = defaults;
+    }
+
     /// <summary>Compiles a template. Throws <see cref="ChatTemplateException"/> with line and reason.</summary>
-    public static ChatTemplate Parse(string source, JsonObject? defaults = null) => throw new NotSupportedException(source + defaults);
+    /// <param name="source">The template.</param>
+    /// <param name="defaults">Variables of every rendering (bos_token, eos_token, ...), which a rendering's own
+    /// variables of the same name replace.</param>
+    public static ChatTemplate Parse(string source, JsonObject? defaults = null)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        try
+        {
+            return new ChatTemplate(TemplateParser.Parse(source), (JsonObject?)defaults?.DeepClone() ?? []);
+        }
+        catch (InsufficientExecutionStackException error)
+        {
+            throw new ChatTemplateException(0, "is nested too deeply", error);
+        }
+    }
 
     /// <summary>Renders messages (objects with role, content, ... as the API takes them). Extra variables (tools,
-    /// enable_thinking, bos_token, ...) come by name. Throws <see cref="ChatTemplateException"/>.</summary>
+    /// enable_thinking, bos_token, ...) come by name. Throws <see cref="ChatTemplateException"/>, also where the
+    /// template itself raises an error about the messages.</summary>
     public string Render(JsonArray messages, bool addGenerationPrompt, JsonObject? variables = null) =>
-        throw new NotSupportedException($"{messages}{addGenerationPrompt}{variables}");
-}
+        Render(messages, addGenerationPrompt, variables, RenderLimits.Default);
 
-/// <summary>A chat template that cannot be compiled or rendered.</summary>
-public sealed class ChatTemplateException(string message) : Exception(message);
+    internal string Render(JsonArray messages, bool addGenerationPrompt, JsonObject? variables, RenderLimits limits)
+    {
+        ArgumentNullException.ThrowIfNull(messages);
+        RenderState? state = null;
+        try
+        {
+            var globals = new Scope(null);
+            Globals.AddTo(globals);
+            foreach ((string name, JsonNode? value) in _defaults.Concat(variables ?? []))
+            {
+                globals.Set(name, TemplateJson.FromNode(value));
+            }
+
+            globals.Set("messages", TemplateJson.FromNode(messages));
+            globals.Set("add_generation_prompt", addGenerationPrompt);
+            state = new RenderState(new Scope(globals), limits);
+            Statement.ExecuteAll(_body, state);
+            return state.Output.ToString();
+        }
+        catch (TemplateFault fault)
+        {
+            throw new ChatTemplateException(state?.Line ?? 0, fault.Message, fault);
+        }
+        catch (InsufficientExecutionStackException error)
+        {
+            throw new ChatTemplateException(state?.Line ?? 0, "values or expressions are nested too deeply", error);
+        }
+    }
+}
