@@ -1,15 +1,13 @@
 namespace Grid.Text.ChatTemplates;
 
 /// <summary>The variable "loop" of a for block.</summary>
-internal sealed class LoopState(List<object?> items, int depth)
+internal sealed class LoopState(List<object?> items)
 {
     private object? _changed = CallArguments.Missing;
 
     public int Index { get; set; }
 
     public int Length => items.Count;
-
-    public int Depth { get; } = depth;
 
     public object? Attribute(string name) => name switch
     {
@@ -20,8 +18,9 @@ internal sealed class LoopState(List<object?> items, int depth)
         "first" => Index == 0,
         "last" => Index == items.Count - 1,
         "length" => (long)items.Count,
-        "depth" => (long)Depth + 1,
-        "depth0" => (long)Depth,
+        // Counts only recursive loops, which are not supported.
+        "depth" => 1L,
+        "depth0" => 0L,
         "previtem" => Index > 0 ? items[Index - 1] : new Undefined("there is no previous item"),
         "nextitem" => Index < items.Count - 1 ? items[Index + 1] : new Undefined("there is no next item"),
         "cycle" => new TemplateFunction("cycle", (_, arguments) => Cycle(arguments)),

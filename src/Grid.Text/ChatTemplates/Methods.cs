@@ -234,7 +234,7 @@ internal static class Methods
         int kept = (int)limit;
         if (fromEnd)
         {
-            string head = text[words[0].Start..words[^(kept + 1)].End];
+            string head = text[..words[^(kept + 1)].End];
             return [head, .. words[^kept..].Select(word => text[word.Start..word.End])];
         }
 

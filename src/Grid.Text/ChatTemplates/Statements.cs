@@ -166,8 +166,7 @@ internal sealed class ForStatement(int line, Target target, Expression source, E
             });
         }
 
-        int depth = outer.TryGet("loop", out object? enclosing) && enclosing is LoopState outerLoop ? outerLoop.Depth + 1 : 0;
-        var loop = new LoopState(items, depth);
+        var loop = new LoopState(items);
         for (; loop.Index < items.Count; loop.Index++)
         {
             state.Scope = new Scope(outer);

@@ -50,8 +50,9 @@ internal static class TemplateJson
                     return double.Parse(text, CultureInfo.InvariantCulture);
                 }
 
+                // Boxed here, because a long would else become a BigInteger, the type of this expression.
                 return long.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out long integer)
-                    ? integer
+                    ? (object)integer
                     : BigInteger.Parse(text, CultureInfo.InvariantCulture);
             default:
                 return null;
