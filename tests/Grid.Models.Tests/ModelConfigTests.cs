@@ -114,13 +114,21 @@ public class ModelConfigTests
     [InlineData("{")]
     [InlineData("[]")]
     [InlineData("")]
-    [InlineData("""{"vocab_size": 1, "vocab_size": 2}""")]
-    [InlineData("""{"vocab_size": "\ud800"}""")]
+    [InlineData("""{"architectures": ["\ud800"]}""")]
+    [InlineData("""{"\ud800": 1}""")]
     public void What_is_not_a_JSON_object_is_refused(string text)
     {
         var e = Assert.Throws<ModelFormatException>(() => ModelConfigReader.Read(Encoding.UTF8.GetBytes(text), null));
 
         Assert.Equal("config.json", e.File);
+    }
+
+    [Fact]
+    public void A_field_that_appears_twice_is_refused()
+    {
+        string text = TinyCheckpoint.Config.Replace("\"use_cache\"", "\"hidden_size\": 64, \"use_cache\"", StringComparison.Ordinal);
+
+        Assert.Throws<ModelFormatException>(() => ModelConfigReader.Read(Encoding.UTF8.GetBytes(text), null));
     }
 
     [Fact]

@@ -56,6 +56,37 @@ public sealed class ModelLoaderTests : IDisposable
         }
     }
 
+    [Fact]
+    public void The_digest_is_the_hash_of_a_text_that_anyone_can_write_down()
+    {
+        new TinyCheckpoint().Write(_folder, With("eos_token_id", "[9, 7]"));
+        ModelConfig config = ModelFolder.Open(_folder.Path).ReadConfig();
+        ModelDigest.Weight[] weights = [new("b", [3], [0xCD]), new("a.b", [2, 16], [0xAB, 0x01]), new("B", [1], [0x00])];
+
+        Assert.Equal(
+            """
+            grid model manifest 1
+            architecture=Qwen3ForCausalLM
+            vocabulary_size=48
+            hidden_size=32
+            intermediate_size=64
+            layers=2
+            query_heads=4
+            kv_heads=2
+            head_dim=16
+            max_positions=256
+            norm_epsilon=fp32:358637bd
+            rope_theta=fp64:40c3880000000000
+            tied_embeddings=1
+            end_token_ids=7,9
+            weight B [1] 00
+            weight a.b [2, 16] ab01
+            weight b [3] cd
+
+            """,
+            ModelDigest.Manifest(config, weights));
+    }
+
     [Theory]
     [InlineData("rms_norm_eps", "1e-5")]
     [InlineData("rope_theta", "20000.0")]

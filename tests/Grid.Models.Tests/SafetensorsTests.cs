@@ -8,6 +8,8 @@ namespace Grid.Models.Tests;
 
 public sealed class SafetensorsTests : IDisposable
 {
+    private static readonly string[] s_insertions = ["9", " ", "-", "\\ud800", "\\u0041", "[", "},\"a\":{", "null"];
+
     private readonly TemporaryFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -234,10 +236,12 @@ public sealed class SafetensorsTests : IDisposable
                 case 3: // cut off, but keep enough to edit
                     file = file[..random.Next(9, file.Length + 1)];
                     break;
-                case 4: // bytes slipped in
-                    int at = random.Next(file.Length);
-                    byte[] inserted = Encoding.ASCII.GetBytes(random.Next(2) == 0 ? "9" : "\\ud800");
+                case 4: // bytes slipped into the header, whose length follows
+                    int at = random.Next(8, Math.Min(headerEnd, file.Length) + 1);
+                    byte[] inserted = Encoding.ASCII.GetBytes(s_insertions[random.Next(s_insertions.Length)]);
                     file = [.. file[..at], .. inserted, .. file[at..]];
+                    headerEnd += inserted.Length;
+                    BinaryPrimitives.WriteUInt64LittleEndian(file, (ulong)(headerEnd - 8));
                     break;
                 default: // a piece copied elsewhere
                     int length = random.Next(1, Math.Min(16, file.Length));
