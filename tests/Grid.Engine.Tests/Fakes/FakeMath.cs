@@ -23,7 +23,8 @@ internal static class FakeMath
     /// <summary>What a page slot holds: position and token. Zero is an unused slot.</summary>
     public static ulong Slot(int position, int token) => ((ulong)(position + 1) << 32) | (uint)(token + 1);
 
-    public static float Logit(ulong prefix, int token) => (Unit(Mix(prefix, (ulong)token + 1)) * 12f) - 6f;
+    public static float Logit(ulong prefix, int token) =>
+        token == PoisonToken ? -40f : (Unit(Mix(prefix, (ulong)token + 1)) * 12f) - 6f;
 
     /// <summary>Samples or scores one row of logits.</summary>
     public static SampledToken Sample(ReadOnlySpan<float> logits, SamplingRow row)
@@ -95,17 +96,13 @@ internal static class FakeMath
         return (float)(logits[token] - Math.Log(sum));
     }
 
-    private static TokenLogprob[] Top(ReadOnlySpan<float> logits, int count)
-    {
-        if (count == 0)
-        {
-            return [];
-        }
+    private static TokenLogprob[] Top(ReadOnlySpan<float> logits, int count) => count == 0 ? [] : Top(logits.ToArray(), count);
 
-        float[] copy = logits.ToArray();
-        int[] order = [.. Enumerable.Range(0, copy.Length).OrderByDescending(v => copy[v]).ThenBy(v => v).Take(count)];
-        return [.. order.Select(v => new TokenLogprob(v, Logprob(copy, v)))];
-    }
+    private static TokenLogprob[] Top(float[] logits, int count) =>
+    [
+        .. Enumerable.Range(0, logits.Length).OrderByDescending(v => logits[v]).ThenBy(v => v).Take(count)
+            .Select(v => new TokenLogprob(v, Logprob(logits, v))),
+    ];
 
     private static float Unit(ulong hash) => (hash >> 40) * (1f / (1 << 24));
 }

@@ -124,14 +124,14 @@ internal sealed class FakeModel(int maxPositions = 1024, int maxRows = 4096) : I
         {
             int position = batch.Positions[row];
             int slot = SlotOf(slice, position);
-            Expect(slots[slot] == 0, $"position {position} is written into an unused slot");
+            ExpectUnused(slots[slot], position);
             slots[slot] = FakeMath.Slot(position, batch.TokenIds[row]);
             last = position;
         }
 
         for (int position = last + 1; position % Page != 0; position++)
         {
-            Expect(slots[SlotOf(slice, position)] == 0, $"the unused slot of position {position} holds zeros");
+            ExpectUnused(slots[SlotOf(slice, position)], position);
         }
     }
 
@@ -155,6 +155,14 @@ internal sealed class FakeModel(int maxPositions = 1024, int maxRows = 4096) : I
     }
 
     private static int SlotOf(SequenceSlice slice, int position) => (slice.PageTable[position / Page] * Page) + (position % Page);
+
+    private static void ExpectUnused(ulong slot, int position)
+    {
+        if (slot != 0)
+        {
+            Expect(false, $"the slot of position {position} is unused and holds zeros, not {slot:X}");
+        }
+    }
 
     private static void Expect(bool holds, string rule)
     {
