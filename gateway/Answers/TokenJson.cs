@@ -17,7 +17,7 @@ internal static class TokenJson
 
     /// <summary>A logprob in the shortest form that gives back the same fp32.</summary>
     public static void WriteLogprob(Utf8JsonWriter json, float logprob) =>
-        json.WriteNumberValue(Math.Max(logprob, LowestLogprob));
+        json.WriteNumberValue(float.IsNegativeInfinity(logprob) ? LowestLogprob : logprob);
 
     /// <summary>A token's text; bytes that are no whole character become U+FFFD.</summary>
     public static void WriteText(Utf8JsonWriter json, Tokenizer tokenizer, int id)

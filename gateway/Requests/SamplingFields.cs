@@ -83,7 +83,7 @@ internal static class SamplingFields
         {
             if (!int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var id))
             {
-                throw ApiErrors.WrongValue("logit_bias", $"keyed by {JsonShown.Text(name)}", "keyed by token ids");
+                throw ApiErrors.WrongValue(fields.PathOf("logit_bias"), $"keyed by {JsonShown.Text(name)}", "keyed by token ids");
             }
             var bias = biases.Single(name, Bias)
                 ?? throw ApiErrors.WrongType(biases.PathOf(name), "null", Bias.ToString());

@@ -1,0 +1,150 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using System.Text;
+using Grid.Sequences;
+using Grid.Text;
+
+namespace Grid.Gateway.Tests.Fakes;
+
+/// <summary>A grid whose sequences say what a test wants, or by default a text that names their seed.</summary>
+internal sealed class FakeSequenceService : ISequenceService
+{
+    public static readonly TextModel Text = TinyText.Load();
+
+    public static readonly ServedModel Model = new(
+        "tiny", "grid-1-fake", 4096, Text, DateTimeOffset.UnixEpoch.AddSeconds(1_700_000_000));
+
+    public ConcurrentQueue<SequenceSpec> Started { get; } = new();
+
+    public ConcurrentQueue<FakeSequence> Sequences { get; } = new();
+
+    public IReadOnlyList<ServedModel> Models { get; set; } = [Model];
+
+    public int Workers { get; set; } = 1;
+
+    public int Flushes { get; private set; }
+
+    /// <summary>What a sequence says; throws to refuse it.</summary>
+    public Func<SequenceSpec, IAsyncEnumerable<SequenceUpdate>>? Script { get; set; }
+
+    public Task<IRunningSequence> StartAsync(SequenceSpec spec, CancellationToken cancellationToken)
+    {
+        int[] prompt = spec.PromptIds ?? Text.Tokenizer.Encode(spec.PromptText!, spec.ParseSpecialTokens);
+        for (int i = 0; i < prompt.Length; i++)
+        {
+            if (prompt[i] >= TinyText.VocabularySize)
+            {
+                throw new GridRequestException(GridRefusal.InvalidRequest, $"PromptIds[{i}]",
+                    $"token id {prompt[i]} must be below {TinyText.VocabularySize}");
+            }
+        }
+        if (prompt.Length >= Model.MaxContextTokens)
+        {
+            throw new GridRequestException(GridRefusal.InvalidRequest, "PromptIds",
+                $"{prompt.Length} prompt tokens must be below {Model.MaxContextTokens}");
+        }
+        Started.Enqueue(spec);
+        var sequence = new FakeSequence(prompt, Script?.Invoke(spec) ?? FakeAnswers.Default(spec, prompt));
+        Sequences.Enqueue(sequence);
+        return Task.FromResult<IRunningSequence>(sequence);
+    }
+
+    public Task<int> FlushCacheAsync(CancellationToken cancellationToken)
+    {
+        Flushes++;
+        return Task.FromResult(Workers);
+    }
+}
+
+/// <summary>A sequence that tells when it was read to its end and when it was disposed.</summary>
+internal sealed class FakeSequence(int[] promptIds, IAsyncEnumerable<SequenceUpdate> updates) : IRunningSequence
+{
+    private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _disposed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public Guid Id { get; } = Guid.NewGuid();
+
+    public IReadOnlyList<int> PromptIds => promptIds;
+
+    public int CachedTokens => promptIds.Length / 2;
+
+    public Task Drained => _drained.Task;
+
+    public Task Disposed => _disposed.Task;
+
+    public async IAsyncEnumerable<SequenceUpdate> ReadUpdatesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await foreach (var update in updates.WithCancellation(cancellationToken))
+        {
+            yield return update;
+        }
+        _drained.TrySetResult();
+    }
+
+    public ValueTask DisposeAsync()
+    {
+        _disposed.TrySetResult();
+        return ValueTask.CompletedTask;
+    }
+}
+
+/// <summary>What fake sequences say.</summary>
+internal static class FakeAnswers
+{
+    /// <summary>A text that names the seed and holds characters of two and four bytes, token by token.</summary>
+    public static string TextOf(ulong seed) => $"Seed {seed}: ü😀.";
+
+    public static async IAsyncEnumerable<SequenceUpdate> Default(SequenceSpec spec, int[] prompt)
+    {
+        await Task.Yield();
+        if (spec.PromptLogprobsFrom is { } from)
+        {
+            from = Math.Max(from, 1);
+            yield return new SequenceUpdate
+            {
+                PromptFirstIndex = from,
+                PromptTokens = [.. Enumerable.Range(from, prompt.Length - from).Select(i => Score(spec, prompt[i], i, true))],
+            };
+        }
+        int[] ids = [.. Encoding.UTF8.GetBytes(TextOf(spec.Seed)).Select(b => (int)b), TinyText.End];
+        int count = Math.Min(ids.Length, spec.MaxNewTokens ?? int.MaxValue);
+        var detokenizer = new IncrementalDetokenizer(FakeSequenceService.Text.Tokenizer, skipSpecialTokens: true);
+        for (int i = 0; i < count; i++)
+        {
+            bool ends = ids[i] == TinyText.End;
+            string text = ends ? "" : detokenizer.Append(ids[i]);
+            bool last = i == count - 1;
+            yield return new SequenceUpdate
+            {
+                Text = last ? text + detokenizer.Flush() : text,
+                Tokens = [Score(spec, ids[i], prompt.Length + i, spec.Logprobs)],
+                FinishReason = last ? (ends ? "stop" : "length") : null,
+                MatchedStop = ends ? TinyText.End : null,
+            };
+        }
+    }
+
+    /// <summary>Two characters, then nothing until the reader leaves.</summary>
+    public static async IAsyncEnumerable<SequenceUpdate> Endless([EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        yield return new SequenceUpdate { Text = "hi", Tokens = [new('h', 0, []), new('i', 0, [])] };
+        await Task.Delay(Timeout.Infinite, cancellationToken);
+    }
+
+    public static async IAsyncEnumerable<SequenceUpdate> Of(params SequenceUpdate[] updates)
+    {
+        await Task.Yield();
+        foreach (var update in updates)
+        {
+            yield return update;
+        }
+    }
+
+    /// <summary>The fake's logprob of a token at a position: any bits will do, if they are always the same.</summary>
+    public static float Logprob(int id, int position) => -MathF.ScaleB(1 + (((id * 2654435761u) ^ ((uint)position * 40503u)) % 9973 / 9973f), (position % 9) - 6);
+
+    private static ScoredToken Score(SequenceSpec spec, int id, int position, bool wanted) => new(
+        id,
+        wanted ? Logprob(id, position) : float.NaN,
+        wanted ? [.. Enumerable.Range(0, spec.TopLogprobs).Select(k => KeyValuePair.Create((id + k) % 258, Logprob(id, position) - k))] : []);
+}

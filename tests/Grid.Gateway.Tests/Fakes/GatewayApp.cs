@@ -1,0 +1,104 @@
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json.Nodes;
+using Grid.Sequences;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Grid.Gateway.Tests.Fakes;
+
+/// <summary>The gateway on a real server and a free port, before a fake grid.</summary>
+public sealed class GatewayApp : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+
+    private GatewayApp(WebApplication app, FakeSequenceService grid, LogCollector logs)
+    {
+        _app = app;
+        Grid = grid;
+        Logs = logs;
+        var addresses = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!;
+        Client = new HttpClient { BaseAddress = new Uri(addresses.Addresses.Single()), Timeout = TimeSpan.FromSeconds(30) };
+    }
+
+    public HttpClient Client { get; }
+
+    internal FakeSequenceService Grid { get; }
+
+    internal LogCollector Logs { get; }
+
+    public static async Task<GatewayApp> StartAsync(params (string Key, string Value)[] settings)
+    {
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)));
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        var logs = new LogCollector();
+        builder.Logging.ClearProviders().AddProvider(logs);
+        var grid = new FakeSequenceService();
+        builder.Services.AddSingleton<ISequenceService>(grid);
+        builder.Services.AddGridGateway(builder.Configuration);
+        var app = builder.Build();
+        app.MapGridGateway();
+        await app.StartAsync(TestContext.Current.CancellationToken);
+        return new GatewayApp(app, grid, logs);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Client.Dispose();
+        await _app.DisposeAsync();
+    }
+
+    /// <summary>Posts JSON and gives status and parsed body.</summary>
+    public async Task<(int Status, JsonNode Body)> PostAsync(string path, string json)
+    {
+        using var response = await SendAsync(path, json);
+        var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        return ((int)response.StatusCode, JsonNode.Parse(text)!);
+    }
+
+    /// <summary>Posts JSON that must be answered with 200.</summary>
+    public async Task<JsonNode> OkAsync(string path, string json)
+    {
+        var (status, body) = await PostAsync(path, json);
+        Assert.True(status == 200, body.ToJsonString());
+        return body;
+    }
+
+    /// <summary>Posts JSON and gives the events' payloads, the last of which must be [DONE], and only the last.</summary>
+    public async Task<List<JsonNode>> EventsAsync(string path, string json)
+    {
+        using var response = await SendAsync(path, json);
+        Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.MediaType);
+        var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        return ParseEvents(text);
+    }
+
+    public static List<JsonNode> ParseEvents(string text)
+    {
+        Assert.EndsWith("\n\n", text, StringComparison.Ordinal);
+        var payloads = text[..^2].Split("\n\n").Select(line =>
+        {
+            Assert.StartsWith("data: ", line, StringComparison.Ordinal);
+            return line[6..];
+        }).ToList();
+        Assert.Equal("[DONE]", payloads[^1]);
+        Assert.Single(payloads, "[DONE]");
+        return [.. payloads.SkipLast(1).Select(payload => JsonNode.Parse(payload)!)];
+    }
+
+    public Task<HttpResponseMessage> SendAsync(string path, string json) =>
+        SendAsync(path, Encoding.UTF8.GetBytes(json));
+
+    public Task<HttpResponseMessage> SendAsync(string path, byte[] body, string contentType = "application/json")
+    {
+        var content = new ByteArrayContent(body);
+        content.Headers.ContentType = MediaTypeHeaderValue.Parse(contentType);
+        return Client.PostAsync(path, content, TestContext.Current.CancellationToken);
+    }
+}

@@ -1,0 +1,167 @@
+using System.Net;
+using System.Text;
+using System.Text.Json.Nodes;
+using Grid.Gateway.Tests.Fakes;
+using Grid.Sequences;
+using Microsoft.Extensions.Options;
+
+namespace Grid.Gateway.Tests;
+
+/// <summary>Health, models, limits, and errors that are not the request's fault.</summary>
+public sealed class OperationTests : IAsyncLifetime
+{
+    private GatewayApp _app = null!;
+
+    public async ValueTask InitializeAsync() => _app = await GatewayApp.StartAsync();
+
+    public ValueTask DisposeAsync() => _app?.DisposeAsync() ?? ValueTask.CompletedTask;
+
+    [Fact]
+    public async Task Ready_means_that_a_worker_serves_and_alive_does_not()
+    {
+        Assert.Equal(200, (await GetAsync("/livez")).Status);
+        Assert.Equal(200, (await GetAsync("/readyz")).Status);
+        Assert.Equal(200, (await GetAsync("/health")).Status);
+
+        _app.Grid.Models = [];
+        Assert.Equal(200, (await GetAsync("/livez")).Status);
+        var (status, body) = await GetAsync("/readyz");
+        Assert.Equal(503, status);
+        Assert.Contains("worker", (string)JsonNode.Parse(body)!["error"]!["message"]!, StringComparison.Ordinal);
+        Assert.Equal(503, (await _app.PostAsync("/generate", "{\"text\":\"x\"}")).Status);
+    }
+
+    [Fact]
+    public async Task Models_are_listed_and_found_by_name()
+    {
+        _app.Grid.Models = [FakeSequenceService.Model with { Id = "org/tiny" }];
+        var list = JsonNode.Parse((await GetAsync("/v1/models")).Body)!;
+        var model = list["data"]!.AsArray().Single()!;
+        Assert.Equal(("list", "org/tiny", "model", 1_700_000_000L, 4096),
+            ((string)list["object"]!, (string)model["id"]!, (string)model["object"]!, (long)model["created"]!, (int)model["max_model_len"]!));
+        Assert.Equal(model.ToJsonString(), JsonNode.Parse((await GetAsync("/v1/models/org/tiny")).Body)!.ToJsonString());
+        Assert.Equal((404, "model_not_found"), await ErrorAsync(await _app.Client.GetAsync("/v1/models/none", Token)));
+        Assert.Equal("org/tiny", (string)JsonNode.Parse((await GetAsync("/get_model_info")).Body)!["model_path"]!);
+    }
+
+    [Fact]
+    public async Task The_cache_is_flushed_by_either_method_and_with_an_empty_body_only()
+    {
+        Assert.Equal((200, ""), await GetAsync("/flush_cache"));
+        using var posted = await _app.Client.PostAsync("/flush_cache", null, Token);
+        Assert.Equal(HttpStatusCode.OK, posted.StatusCode);
+        Assert.Equal(2, _app.Grid.Flushes);
+
+        Assert.Equal((400, "unexpected_body"), await ErrorAsync(await _app.SendAsync("/flush_cache", "{}")));
+        Assert.Equal(2, _app.Grid.Flushes);
+        _app.Grid.Workers = 0;
+        Assert.Equal((503, "service_unavailable"), await ErrorAsync(await _app.Client.GetAsync("/flush_cache", Token)));
+    }
+
+    [Fact]
+    public async Task Wrong_paths_methods_and_content_types_get_the_error_object()
+    {
+        Assert.Equal((404, "unknown_url"), await ErrorAsync(await _app.Client.GetAsync("/v2/poems", Token)));
+        using var get = await _app.Client.GetAsync("/generate", Token);
+        Assert.Equal("POST", get.Content.Headers.Allow.Single());
+        Assert.Equal((405, "method_not_allowed"), await ErrorAsync(get));
+        Assert.Equal((415, "unsupported_media_type"), await ErrorAsync(await _app.SendAsync("/generate", "{\"text\":\"x\"}"u8.ToArray(), "text/plain")));
+        Assert.Equal((415, "unsupported_media_type"), await ErrorAsync(await _app.SendAsync("/generate", "{\"text\":\"x\"}"u8.ToArray(), "application/json; charset=utf-16")));
+        using var none = await _app.Client.PostAsync("/generate", null, Token);
+        Assert.Equal((415, "unsupported_media_type"), await ErrorAsync(none));
+    }
+
+    [Fact]
+    public async Task A_body_above_the_limit_is_refused_with_and_without_a_declared_length()
+    {
+        await using var small = await GatewayApp.StartAsync(("Gateway:MaxRequestBodyBytes", "2000"));
+        var body = Encoding.UTF8.GetBytes($"{{\"text\":\"{new string('x', 3000)}\"}}");
+        Assert.Equal((413, "request_too_large"), await ErrorAsync(await small.SendAsync("/generate", body)));
+
+        using var chunked = new HttpRequestMessage(HttpMethod.Post, "/generate") { Content = new ByteArrayContent(body) };
+        chunked.Content.Headers.ContentType = new("application/json");
+        chunked.Headers.TransferEncodingChunked = true;
+        Assert.Equal((413, "request_too_large"), await ErrorAsync(await small.Client.SendAsync(chunked, Token)));
+        Assert.Empty(small.Grid.Started);
+        await small.OkAsync("/generate", "{\"text\":\"x\"}");
+    }
+
+    [Theory]
+    [InlineData("Gateway:MaxJsonDepth", "1", "MaxJsonDepth", "1")]
+    [InlineData("Gateway:MaxRequestBodyBytes", "-5", "MaxRequestBodyBytes", "-5")]
+    [InlineData("Gateway:MaxRequestBodyBites", "5000", "MaxRequestBodyBites", "")]
+    [InlineData("Gateway:MaxSequencesPerRequest", "many", "MaxSequencesPerRequest", "many")]
+    public async Task A_bad_option_fails_the_start_by_name(string key, string value, string named, string shown)
+    {
+        var failure = await Assert.ThrowsAnyAsync<Exception>(() => GatewayApp.StartAsync((key, value)));
+        Assert.True(failure is OptionsValidationException or InvalidOperationException, failure.ToString());
+        Assert.Contains(named, failure.Message, StringComparison.Ordinal);
+        Assert.Contains(shown, failure.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(GridRefusal.Overloaded, 429, "overloaded", true)]
+    [InlineData(GridRefusal.Unavailable, 503, "service_unavailable", true)]
+    [InlineData(GridRefusal.ModelNotFound, 404, "model_not_found", false)]
+    [InlineData(GridRefusal.InvalidRequest, 400, "invalid_value", false)]
+    internal async Task The_grid_s_refusals_keep_their_meaning(GridRefusal refusal, int status, string code, bool retry)
+    {
+        _app.Grid.Script = _ => throw new GridRequestException(refusal, "MaxNewTokens", "says no");
+        foreach (var stream in new[] { "false", "true" })
+        {
+            using var response = await _app.SendAsync("/v1/completions", $"{{\"prompt\":\"x\",\"stream\":{stream}}}");
+            Assert.Equal(retry, response.Headers.RetryAfter is not null);
+            Assert.Equal((status, code), await ErrorAsync(response));
+        }
+    }
+
+    [Fact]
+    public async Task When_one_of_many_is_refused_the_others_are_cancelled()
+    {
+        _app.Grid.Script = spec => spec.PromptText == "last"
+            ? throw new GridRequestException(GridRefusal.Overloaded, null, "full")
+            : FakeAnswers.Endless();
+        Assert.Equal((429, "overloaded"), await ErrorAsync(await _app.SendAsync("/generate", "{\"text\":[\"a\",\"b\",\"last\"]}")));
+        Assert.Equal(2, _app.Grid.Sequences.Count);
+        await Task.WhenAll(_app.Grid.Sequences.Select(sequence => sequence.Disposed));
+    }
+
+    [Fact]
+    public async Task An_unexpected_failure_gives_an_id_and_nothing_of_its_inside()
+    {
+        _app.Grid.Script = _ => throw new InvalidTimeZoneException("inner workings");
+        using var response = await _app.SendAsync("/generate", "{\"text\":\"x\"}");
+        var id = response.Headers.GetValues("X-Request-Id").Single();
+        var body = await response.Content.ReadAsStringAsync(Token);
+        Assert.Equal(500, (int)response.StatusCode);
+        Assert.Contains(id, body, StringComparison.Ordinal);
+        Assert.DoesNotContain("inner", body, StringComparison.Ordinal);
+        Assert.Contains(_app.Logs.Lines, line => line.Contains(id, StringComparison.Ordinal) && line.Contains("inner workings", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task A_sequence_that_fails_fails_a_whole_answer()
+    {
+        _app.Grid.Script = _ => FakeAnswers.Of(new SequenceUpdate { Text = "a" }, new SequenceUpdate { FinishReason = "error", Error = "logits are not finite" });
+        var (status, body) = await _app.PostAsync("/v1/completions", "{\"prompt\":\"x\"}");
+        Assert.Equal((500, "logits are not finite", "server_error"), (status, (string)body["error"]!["message"]!, (string)body["error"]!["type"]!));
+
+        _app.Grid.Script = _ => FakeAnswers.Of(new SequenceUpdate { Text = "a" });
+        (status, _) = await _app.PostAsync("/v1/completions", "{\"prompt\":\"x\"}");
+        Assert.Equal(503, status);
+    }
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    private async Task<(int Status, string Body)> GetAsync(string path)
+    {
+        using var response = await _app.Client.GetAsync(path, Token);
+        return ((int)response.StatusCode, await response.Content.ReadAsStringAsync(Token));
+    }
+
+    private static async Task<(int Status, string Code)> ErrorAsync(HttpResponseMessage response)
+    {
+        var body = JsonNode.Parse(await response.Content.ReadAsStringAsync(Token))!;
+        return ((int)response.StatusCode, (string)body["error"]!["code"]!);
+    }
+}
