@@ -17,7 +17,7 @@ internal static class TinyText
         + "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
         + "{%- if mood is defined %}{{- '(' + mood + ')' }}{%- endif %}";
 
-    public static TextModel Load(bool withChat = false)
+    public static TextModel Load(bool withChat = true)
     {
         var config = new JsonObject { ["eos_token"] = "<|im_end|>" };
         if (withChat)
