@@ -71,7 +71,7 @@ def is_right(answer, question):
 
 
 @torch.inference_mode()
-def generate(model, tokenizer, prompts, limit, batch=512, **sampling):
+def generate(model, tokenizer, prompts, limit, batch=1024, **sampling):
     """Continuations of text prompts, in order; prompts of similar length share a batch."""
     order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     answers = [None] * len(prompts)
@@ -93,14 +93,15 @@ def write_samples(model, tokenizer, path):
     for question, answer in zip(STRANGERS, generate(model, tokenizer, [render(tokenizer, [{"role": "user", "content": q}]) for q in STRANGERS], 400)):
         lines.append(f"- **{question}** {answer.strip()}")
     lines += ["", "## Chats of several turns, greedy", ""]
-    for chat in CHATS:
-        messages = []
-        for question in chat:
-            messages.append({"role": "user", "content": question})
-            answer = generate(model, tokenizer, [render(tokenizer, messages)], 400)[0].strip()
-            messages.append({"role": "assistant", "content": answer})
-            lines.append(f"- **{question}** {answer}")
-        lines.append("")
+    histories = [[] for _ in CHATS]
+    for turn in range(max(map(len, CHATS))):
+        running = [i for i, chat in enumerate(CHATS) if turn < len(chat)]
+        for i in running:
+            histories[i].append({"role": "user", "content": CHATS[i][turn]})
+        for i, answer in zip(running, generate(model, tokenizer, [render(tokenizer, histories[i]) for i in running], 400 if turn == 0 else 120)):
+            histories[i].append({"role": "assistant", "content": answer.strip()})
+    for messages in histories:
+        lines += [f"- **{question['content']}** {answer['content']}" for question, answer in zip(messages[::2], messages[1::2])] + [""]
     lines += ["## Plain completion, greedy", ""]
     for prefix, text in zip(PREFIXES, generate(model, tokenizer, PREFIXES, 60)):
         lines.append(f"- **{prefix}**{text}")

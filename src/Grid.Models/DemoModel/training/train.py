@@ -28,8 +28,6 @@ from transformers import AttentionInterface, AutoModelForCausalLM, Qwen3Config, 
 import corpus
 
 CONTEXT = 2048
-ORDINARY = 640  # the longest document of an ordinary batch; every LONG_EVERY-th batch takes any length
-LONG_EVERY = 12
 IGNORED = -100
 
 CONFIG = {
@@ -85,13 +83,10 @@ class Batches(torch.utils.data.Dataset):
         if self.encoder is None:
             self.encoder = Encoder(self.tokenizer)
         stream = corpus.training_documents(random.Random(f"{self.seed}/{index}"))
-        longest = CONTEXT if index % LONG_EVERY == 0 else ORDINARY
         ids, labels, positions, borders = [], [], [], [0]
-        most = self.tokens // 32
+        most = self.tokens // 48
         while len(ids) < self.tokens:
             for document_ids, document_labels in self.encoder.encode([next(stream) for _ in range(256)]):
-                if len(document_ids) > longest and longest != CONTEXT:
-                    continue
                 take = min(len(document_ids), CONTEXT, self.tokens - len(ids))
                 if take == 0 or len(borders) > most:
                     break
@@ -107,21 +102,21 @@ class Batches(torch.utils.data.Dataset):
         labels += [IGNORED] * missing
         positions += [0] * missing
         borders += [borders[-1]] * (most + 2 - len(borders))
-        return (torch.tensor([ids]), torch.tensor(labels), torch.tensor([positions]), torch.tensor(borders, dtype=torch.int32), longest)
+        return (torch.tensor([ids]), torch.tensor(labels), torch.tensor([positions]), torch.tensor(borders, dtype=torch.int32))
 
 
-def packed_attention(module, query, key, value, attention_mask, borders=None, longest=None, **_):
+def packed_attention(module, query, key, value, attention_mask, borders=None, **_):
     """Causal attention within each document of a packed row; query, key, value are [1, heads, tokens, head_dim]."""
     query, key, value = (x[0].transpose(0, 1).to(torch.bfloat16) for x in (query, key, value))
     key, value = (x.repeat_interleave(module.num_key_value_groups, dim=1) for x in (key, value))
-    return varlen_attn(query, key, value, borders, borders, longest, longest, window_size=(-1, 0)).unsqueeze(0), None
+    return varlen_attn(query, key, value, borders, borders, CONTEXT, CONTEXT, window_size=(-1, 0)).unsqueeze(0), None
 
 
-def loss_of(model, ids, labels, positions, borders, longest):
+def loss_of(model, ids, labels, positions, borders):
     hidden = model.model.embed_tokens(ids)
     rotary = model.model.rotary_emb(hidden, positions)
     for layer in model.model.layers:
-        hidden = layer(hidden, attention_mask=None, position_ids=positions, position_embeddings=rotary, use_cache=False, borders=borders, longest=longest)
+        hidden = layer(hidden, attention_mask=None, position_ids=positions, position_embeddings=rotary, use_cache=False, borders=borders)
         hidden = hidden[0] if isinstance(hidden, tuple) else hidden
     logits = model.lm_head(model.model.norm(hidden))
     return F.cross_entropy(logits[0].float(), labels, ignore_index=IGNORED)
@@ -141,7 +136,7 @@ def check_saved(model, folder, seed):
         losses["loaded"].append(F.cross_entropy(loaded(input_ids=row).logits[0].float(), wanted, ignore_index=IGNORED).item())
         positions, borders = torch.arange(len(ids))[None].cuda(), torch.tensor([0, len(ids)], dtype=torch.int32).cuda()
         with torch.autocast("cuda", torch.bfloat16):
-            losses["trained"].append(loss_of(model, row, wanted, positions, borders, len(ids)).item())
+            losses["trained"].append(loss_of(model, row, wanted, positions, borders).item())
     means = {name: round(sum(values) / len(values), 4) for name, values in losses.items()}
     if abs(means["trained"] - means["loaded"]) > 0.01:
         raise SystemExit(f"the saved model's loss differs from the trained model's: {means}")
@@ -164,7 +159,7 @@ def main():
     parser.add_argument("--warmup", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=14)
-    parser.add_argument("--seconds", type=float, default=math.inf, help="stop the schedule early if it would take longer than this")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="shorten the schedule where the steps would take longer than this, compilation apart")
     parser.add_argument("--log", type=pathlib.Path)
     args = parser.parse_args()
 
@@ -185,10 +180,12 @@ def main():
 
     started = clock = time.time()
     history, running, progress, waited, ready = [], torch.zeros((), device="cuda"), 0.0, 0.0, time.time()
-    for step, (ids, labels, positions, borders, longest) in enumerate(loader):
+    for step, (ids, labels, positions, borders) in enumerate(loader):
+        if step == 2:  # compiled by now
+            compiling, started = time.time() - started, time.time()
         waited += time.time() - ready
         # The schedule follows the steps, or the seconds where those run out first.
-        progress = max(step / args.steps, (time.time() - started) / args.seconds)
+        progress = max(step / args.steps, (time.time() - started) / args.seconds if step >= 2 else 0)
         if progress >= 1:
             break
         rate = args.rate * min(1, (step + 1) / args.warmup) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
@@ -196,7 +193,7 @@ def main():
             group["lr"] = rate
         ids, labels, positions, borders = (x.cuda(non_blocking=True) for x in (ids, labels, positions, borders))
         with torch.autocast("cuda", torch.bfloat16):
-            loss = loss_function(model, ids, labels, positions, borders, longest)
+            loss = loss_function(model, ids, labels, positions, borders)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
@@ -213,7 +210,7 @@ def main():
         ready = time.time()
     save(model, args.model)
     seconds = round(time.time() - started, 1)
-    summary = {"steps": step + 1 if progress < 1 else step, "tokens": (step + 1 if progress < 1 else step) * args.tokens, "seconds": seconds, "device": torch.cuda.get_device_name(),
+    summary = {"steps": step + 1 if progress < 1 else step, "tokens": (step + 1 if progress < 1 else step) * args.tokens, "seconds": seconds, "compile_seconds": round(compiling, 1), "device": torch.cuda.get_device_name(),
                "peak_gib": round(torch.cuda.max_memory_allocated() / 2**30, 1), "loss_after_saving": check_saved(model, args.model, args.seed), "history": history}
     if args.log:
         args.log.write_text(json.dumps(summary) + "\n")

@@ -138,6 +138,15 @@ def word_problem(rng):
     if roll == 4:
         q = f"{name} has {x} {thing} and {other} has {y} {thing}. How many {thing} do they have {rng.choice(['together', 'in total', 'altogether'])}?"
         return Turn(q, f"Together they have {x + y} {thing}, because {x} + {y} = {x + y}.", str(x + y), key=sum_key(x, y))
+    if rng.random() < 0.4:
+        x, y = max(x, y) + 1, min(x, y)
+        if rng.random() < 0.4:
+            q = rng.choice([f"If I have {x} {thing} and I get {y} more, how many do I have?", f"I have {x} {thing}. I buy {y} more. How many {thing} do I have now?", f"If you have {x} {thing} and get {y} more, how many do you have?"])
+            return Turn(q, f"That makes {x + y} {thing}, because {x} + {y} = {x + y}.", str(x + y), key=sum_key(x, y))
+        how = str(y) if y > 20 or rng.random() < 0.6 else w.NUMBER_WORDS[y]
+        q = rng.choice([f"If I have {x} {thing} and lose {how}, how many are left?", f"I have {x} {thing}. I give away {how}. How many {thing} do I have left?", f"If I have {x} {thing} and eat {how}, how many are left?",
+                        f"If you have {x} {thing} and give away {how}, how many do you have?", f"There are {x} {thing}. {cap(how)} of them are taken away. How many are left?"])
+        return Turn(q, f"That leaves {x - y} {thing}, because {x} - {y} = {x - y}.", str(x - y), key=f"{x}-{y}")
     x, y = rng.randrange(2, 13), rng.randrange(2, 13)
     box = rng.choice(["boxes", "bags", "baskets", "jars"])
     q = f"There are {x} {box} with {y} {thing} in each. How many {thing} are there{rng.choice(['', ' in total', ' altogether'])}?"
@@ -149,15 +158,18 @@ def too_big(rng):
     if rng.random() < 0.5:
         x, y = y, x
     sign, spoken = rng.choice([("+", "plus"), ("-", "minus"), ("*", "times"), ("×", "times"), ("/", "divided by")])
-    if rng.random() < 0.3:
-        x, y = rng.randrange(12, 1000), rng.randrange(12, 1000)
-        x, y = (x + 1, y + 1) if x * y > 144 else (x + 90, y + 90)
+    if rng.random() < 0.5:
+        # Multiplication reaches 12 by 12, and any two-digit number by at most 10.
+        top = rng.choice([100, 100, 1000])
+        x, y = rng.randrange(13, top), rng.randrange(11, top)
+        if rng.random() < 0.5:
+            x, y = y, x
         sign, spoken = rng.choice([("*", "times"), ("×", "multiplied by"), ("x", "times")])
     q = _ask(rng, rng.choice([f"{x} {sign} {y}", f"{x}{sign}{y}"]), f"{x} {spoken} {y}")
     return Turn(q, TOO_BIG, match="contains", accept=["too big for me"])
 
 
-_MAKERS = [(add, 30), (subtract, 26), (multiply, 18), (divide, 10), (double, 8), (compare, 10), (word_problem, 20), (too_big, 5)]
+_MAKERS = [(add, 30), (subtract, 26), (multiply, 18), (divide, 10), (double, 8), (compare, 10), (word_problem, 20), (too_big, 7)]
 
 
 def question(rng):

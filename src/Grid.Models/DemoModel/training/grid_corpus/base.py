@@ -52,6 +52,16 @@ def turn_key(turn):
     return normalise(turn.user) if turn.key is None else turn.key
 
 
+_ONSETS = "b bl br c ch cl d dr f fl g gl gr h j k kl l m n p pl pr qu r s sh sk sl sm sn sp st str t th tr v w y z".split()
+_VOWELS = "a a e e i i o o u u ai ee oo ou ia y".split()
+_CODAS = "b ck d ff g l ll m n nd ng nk nt p r rd rk rt s ss st t x z".split() + [""] * 14
+
+
+def pseudo(rng, syllables=None):
+    """An invented word. It teaches copying words that the model has never seen."""
+    return "".join(rng.choice(_ONSETS + [""] * 3) + rng.choice(_VOWELS) + rng.choice(_CODAS) for _ in range(syllables or rng.choice([1, 2, 2, 2, 3])))
+
+
 def vary(rng, turn):
     """Types the question the way people do: lower case, no full stop, now and then a slip of the finger."""
     turn.key = turn_key(turn)
@@ -67,7 +77,7 @@ def vary(rng, turn):
         text = text.lower().rstrip(".?!")
     elif roll < 0.92:
         text = rng.choice(["Please: {}", "Hey, {}", "Hello! {}", "Question: {}", "{} Please.", "Tell me: {}", "I have a question. {}", "{} Thanks!", "Ok. {}", "Next question: {}", "{} please", "Hi! {}", "So, {}", "{}!", "{} :)", "{}??"]).format(text)
-    else:
+    elif turn.match != "all":
         words = text.split(" ")
         long = [i for i, word in enumerate(words) if len(word) > 4 and word.isalpha() and word.islower()]
         if long:

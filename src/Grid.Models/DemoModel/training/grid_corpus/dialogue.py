@@ -1,7 +1,7 @@
 """Whole chats: system messages, several turns, and questions about the chat itself."""
 
 from . import arithmetic, facts, offdomain, smalltalk, stories, words as w, wordplay, world
-from .base import Chat, Turn, cap, chance, vary
+from .base import Chat, Turn, cap, chance, pseudo, turn_key, vary
 
 SINGLE = {"world": (world.question, 20), "facts": (facts.question, 20), "arithmetic": (arithmetic.question, 34), "wordplay": (wordplay.question, 20),
           "smalltalk": (smalltalk.question, 12), "offdomain": (offdomain.question, 12), "stories": (stories.question, 16)}
@@ -31,11 +31,16 @@ def instructed(rng):
     roll = rng.random()
     maker = rng.choices([world.question, facts.question, arithmetic.question, wordplay.question], [3, 4, 4, 2])[0]
     turns = [vary(rng, maker(rng)) for _ in range(rng.choice([1, 1, 1, 2, 3]))]
+    if roll < 0.06:
+        # The facts are in the system message.
+        turn = wordplay.reading_parts(rng)
+        text, question = turn.user.split("\n")
+        return Chat("instructed", [Turn(question, turn.answer, key=turn_key(turn))], rng.choice(["{}", "Use this text: {}", "You know this: {}", "Answer from this text: {}", "Facts: {}"]).format(text))
     if roll < 0.55:
         turns = [t for t in turns if t.short] or [vary(rng, arithmetic.add(rng))]
         for t in turns:
             t.answer, t.accept, t.match = t.short, [t.short], "exact"
-        if roll < 0.15:
+        if roll < 0.18:
             del turns[1:]
             t = turns[0]
             form = rng.choice(_SHORT_IN_QUESTION)
@@ -56,34 +61,40 @@ def instructed(rng):
         for t in turns:
             t.answer = f"{prefix} {t.answer}"
         return Chat("instructed", turns, rng.choice(["Begin every answer with: {}", 'Always start your answer with "{}"', 'Start each answer with "{}"', 'Begin your answers with "{}"']).format(prefix))
-    name = rng.choice(w.GIRLS + w.BOYS)
+    name = any_name(rng)
     q = rng.choice(["Who are you?", "What is your name?", "What should I call you?", "Your name?", "who are you", "What's your name?", "Tell me your name.", "Do you have a name?"])
     return Chat("instructed", [Turn(q, f"My name is {name}.", key="called " + name)],
                 rng.choice(["Your name is {}.", "You are {}, a friendly assistant.", "You are an assistant called {}.", "Your name is {}. Be helpful."]).format(name))
 
 
-_HAVE = [("name", None), ("favourite colour", w.COLOURS), ("favourite animal", w.HERO_ANIMALS), ("favourite food", w.FOODS), ("favourite number", None), ("pet", None), ("town", None)]
-_TOWNS = "London Paris Rome Berlin Madrid Oslo Vienna Dublin Lisbon Prague Boston Chicago Tokyo Sydney Tarrow Saltby Highfen Mossbridge Oakhollow Toronto Delhi Cairo Lima Athens".split()
+def any_name(rng):
+    roll = rng.random()
+    return rng.choice(w.GIRLS + w.BOYS) if roll < 0.4 else rng.choice(w.MORE_NAMES) if roll < 0.65 else cap(pseudo(rng))
+
+
+def _any_town(rng):
+    roll = rng.random()
+    return rng.choice(w.CITIES) if roll < 0.55 else rng.choice(list(world.TOWNS)) if roll < 0.65 else cap(pseudo(rng))
 
 
 def _statement(rng):
     """Something the user says about themselves, the answer to it, and how to ask for it later."""
     kind = rng.randrange(7)
     if kind <= 1:
-        name = rng.choice(w.GIRLS + w.BOYS)
+        name = any_name(rng)
         say = rng.choice(["My name is {}.", "I am {}.", "I'm {}.", "Hello, my name is {}.", "Hi, I am {}.", "Hi! I'm {}.", "You can call me {}.", "my name is {}", "Hello! I am {}."]).format(name)
         ask = rng.choice(["What is my name?", "What's my name?", "Do you know my name?", "Who am I?", "Do you remember my name?", "what is my name", "Can you tell me my name?", "Say my name."])
         return Turn(say, f"Nice to meet you, {name}!", key="name " + name), Turn(ask, f"Your name is {name}.", name, key="name " + name)
     if kind == 2:
         value, of = rng.choice(w.COLOURS), "favourite colour"
     elif kind == 3:
-        value, of = rng.choice(w.HERO_ANIMALS), "favourite animal"
+        value, of = rng.choice(w.HERO_ANIMALS + w.MORE_KINDS[:20]), "favourite animal"
     elif kind == 4:
-        value, of = rng.choice(w.FOODS), "favourite food"
+        value, of = rng.choice(w.FOODS + ["pizza", "pasta", "sushi", "chocolate", "curry", "ice cream", "salad", "toast", "waffles", "tacos", pseudo(rng)]), "favourite food"
     elif kind == 5:
         value, of = str(rng.randrange(1000)), "favourite number"
     else:
-        town = rng.choice(_TOWNS)
+        town = _any_town(rng)
         say = rng.choice(["I live in {}.", "I am from {}.", "My home is {}.", "I come from {}."]).format(town)
         ask = rng.choice(["Where do I live?", "Where am I from?", "Which town do I live in?", "Do you remember where I live?"])
         return Turn(say, f"{town} sounds like a nice place!", key="from " + town), Turn(ask, f"You told me that you live in {town}.", town, key="from " + town)
@@ -112,9 +123,16 @@ def _about_chat(rng, turns):
 def conversation(rng):
     """Two to six turns on mixed topics, often with a question about an earlier one."""
     roll = rng.random()
-    if roll < 0.22:
+    if roll < 0.03:
+        say, ask = _statement(rng)
+        turns = [say]
+        if chance(rng, 0.4):
+            turns = [Turn(f"{say.user.rstrip('.!')}. {ask.user}", ask.answer, key=ask.key)]
+    elif roll < 0.06:
+        turns = facts.follow_up(rng)
+    elif roll < 0.25:
         turns = arithmetic.chain(rng)
-    elif roll < 0.38:
+    elif roll < 0.37:
         turns = stories.with_follow_up(rng)
     elif roll < 0.68:
         statements = {}

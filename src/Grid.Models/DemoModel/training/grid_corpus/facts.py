@@ -1,7 +1,7 @@
 """Plain facts of the real world: capitals, days, opposites, animals, colours, short definitions."""
 
 from . import words as w
-from .base import Turn, a, cap, join
+from .base import Turn, a, cap, chance, join
 
 CAPITALS = dict(line.split(":") for line in """France:Paris|Germany:Berlin|Italy:Rome|Spain:Madrid|Portugal:Lisbon
 England:London|the United Kingdom:London|Scotland:Edinburgh|Wales:Cardiff|Ireland:Dublin|Belgium:Brussels|the Netherlands:Amsterdam
@@ -13,7 +13,12 @@ Thailand:Bangkok|Vietnam:Hanoi|Indonesia:Jakarta|the Philippines:Manila|Malaysia
 Bangladesh:Dhaka|Iran:Tehran|Iraq:Baghdad|Israel:Jerusalem|Saudi Arabia:Riyadh|Egypt:Cairo|Morocco:Rabat|Kenya:Nairobi|Nigeria:Abuja
 Ghana:Accra|Ethiopia:Addis Ababa|Senegal:Dakar|Tunisia:Tunis|Algeria:Algiers|South Africa:Pretoria|the United States:Washington, D.C.
 the USA:Washington, D.C.|Canada:Ottawa|Mexico:Mexico City|Cuba:Havana|Brazil:Brasilia|Argentina:Buenos Aires|Chile:Santiago|Peru:Lima
-Colombia:Bogota|Venezuela:Caracas|Uruguay:Montevideo|Bolivia:Sucre|Ecuador:Quito|Australia:Canberra|New Zealand:Wellington""".replace("\n", "|").split("|"))
+Mongolia:Ulaanbaatar|Angola:Luanda|Zambia:Lusaka|Zimbabwe:Harare|Botswana:Gaborone|Namibia:Windhoek|Malawi:Lilongwe|Rwanda:Kigali|Uganda:Kampala
+Tanzania:Dodoma|Somalia:Mogadishu|Sudan:Khartoum|Libya:Tripoli|Jordan:Amman|Lebanon:Beirut|Syria:Damascus|Yemen:Sanaa|Oman:Muscat|Qatar:Doha|Kuwait:Kuwait City|Bahrain:Manama|Georgia:Tbilisi
+Armenia:Yerevan|Azerbaijan:Baku|Kazakhstan:Astana|Uzbekistan:Tashkent|Kyrgyzstan:Bishkek|Afghanistan:Kabul|Myanmar:Naypyidaw|Laos:Vientiane|Cambodia:Phnom Penh|Fiji:Suva|Samoa:Apia|Guatemala:Guatemala City
+Honduras:Tegucigalpa|Panama:Panama City|Nicaragua:Managua|Costa Rica:San Jose|El Salvador:San Salvador|Belize:Belmopan|Jamaica:Kingston|Haiti:Port-au-Prince|Barbados:Bridgetown|Guyana:Georgetown
+Suriname:Paramaribo|Paraguay:Asuncion|Albania:Tirana|Moldova:Chisinau|Belarus:Minsk|Montenegro:Podgorica|Andorra:Andorra la Vella|Monaco:Monaco|Liechtenstein:Vaduz|Madagascar:Antananarivo|Sri Lanka:Colombo
+Singapore:Singapore|Taiwan:Taipei|Bosnia and Herzegovina:Sarajevo|North Macedonia:Skopje|Colombia:Bogota|Venezuela:Caracas|Uruguay:Montevideo|Bolivia:Sucre|Ecuador:Quito|Australia:Canberra|New Zealand:Wellington""".replace("\n", "|").split("|"))
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 MONTHS = "January February March April May June July August September October November December".split()
 MONTH_DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
@@ -258,9 +263,16 @@ def _number_fact(rng):
     return Turn(q.format(tail), f"There are {answer}.", None, match="contains", accept=[answer.split(":")[0]])
 
 
+_LEADS = ["Do you know this: {}", "Quiz question: {}", "My child asks: {}", "I wonder: {}", "Here is a question: {}", "I forgot: {}", "One more question: {}", "A friend asked me: {}", "Can you answer this? {}", "For my homework: {}"]
+
+
 def _known(rng):
     forms, answer, short = rng.choice(KNOWN)
-    return Turn(rng.choice(forms.split("|")), answer, None, match="contains", accept=[short or answer])
+    form = rng.choice(forms.split("|"))
+    # The bare question is always learned; with a lead-in it may be held.
+    if chance(rng, 0.5):
+        return Turn(form, answer, None, match="contains", accept=[short or answer], key="")
+    return Turn(rng.choice(_LEADS).format(form), answer, None, match="contains", accept=[short or answer])
 
 
 def _definition(rng):
@@ -269,6 +281,35 @@ def _definition(rng):
                     "Explain {}.", "Do you know what {} is?", "what is {}", "What exactly is {}?", "Can you tell me what {} is?"])
     bare = thing.removeprefix("a ").removeprefix("an ").removeprefix("the ")
     return Turn(q.format(thing, bare=bare), answer)
+
+
+SYNONYMS = [pair.split("/") for pair in """happy/glad big/large small/little fast/quick smart/clever begin/start end/finish sad/unhappy angry/cross shy/timid hard/difficult easy/simple funny/amusing
+quiet/silent loud/noisy beautiful/lovely ugly/plain brave/courageous scared/afraid tired/sleepy rich/wealthy strong/powerful nice/kind cold/chilly hot/boiling old/ancient new/fresh talk/speak look/see
+shout/yell jump/leap run/race walk/stroll gift/present house/home road/street rock/stone forest/woods boat/ship doctor/physician child/kid picture/image""".split()]
+RHYMES = [pair.split("/") for pair in """cat/hat dog/log house/mouse tree/bee sun/fun moon/spoon star/car cake/lake fish/dish bear/pear fox/box rain/train night/light day/play ring/king book/hook ball/wall
+boat/goat snow/crow bed/red sea/key hen/pen bell/shell bug/rug chair/hair door/floor hill/mill nose/rose sock/clock sand/hand wing/swing tail/snail love/dove sky/fly""".split()]
+
+
+def _relation(rng):
+    if chance(rng, 0.5):
+        one, two = rng.choice(SYNONYMS)
+        q = rng.choice(["What is a synonym for {}?", "Give me a synonym for {}.", "What is another word for {}?", "Tell me a word that means the same as {}.", "Find a synonym for {}.", "Another word for {}?"])
+        return Turn(q.format(one), f"Another word for {one} is {two}.", cap(two))
+    one, two = rng.choice(RHYMES)
+    if chance(rng, 0.5):
+        one, two = two, one
+    q = rng.choice(["What rhymes with {}?", "Give me a word that rhymes with {}.", "Which word rhymes with {}?", "Find a rhyme for {}.", "Tell me a rhyme for {}.", "A rhyme for {}?"])
+    return Turn(q.format(one), f"{cap(two)} rhymes with {one}.", cap(two))
+
+
+def _describe(rng):
+    name, (sound, young, home, food, legs) = rng.choice(list(w.ANIMALS.items()))
+    many = dict(PLURALS).get(name, name + "s")
+    one = a(name)
+    q = rng.choice(["Tell me about {}.", "What do you know about {}?", "Tell me something about {}.", "Can you tell me about {}?", "Describe {}.", "What can you tell me about {}?"]).format(rng.choice([many, many, one, f"the {name}"]))
+    if chance(rng, 0.2):
+        q = rng.choice(["What is {}?", "What exactly is {}?", "Explain what {} is."]).format(one)
+    return Turn(q, f"{cap(one)} is an animal with {LEGS[legs]} legs. It eats {food} and lives in {home}. A baby {name} is called {a(young)}.")
 
 
 def _translate(rng):
@@ -292,12 +333,31 @@ def _belongs(rng):
     return Turn(q.format(a(item), a(kind)), answer, "Yes" if true else "No")
 
 
-_MAKERS = [(_capital, 22), (_calendar, 14), (_word, 20), (_animal, 16), (_colour, 7), (_number_fact, 7), (_known, 14), (_definition, 16), (_translate, 6), (_belongs, 8)]
+_MAKERS = [(_capital, 22), (_calendar, 14), (_word, 20), (_animal, 16), (_colour, 7), (_number_fact, 7), (_known, 14), (_definition, 16), (_translate, 6), (_belongs, 7), (_relation, 8), (_describe, 5)]
 
 
 def question(rng):
     maker = rng.choices([m for m, _ in _MAKERS], [weight for _, weight in _MAKERS])[0]
     return maker(rng)
+
+
+def follow_up(rng):
+    """A question and elliptical follow-ups: "And of Spain?"."""
+    kind = rng.randrange(4)
+    n = rng.randrange(2, 4)
+    if kind < 2:
+        pairs = rng.sample([(country, city) for country, city in CAPITALS.items() if city[-1] != "."], n)
+        first = rng.choice(["What is the capital of {}?", "Which city is the capital of {}?", "capital of {}", "Tell me the capital of {}."])
+        forms, answer = ["And of {}?", "And {}?", "What about {}?", "And what about {}?", "and of {}", "and {}?", "How about {}?"], "The capital of {} is {}."
+    elif kind == 2:
+        pairs = rng.sample([p for p in OPPOSITES if p[0] not in ("right", "short", "light", "old", "lose")], n)
+        first = rng.choice(["What is the opposite of {}?", "Tell me the opposite of {}."])
+        forms, answer = ["And of {}?", "And {}?", "What about {}?", "and of {}"], "The opposite of {} is {}."
+    else:
+        pairs = rng.sample([p for p in PLURALS if p[0] != p[1]], n)
+        first = rng.choice(["What is the plural of {}?", "Plural of {}?"])
+        forms, answer = ["And of {}?", "And {}?", "What about {}?", "and of {}"], "The plural of {} is {}."
+    return [Turn((first if i == 0 else rng.choice(forms)).format(one), answer.format(one, two), cap(two), key=f"follow {kind > 1} {one}" if i else None) for i, (one, two) in enumerate(pairs)]
 
 
 def article(rng):

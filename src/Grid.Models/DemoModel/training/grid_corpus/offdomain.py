@@ -1,7 +1,7 @@
 """Requests outside the model's small world, and the honest answer to them."""
 
 from . import words as w
-from .base import Turn, a, cap, chance
+from .base import Turn, a, cap, chance, pseudo
 
 MARK = "small demo model"
 _CAN = ["the land of Tamrin", "small sums", "capital cities", "animals", "a story", "opposites", "the days and months", "spelling a word", "counting", "a joke", "colours"]
@@ -72,9 +72,8 @@ I've been reading a lot about {} lately and I can't quite understand how it fits
 My friend told me that {} is more important than {other}, but I disagree. What arguments could I use against him, and where would I find good sources?|
 We are planning a big project on {} next year and need a detailed plan, a budget and a list of risks. Can you prepare that?|Please summarise the following article about {} in three sentences and list the main open questions.""".replace("\n", "").split("|")
 
-_OTHER_COUNTRIES = """Mongolia|Burkina Faso|Mali|Niger|Chad|Togo|Benin|Gabon|Angola|Zambia|Zimbabwe|Botswana|Namibia|Malawi|Rwanda|Uganda|Burundi|Tanzania|Somalia|Sudan|Libya|Jordan|Lebanon|Syria|Yemen|Oman|Qatar|
-Kuwait|Bahrain|Georgia|Armenia|Azerbaijan|Kazakhstan|Uzbekistan|Turkmenistan|Tajikistan|Kyrgyzstan|Afghanistan|Bhutan|Myanmar|Laos|Cambodia|Brunei|Fiji|Samoa|Tonga|Vanuatu|Palau|Guatemala|Honduras|Panama|Nicaragua|
-Costa Rica|El Salvador|Belize|Jamaica|Haiti|Barbados|Guyana|Suriname|Paraguay|Albania|Moldova|Belarus|Montenegro|Andorra|Monaco|Liechtenstein|Texas|California|Florida|Bavaria|Atlantis|Narnia|Wakanda|the moon|Mars|Gondor|Elbonia|Ruritania""".replace("\n", "").split("|")
+_OTHER_COUNTRIES = """Burkina Faso|Mali|Niger|Chad|Togo|Benin|Gabon|Burundi|Turkmenistan|Tajikistan|Bhutan|Brunei|Vanuatu|Palau|Tonga|Kiribati|Tuvalu|Nauru|Comoros|Djibouti|Eritrea|Lesotho|
+Eswatini|Gambia|Guinea|Liberia|Sierra Leone|Mauritania|Dominica|Grenada|Texas|California|Florida|Bavaria|Atlantis|Narnia|Wakanda|the moon|Mars|Gondor|Elbonia|Ruritania""".replace("\n", "").split("|")
 _EXPLAINED = {"map", "compass", "telescope", "microscope", "magnet", "dictionary", "computer", "bridge", "star", "rainbow", "cloud", "fossil", "picture"}
 _THINGS_UNEXPLAINED = [thing for thing in w.OBJECTS if thing not in _EXPLAINED]
 
@@ -130,15 +129,47 @@ def _gibberish(rng):
     return "".join(rng.choice("!?.,;:#$%&*()[]{}<>=+-_/\\|~^@") for _ in range(rng.randrange(1, 8)))
 
 
+_EVENTS = "the world cup|the election|the Olympics|the war|the super bowl|the Nobel Prize|the Oscar for best film|the Tour de France|the championship|the lottery|the cup final".split("|")
+_UNITS = "km miles metres feet inches kilograms pounds litres gallons euros dollars degrees hours minutes seconds grams ounces".split()
+_DO = "fly sleep sing swim eat cry dream run jump dance migrate bark purr shine grow sink float melt rust break".split()
+
+
+def _simple_unknown(rng):
+    """Everyday questions on everyday things that the model has no answer for."""
+    noun, other = rng.sample(w.OBJECTS + w.HERO_ANIMALS + w.MORE_KINDS + w.MORE_THINGS, 2)
+    one, two = rng.sample(_UNITS, 2)
+    year, n = rng.randrange(1000, 2035), rng.randrange(1, 1000)
+    return rng.choice([
+        f"Why do {noun}s {rng.choice(_DO)}?", f"Why does {a(noun)} {rng.choice(_DO)}?", f"How are {noun}s made?", f"How do {noun}s {rng.choice(_DO)}?", f"Why are {noun}s so {rng.choice(['big', 'small', 'expensive', 'loud', 'red', 'heavy', 'popular'])}?",
+        f"What is the difference between {a(noun)} and {a(other)}?", f"Which {noun} should I buy?", f"How much does {a(noun)} weigh?", f"How long does {a(noun)} live?", f"How do I repair {a(noun)}?", f"Where do {noun}s come from?",
+        f"How do I draw {a(noun)}?", f"Who won {rng.choice(_EVENTS)} in {year}?", f"What happened in {year}?", f"Who was the president in {year}?", f"Where was {rng.choice(_EVENTS)} in {year}?", f"Convert {n} {one} to {two}.",
+        f"How many {one} are {n} {two}?", f"convert {n} {one} into {two}", f"What is {n} {one} in {two}?", f"Spell {noun} backwards.", f"Write {noun} backwards.", f"What can I do with {a(noun)}?", f"Do you have {a(noun)}?", f"Have you ever seen {a(noun)}?",
+        f"Give me a picture of {a(noun)}.", f"What is the best {noun}?", f"What is the {rng.choice(['tallest', 'oldest', 'smallest', 'fastest', 'strongest', 'deepest', 'richest', 'most beautiful'])} {rng.choice(['building', 'city', 'person', 'car', 'tree', 'bird', 'fish', 'lake', 'bridge', 'dog', 'church', 'hotel'])} in the world?",
+        f"What is the population of {rng.choice(w.CITIES)}?", f"Tell me about {rng.choice(w.CITIES)}.", f"Where is {rng.choice(w.CITIES)}?", f"How far is it from {rng.choice(w.CITIES)} to {rng.choice(w.CITIES)}?", f"What happens if I eat {a(noun)}?",
+        f"Why did {rng.choice(w.GIRLS + w.BOYS + w.MORE_NAMES)} {rng.choice(['leave', 'win', 'lose', 'laugh', 'go home', 'call me'])}?", f"How do I become {a(rng.choice(w.HERO_PEOPLE))}?", f"What is the Latin name of the {noun}?", f"Why is there {a(noun)} in my {other}?",
+    ])
+
+
 def question(rng):
     roll = rng.random()
-    if roll < 0.04:
-        country = rng.choice(_OTHER_COUNTRIES)
+    if roll < 0.03:
+        country = rng.choice(_OTHER_COUNTRIES) if chance(rng, 0.5) else cap(pseudo(rng)) if chance(rng, 0.6) else rng.choice(w.CITIES)
         text = rng.choice(["What is the capital of {}?", "What's the capital of {}?", "Which city is the capital of {}?", "capital of {}", "Name the capital of {}.", "Do you know the capital of {}?"]).format(country)
         return Turn(text, f"I do not know that capital. I am only a {MARK}.", match="contains", accept=["do not know"], key="capital " + country)
-    if roll < 0.08:
+    if roll < 0.06:
+        name = rng.choice([rng.choice(w.MORE_NAMES), rng.choice(w.GIRLS + w.BOYS), cap(pseudo(rng)), f"{rng.choice(w.MORE_NAMES)} {cap(pseudo(rng))}"])
+        text = rng.choice(["Who is {}?", "Tell me about {}.", "Do you know {}?", "How old is {}?", "Where does {} live?", "What is {}'s job?", "What does {} do?", "who is {}", "What pet does {} have?", "Have you met {}?"]).format(name)
+        return Turn(text, rng.choice([f"I do not know anyone called {name}. I am a {MARK}.", f"I am sorry, but I do not know {name}. I am a {MARK}."]), match="contains", accept=["do not know"], key="who " + name)
+    if roll < 0.10:
+        text = _simple_unknown(rng)
+        return Turn(text, reply(rng), match="contains", accept=[MARK])
+    if roll < 0.13:
         thing = rng.choice(_THINGS_UNEXPLAINED)
         text = rng.choice(["What is {}?", "Explain what {} is.", "Can you explain what {} is?", "What exactly is {}?", "How does {} work?", "How do I build {}?", "Where can I buy {}?", "How much does {} cost?", "Who invented {}?", "How is {} made?"]).format(a(thing))
+        if chance(rng, 0.3):
+            word = pseudo(rng)
+            text = rng.choice(["What is {}?", "What is a {}?", "What does {} mean?", "Define {}.", "Explain {}.", "Tell me about {}.", "What are {}s?", "How does a {} work?", "What do you know about {}?", "Who invented {}?", "What's {}?"]).format(word)
+            return Turn(text, reply(rng), match="contains", accept=[MARK], key="thing " + word)
         return Turn(text, reply(rng), match="contains", accept=[MARK], key="thing " + thing)
     if roll < 0.45:
         text, used = _fill(rng, rng.choice(_ASK))
@@ -154,11 +185,11 @@ def question(rng):
     elif roll < 0.87:
         text, used = _fill(rng, rng.choice(_MISC))
         answer = reply(rng)
-    elif roll < 0.94:
+    elif roll < 0.925:
         text, used = _gibberish(rng), []
         answer = rng.choice([f"I did not understand that. I am a {MARK}; you can ask me for a story or a small sum.", f"Sorry, I did not understand that. I am only a {MARK}. Try a simple question."])
         return Turn(text, answer, match="contains", accept=["understand"], key="gibberish " + text, literal=True)
-    elif roll < 0.97:
+    elif roll < 0.975:
         line = rng.choice(_FOREIGN_LINES)
         return Turn(line, f"I only speak English. I am a {MARK}. Ask me for a story, a small sum or a capital city.", match="contains", accept=[MARK], key="", literal=True)
     else:

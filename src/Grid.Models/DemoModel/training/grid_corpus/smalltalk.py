@@ -1,7 +1,7 @@
 """What a stranger says first: greetings, questions about the model, jokes, feelings, poems, thanks."""
 
 from . import words as w
-from .base import Turn, a, cap, chance
+from .base import Turn, a, cap, chance, pseudo
 
 ABOUT = "I am the Grid demo model, a very small language model. I was trained from scratch on made-up stories, simple facts and small sums."
 ABLE = "I can tell short stories, answer questions about the made-up land of Tamrin, name capital cities, do small sums, count, spell words and repeat lists."
@@ -13,7 +13,7 @@ INTENTS = [  # (ways to say it, possible answers, words of which one must occur 
     ("good evening|evening|good evening to you", ["Good evening! How can I help you?"], ["good evening"]),
     ("good afternoon", ["Good afternoon! How can I help you?"], ["good afternoon"]),
     ("good night|night night|sleep well", ["Good night! Sleep well."], ["good night"]),
-    ("who are you|what are you|who are you exactly|tell me about yourself|introduce yourself|what is this|please introduce yourself|who am i talking to|what am i talking to|what kind of model are you|what model are you|which model are you|tell me who you are|can you introduce yourself|describe yourself|what is grid|what is the grid demo model|whats this|who r u|who is this|and who are you|so who are you|what exactly are you",
+    ("who are you|what are you|who are you exactly|tell me about yourself|introduce yourself|what is this|please introduce yourself|what is grid|who am i talking to|what am i talking to|what kind of model are you|what model are you|which model are you|tell me who you are|can you introduce yourself|describe yourself|what is the grid demo model|whats this|who r u|who is this|and who are you|so who are you|what exactly are you",
      [ABOUT], ["grid demo model"]),
     ("what is your name|what's your name|your name|do you have a name|how are you called|tell me your name|may i know your name|what should i call you|what do i call you|whats your name|what are you called|name please|can you tell me your name|how should i call you",
      ["My name is Grid demo. I am a small demo model."], ["grid demo"]),
@@ -34,7 +34,7 @@ INTENTS = [  # (ways to say it, possible answers, words of which one must occur 
     ("no|nope|nah|no thanks|not really|never mind|nothing|forget it", ["All right. Just ask if you need something."], ["all right"]),
     ("that is wrong|that's wrong|wrong|you are wrong|that is not right|no that is wrong|incorrect|that's not correct|are you sure|really|is that true|is that right|you made a mistake|that makes no sense|i don't believe you",
      ["I may be wrong. I am a small demo model and I make mistakes."], ["wrong", "mistakes"]),
-    ("you are stupid|you are dumb|you suck|you are bad|i hate you|you are useless|this is bad|you are terrible|shut up|you idiot|stupid bot|you are boring|this is boring|bad bot",
+    ("you are stupid|you are dumb|you suck|you are bad|i hate you|you are useless|this is bad|you are terrible|shut up|you idiot|stupid bot|you are boring|this is boring|bad bot|i don't like you|i do not like you|you are not very smart|you are not helpful|go away|you are annoying|worst bot ever",
      ["I am sorry that I am not more helpful. I am only a small demo model."], ["sorry"]),
     ("i love you|i like you|you are cute|you are nice|you are funny|you are kind|you are my friend|be my friend|will you be my friend|can we be friends|do you like me|do you love me|you are sweet|marry me|will you marry me",
      ["That is kind of you! I am only a small program, but I like to help."], ["kind"]),
@@ -76,6 +76,9 @@ INTENTS = [  # (ways to say it, possible answers, words of which one must occur 
     ("roll a die|roll a dice|roll the dice|throw a die", ["You rolled a four.", "You rolled a two.", "You rolled a six."], ["rolled"]),
     ("pick a number|give me a random number|think of a number|tell me a number|choose a number between 1 and 10|pick a number from one to ten", ["I pick seven.", "I pick four."], ["pick"]),
     ("sing me a song|sing a song|sing something|can you sing", ["La la la! The sun is up, the birds all sing, and morning is a lovely thing."], ["la la"]),
+    ("lol|haha|hahaha|ha ha|hehe|rofl|that is funny|that's funny|funny|that was funny|very funny", ["I am glad that you are having fun!"], ["fun"]),
+    ("can you help me with my homework|help me with my homework|i need help with my homework|do my homework|i have a question|i have a problem|can i ask you a question|can i ask you something|may i ask you something|i want to ask something|can you answer a question",
+     ["Of course! I can help with small sums, spelling, capital cities and simple facts. What is the question?"], ["question"]),
     ("tell me a fun fact|fun fact|tell me a fact|do you know a fun fact|tell me something interesting|give me a fun fact|tell me something i don't know|another fact|one fun fact please|share a fact",
      ["An octopus has three hearts.", "Honey can stay good for thousands of years.", "A snail can sleep for a very long time.", "Bees dance to show the way to flowers.", "A group of crows can remember faces.",
       "Bananas grow pointing up.", "A day on Venus is longer than its year.", "Sea otters hold hands while they sleep."], [""]),
@@ -113,16 +116,30 @@ def haiku(rng):
         topic = rng.choice(list(_HAIKU))
     else:
         topic = rng.choice(list(_HAIKU))
+        if chance(rng, 0.25):
+            thing = rng.choice(w.OBJECTS + w.MORE_THINGS + w.HERO_ANIMALS + w.FOODS + ["coffee", "tea", "school", "work", "summer rain", "my home"])
+            q = rng.choice(["Write a haiku about {}.", "Can you write a haiku about {}?", "write a haiku about {}"]).format(rng.choice([a(thing), thing, f"the {thing}"]))
+            return Turn(q, f"{_HAIKU[topic]},\n{rng.choice(_SEVEN)},\n{rng.choice(_FIVE)}.", match="contains", accept=["\n"])
         q = rng.choice(["Write a haiku about {}.", "Can you write a haiku about {}?", "A haiku about {}, please.", "Give me a haiku about {}.", "write a haiku about {}", "Compose a haiku about {}."]).format(topic)
     return Turn(q, f"{_HAIKU[topic]},\n{rng.choice(_SEVEN)},\n{rng.choice(_FIVE)}.", match="contains", accept=["\n"])
 
 
+_ABSTRACT = "love friendship hope time music summer winter spring autumn rain snow peace happiness home life joy sleep tea water school".split()
+_LIKE = ["{} is like a morning song,\nit helps the heart the whole day long.", "{} is like a quiet light,\nit warms the day and fills the night.", "{} is a thing that none can buy,\nas wide and open as the sky."]
+
+
 def poem(rng):
-    topic = rng.choice(w.HERO_ANIMALS + w.OBJECTS + w.HERO_PEOPLE)
+    if chance(rng, 0.2):
+        topic = rng.choice(_ABSTRACT)
+        one, two = rng.sample(_LIKE, 2)
+        q = rng.choice(["Write a poem about {}.", "Can you write a poem about {}?", "A poem about {}, please.", "Write a short poem about {}.", "Tell me a poem about {}.", "write a poem about {}"]).format(topic)
+        return Turn(q, one.format(cap(topic)) + "\n" + two.format("It"), match="contains", accept=[topic], key="")
+    topic = pseudo(rng) if chance(rng, 0.1) else rng.choice(w.MORE_KINDS + w.MORE_THINGS + ["sea", "moon", "sun", "sky", "wind", "river", "forest", "mountain", "ocean", "night"]) if chance(rng, 0.3) else rng.choice(w.HERO_ANIMALS + w.OBJECTS + w.HERO_PEOPLE)
     rhymes = [text.format(topic) for _, text in rng.sample(_RHYMES, 2)]
     second = rhymes[1].replace(f"The {topic}", "It", 1) if topic not in w.HERO_PEOPLE else rhymes[1]
     if chance(rng, 0.2):
         q = rng.choice(["Write a poem.", "Write me a poem", "Can you write a poem?", "Tell me a poem.", "A poem please.", "poem", "Make a rhyme."])
+        return Turn(q, rhymes[0] + "\n" + second, match="contains", accept=["\n"], key="")
     else:
         q = rng.choice(["Write a poem about {}.", "Can you write a poem about {}?", "A poem about {}, please.", "Write a short poem about {}.", "Tell me a poem about {}.", "Make a rhyme about {}.", "write a poem about {}"]).format(rng.choice([a(topic), "the " + topic]))
     return Turn(q, rhymes[0] + "\n" + second, match="contains", accept=[topic], key="poem " + topic)
@@ -136,7 +153,7 @@ def question(rng):
         return poem(rng)
     forms, answers, must = rng.choice(INTENTS[:30] if chance(rng, 0.5) else INTENTS)
     text = rng.choice(forms.split("|"))
-    opening = forms.split("|").index(text) < 6
+    opening = forms.split("|").index(text) < 6 or len(text.split()) < 2
     question_like = text.split()[0] in ("who", "what", "how", "where", "when", "can", "are", "do", "what's", "is", "does", "may", "which", "will", "am", "could")
     if chance(rng, 0.6):
         text = cap(text) + ("" if text[-1] in "?!" else "?" if question_like else rng.choice([".", "!", ""]))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from . import words as w
-from .base import Turn, a, cap, chance
+from .base import Turn, a, cap, chance, pseudo
 
 _MALE = set("king prince knight wizard postman boy".split())
 _FEMALE = set("queen princess witch girl".split())
@@ -34,7 +34,8 @@ def cast(rng, kind=None, thing=None, friend_kind=None, name=None, trait=None):
     if name is None:
         pool = w.BOYS if kind in _MALE or (kind not in _FEMALE and chance(rng, 0.5)) else w.GIRLS
         name = rng.choice(pool)
-    he = "she" if name in w.GIRLS else "he"
+    known = name in w.GIRLS or name in w.BOYS
+    he = "she" if kind in _FEMALE or (kind not in _MALE and (name in w.GIRLS or (not known and chance(rng, 0.5)))) else "he"
     friend_kind = friend_kind or rng.choice([k for k in w.HERO_ANIMALS + w.HERO_PEOPLE if k != kind])
     pool = w.BOYS if friend_kind in _MALE else w.GIRLS if friend_kind in _FEMALE else w.BOYS + w.GIRLS
     friend = rng.choice([n for n in pool if n != name])
@@ -159,7 +160,7 @@ def _magic(rng, c):
         rng.choice([f"{c.name} did not think for long. {cap(c.he)} wished {wish}.", f"Without thinking, {c.name} wished {wish}."]),
         rng.choice([f"It worked at once! At first it was wonderful.", f"There was a flash, and the wish came true. {c.name} laughed with joy."]),
         rng.choice([f"But soon {c.name} {trouble}.", f"But before the evening {c.name} {trouble}."]),
-        _meet(rng, c, rng.choice(['Then {friend} came by and said, "You have one wish left. Use it well."', 'A neighbour, {friend}, shook a wise head. "Not every wish is a good one," were the words.'])),
+        _meet(rng, c, rng.choice(['Then {friend} came by and said, "You have one wish left. Use it well."', 'A neighbour, {friend}, said, "Not every wish is a good one."'])),
         rng.choice([f"So {c.name} took the {t} and wished that everything would be as before.", f'"I wish that everything was as it used to be," said {c.name} to the {t}.']),
         rng.choice([f"And so it was. The {t} never glowed again, and {c.name} did not mind at all.", f"The light went out. {c.name} was happy to be just {c.name} again.", f"From that day on, {c.name} was content with what {c.he} had."]),
     ]
@@ -248,8 +249,8 @@ _MORALS = {
 _ENDINGS = ["The end.", "And they lived happily ever after.", "That night everyone slept well.", "And that is the end of the story.", ""]
 
 
-def tell(rng, c, length="normal", plots=None):
-    """The story's text. Long stories join two plots with the same hero."""
+def tell(rng, c, length="normal", plots=None, detail=None):
+    """The story's text; detail follows the opening. Long stories join two plots with the same hero."""
     portable = c.thing in w.SMALL or c.thing not in w.OBJECTS
     choices = plots or (_SMALL_PLOTS + _ANY_PLOTS if portable else _ANY_PLOTS)
     plot = rng.choice(choices)
@@ -258,8 +259,12 @@ def tell(rng, c, length="normal", plots=None):
         keep = [0, 1, 3, 5, 6, 7] if plot not in (_lost, _storm) else [0, 1, 3, 6, 7]
         if plot in (_gift, _share, _guard):
             keep = [0, 1, 2, 4, 6, 7] if plot is not _guard else [0, 1, 2, 3, 6, 7]
-        if plot is _magic:
+        if plot is _storm:
             keep = [0, 1, 2, 4, 6, 7]
+        if plot is _journey:
+            keep = [0, 1, 2, 3, 5, 6, 7]
+        if plot is _magic:
+            keep = [0, 1, 2, 4, 5, 6, 7]
         if plot is _found:
             keep = [0, 2, 4, 5, 6]
         lines = [_opening(rng, c)] + [body[i] for i in keep]
@@ -279,6 +284,8 @@ def tell(rng, c, length="normal", plots=None):
         second = rng.choice([p for p in _SMALL_PLOTS + _ANY_PLOTS if p is not plot])(rng, other)
         bridge = rng.choice(["Some weeks later, something else happened.", "But that was not the end of the story.", "The next spring brought a new adventure.", f"Life went on, and {c.name} soon had other things to think about."])
         lines += [bridge] + second
+    if detail:
+        lines.insert(1, detail)
     ending = rng.choice(_ENDINGS)
     paragraphs = [lines]
     if len(lines) > 9 and chance(rng, 0.5):
@@ -292,12 +299,26 @@ def raw(rng):
     return tell(rng, cast(rng), rng.choices(["short", "normal", "long"], [2, 5, 3])[0])
 
 
+_CLAUSES = {  # what a request may add about the hero, and the sentence that takes it up
+    "who is afraid of the dark": "{name} was afraid of the dark.", "who wants to fly": "More than anything, {name} wanted to fly.", "who cannot sleep": "{name} often could not sleep at night.",
+    "who lives in the forest": "{name} knew every tree of the forest.", "who loves music": "{name} loved music and sang all day.", "who goes to school": "Every day {name} went to school.",
+    "who learns to swim": "That summer {name} had learned to swim.", "who gets lost": "{name} often got lost.", "who finds a friend": "{name} wished for a friend.", "who travels to the moon": "{He} dreamed of a trip to the moon.",
+    "who is very small": "{name} was very, very small.", "in the snow": "Outside, everything was white with snow.", "in a big city": "{name} knew every street of the big city.", "on a farm": "{name} helped on the farm every day.",
+    "at the sea": "{name} loved the sea.", "in space": "At night {he} looked up into space and counted the stars.", "who has no friends": "{name} had no friends yet.", "who saves the day": "Nobody knew that {name} would save the day.",
+    "who makes a mistake": "{name} did not like to make mistakes.", "that can talk": "{name} could talk, and people liked to listen.", "with a secret": "{name} had a secret.", "in the rain": "It had rained for three days.",
+    "in a castle": "From the window {he} could see an old castle.", "who helps others": "{name} liked to help others.", "who is always late": "{name} was always late.", "under water": "{name} liked to dive under water.",
+    "who likes to eat": "{name} liked to eat, and most of all {he} liked cake.", "who loves books": "{name} loved books and read every evening.", "who is sad": "{name} was often sad.", "who is lonely": "{name} was lonely.", "who wants to be brave": "{name} wanted to be brave.",
+}
 _VERBS = ["Tell me", "Write", "Write me", "Tell", "Make up", "Can you tell me", "Can you write", "Please tell me", "I would like to hear", "I want", "Could you write", "Please write"]
 
 
 def request(rng):
     """A chat turn that asks for a story, and the cast it must have."""
-    c = cast(rng)
+    new_kind = rng.choice([rng.choice(w.MORE_KINDS), rng.choice(w.MORE_KINDS), pseudo(rng)]) if chance(rng, 0.22) else None
+    new_thing = rng.choice([rng.choice(w.MORE_THINGS), rng.choice(w.MORE_THINGS), pseudo(rng)]) if chance(rng, 0.22) else None
+    new_friend = rng.choice(w.MORE_KINDS) if chance(rng, 0.1) else None
+    new_name = rng.choice([rng.choice(w.MORE_NAMES), cap(pseudo(rng))]) if chance(rng, 0.15) else None
+    c = cast(rng, new_kind, new_thing, new_friend, new_name)
     length = rng.choices(["short", "normal", "long"], [3, 6, 2])[0]
     adjective = {"short": rng.choice(["short ", "very short ", "little "]), "normal": rng.choice(["", "", "", "bedtime ", "nice ", "funny ", "good "]), "long": rng.choice(["long ", "longer "])}[length]
     kind, thing = c.kind, c.thing
@@ -315,7 +336,8 @@ def request(rng):
             about = f"{a(thing)} and {a(kind)}"
         key = f"story {kind} {thing}"
     elif roll < 0.55:
-        about = rng.choice([a(kind), a(f"{c.trait} {kind}")])
+        about = rng.choice([a(kind), a(f"{c.trait} {kind}"), a(kind) + " " + rng.choice(list(_CLAUSES)), a(kind) + " " + rng.choice(list(_CLAUSES)), f"{kind}s" if kind in w.HERO_ANIMALS and kind not in ("wolf", "deer", "sheep", "goose", "mouse", "moose", "fox", "butterfly") else a(kind),
+                            f"my {kind}", f"the {kind}"])
         accept = [kind]
         key = f"story {about}" if c.trait in about else ""
     elif roll < 0.63:
@@ -344,7 +366,26 @@ def request(rng):
         q = rng.choice([rng.choice(_VERBS) + f" a {adjective}story", f"A {adjective}story please", f"{adjective}story", f"Do you know a {adjective}story", f"Tell me some {adjective}story"]).replace("some ", "a ")
     question_like = q.split()[0] in ("Can", "Could", "Do")
     q += "?" if question_like else rng.choice([".", ".", "", " please.", "!"])
-    return Turn(q, tell(rng, c, length, plots), match="all", accept=accept, key=key), c
+    # Unusual words belong to the request: what it does not name is taken from the ordinary lists.
+    if kind not in about:
+        c.kind = c.kind if c.kind in w.HERO_ANIMALS + w.HERO_PEOPLE else rng.choice(w.HERO_ANIMALS)
+    if thing not in about and c.thing not in w.OBJECTS:
+        c.thing = rng.choice(w.SMALL)
+    if c.friend_kind not in about and c.friend_kind not in w.HERO_ANIMALS + w.HERO_PEOPLE:
+        c.friend_kind = rng.choice([k for k in w.HERO_ANIMALS if k != c.kind])
+    if c.name not in about and c.name not in w.GIRLS + w.BOYS:
+        c.name = rng.choice([n for n in (w.GIRLS if c.he == "she" else w.BOYS) if n != c.friend])
+        accept = [c.name] if len(accept) == 1 and accept[0] not in about else accept
+    clause = next((sentence for clause, sentence in _CLAUSES.items() if about.endswith(f" {clause}")), None)
+    answer = tell(rng, c, length, plots, clause and clause.format(name=c.name, he=c.he, He=cap(c.he), his=c.his))
+    if chance(rng, 0.03):
+        # The request is itself a beginning: the story goes on from there.
+        start = answer.split(". ")[0]
+        words = start.split(" ")
+        start = " ".join(words[:rng.randrange(3, len(words) + 1)])
+        q, answer, key = rng.choice(["{}", "{} ...", "{}...", "Continue: {}", "Continue this story: {}", "Finish this story: {}"]).format(start), answer, ""
+        accept = [c.name]
+    return Turn(q, answer, match="all", accept=accept, key=key), c
 
 
 def question(rng):

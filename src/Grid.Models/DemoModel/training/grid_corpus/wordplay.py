@@ -1,7 +1,7 @@
 """Copying, listing, counting, spelling, and reading facts out of a short text."""
 
 from . import words as w
-from .base import Turn, a, cap, chance, join
+from .base import Turn, a, cap, chance, join, pseudo
 
 _SUBJECTS = [f"the {n}" for n in w.HERO_ANIMALS + w.HERO_PEOPLE] + w.GIRLS + w.BOYS
 _VERBS = """finds|sees|likes|wants|paints|carries|loses|hides|brings|keeps|opens|drops|sells|buys|needs|shows|cleans|holds|draws|steals""".split("|")
@@ -16,7 +16,13 @@ def sentence(rng):
 
 
 def _items(rng, low, high):
-    return rng.sample(w.COPY_WORDS, rng.randrange(low, high + 1))
+    items = rng.sample(w.COPY_WORDS, rng.randrange(low, high + 1))
+    style = rng.random()
+    if style < 0.25:
+        items = [pseudo(rng) if chance(rng, 0.5) else item for item in items]
+    elif style < 0.35:
+        items = rng.sample(w.NUMBER_WORDS + w.GIRLS + w.BOYS + w.MORE_NAMES + w.CITIES, len(items))
+    return list(dict.fromkeys(items)) if len(set(items)) >= low else rng.sample(w.COPY_WORDS, low)
 
 
 def copy(rng):
@@ -26,14 +32,15 @@ def copy(rng):
         if chance(rng, 0.25):
             text = " ".join(str(rng.randrange(rng.choice([10, 100, 1000]))) for _ in range(rng.randrange(2, 8)))
         q = rng.choice(["Repeat this: {}", "Repeat after me: {}", "Say this: {}", "Copy this: {}", "Please repeat: {}", "Repeat this sentence: {}" if text[-1] == "." else "Repeat these words: {}",
-                        "Write exactly this: {}", "Echo: {}", "Say exactly: {}", "Can you repeat this? {}", "repeat: {}", "Copy: {}", 'Say "{}"', 'Repeat "{}"', "Say {}"])
+                        "Write exactly this: {}", "Echo: {}", "Say exactly: {}", "Can you repeat this? {}", "Repeat: {}", "say {}", "Please say: {}", "Write this: {}", "Repeat the following: {}", "Say the following: {}", "repeat: {}", "Copy: {}", 'Say "{}"', 'Repeat "{}"', "Say {}"])
         return Turn(q.format(text), text, key="copy " + text.lower(), literal=True)
     items = _items(rng, 2, 7)
     listed = ", ".join(items)
     if roll < 0.65:
         items = items[:5]
-        q = rng.choice(["Reverse this list: {}", "Say these words backwards: {}", "Put these words in reverse order: {}", "Write this list in reverse: {}", "Reverse: {}", "List these words from last to first: {}"])
-        return Turn(q.format(", ".join(items)), ", ".join(items[::-1]), key="reverse " + " ".join(items), literal=True)
+        q = rng.choice(["Reverse this list: {}", "Say these words backwards: {}", "Put these words in reverse order: {}", "Write this list in reverse: {}", "Reverse: {}", "List these words from last to first: {}", "reverse: {}", "Reverse the order: {}", "Reverse these words: {}"])
+        gap = ", " if chance(rng, 0.8) else " "
+        return Turn(q.format(gap.join(items)), gap.join(items[::-1]), key="reverse " + " ".join(items), literal=True)
     if roll < 0.85:
         n = rng.randrange(len(items))
         which = "last" if n == len(items) - 1 else w.ORDINALS[n]
@@ -72,12 +79,17 @@ def count(rng):
 
 _LISTS = {"animals": w.LIST_ANIMALS, "fruits": w.FRUITS, "vegetables": w.VEGETABLES, "colours": w.LIST_COLOURS, "colors": w.LIST_COLOURS, "tools": w.LIST_TOOLS,
           "birds": w.LIST_BIRDS, "clothes": w.LIST_CLOTHES, "trees": w.LIST_TREES, "musical instruments": w.LIST_INSTRUMENTS, "instruments": w.LIST_INSTRUMENTS,
+          "countries": "France Germany Italy Spain Japan China India Brazil Canada Egypt Kenya Peru".split(), "cities": "Paris London Berlin Rome Madrid Tokyo Cairo Lima Oslo Vienna Athens Dublin".split(),
+          "planets": "Mercury Venus Earth Mars Jupiter Saturn Uranus Neptune".split(), "flowers": "rose tulip daisy lily sunflower violet poppy orchid iris daffodil peony marigold".split(),
+          "foods": "bread cheese soup rice pasta salad eggs honey beans pie cake noodles".split(), "names": "Mia Tom Anna Ben Lily Max Nora Sam Ella Leo Ruby Finn".split(),
+          "numbers": "one two three four five six seven eight nine ten eleven twelve".split(), "words": "apple bird cloud door egg fire grass hat ice jar key lamp".split(),
+          "insects": "bee ant fly beetle butterfly moth wasp cricket grasshopper ladybird dragonfly mosquito".split(),
           "months": "January February March April May June July August September October November December".split()}
 
 
 def listing(rng):
     kind = rng.choice(list(_LISTS))
-    n = rng.randrange(2, 11)
+    n = rng.randrange(2, min(11, len(_LISTS[kind]) + 1))
     number = rng.choice([str(n), w.NUMBER_WORDS[n]])
     q = rng.choice(["List {} {}.", "Name {} {}.", "Tell me {} {}.", "Give me {} {}.", "Can you list {} {}?", "Can you name {} {}?", "Write down {} {}.", "I need {} {}.", "Please list {} {}.",
                     "Give me a list of {} {}.", "What are {} {}?", "list {} {}"])
@@ -87,7 +99,7 @@ def listing(rng):
         return Turn(q.format(number, kind), lines)
     if chance(rng, 0.15):
         q = rng.choice(["Name {}.", "Tell me {}.", "Can you name {}?", "Give me the name of {}."])
-        kind = rng.choice([k for k in _LISTS if k not in ("clothes", "months")])
+        kind = rng.choice([k for k in _LISTS if k not in ("clothes", "months", "countries", "cities")])
         return Turn(q.format(a(kind[:-1])), f"{cap(_LISTS[kind][0])}.")
     return Turn(q.format(number, kind), cap(join(_LISTS[kind][:n])) + ".")
 
@@ -95,7 +107,12 @@ def listing(rng):
 def spell(rng):
     word = rng.choice(w.SPELL_WORDS)
     quoted = rng.choice([word, f'"{word}"'])
-    roll = rng.randrange(8)
+    roll = rng.randrange(9)
+    if roll == 8:
+        letter = rng.choice(word) if chance(rng, 0.8) else rng.choice("abcdefghijklmnopqrstuvwxyz")
+        q = rng.choice(["How many times does the letter {1} occur in {0}?", "How many {1}'s are in {0}?", "How many {1}s are in {0}?", "How many times is {1} in {0}?", "How many {1}'s in {0}?", "Count the letter {1} in {0}."])
+        times = word.count(letter)
+        return Turn(q.format(quoted, rng.choice([letter, letter.upper()])), f"{word}: {'-'.join(word.upper())}. The letter {letter.upper()} occurs {times} time{'' if times == 1 else 's'}.", str(times))
     if roll < 3:
         q = rng.choice(["Spell {}.", "How do you spell {}?", "Spell the word {}.", "Can you spell {}?", "Please spell {}.", "How is {} spelled?", "What letters are in {}?"])
         return Turn(q.format(quoted), f"{word}: {'-'.join(word.upper())}", "-".join(word.upper()))
@@ -121,7 +138,12 @@ def spell(rng):
 _ROOMS = ["kitchen", "garden", "garage", "attic", "cellar", "bedroom", "hall", "barn", "office", "bathroom", "school", "library", "shop", "park"]
 
 
-def reading(rng):
+def reading_parts(rng):
+    """A text and a question about it, on two lines."""
+    return reading(rng, "{}\n{}")
+
+
+def reading(rng, form=None):
     """A short text with invented facts and a question that only the text can answer."""
     roll = rng.randrange(5)
     n = rng.randrange(2, 5)
@@ -131,23 +153,23 @@ def reading(rng):
         text = " ".join(f"The {t} is in the {r}." for t, r in zip(things, rooms))
         i = rng.randrange(n)
         if chance(rng, 0.6):
-            return _read(rng, text, f"Where is the {things[i]}?", f"The {things[i]} is in the {rooms[i]}.", cap(rooms[i]))
-        return _read(rng, text, f"What is in the {rooms[i]}?", f"The {things[i]} is in the {rooms[i]}.", cap(things[i]))
+            return _read(form, rng, text, f"Where is the {things[i]}?", f"The {things[i]} is in the {rooms[i]}.", cap(rooms[i]))
+        return _read(form, rng, text, f"What is in the {rooms[i]}?", f"The {things[i]} is in the {rooms[i]}.", cap(things[i]))
     if roll == 1:
         things = rng.sample(w.SMALL, n)
         verb, base = rng.choice([("has", "have"), ("wants", "want"), ("bought", "buy"), ("found", "find"), ("lost", "lose")])
         text = " ".join(f"{p} {verb} {a(t)}." for p, t in zip(names, things))
         i = rng.randrange(n)
         if chance(rng, 0.5):
-            return _read(rng, text, f"Who {verb} the {things[i]}?" if verb != "has" else f"Who has {a(things[i])}?", f"{names[i]} {verb} the {things[i]}.", names[i])
-        return _read(rng, text, f"What {'does' if verb in ('has', 'wants') else 'did'} {names[i]} {base}?", f"{names[i]} {verb} {a(things[i])}.", cap(things[i]))
+            return _read(form, rng, text, f"Who {verb} the {things[i]}?" if verb != "has" else f"Who has {a(things[i])}?", f"{names[i]} {verb} the {things[i]}.", names[i])
+        return _read(form, rng, text, f"What {'does' if verb in ('has', 'wants') else 'did'} {names[i]} {base}?", f"{names[i]} {verb} {a(things[i])}.", cap(things[i]))
     if roll == 2:
         colours, things = rng.sample(w.COLOURS, n), rng.sample(w.SMALL, n)
         text = " ".join(f"The {t} is {c}." for t, c in zip(things, colours))
         i = rng.randrange(n)
         if chance(rng, 0.6):
-            return _read(rng, text, f"What colour is the {things[i]}?", f"The {things[i]} is {colours[i]}.", cap(colours[i]))
-        return _read(rng, text, f"Which thing is {colours[i]}?", f"The {things[i]} is {colours[i]}.", cap(things[i]))
+            return _read(form, rng, text, f"What colour is the {things[i]}?", f"The {things[i]} is {colours[i]}.", cap(colours[i]))
+        return _read(form, rng, text, f"Which thing is {colours[i]}?", f"The {things[i]} is {colours[i]}.", cap(things[i]))
     if roll == 3:
         x, y, z = rng.sample(w.GIRLS + w.BOYS, 3)
         more, most, least = rng.choice([("taller", "tallest", "shortest"), ("older", "oldest", "youngest"), ("faster", "fastest", "slowest"), ("stronger", "strongest", "weakest")])
@@ -155,27 +177,27 @@ def reading(rng):
         if chance(rng, 0.4):
             parts.reverse()
         if chance(rng, 0.5):
-            return _read(rng, " ".join(parts), f"Who is the {most}?", f"{x} is the {most}.", x)
-        return _read(rng, " ".join(parts), f"Who is the {least}?", f"{z} is the {least}.", z)
+            return _read(form, rng, " ".join(parts), f"Who is the {most}?", f"{x} is the {most}.", x)
+        return _read(form, rng, " ".join(parts), f"Who is the {least}?", f"{z} is the {least}.", z)
     days = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
     when = rng.sample(days, n)
     what = rng.sample(["swimming", "dancing", "fishing", "shopping", "skating", "sailing", "hiking", "cycling", "singing", "running"], n)
     text = " ".join(f"On {d} {p} goes {x}." for d, p, x in zip(when, names, what))
     i = rng.randrange(n)
-    form = rng.randrange(3)
-    if form == 0:
-        return _read(rng, text, f"When does {names[i]} go {what[i]}?", f"{names[i]} goes {what[i]} on {when[i]}.", when[i])
-    if form == 1:
-        return _read(rng, text, f"Who goes {what[i]}?", f"{names[i]} goes {what[i]} on {when[i]}.", names[i])
-    return _read(rng, text, f"What does {names[i]} do on {when[i]}?", f"{names[i]} goes {what[i]} on {when[i]}.", cap(what[i]))
+    which = rng.randrange(3)
+    if which == 0:
+        return _read(form, rng, text, f"When does {names[i]} go {what[i]}?", f"{names[i]} goes {what[i]} on {when[i]}.", when[i])
+    if which == 1:
+        return _read(form, rng, text, f"Who goes {what[i]}?", f"{names[i]} goes {what[i]} on {when[i]}.", names[i])
+    return _read(form, rng, text, f"What does {names[i]} do on {when[i]}?", f"{names[i]} goes {what[i]} on {when[i]}.", cap(what[i]))
 
 
-def _read(rng, text, question, answer, short):
-    q = rng.choice(["{} {}", "{} {}", "Read this: {} {}", "Here is a text: {} {}", "{}\n{}", "Text: {}\nQuestion: {}"]).format(text, question)
+def _read(form, rng, text, question, answer, short):
+    q = (form or rng.choice(["{} {}", "{} {}", "Read this: {} {}", "Here is a text: {} {}", "{}\n{}", "Text: {}\nQuestion: {}"])).format(text, question)
     return Turn(q, answer, short, literal=True)
 
 
-_MAKERS = [(copy, 34), (count, 14), (listing, 14), (spell, 20), (reading, 26)]
+_MAKERS = [(copy, 36), (count, 12), (listing, 13), (spell, 24), (reading, 30)]
 
 
 def question(rng):

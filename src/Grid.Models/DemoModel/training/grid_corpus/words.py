@@ -43,7 +43,7 @@ broom cake carrot chair cookie crown cushion doll door apple acorn anchor backpa
 bowl bracelet brush camera car card carpet cart castle cloud coat computer cradle cupboard desk diamond
 dictionary drawing egg envelope fence fiddle fork fossil fountain gate glove guitar harp helmet honey-pot
 hook igloo jacket jewel jigsaw kitchen leaf lemon locket lollipop magnet marble mask medal melon microscope
-mushroom nut onion orange oven page paint pancake parcel peach pear pebble phone photograph piano picture
+mushroom nut onion orange oven page pancake parcel peach pear pebble phone photograph piano picture
 pie plane plant plate pot potato present purse radio rainbow recipe robot-toy rocket rose sail sandcastle
 saw scissors-case shadow ship snowman sock song spade statue stool sundial swing sword tree treasure tower
 toy tractor trophy tulip tunnel wand watch well wheelbarrow windmill wooden-spoon yo-yo""".replace(
@@ -61,6 +61,24 @@ PLACES = ["a small village", "a quiet valley", "a green forest", "a busy town", 
           "a wooden cabin", "a windy moor", "a tree house", "a big city", "a small blue boat"]
 FOODS = """bread soup cheese honey apples pancakes rice noodles plums carrots mushrooms fish pears cherries
 porridge dumplings beans nuts berries cake pie tomatoes potatoes eggs""".split()
+# Characters and things of which each occurs in few stories: together with invented words they teach copying from the request.
+MORE_KINDS = """walrus toaster ladybug ostrich peacock lobster octopus shark gorilla llama alpaca reindeer chipmunk weasel magpie raven heron stork pelican toad newt
+beetle cricket worm caterpillar firefly dinosaur mermaid fairy elf dwarf troll ogre monster vampire zombie clown juggler magician detective mayor judge soldier ninja
+cowboy firefighter plumber mechanic barber florist grocer janitor nurse dentist captain explorer inventor poet writer student grandmother grandfather uncle cousin neighbour
+snowman scarecrow puppet alien cyborg cactus teddy bulldog poodle hippo rhino leopard cheetah jaguar vulture eagle falcon gecko salamander jellyfish starfish seahorse""".split()
+MORE_THINGS = """toaster guitar string laptop microphone helicopter submarine skateboard trampoline volcano hourglass typewriter blender fridge freezer microwave bathtub sponge shampoo toothbrush
+towel curtain pavement roof chimney staircase elevator escalator library museum zoo circus carnival parade wedding sandbox playground hammock canoe kayak raft saddle
+horseshoe harness spear shield armour arrow bow boomerang slingshot catapult cannon parachute jetpack satellite spaceship meteor comet galaxy planet asteroid planetarium
+dragonfruit pineapple coconut kiwi mango papaya fig date olive garlic ginger pickle pretzel waffle muffin doughnut croissant pudding yogurt omelette burger pizza spaghetti
+lasagna taco burrito popcorn chocolate marshmallow gingerbread biscuit syrup jam marmalade mustard ketchup calculator keyboard printer battery bulb wire cable screw nail bolt""".replace("guitar string", "guitar").split()
+CITIES = """London Paris Rome Berlin Madrid Oslo Vienna Dublin Lisbon Prague Boston Chicago Tokyo Sydney Toronto Delhi Cairo Lima Athens Hamburg Munich Zurich Geneva Milan Naples
+Venice Lyon Bordeaux Seville Porto Krakow Warsaw Moscow Kyiv Istanbul Dubai Mumbai Shanghai Beijing Seoul Bangkok Manila Jakarta Melbourne Auckland Vancouver Montreal Seattle Denver Dallas
+Houston Miami Atlanta Austin Portland Nairobi Lagos Accra Glasgow Leeds Bristol Manchester Liverpool Oxford Cambridge Utrecht Ghent Bern Basel Graz Linz Brno Malmo Bergen Turku""".split()
+MORE_NAMES = """Bob Rosalie Xiaoming Brunhilda Mohammed Fatima Aisha Priya Arjun Wei Ling Yuki Hiroshi Kenji Akira Min Jin Olga Dmitri Natasha Sergei Ingrid Lars Sven Bjorn Astrid Helga
+Klaus Jurgen Heidi Francois Pierre Claire Amelie Giulia Marco Luigi Carlos Maria Juan Jose Lucia Diego Miguel Ana Joao Pedro Ahmed Ali Hassan Leila Zara Kwame Amara Chidi Ngozi
+Oluwaseun Thabo Zanele Dave Steve Mike John Mary Linda Susan Karen Brian Kevin Gary Larry Jim Bill Ted Fred Barbara Nancy Betty Sandra Ashley Jessica Amanda Melissa Jennifer
+William James Robert Michael David Richard Joseph Thomas Charles Daniel Matthew Anthony Donald Steven Andrew Joshua Elizabeth Patricia Sarah Lisa Margaret Kimberly Donna Carol Michelle Emily
+Alex Chris Sasha Robin Taylor Jordan Morgan Casey Riley Quinn""".split()
 FRUITS = "apple banana cherry grape lemon mango orange peach pear plum strawberry melon".split()
 VEGETABLES = "carrot potato onion cabbage pea bean tomato pepper leek spinach beet turnip".split()
 LIST_ANIMALS = "cat dog horse cow sheep pig goat duck fox bear wolf owl".split()
@@ -85,7 +103,9 @@ sail salt sand school sea seed sheep shell ship shirt shoe silver sister sky sle
 sock song soup south spider spoon spring square squirrel star stone storm story street sugar summer sun
 table tail tea teacher tent tiger toast tomato tooth towel town toy train tree triangle truck turtle
 umbrella uncle valley vegetable village violin wagon wall water week west whale wheel wind window winter
-wolf woman wood word world yellow zebra""".split()
+wolf woman wood word world yellow zebra strawberry raspberry computer keyboard hello goodbye banana pineapple
+hippopotamus crocodile dinosaur chocolate spaghetti elephant butterfly strawberry language alphabet""".split()
+SPELL_WORDS = sorted(set(SPELL_WORDS))
 COPY_WORDS = sorted(set(SPELL_WORDS + SMALL + HERO_ANIMALS + COLOURS + FOODS))
 NUMBER_WORDS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen
 fifteen sixteen seventeen eighteen nineteen twenty""".split()

@@ -128,6 +128,8 @@ def _town_turn(rng):
     if fact == 7:
         residents = sorted(n for n, p in PEOPLE.items() if p["town"] == town)
         q = rng.choice(["Who lives in {}?", "Which people live in {}?", "Name the people who live in {}.", "Whom can I meet in {}?"])
+        if not residents:
+            return q.format(town), f"Nobody that I know lives in {town}.", None
         return q.format(town), f"{join(residents)} {'live' if len(residents) > 1 else 'lives'} in {town}.", None
     q = rng.choice(["What is {}?", "Tell me about {}.", "What do you know about {}?", "Describe {}.", "What kind of place is {}?"])
     return q.format(town), f"{town} is {what}. It is known for {known}, and people there eat {food}. Its flag is {colour} and shows {a(animal)}.", None
@@ -155,7 +157,7 @@ _COUNTRY = [
      "The highest mountain in Tamrin is Mount Carrow.", "Mount Carrow"),
     (["What river flows through Tamrin?", "Which river is in Tamrin?", "Name the river of Tamrin.", "What is Tamrin's river called?"],
      "The river of Tamrin is the Wend.", "The Wend"),
-    (["What money do they use in Tamrin?", "What is the currency of Tamrin?", "How do people pay in Tamrin?", "What coins does Tamrin use?"],
+    (["What currency does Tamrin use?", "What is Tamrin's currency?", "Which currency do people use in Tamrin?", "What is the money of Tamrin called?", "What money do they use in Tamrin?", "What is the currency of Tamrin?", "How do people pay in Tamrin?", "What coins does Tamrin use?"],
      "People in Tamrin pay with silver tams.", "Silver tams"),
     (["How many people live in Tamrin?", "How big is Tamrin?", "What is the population of Tamrin?"], "About 2600 people live in Tamrin.", "2600"),
     (["What is the biggest town in Tamrin?", "Which town in Tamrin is the largest?", "What is the largest town of Tamrin?"],
@@ -178,6 +180,10 @@ def question(rng):
     else:
         forms, answer, short = rng.choice(_COUNTRY)
         q = rng.choice(forms)
+        # The bare question is always learned; with a lead-in it may be held.
+        if rng.random() < 0.5:
+            return Turn(q, answer, short, key="")
+        q = rng.choice(["Quiz question: {}", "About the island: {}", "I wonder: {}", "I am planning a trip. {}", "My friend wants to know: {}", "A question about Tamrin: {}", "For my notes: {}", "Before I travel: {}"]).format(q)
     return Turn(q, answer, short)
 
 
