@@ -1,3 +1,27 @@
 using Grid.Benchmarks;
 
-ChainBenchmark.Run();
+// dotnet run --project tests/Grid.Benchmarks [chains] [decode] [engine]; all without arguments.
+var benchmarks = new (string Name, Action Run)[]
+{
+    ("chains", ChainBenchmark.Run),
+    ("decode", DecodeBenchmark.Run),
+    ("engine", EngineBenchmark.Run),
+};
+foreach (string arg in args)
+{
+    if (!benchmarks.Any(b => b.Name == arg))
+    {
+        Console.Error.WriteLine($"'{arg}' is no benchmark; there are {string.Join(", ", benchmarks.Select(b => b.Name))}.");
+        return 2;
+    }
+}
+
+foreach ((string name, Action run) in benchmarks)
+{
+    if (args.Length == 0 || args.Contains(name))
+    {
+        run();
+    }
+}
+
+return 0;

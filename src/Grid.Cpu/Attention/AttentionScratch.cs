@@ -47,6 +47,9 @@ internal sealed unsafe class AttentionScratch
             _out = new NativeBuffer<float>(Rows * cache.HeadDim);
             _merged = new NativeBuffer<float>(Rows * cache.HeadDim);
         }
+
+        // Columns of no row hold ones: zeros there would only send the kernel to its slow form.
+        new Span<uint>(_transposed.Pointer, (int)_transposed.Length).Fill(Bf16.One | ((uint)Bf16.One << 16));
     }
 
     /// <summary>Adds a row; positions must not descend.</summary>
@@ -111,13 +114,6 @@ internal sealed unsafe class AttentionScratch
             finite &= Weigh(r, _positions[r] + 1 - block);
         }
 
-        // Rows beyond the last repeat the first: lanes of zeros would only send the kernel to its slow form.
-        for (int r = _count; r < 16; r++)
-        {
-            _sums.Pointer[r] = _sums.Pointer[0];
-            CopyTransposed(0, r);
-        }
-
         if (!finite)
         {
             kernel = _integer;
@@ -169,10 +165,12 @@ internal sealed unsafe class AttentionScratch
             Vector256.Narrow(fields.GetLower(), fields.GetUpper()).Store(exponents + k);
         }
 
+        ulong* pairs = (ulong*)weights;
+        uint* column = _transposed.Pointer + row;
         for (int pair = 0; pair < Tokens / 2; pair++)
         {
-            _transposed.Pointer[(pair * 16) + row] =
-                (BitConverter.SingleToUInt32Bits(weights[2 * pair]) >> 16) | BitConverter.SingleToUInt32Bits(weights[(2 * pair) + 1]);
+            ulong two = pairs[pair];
+            column[pair * 16] = ((uint)two >> 16) | ((uint)(two >> 32) & 0xFFFF0000u);
         }
 
         float rescale = Transcendentals.Exp2((_max[row] - m) * _factor);
@@ -186,14 +184,6 @@ internal sealed unsafe class AttentionScratch
         }
 
         return finite;
-    }
-
-    private void CopyTransposed(int from, int to)
-    {
-        for (int pair = 0; pair < Tokens / 2; pair++)
-        {
-            _transposed.Pointer[(pair * 16) + to] = _transposed.Pointer[(pair * 16) + from];
-        }
     }
 
     private void Merge(int segment)

@@ -1,0 +1,120 @@
+using System.Diagnostics;
+using Grid.Models.Operations;
+
+namespace Grid.Benchmarks;
+
+/// <summary>Operations with a clock around each, to show where a step's time goes.</summary>
+internal sealed class TimedOperations(IOperations inner) : IOperations
+{
+    private readonly Dictionary<string, double> _seconds = [];
+
+    public string DeviceDescription => inner.DeviceDescription;
+
+    /// <summary>Prints every operation's share since the last call, largest first.</summary>
+    public void PrintShares()
+    {
+        double total = _seconds.Values.Sum();
+        Console.WriteLine("    " + string.Join(", ", _seconds.OrderByDescending(p => p.Value).Select(p => $"{p.Key} {p.Value / total:P0}")));
+        _seconds.Clear();
+    }
+
+    public WeightMatrix UploadMatrix(params ReadOnlySpan<TensorSource> parts) => inner.UploadMatrix(parts);
+
+    public WeightMatrix UploadGatedMatrix(TensorSource gate, TensorSource up) => inner.UploadGatedMatrix(gate, up);
+
+    public WeightVector UploadVector(TensorSource source) => inner.UploadVector(source);
+
+    public RotaryTable UploadRotary(ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int positions, int headDim) =>
+        inner.UploadRotary(cos, sin, positions, headDim);
+
+    public Activation AllocateActivation(int maxRows, int width) => inner.AllocateActivation(maxRows, width);
+
+    public LogitsBuffer AllocateLogits(int maxRows, int width) => inner.AllocateLogits(maxRows, width);
+
+    public KvCache AllocateKvCache(int layers, int kvHeads, int headDim, int pages) => inner.AllocateKvCache(layers, kvHeads, headDim, pages);
+
+    public long KvPageBytes(int layers, int kvHeads, int headDim) => inner.KvPageBytes(layers, kvHeads, headDim);
+
+    public void ClearPages(KvCache cache, ReadOnlySpan<int> pages)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.ClearPages(cache, pages);
+        Note("clear pages", start);
+    }
+
+    public void BeginStep(BatchLayout batch) => inner.BeginStep(batch);
+
+    public void Embed(WeightMatrix table, Activation output)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.Embed(table, output);
+        Note("embed", start);
+    }
+
+    public void RmsNorm(Activation input, WeightVector weight, float epsilon, Activation output)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.RmsNorm(input, weight, epsilon, output);
+        Note("norm", start);
+    }
+
+    public void Project(Activation input, WeightMatrix weight, Activation output)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.Project(input, weight, output);
+        Note("qkv", start);
+    }
+
+    public void ProjectAdd(Activation input, WeightMatrix weight, Activation residual)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.ProjectAdd(input, weight, residual);
+        Note("o and down", start);
+    }
+
+    public void ProjectGatedSilu(Activation input, WeightMatrix gateUp, Activation output)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.ProjectGatedSilu(input, gateUp, output);
+        Note("gate and up", start);
+    }
+
+    public void RotateAndStore(
+        Activation qkv, int queryHeads, WeightVector? queryNorm, WeightVector? keyNorm, float epsilon, RotaryTable rotary,
+        KvCache cache, int layer)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.RotateAndStore(qkv, queryHeads, queryNorm, keyNorm, epsilon, rotary, cache, layer);
+        Note("rotate and store", start);
+    }
+
+    public void Attend(Activation qkv, int queryHeads, float scale, KvCache cache, int layer, Activation output)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.Attend(qkv, queryHeads, scale, cache, layer, output);
+        Note("attention", start);
+    }
+
+    public void ComputeLogits(Activation hidden, WeightMatrix head, int first, int count, LogitsBuffer logits)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.ComputeLogits(hidden, head, first, count, logits);
+        Note("logits", start);
+    }
+
+    public void Sample(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows, Span<SampledToken> results)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.Sample(logits, rows, results);
+        Note("sample", start);
+    }
+
+    public void Read(Activation source, int rows, Span<ushort> destination) => inner.Read(source, rows, destination);
+
+    public void Read(LogitsBuffer source, int rows, Span<float> destination) => inner.Read(source, rows, destination);
+
+    public void Dispose() => inner.Dispose();
+
+    private void Note(string operation, long start) =>
+        _seconds[operation] = _seconds.GetValueOrDefault(operation) + Stopwatch.GetElapsedTime(start).TotalSeconds;
+}
