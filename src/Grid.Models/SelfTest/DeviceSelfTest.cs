@@ -1,0 +1,171 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using Grid.Models.Operations;
+using Grid.Numerics;
+
+namespace Grid.Models.SelfTest;
+
+/// <summary>
+/// Known-answer test of a device: every operation runs on fixed inputs, and the digest of its output bits must be the
+/// contract's. A device that fails must not serve.
+/// </summary>
+public sealed class DeviceSelfTest
+{
+    private const int Rows = 70; // crosses a page
+    private const int Width = 96;
+    private const int Outputs = 80;
+    private const int HeadDim = 32;
+    private const int QueryHeads = 4;
+    private const int KvHeads = 2;
+    private const int QkvWidth = (QueryHeads + (2 * KvHeads)) * HeadDim;
+
+    /// <summary>What the contract's version gives, by operation.</summary>
+    public static IReadOnlyDictionary<string, string> KnownAnswers { get; } = new SortedDictionary<string, string>(StringComparer.Ordinal)
+    {
+        ["attend"] = "3de2fc195cf0a7a0f8168cf16217f52fe03f412352700093139a670636ffbaff",
+        ["embed"] = "5762c1a56ce629c863a6ca9ea3305f59926845a868cde374f226b86e1a0ca81c",
+        ["logits"] = "4f2c231e69fde41eb68de5caeff5abc67132a2a4cd0b735b1dfef2a2266f7cec",
+        ["project"] = "0470edcf8a415dec07fac8366b3d759bcd84db3e8fca99657a7f98103385e647",
+        ["project-add"] = "8c24c69d4b1259ffd40d1921a07c50a3a08cb407496ea67e5f5d045a029d8629",
+        ["project-gated-silu"] = "a24297d06502f068a0d6ed22a210e56287a15fd6bb26a06183193bd1d06f5bf1",
+        ["rms-norm"] = "983c3a7c783cf73986d09a6d4dff2ee735680842373332a8babf10864da68d43",
+        ["rotate"] = "92d024300a321059ae1af81f8374b29c679e7cdd35c7c9ad09b0c1963465d16a",
+        ["sample"] = "ce8fc73af3c07acd8261da6f2be422a6ba006aca8c33a86fc7f4f8f6c92a15d5",
+    };
+
+    private readonly IOperations _operations;
+    private readonly SortedDictionary<string, string> _answers = new(StringComparer.Ordinal);
+
+    private DeviceSelfTest(IOperations operations) => _operations = operations;
+
+    /// <summary>Runs the test. Throws <see cref="DeviceSelfTestException"/> naming the operations whose bits are off.</summary>
+    public static void Run(IOperations operations)
+    {
+        IReadOnlyDictionary<string, string> answers = ComputeAnswers(operations);
+        string[] wrong = [.. KnownAnswers.Keys.Where(k => answers[k] != KnownAnswers[k])];
+        if (wrong.Length > 0)
+        {
+            throw new DeviceSelfTestException(operations.DeviceDescription, wrong);
+        }
+    }
+
+    /// <summary>SHA-256 of every operation's output bits on the fixed inputs.</summary>
+    public static IReadOnlyDictionary<string, string> ComputeAnswers(IOperations operations)
+    {
+        ArgumentNullException.ThrowIfNull(operations);
+        var test = new DeviceSelfTest(operations);
+        test.Rowwise();
+        test.Attention();
+        return test._answers;
+    }
+
+    /// <summary>Element i of input number <paramref name="stream"/>: bell-like in size, exact on every machine.</summary>
+    public static ushort Element(int stream, long index)
+    {
+        ulong bits = Philox4x32.Draw((ulong)stream, index, 0);
+        int exponent = 127 - Math.Min((int)(bits >> 8 & 15), 9);
+        return (ushort)(((bits & 1) << 15) | ((ulong)exponent << 7) | ((bits >> 1) & 127));
+    }
+
+    private void Rowwise()
+    {
+        Activation x = Begin(new Generated("x", 1, Rows, Width), []);
+        Record("embed", x);
+        using WeightMatrix weight = _operations.UploadMatrix(new Generated("w", 2, Outputs, Width));
+        using WeightMatrix gated = _operations.UploadGatedMatrix(new Generated("g", 3, Outputs, Width), new Generated("u", 4, Outputs, Width));
+        Activation normalized = _operations.AllocateActivation(Rows, Width);
+        _operations.RmsNorm(x, _operations.UploadVector(new Generated("n", 5, Width)), 1e-6f, normalized);
+        Record("rms-norm", normalized);
+        Activation y = _operations.AllocateActivation(Rows, Outputs);
+        _operations.Project(x, weight, y);
+        Record("project", y);
+        _operations.ProjectAdd(x, weight, y);
+        Record("project-add", y);
+        _operations.ProjectGatedSilu(x, gated, y);
+        Record("project-gated-silu", y);
+        Logits(x, weight);
+    }
+
+    private void Logits(Activation x, WeightMatrix weight)
+    {
+        LogitsBuffer logits = _operations.AllocateLogits(Rows, Outputs);
+        _operations.ComputeLogits(x, weight, 0, Rows, logits);
+        var values = new float[Rows * Outputs];
+        _operations.Read(logits, Rows, values);
+        Record("logits", MemoryMarshal.AsBytes(values.AsSpan()));
+
+        var rows = new SamplingRow[Rows];
+        for (int r = 0; r < Rows; r++)
+        {
+            rows[r] = new SamplingRow
+            {
+                LogitRow = r,
+                Position = r,
+                Logprobs = true,
+                Parameters = new SamplingParameters { Seed = 7, Temperature = r % 5 * 0.4f, TopP = r % 2 == 0 ? 1f : 0.9f, TopK = r % 3 * 10 },
+            };
+        }
+
+        var sampled = new SampledToken[Rows];
+        _operations.Sample(logits, rows, sampled);
+        Record("sample", MemoryMarshal.AsBytes<float>([.. sampled.SelectMany(s => (float[])[s.TokenId, s.Logprob])]));
+    }
+
+    private void Attention()
+    {
+        Activation qkv = Begin(new Generated("qkv", 6, Rows, QkvWidth), [1, 0]);
+        var rotary = RotaryEmbedding.Compute(Rows, HeadDim, 10000);
+        KvCache cache = _operations.AllocateKvCache(1, KvHeads, HeadDim, 2);
+        _operations.RotateAndStore(
+            qkv, QueryHeads, _operations.UploadVector(new Generated("qn", 7, HeadDim)), _operations.UploadVector(new Generated("kn", 8, HeadDim)),
+            1e-6f, _operations.UploadRotary(rotary.Cos, rotary.Sin, Rows, HeadDim), cache, 0);
+        Record("rotate", qkv);
+        Activation attended = _operations.AllocateActivation(Rows, QueryHeads * HeadDim);
+        _operations.Attend(qkv, QueryHeads, 0.25f, cache, 0, attended);
+        Record("attend", attended);
+    }
+
+    private Activation Begin(Generated rows, int[] pageTable)
+    {
+        var batch = new BatchLayout(Rows, 1) { RowCount = Rows, SequenceCount = 1, LogitRowCount = Rows };
+        for (int r = 0; r < Rows; r++)
+        {
+            (batch.TokenIds[r], batch.Positions[r], batch.LogitRows[r]) = (r, r, r);
+        }
+
+        batch.Sequences[0] = new SequenceSlice(0, Rows, pageTable);
+        _operations.BeginStep(batch);
+        Activation activation = _operations.AllocateActivation(Rows, rows.Columns);
+        using WeightMatrix table = _operations.UploadMatrix(rows);
+        _operations.Embed(table, activation);
+        return activation;
+    }
+
+    private void Record(string operation, Activation activation)
+    {
+        var bits = new ushort[Rows * activation.Width];
+        _operations.Read(activation, Rows, bits);
+        Record(operation, MemoryMarshal.AsBytes(bits.AsSpan()));
+    }
+
+    private void Record(string operation, ReadOnlySpan<byte> bits) => _answers[operation] = Convert.ToHexStringLower(SHA256.HashData(bits));
+
+    private sealed class Generated(string name, int stream, params int[] shape) : TensorSource(name, shape)
+    {
+        public override void CopyRow(int row, Span<ushort> destination)
+        {
+            for (int i = 0; i < destination.Length; i++)
+            {
+                destination[i] = Element(stream, ((long)row * Columns) + i);
+            }
+        }
+    }
+}
+
+/// <summary>A device whose arithmetic is not the contract's.</summary>
+public sealed class DeviceSelfTestException(string device, IReadOnlyList<string> operations)
+    : Exception($"{device} failed its self-test: the bits of {string.Join(", ", operations)} are not those of the numeric contract. It must not serve.")
+{
+    /// <summary>The operations whose bits are off.</summary>
+    public IReadOnlyList<string> Operations { get; } = operations;
+}

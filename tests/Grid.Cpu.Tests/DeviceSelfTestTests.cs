@@ -1,0 +1,34 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using Grid.Models.SelfTest;
+using Grid.Numerics;
+
+namespace Grid.Cpu.Tests;
+
+public sealed class DeviceSelfTestTests
+{
+    [Theory]
+    [InlineData(CpuInstructionSet.Avx512)]
+    [InlineData(CpuInstructionSet.Avx2)]
+    [InlineData(CpuInstructionSet.Portable)]
+    public void Every_form_passes_the_self_test(CpuInstructionSet form)
+    {
+        Assert.SkipUnless(CpuOptions.IsSupported(form), $"This processor has no {form}.");
+        using var operations = new CpuOperations(new CpuOptions { InstructionSet = form });
+        foreach ((string operation, string answer) in DeviceSelfTest.ComputeAnswers(operations))
+        {
+            Assert.True(answer == DeviceSelfTest.KnownAnswers[operation], $"[\"{operation}\"] = \"{answer}\"");
+        }
+
+        DeviceSelfTest.Run(operations);
+    }
+
+    [Fact]
+    public void A_known_answer_is_the_reference_s_own()
+    {
+        ushort[] x = [.. Enumerable.Range(0, 70 * 96).Select(i => DeviceSelfTest.Element(1, i))];
+        ushort[] w = [.. Enumerable.Range(0, 80 * 96).Select(i => DeviceSelfTest.Element(2, i))];
+        float[] logits = [.. Enumerable.Range(0, 70 * 80).Select(i => Dot16.Chain(x.AsSpan(i / 80 * 96, 96), w.AsSpan(i % 80 * 96, 96)))];
+        Assert.Equal(DeviceSelfTest.KnownAnswers["logits"], Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes(logits.AsSpan()))));
+    }
+}
