@@ -84,24 +84,21 @@ class Batches(torch.utils.data.Dataset):
             self.encoder = Encoder(self.tokenizer)
         stream = corpus.training_documents(random.Random(f"{self.seed}/{index}"))
         ids, labels, positions, borders = [], [], [], [0]
-        most = self.tokens // 48
+        most = self.tokens // 40
         while len(ids) < self.tokens:
             for document_ids, document_labels in self.encoder.encode([next(stream) for _ in range(256)]):
                 take = min(len(document_ids), CONTEXT, self.tokens - len(ids))
-                if take == 0 or len(borders) > most:
+                if take == 0:
                     break
                 ids += document_ids[:take]
                 # The label of a position is the id that follows it within the document.
                 labels += document_labels[1:take] + [IGNORED]
                 positions += range(take)
                 borders.append(len(ids))
-            if len(borders) > most:
-                break
-        missing = self.tokens - len(ids)
-        ids += [0] * missing
-        labels += [IGNORED] * missing
-        positions += [0] * missing
-        borders += [borders[-1]] * (most + 2 - len(borders))
+        if len(borders) > most:
+            raise ValueError(f"batch {index} holds {len(borders) - 1} documents; at most {most - 1} fit")
+        # Empty documents at the end: the number of borders is the same in every batch.
+        borders += [self.tokens] * (most - len(borders))
         return (torch.tensor([ids]), torch.tensor(labels), torch.tensor([positions]), torch.tensor(borders, dtype=torch.int32))
 
 
