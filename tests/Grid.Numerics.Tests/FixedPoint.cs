@@ -32,6 +32,15 @@ internal static class FixedPoint
 
     public static double ToDouble(BigInteger value) => Math.ScaleB((double)value, -FractionBits);
 
+    /// <summary>To the nearest double (normal ones only).</summary>
+    public static double Round(BigInteger value)
+    {
+        BigInteger magnitude = BigInteger.Abs(value);
+        int shift = (int)magnitude.GetBitLength() - 53;
+        double rounded = Math.ScaleB((double)((magnitude + (BigInteger.One << (shift - 1))) >> shift), shift - FractionBits);
+        return value.Sign < 0 ? -rounded : rounded;
+    }
+
     public static BigInteger Multiply(BigInteger a, BigInteger b) => (a * b) >> FractionBits;
 
     /// <summary>2^x as (value in [1, 2), exponent).</summary>

@@ -72,7 +72,8 @@ public sealed class RowReductionTests
     [Fact]
     public void Rms_norm_follows_the_formula_operation_by_operation()
     {
-        foreach (int n in (int[])[8, 64, 128, 1000, 4096])
+        // Many rows: rounding to bf16 hides all but one in thousands of differences in fp32.
+        foreach (int n in (int[])[8, 64, 128, 1000, .. Enumerable.Range(4000, 200)])
         {
             float[] x = Row(n);
             ushort[] row = [.. x.Select(Bf16.FromSingle)];
@@ -86,7 +87,10 @@ public sealed class RowReductionTests
             for (int i = 0; i < n; i++)
             {
                 float scaled = Bf16.ToSingle(row[i]) * inverse;
-                Assert.Equal(Bf16.FromSingle(scaled * Bf16.ToSingle(weight[i])), actual[i]);
+                if (Bf16.FromSingle(scaled * Bf16.ToSingle(weight[i])) != actual[i])
+                {
+                    Assert.Fail($"n = {n}, element {i}: got {actual[i]:X4}");
+                }
             }
         }
     }

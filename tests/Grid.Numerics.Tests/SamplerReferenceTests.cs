@@ -124,6 +124,10 @@ public sealed class SamplerReferenceTests(ITestOutputHelper output)
     {
         Assert.Equal([1, 2], Support([0f, 1f, 1f, 1f], new() { TopK = 2 }));
         Assert.Equal([1], Support([0f, 1f, 1f, 1f], new() { TopP = 0.2f }));
+
+        // Weights before the third token are exactly the share asked for: it goes.
+        Assert.Equal([0, 1], Support([1f, 1f, 1f, 1f], new() { TopP = 0.5f }));
+        Assert.Equal([0, 1, 2], Support([1f, 1f, 1f, 1f], new() { TopP = 0.50001f }));
         Assert.Equal([0, 1], Support([0f, -0f, 0f, 0f], new() { TopK = 2 }));
     }
 

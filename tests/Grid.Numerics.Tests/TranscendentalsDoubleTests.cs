@@ -1,11 +1,15 @@
 using System.Numerics;
+using System.Reflection;
 
 namespace Grid.Numerics.Tests;
 
 public sealed class TranscendentalsDoubleTests(ITestOutputHelper output)
 {
+    private const BindingFlags Hidden = BindingFlags.NonPublic | BindingFlags.Static;
     private const int Samples = 20_000;
     private const double UlpOfOne = 2.220446049250313e-16;
+
+    private delegate ReadOnlySpan<double> Table();
 
     [Fact]
     public void The_reference_knows_pi_and_ln2()
@@ -13,6 +17,27 @@ public sealed class TranscendentalsDoubleTests(ITestOutputHelper output)
         Assert.Equal(Math.PI, FixedPoint.ToDouble(FixedPoint.Pi));
         Assert.Equal(0.6931471805599453, FixedPoint.ToDouble(FixedPoint.Ln2));
         Assert.Equal(0.5, FixedPoint.ToDouble(FixedPoint.Sin(Math.PI / 6)), 15);
+    }
+
+    [Fact]
+    public void The_coefficients_are_the_correctly_rounded_ones()
+    {
+        BigInteger power = FixedPoint.One;
+        BigInteger factorial = 1;
+        double[] exp2 = [.. Enumerable.Range(1, 13).Select(k =>
+        {
+            power = FixedPoint.Multiply(power, FixedPoint.Ln2);
+            factorial *= k;
+            return FixedPoint.Round(power / factorial);
+        })];
+        BigInteger twoOverLn2 = ((2 * FixedPoint.One) << FixedPoint.FractionBits) / FixedPoint.Ln2;
+        double[] log2 = [.. Enumerable.Range(1, 11).Select(k => FixedPoint.Round(twoOverLn2 / ((2 * k) + 1)))];
+        Assert.Equal(exp2, Coefficients("Exp2Taylor"));
+        Assert.Equal(log2, Coefficients("Log2Series"));
+        Assert.Equal(Factorials(3, -1), Coefficients("SinTaylor"));
+        Assert.Equal(Factorials(4, 1), Coefficients("CosTaylor"));
+        AssertParts(twoOverLn2, "TwoOverLn2High", "TwoOverLn2Low");
+        AssertParts(FixedPoint.Pi / 2, "HalfPiHigh", "HalfPiMiddle", "HalfPiLow");
     }
 
     [Fact]
@@ -134,6 +159,33 @@ public sealed class TranscendentalsDoubleTests(ITestOutputHelper output)
 
         yield return Transcendentals.LargestAngle;
     }
+
+    // sign / first!, -sign / (first + 2)!, … eight of them.
+    private static double[] Factorials(int first, int sign) =>
+        [.. Enumerable.Range(0, 8).Select(i =>
+        {
+            BigInteger factorial = 1;
+            for (int k = 2; k <= first + (2 * i); k++)
+            {
+                factorial *= k;
+            }
+
+            return (i % 2 == 0 ? sign : -sign) * FixedPoint.Round(FixedPoint.One / factorial);
+        })];
+
+    // Each part is the rounded rest that the parts before it leave.
+    private static void AssertParts(BigInteger value, params string[] names)
+    {
+        foreach (string name in names)
+        {
+            double part = FixedPoint.Round(value);
+            Assert.Equal(part, (double)typeof(Transcendentals).GetField(name, Hidden)!.GetRawConstantValue()!);
+            value -= FixedPoint.FromDouble(part);
+        }
+    }
+
+    private static double[] Coefficients(string name) =>
+        typeof(Transcendentals).GetProperty(name, Hidden)!.GetMethod!.CreateDelegate<Table>()().ToArray();
 
     private static double UlpError(double computed, BigInteger expected)
     {
