@@ -1,0 +1,148 @@
+using Grid.Determinism.Tests.Harness;
+using Grid.Engine;
+
+namespace Grid.Determinism.Tests;
+
+public class RecomputationTests(DemoModelFixture demo)
+{
+    [Fact]
+    public void A_preempted_sequence_keeps_its_bits()
+    {
+        EngineRun engine = demo.NewEngine(pages: 6, chunk: 50);
+        SequenceResult[] results = [.. Enumerable.Range(0, 5).Select(i => engine.Submit(Requests.Make(Requests.Prompt(40 + (i * 5), i), 100, Requests.Sampling(i + 1))))];
+        engine.RunToEnd();
+        Assert.True(engine.Status.Preemptions >= 2, $"{engine.Status.Preemptions} preemptions");
+        Assert.All(results, result => Bits.AssertSame(demo.Alone(result.Request), result));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(63)]
+    [InlineData(64)]
+    [InlineData(65)]
+    [InlineData(127)]
+    [InlineData(128)]
+    [InlineData(129)]
+    [InlineData(192)]
+    [InlineData(193)]
+    public void A_prefix_hit_gives_the_bits_of_a_cold_start(int length)
+    {
+        int[] prompt = Requests.Prompt(200, 3);
+        SequenceRequest request = Requests.Make(prompt[..length], 4, Requests.Sampling(3)) with { PromptLogprobsFrom = null };
+        EngineRun engine = demo.NewEngine();
+        engine.Run(Requests.Make(prompt, 1, Requests.Sampling(0)));
+        SequenceResult warm = engine.Run(request);
+        Assert.Equal((length - 1) / 64 * 64, warm.CachedTokens);
+        Bits.AssertSame(demo.Alone(request), warm);
+    }
+
+    [Theory]
+    [InlineData(63)]
+    [InlineData(64)]
+    [InlineData(65)]
+    [InlineData(128)]
+    [InlineData(129)]
+    public void A_hit_on_part_of_a_prompt_gives_the_bits_of_a_cold_start(int shared)
+    {
+        int[] prompt = Requests.Prompt(200, 3);
+        SequenceRequest request = Requests.Make([.. prompt[..shared], .. Requests.Prompt(70, 4)], 4, Requests.Sampling(2)) with { PromptLogprobsFrom = shared };
+        EngineRun engine = demo.NewEngine();
+        engine.Run(Requests.Make(prompt, 1, Requests.Sampling(0)));
+        SequenceResult warm = engine.Run(request);
+        Assert.Equal((shared - 1) / 64 * 64, warm.CachedTokens);
+        Bits.AssertSame(demo.Alone(request), warm);
+    }
+
+    [Fact]
+    public void A_hit_beyond_an_attention_segment_gives_the_bits_of_a_cold_start()
+    {
+        int[] prompt = Requests.Prompt(1100, 5);
+        SequenceRequest request = Requests.Make(prompt, 4, Requests.Sampling(1)) with { PromptLogprobsFrom = 1090 };
+        EngineRun engine = demo.NewEngine();
+        SequenceResult cold = engine.Run(request);
+        SequenceResult warm = engine.Run(request);
+        Assert.Equal((0, 1088), (cold.CachedTokens, warm.CachedTokens));
+        Bits.AssertSame(cold, warm);
+    }
+
+    [Fact]
+    public void Prefilling_its_own_output_gives_every_logprob_again()
+    {
+        foreach (int parameters in new[] { 0, 1, 2 })
+        {
+            SequenceRequest request = Requests.Make(Requests.Prompt(40, 6), 120, Requests.Sampling(parameters));
+            SequenceResult generated = demo.Alone(request);
+            SequenceRequest again = request with
+            {
+                PromptIds = [.. request.PromptIds, .. generated.OutputIds],
+                PromptLogprobsFrom = 0,
+                MaxNewTokens = 1,
+            };
+            SequenceResult scored = demo.Alone(again);
+            Bits.AssertSame("logprobs", [.. generated.Prompt, .. generated.Output], scored.Prompt);
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(23)]
+    [InlineData(24)]
+    [InlineData(25)]
+    [InlineData(89)]
+    public void A_resumed_sequence_goes_on_as_if_undisturbed(int prior)
+    {
+        foreach (int parameters in new[] { 1, 2, 3, 5 })
+        {
+            SequenceRequest request = Requests.Make(Requests.Prompt(40, 7), 90, Requests.Sampling(parameters)) with { PromptLogprobsFrom = null };
+            SequenceResult undisturbed = demo.Alone(request);
+            SequenceResult resumed = demo.Alone(request with { PriorOutputIds = undisturbed.OutputIds[..prior] });
+            Bits.AssertSame("output", [.. undisturbed.Output.Skip(prior)], resumed.Output);
+        }
+    }
+
+    [Fact]
+    public void Everything_at_once_changes_nothing()
+    {
+        Random random = new(5);
+        EngineRun engine = demo.NewEngine(pages: 9, chunk: 37, batch: 64, running: 8, logitRows: 20);
+        List<SequenceResult> results = [];
+        for (int i = 0; i < 40; i++)
+        {
+            SequenceRequest request = Requests.Varied(i, maxPrompt: 120, maxOutput: 70);
+            if (i > 4 && i % 2 == 0)
+            {
+                SequenceResult before = results[random.Next(results.Count)];
+                request = request with { PromptIds = [.. before.Request.PromptIds, .. before.OutputIds, .. request.PromptIds.Take(20)] };
+                request = request.PromptIds.Length > 400 ? Requests.Varied(i) : request;
+            }
+
+            results.Add(engine.Submit(request));
+            engine.Step(random.Next(12));
+            if (i % 9 == 8)
+            {
+                engine.Cancel(results[^2]);
+            }
+
+            if (i % 13 == 12)
+            {
+                engine.Flush();
+            }
+        }
+
+        engine.RunToEnd();
+        EngineStatus status = engine.Status;
+        Assert.True(status.Preemptions > 0 && status.CachedPromptTokens > 0, status.ToString());
+        foreach (SequenceResult result in results)
+        {
+            SequenceResult alone = demo.Alone(result.Request);
+            if (result.Reason == FinishReason.Cancelled)
+            {
+                Bits.AssertStart(alone, result);
+            }
+            else
+            {
+                Bits.AssertSame(alone, result);
+            }
+        }
+    }
+}
