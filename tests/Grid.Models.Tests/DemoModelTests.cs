@@ -10,7 +10,7 @@ public class DemoModelTests
     {
         var names = Directory.EnumerateFileSystemEntries(DemoModel.Path).Select(Path.GetFileName).ToHashSet();
         Assert.Superset(new HashSet<string?> { "config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json" }, names);
-        Assert.All(names, name => Assert.Contains(Path.GetExtension(name), [".json", ".jinja", ".safetensors"]));
+        Assert.All(names, name => Assert.Contains(Path.GetExtension(name), new[] { ".json", ".jinja", ".safetensors" }));
         Assert.Contains("tokenizer.json", ModelFolder.Open(DemoModel.Path).ReadTextFiles().Keys);
         Assert.InRange(new FileInfo(Path.Combine(DemoModel.Path, "model.safetensors")).Length, 1, 16 << 20);
     }
