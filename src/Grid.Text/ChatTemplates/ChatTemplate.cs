@@ -46,14 +46,7 @@ public sealed class ChatTemplate
         RenderState? state = null;
         try
         {
-            var globals = new Scope(null);
-            Globals.AddTo(globals);
-            foreach ((string name, JsonNode? value) in _defaults.Concat(variables ?? []))
-            {
-                globals.Set(name, TemplateJson.FromNode(value));
-            }
-
-            globals.Set("messages", TemplateJson.FromNode(messages));
+            Scope globals = ReadValues(messages, variables);
             globals.Set("add_generation_prompt", addGenerationPrompt);
             state = new RenderState(new Scope(globals), limits);
             Statement.ExecuteAll(_body, state);
@@ -66,6 +59,27 @@ public sealed class ChatTemplate
         catch (InsufficientExecutionStackException error)
         {
             throw new ChatTemplateException(state?.Line ?? 0, "values or expressions are nested too deeply", error);
+        }
+    }
+
+    private Scope ReadValues(JsonArray messages, JsonObject? variables)
+    {
+        var globals = new Scope(null);
+        Globals.AddTo(globals);
+        try
+        {
+            foreach ((string name, JsonNode? value) in _defaults.Concat(variables ?? []))
+            {
+                globals.Set(name, TemplateJson.FromNode(value));
+            }
+
+            globals.Set("messages", TemplateJson.FromNode(messages));
+            return globals;
+        }
+        catch (Exception error) when (error is InvalidOperationException or ArgumentException)
+        {
+            // JSON nodes read their text late: lone surrogates and doubled names come to light only here.
+            throw new TemplateFault($"a message or variable is not valid JSON text: {error.Message}");
         }
     }
 }

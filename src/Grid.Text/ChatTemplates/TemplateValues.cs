@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 
 namespace Grid.Text.ChatTemplates;
 
@@ -175,6 +176,7 @@ internal static class Python
 
         if (left is TemplateList p && right is TemplateList q && p.IsTuple == q.IsTuple)
         {
+            RuntimeHelpers.EnsureSufficientExecutionStack();
             for (int i = 0; i < Math.Min(p.Items.Count, q.Items.Count); i++)
             {
                 if (!AreEqual(p.Items[i], q.Items[i]))
@@ -248,7 +250,7 @@ internal static class Python
 
     private static bool ListsAreEqual(List<object?> left, List<object?> right)
     {
-        System.Runtime.CompilerServices.RuntimeHelpers.EnsureSufficientExecutionStack();
+        RuntimeHelpers.EnsureSufficientExecutionStack();
         for (int i = 0; i < left.Count; i++)
         {
             if (!AreEqual(left[i], right[i]))
@@ -262,7 +264,7 @@ internal static class Python
 
     private static bool MapsAreEqual(TemplateMap left, TemplateMap right)
     {
-        System.Runtime.CompilerServices.RuntimeHelpers.EnsureSufficientExecutionStack();
+        RuntimeHelpers.EnsureSufficientExecutionStack();
         if (left.Items.Count != right.Items.Count)
         {
             return false;
