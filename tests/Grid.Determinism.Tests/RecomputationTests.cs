@@ -54,6 +54,20 @@ public class RecomputationTests(DemoModelFixture demo)
     }
 
     [Fact]
+    public void Equal_pages_after_different_prefixes_give_the_bits_of_a_cold_start()
+    {
+        int[] tail = Requests.Prompt(140, 8);
+        EngineRun engine = demo.NewEngine();
+        foreach (int prefix in new[] { 0, 64, 64, 128 })
+        {
+            SequenceRequest request = Requests.Make([.. Requests.Prompt(prefix, (int)engine.Status.Steps + 20), .. tail], 3, Requests.Sampling(2)) with { PromptLogprobsFrom = null };
+            SequenceResult result = engine.Run(request);
+            Assert.Equal(0, result.CachedTokens);
+            Bits.AssertSame(demo.Alone(request), result);
+        }
+    }
+
+    [Fact]
     public void A_hit_beyond_an_attention_segment_gives_the_bits_of_a_cold_start()
     {
         int[] prompt = Requests.Prompt(1100, 5);
