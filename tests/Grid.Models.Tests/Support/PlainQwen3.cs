@@ -1,3 +1,6 @@
+using System.Collections.Concurrent;
+using System.Numerics;
+using Grid.Models.Checkpoints;
 using Grid.Numerics;
 
 namespace Grid.Models.Tests.Support;
@@ -9,6 +12,25 @@ namespace Grid.Models.Tests.Support;
 /// </summary>
 public sealed class PlainQwen3(ModelConfig config, Func<string, ushort[]> weights, bool round)
 {
+    private readonly ConcurrentDictionary<string, double[]> _widened = new(StringComparer.Ordinal);
+
+    /// <summary>Takes the weights from a model folder.</summary>
+    public static PlainQwen3 Of(ModelFolder folder, bool round)
+    {
+        var weights = new ConcurrentDictionary<string, ushort[]>(StringComparer.Ordinal);
+        using Checkpoint checkpoint = Checkpoint.Open(folder);
+        foreach ((string name, SafetensorsTensor tensor) in checkpoint.Tensors)
+        {
+            ushort[] values = weights[name] = new ushort[tensor.Rows * tensor.Columns];
+            for (int row = 0; row < tensor.Rows; row++)
+            {
+                tensor.CopyRow(row, values.AsSpan(row * tensor.Columns, tensor.Columns));
+            }
+        }
+
+        return new PlainQwen3(folder.ReadConfig(), name => weights[name], round);
+    }
+
     /// <summary>Hidden states [index][row][hidden]: the embedding, every layer's output, the final norm; then the
     /// logits.</summary>
     public List<double[][]> Run(int[] ids)
@@ -25,7 +47,7 @@ public sealed class PlainQwen3(ModelConfig config, Func<string, ushort[]> weight
         double[][] final = Each(x, row => Norm(row, Weight("model.norm.weight")));
         states.Add(final);
         double[] head = config.TiedEmbeddings ? table : Weight("lm_head.weight");
-        states.Add([.. final.Select(row => Product(row, head))]);
+        states.Add([.. final.AsParallel().AsOrdered().Select(row => Product(row, head))]);
         return states;
     }
 
@@ -35,7 +57,7 @@ public sealed class PlainQwen3(ModelConfig config, Func<string, ushort[]> weight
         double[][] queries = Heads(h, name, "q", config.QueryHeads);
         double[][] keys = Heads(h, name, "k", config.KvHeads);
         double[][] values = Each(h, row => Product(row, Weight(name + "self_attn.v_proj.weight")));
-        double[][] attended = [.. queries.Select((q, position) => Stored(Attend(q, keys[..(position + 1)], values)))];
+        double[][] attended = Each([.. queries.Index()], q => Attend(q.Item, keys[..(q.Index + 1)], values));
         x = Each(x.Zip(attended).ToArray(), r => Sum(r.First, Product(r.Second, Weight(name + "self_attn.o_proj.weight"))));
         h = Each(x, row => Norm(row, Weight(name + "post_attention_layernorm.weight")));
         double[][] gated = Each(h, row => Gate(
@@ -72,21 +94,26 @@ public sealed class PlainQwen3(ModelConfig config, Func<string, ushort[]> weight
     private double[] Attend(double[] query, double[][] keys, double[][] values)
     {
         int group = config.QueryHeads / config.KvHeads;
-        var result = new List<double>();
+        int size = config.HeadDim;
+        var result = new double[config.QueryHeads * size];
         for (int head = 0; head < config.QueryHeads; head++)
         {
+            int shared = head / group * size;
             double[] q = Head(query, head);
-            double[] scores = [.. keys.Select(k => Dot(q, Head(k, head / group)) / Math.Sqrt(config.HeadDim))];
+            double[] scores = Array.ConvertAll(keys, k => Dot(q, k.AsSpan(shared, size)) / Math.Sqrt(size));
             double max = scores.Max();
-            double[] shares = [.. scores.Select(s => Math.Exp(s - max))];
+            double[] shares = Array.ConvertAll(scores, s => Math.Exp(s - max));
             double sum = shares.Sum();
-            for (int i = 0; i < config.HeadDim; i++)
+            for (int t = 0; t < shares.Length; t++)
             {
-                result.Add(shares.Select((p, t) => p * values[t][(head / group) * config.HeadDim + i]).Sum() / sum);
+                for (int i = 0; i < size; i++)
+                {
+                    result[head * size + i] += shares[t] / sum * values[t][shared + i];
+                }
             }
         }
 
-        return [.. result];
+        return result;
     }
 
     private double[] Norm(double[] row, double[] weight)
@@ -104,8 +131,15 @@ public sealed class PlainQwen3(ModelConfig config, Func<string, ushort[]> weight
 
     private static double Dot(ReadOnlySpan<double> a, ReadOnlySpan<double> b)
     {
-        double sum = 0;
-        for (int i = 0; i < a.Length; i++)
+        Vector<double> lanes = default;
+        int i = 0;
+        for (; i <= a.Length - Vector<double>.Count; i += Vector<double>.Count)
+        {
+            lanes += new Vector<double>(a[i..]) * new Vector<double>(b[i..]);
+        }
+
+        double sum = Vector.Sum(lanes);
+        for (; i < a.Length; i++)
         {
             sum += a[i] * b[i];
         }
@@ -113,9 +147,11 @@ public sealed class PlainQwen3(ModelConfig config, Func<string, ushort[]> weight
         return sum;
     }
 
-    private double[][] Each<T>(T[] rows, Func<T, double[]> compute) => [.. rows.Select(row => Stored(compute(row)))];
+    private double[][] Each<T>(T[] rows, Func<T, double[]> compute) =>
+        [.. rows.AsParallel().AsOrdered().Select(row => Stored(compute(row)))];
 
     private double[] Stored(double[] row) => round ? [.. row.Select(v => (double)Bf16.ToSingle(Bf16.FromSingle((float)v)))] : row;
 
-    private double[] Weight(string name) => Array.ConvertAll(weights(name), bits => (double)Bf16.ToSingle(bits));
+    private double[] Weight(string name) =>
+        _widened.GetOrAdd(name, n => Array.ConvertAll(weights(n), bits => (double)Bf16.ToSingle(bits)));
 }
