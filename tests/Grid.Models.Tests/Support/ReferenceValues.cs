@@ -4,12 +4,12 @@ using System.Text.Json.Serialization;
 
 namespace Grid.Models.Tests.Support;
 
-/// <summary>Reference values for one checkpoint in the form of Reference/make_reference.py: computed from the bf16 weights in
-/// fp32 or better.</summary>
-/// <param name="Source">What computed them: versions of torch and transformers, or another source in words.</param>
+/// <summary>Values of the transformers library for one checkpoint, as Reference/make_reference.py writes them: computed in
+/// fp32 from the bf16 weights.</summary>
+/// <param name="Versions">Of torch and transformers.</param>
 /// <param name="Cases">The prompts.</param>
 public sealed record ReferenceValues(
-    [property: JsonPropertyName("versions")] IReadOnlyDictionary<string, string> Source,
+    [property: JsonPropertyName("versions")] IReadOnlyDictionary<string, string> Versions,
     [property: JsonPropertyName("cases")] IReadOnlyList<ReferenceCase> Cases)
 {
     private float[] _values = [];
@@ -36,15 +36,15 @@ public sealed record ReferenceValues(
 /// <param name="Prompt">Its token ids.</param>
 /// <param name="Positions">The positions whose values are recorded.</param>
 /// <param name="Arrays">embedding, layer_0 …, final_norm, logits.</param>
-/// <param name="Noise">For each array, how far the source's own bf16 computation lies from the values; null where it made
-/// none.</param>
+/// <param name="Noise">For each array, how far the library's own bf16 computation lies from its fp32 one, over the whole
+/// prompt.</param>
 /// <param name="Continuation">The greedy continuation.</param>
 /// <param name="Gaps">Per step, the gap between the two highest logits.</param>
 public sealed record ReferenceCase(
     [property: JsonPropertyName("prompt")] int[] Prompt,
     [property: JsonPropertyName("positions")] int[] Positions,
     [property: JsonPropertyName("arrays")] IReadOnlyList<ReferenceArray> Arrays,
-    [property: JsonPropertyName("bfloat16")] IReadOnlyDictionary<string, ReferenceNoise>? Noise,
+    [property: JsonPropertyName("bfloat16")] IReadOnlyDictionary<string, ReferenceNoise> Noise,
     [property: JsonPropertyName("continuation")] int[] Continuation,
     [property: JsonPropertyName("gaps")] double[] Gaps);
 
