@@ -1,12 +1,19 @@
 using Grid.Benchmarks;
 
 // dotnet run --project tests/Grid.Benchmarks [chains] [decode] [engine]; all without arguments.
-var benchmarks = new (string Name, Action Run)[]
+// "digest" prints a digest of results instead of a time.
+if (args is ["digest"])
 {
+    DigestCommand.Run();
+    return 0;
+}
+
+(string Name, Action Run)[] benchmarks =
+[
     ("chains", ChainBenchmark.Run),
     ("decode", DecodeBenchmark.Run),
     ("engine", EngineBenchmark.Run),
-};
+];
 foreach (string arg in args)
 {
     if (!benchmarks.Any(b => b.Name == arg))
