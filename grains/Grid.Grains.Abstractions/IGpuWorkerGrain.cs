@@ -1,0 +1,58 @@
+using Grid.Grains.Messages;
+
+namespace Grid.Grains;
+
+/// <summary>
+/// One device that runs sequences: a facade over the engine which a hosted service of the worker's silo owns. The key is
+/// <see cref="WorkerId.Key"/>.
+/// </summary>
+[Alias("grid.IGpuWorkerGrain")]
+public interface IGpuWorkerGrain : IGrainWithStringKey
+{
+    /// <summary>What the worker serves, its limits and its load.</summary>
+    [Alias("status")]
+    Task<WorkerStatus> GetStatus();
+
+    /// <summary>
+    /// The text files of the model folder (tokenizer.json, tokenizer_config.json and, where present,
+    /// chat_template.jinja) when the worker's <see cref="WorkerStatus.TextDigest"/> is this one; null otherwise.
+    /// </summary>
+    [Alias("text-files")]
+    Task<TextFiles?> GetTextFiles(string digest);
+
+    /// <summary>Asks for a sequence to run. Its events go to the gateway's step stream, which must be open.</summary>
+    [Alias("submit")]
+    Task<SubmitReply> Submit(SubmitRequest request);
+
+    /// <summary>Ends a waiting or running attempt; one that is unknown (it may just have finished) is ignored.</summary>
+    [Alias("cancel")]
+    Task Cancel(AttemptId attempt);
+
+    /// <summary>Drops unleased prefix-cache pages before the next step.</summary>
+    [Alias("flush")]
+    Task FlushCache();
+
+    /// <summary>
+    /// The gateway's step stream: one batch for every engine step that touched a sequence of this gateway, and a batch
+    /// without sequences now and then, which says that the worker is alive and how loaded it is. The first batch comes
+    /// at once. A gateway has one stream per worker: opening another ends the former. When the stream ends, or is not
+    /// read for the grace time, the sequences submitted under it are cancelled.
+    /// </summary>
+    [Alias("steps")]
+    IAsyncEnumerable<StepBatch> Subscribe(GatewayId gateway, CancellationToken cancellationToken);
+}
+
+/// <summary>One per silo with devices: lists its workers. The key is <see cref="Placement.SiloKey"/> with "node".</summary>
+[Alias("grid.IWorkerNodeGrain")]
+public interface IWorkerNodeGrain : IGrainWithStringKey
+{
+    /// <summary>The grain type's name in the cluster's manifest; silos without it have no workers.</summary>
+    const string GrainTypeName = "grid-worker-node";
+
+    /// <summary>The key's part after the silo.</summary>
+    const string KeyName = "node";
+
+    /// <summary>The workers of this silo.</summary>
+    [Alias("workers")]
+    Task<WorkerId[]> GetWorkers();
+}

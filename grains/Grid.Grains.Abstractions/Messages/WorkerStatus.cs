@@ -1,0 +1,122 @@
+namespace Grid.Grains.Messages;
+
+/// <summary>What a worker serves, its limits and its load.</summary>
+[GenerateSerializer, Immutable, Alias("grid.worker-status")]
+public sealed record WorkerStatus
+{
+    [Id(0)]
+    public required WorkerId Worker { get; init; }
+
+    /// <summary>The name clients use.</summary>
+    [Id(1)]
+    public required string ModelId { get; init; }
+
+    /// <summary>Contract version and model digest: equal ids give equal bits.</summary>
+    [Id(2)]
+    public required string NumericsId { get; init; }
+
+    /// <summary>SHA-256 over names and bytes of the text files.</summary>
+    [Id(3)]
+    public required string TextDigest { get; init; }
+
+    /// <summary>The device in words.</summary>
+    [Id(4)]
+    public required string Device { get; init; }
+
+    /// <summary>When the worker began to serve.</summary>
+    [Id(5)]
+    public required DateTimeOffset Started { get; init; }
+
+    [Id(6)]
+    public required WorkerLimits Limits { get; init; }
+
+    [Id(7)]
+    public required WorkerLoad Load { get; init; }
+}
+
+/// <summary>What a worker takes at most.</summary>
+[GenerateSerializer, Immutable, Alias("grid.worker-limits")]
+public sealed record WorkerLimits
+{
+    /// <summary>Prompt and output tokens of one sequence together.</summary>
+    [Id(0)]
+    public required int MaxContextTokens { get; init; }
+
+    [Id(1)]
+    public required int MaxRunningSequences { get; init; }
+
+    [Id(2)]
+    public required int MaxWaitingSequences { get; init; }
+
+    /// <summary>Tokens that the KV cache holds.</summary>
+    [Id(3)]
+    public required long KvCacheTokens { get; init; }
+
+    /// <summary>Valid token ids are below this.</summary>
+    [Id(4)]
+    public required int VocabularySize { get; init; }
+}
+
+/// <summary>A worker's load at one moment; travels with every step batch.</summary>
+[GenerateSerializer, Immutable, Alias("grid.worker-load")]
+public readonly record struct WorkerLoad
+{
+    [Id(0)]
+    public int Running { get; init; }
+
+    [Id(1)]
+    public int Waiting { get; init; }
+
+    /// <summary>KV pages that hold nothing.</summary>
+    [Id(2)]
+    public int FreePages { get; init; }
+
+    /// <summary>KV pages that only the prefix cache holds; they are freed when needed.</summary>
+    [Id(3)]
+    public int CachedPages { get; init; }
+
+    [Id(4)]
+    public int TotalPages { get; init; }
+
+    /// <summary>Steps since the worker came up; with Running above zero it grows, unless the device hangs.</summary>
+    [Id(5)]
+    public long Steps { get; init; }
+
+    [Id(6)]
+    public long GeneratedTokens { get; init; }
+
+    [Id(7)]
+    public long PromptTokens { get; init; }
+
+    [Id(8)]
+    public long CachedPromptTokens { get; init; }
+
+    [Id(9)]
+    public long Preemptions { get; init; }
+
+    /// <summary>The worker ends what runs and takes nothing new.</summary>
+    [Id(10)]
+    public bool Draining { get; init; }
+}
+
+/// <summary>The text files of a model folder.</summary>
+[GenerateSerializer, Immutable, Alias("grid.text-files")]
+public sealed record TextFiles
+{
+    [Id(0)]
+    public required string Digest { get; init; }
+
+    [Id(1)]
+    public required TextFile[] Files { get; init; }
+}
+
+/// <summary>One text file.</summary>
+[GenerateSerializer, Immutable, Alias("grid.text-file")]
+public sealed record TextFile
+{
+    [Id(0)]
+    public required string Name { get; init; }
+
+    [Id(1)]
+    public required byte[] Content { get; init; }
+}

@@ -1,0 +1,189 @@
+using System.Text;
+using Grid.Grains.Messages;
+using Grid.Text;
+
+namespace Grid.Sequences.Decoding;
+
+/// <summary>
+/// Turns one sequence's step entries into updates: ids to text, stop strings, finish reason. What it gives depends on
+/// the tokens alone, never on how they were grouped into batches: after a stop string's token nothing counts any more.
+/// </summary>
+public sealed class SequenceDecoder(Tokenizer tokenizer, IReadOnlyList<string> stopStrings)
+{
+    private readonly IncrementalDetokenizer _detokenizer = new(tokenizer, skipSpecialTokens: true);
+    private readonly StopStringMatcher? _matcher = stopStrings.Count > 0 ? new StopStringMatcher(stopStrings) : null;
+    private readonly List<int> _outputIds = [];
+    private readonly StringBuilder _text = new();
+    private readonly List<ScoredToken> _tokens = [];
+    private readonly List<ScoredToken> _promptTokens = [];
+    private int _promptFirstIndex;
+    private object? _matchedStop;
+    private string? _error;
+    private bool _endTaken;
+
+    /// <summary>All output ids so far.</summary>
+    public IReadOnlyList<int> OutputIds => _outputIds;
+
+    /// <summary>"stop", "length", "abort" or "error"; null while running.</summary>
+    public string? FinishReason { get; private set; }
+
+    /// <summary>The next prompt index whose logprob has not been seen; 0 when none has.</summary>
+    public int NextPromptIndex { get; private set; }
+
+    /// <summary>Takes one entry of a batch. Throws <see cref="InvalidOperationException"/> when output indexes do not
+    /// continue what came before.</summary>
+    public void Apply(StepBatch batch, int index)
+    {
+        if (FinishReason is not null)
+        {
+            return;
+        }
+
+        ref readonly var step = ref batch.Sequences[index];
+        int token = step.FirstToken;
+        int alternative = step.FirstAlternative;
+        if (step.PromptTokenCount > 0)
+        {
+            TakePrompt(batch, step, ref token, ref alternative);
+        }
+
+        if (step.OutputTokenCount > 0 && step.OutputFirstIndex != _outputIds.Count)
+        {
+            throw new InvalidOperationException($"Output token {step.OutputFirstIndex} came where {_outputIds.Count} was due.");
+        }
+
+        for (int i = 0; i < step.OutputTokenCount; i++)
+        {
+            bool isStopToken = step.StopTokenId is not null && i == step.OutputTokenCount - 1;
+            TakeOutput(Scored(batch, token++, ref alternative), isStopToken);
+            if (FinishReason is not null)
+            {
+                return;
+            }
+        }
+
+        if (step.Finish != StepFinish.None)
+        {
+            Finish(ReasonOf(step.Finish), step.StopTokenId, step.Error);
+        }
+    }
+
+    /// <summary>Ends the sequence from this side ("abort", "error"); does nothing once it has ended.</summary>
+    public void Finish(string reason, object? matchedStop = null, string? error = null)
+    {
+        if (FinishReason is not null)
+        {
+            return;
+        }
+
+        string rest = _detokenizer.Flush();
+        if (_matcher is null)
+        {
+            _text.Append(rest);
+        }
+        else
+        {
+            _text.Append(_matcher.Append(rest));
+            if (_matcher.Matched is { } matched)
+            {
+                (FinishReason, _matchedStop) = ("stop", matched);
+                return;
+            }
+
+            _text.Append(_matcher.Flush());
+        }
+
+        (FinishReason, _matchedStop, _error) = (reason, matchedStop, error);
+    }
+
+    /// <summary>What is new since the last call; null when nothing is, and after the update with the finish reason.</summary>
+    public SequenceUpdate? TakeUpdate()
+    {
+        bool nothing = _text.Length == 0 && _tokens.Count == 0 && _promptTokens.Count == 0 && FinishReason is null;
+        if (nothing || _endTaken)
+        {
+            return null;
+        }
+
+        _endTaken = FinishReason is not null;
+        var update = new SequenceUpdate
+        {
+            Text = _text.ToString(),
+            Tokens = _tokens.Count == 0 ? [] : _tokens.ToArray(),
+            PromptTokens = _promptTokens.Count == 0 ? [] : _promptTokens.ToArray(),
+            PromptFirstIndex = _promptFirstIndex,
+            FinishReason = FinishReason,
+            MatchedStop = _matchedStop,
+            Error = _error,
+        };
+        _text.Clear();
+        _tokens.Clear();
+        _promptTokens.Clear();
+        return update;
+    }
+
+    private static string ReasonOf(StepFinish finish) => finish switch
+    {
+        StepFinish.Stop => "stop",
+        StepFinish.Length => "length",
+        StepFinish.Cancelled => "abort",
+        StepFinish.Failed => "error",
+        _ => throw new ArgumentOutOfRangeException(nameof(finish), finish, "Unknown finish."),
+    };
+
+    private void TakePrompt(StepBatch batch, in SequenceStep step, ref int token, ref int alternative)
+    {
+        if (_promptTokens.Count == 0)
+        {
+            _promptFirstIndex = step.PromptFirstIndex;
+        }
+
+        for (int i = 0; i < step.PromptTokenCount; i++)
+        {
+            _promptTokens.Add(Scored(batch, token++, ref alternative));
+        }
+
+        NextPromptIndex = step.PromptFirstIndex + step.PromptTokenCount;
+    }
+
+    private void TakeOutput(ScoredToken token, bool isStopToken)
+    {
+        _outputIds.Add(token.TokenId);
+        _tokens.Add(token);
+        if (isStopToken)
+        {
+            return; // It ends the text and is no part of it.
+        }
+
+        string text = _detokenizer.Append(token.TokenId);
+        if (_matcher is null)
+        {
+            _text.Append(text);
+            return;
+        }
+
+        _text.Append(_matcher.Append(text));
+        if (_matcher.Matched is { } matched)
+        {
+            (FinishReason, _matchedStop) = ("stop", matched);
+        }
+    }
+
+    private static ScoredToken Scored(StepBatch batch, int index, ref int alternative)
+    {
+        var token = batch.Tokens[index];
+        if (token.AlternativeCount == 0)
+        {
+            return new ScoredToken(token.TokenId, token.Logprob, []);
+        }
+
+        var top = new KeyValuePair<int, float>[token.AlternativeCount];
+        for (int i = 0; i < top.Length; i++)
+        {
+            var candidate = batch.Alternatives[alternative++];
+            top[i] = new(candidate.TokenId, candidate.Logprob);
+        }
+
+        return new ScoredToken(token.TokenId, token.Logprob, top);
+    }
+}

@@ -1,0 +1,183 @@
+using System.Collections.Concurrent;
+using Grid.Grains;
+using Grid.Grains.Placement;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Orleans.Metadata;
+
+namespace Grid.Sequences.Routing;
+
+/// <summary>
+/// The workers this gateway knows: a hosted service that follows the cluster's manifest. Silos that do not host the
+/// worker node's grain type (gateways) are never asked.
+/// </summary>
+public sealed partial class WorkerDirectory : BackgroundService
+{
+    private static readonly GrainType NodeType = GrainType.Create(IWorkerNodeGrain.GrainTypeName);
+
+    private readonly IClusterManifestProvider _manifest;
+    private readonly IGrainFactory _grains;
+    private readonly SequencesOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger<WorkerDirectory> _logger;
+    private readonly TextModelCache _texts = new();
+    private readonly GatewayId _gateway;
+    private readonly ConcurrentDictionary<WorkerId, WorkerLink> _links = new();
+    private readonly Dictionary<SiloAddress, (CancellationTokenSource Stop, Task Run)> _nodes = [];
+    private volatile TaskCompletionSource _changed = NewSignal();
+    private LiveWorker[] _live = [];
+
+    /// <summary>Made by the container.</summary>
+    public WorkerDirectory(
+        IClusterManifestProvider manifest, IGrainFactory grains, ILocalSiloDetails silo,
+        IOptions<SequencesOptions> options, TimeProvider time, ILogger<WorkerDirectory> logger)
+    {
+        _manifest = manifest;
+        _grains = grains;
+        _options = options.Value;
+        _time = time;
+        _logger = logger;
+        _gateway = GatewayId.Of(silo.SiloAddress);
+    }
+
+    /// <summary>This gateway.</summary>
+    public GatewayId Gateway => _gateway;
+
+    /// <summary>Workers whose step stream is up, ordered by key.</summary>
+    public IReadOnlyList<LiveWorker> Live => Volatile.Read(ref _live);
+
+    /// <summary>Raised after <see cref="Live"/> changed.</summary>
+    public event Action? Changed;
+
+    /// <summary>Live workers that fit, least loaded first; ties by key.</summary>
+    public LiveWorker[] Find(Func<LiveWorker, bool> fits) =>
+        [.. Live.Where(worker => worker.IsOpen && !worker.Load.Draining && fits(worker)).OrderBy(worker => worker.Queue)];
+
+    /// <summary>Waits until a live worker fits; false when none did in time.</summary>
+    public async Task<bool> WaitForAsync(Func<LiveWorker, bool> fits, TimeSpan timeout, CancellationToken cancellationToken)
+    {
+        long start = _time.GetTimestamp();
+        while (true)
+        {
+            var changed = _changed.Task;
+            if (Find(fits).Length > 0)
+            {
+                return true;
+            }
+
+            var left = timeout - _time.GetElapsedTime(start);
+            if (left <= TimeSpan.Zero)
+            {
+                return false;
+            }
+
+            await changed.WaitAsync(left, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var watch = _time.CreateTimer(_ => CheckSilence(), null, TimeSpan.FromMilliseconds(500), TimeSpan.FromMilliseconds(500));
+        try
+        {
+            Follow(_manifest.Current, stoppingToken);
+            await foreach (var manifest in _manifest.Updates.WithCancellation(stoppingToken))
+            {
+                Follow(manifest, stoppingToken);
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+        }
+
+        foreach (var (stop, _) in _nodes.Values)
+        {
+            await stop.CancelAsync();
+        }
+
+        await Task.WhenAll(_nodes.Values.Select(node => node.Run));
+    }
+
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private void Follow(ClusterManifest manifest, CancellationToken stoppingToken)
+    {
+        foreach (var (silo, grains) in manifest.Silos)
+        {
+            if (grains.Grains.ContainsKey(NodeType) && !_nodes.ContainsKey(silo))
+            {
+                var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
+                _nodes.Add(silo, (stop, RunNodeAsync(silo, stop.Token)));
+            }
+        }
+
+        foreach (var (silo, node) in _nodes.Where(node => !manifest.Silos.ContainsKey(node.Key)).ToArray())
+        {
+            LogNodeGone(silo);
+            node.Stop.Cancel();
+            _nodes.Remove(silo);
+        }
+    }
+
+    private async Task RunNodeAsync(SiloAddress silo, CancellationToken cancellationToken)
+    {
+        await Task.Yield();
+        var node = _grains.GetGrain<IWorkerNodeGrain>(new SiloKey(silo, IWorkerNodeGrain.KeyName).ToString());
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            try
+            {
+                var workers = await node.GetWorkers().WaitAsync(cancellationToken);
+                await Task.WhenAll(workers.Select(worker => RunLinkAsync(worker, cancellationToken)));
+                return;
+            }
+            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception exception)
+            {
+                LogNodeSilent(exception, silo);
+                await Task.Delay(_options.ReconnectDelay, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+    }
+
+    private async Task RunLinkAsync(WorkerId worker, CancellationToken cancellationToken)
+    {
+        var grain = _grains.GetGrain<IGpuWorkerGrain>(worker.Key);
+        var link = new WorkerLink(worker, grain, _gateway, _texts, _options, _time, Refresh, _logger);
+        _links[worker] = link;
+        await link.RunAsync(cancellationToken);
+        _links.TryRemove(new(worker, link));
+    }
+
+    private void Refresh()
+    {
+        lock (_links)
+        {
+            Volatile.Write(ref _live, [.. _links.Values.Select(link => link.Live).OfType<LiveWorker>()
+                .OrderBy(live => live.Status.Worker.Key, StringComparer.Ordinal)]);
+        }
+
+        Changed?.Invoke();
+        Interlocked.Exchange(ref _changed, NewSignal()).TrySetResult();
+    }
+
+    private void CheckSilence()
+    {
+        foreach (var link in _links.Values)
+        {
+            link.CheckSilence();
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Silo {Silo} left; its workers are gone")]
+    private partial void LogNodeGone(SiloAddress silo);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Silo {Silo} did not say which workers it has")]
+    private partial void LogNodeSilent(Exception exception, SiloAddress silo);
+}

@@ -1,0 +1,112 @@
+using Grid.Grains;
+using Grid.Grains.Messages;
+using Grid.Grains.Placement;
+using Grid.Sequences.Routing;
+
+namespace Grid.Sequences;
+
+/// <summary>Starts sequences as grains on this silo and hands their readers out.</summary>
+internal sealed class SequenceService : ISequenceService
+{
+    private readonly WorkerDirectory _workers;
+    private readonly SequenceTable _table;
+    private readonly IGrainFactory _grains;
+    private readonly SiloAddress _silo;
+    private ServedModel[] _models = [];
+
+    public SequenceService(WorkerDirectory workers, SequenceTable table, IGrainFactory grains, ILocalSiloDetails silo)
+    {
+        _workers = workers;
+        _table = table;
+        _grains = grains;
+        _silo = silo.SiloAddress;
+        workers.Changed += Refresh;
+        Refresh();
+    }
+
+    public IReadOnlyList<ServedModel> Models => Volatile.Read(ref _models);
+
+    public async Task<IRunningSequence> StartAsync(SequenceSpec spec, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(spec);
+        cancellationToken.ThrowIfCancellationRequested();
+        if (spec.PromptText is null == spec.PromptIds is null)
+        {
+            throw new ArgumentException("Exactly one of PromptText and PromptIds must be given.", nameof(spec));
+        }
+
+        var sequence = _table.Create();
+        try
+        {
+            var grain = _grains.GetGrain<ISequenceGrain>(new SiloKey(_silo, sequence.Id.ToString("N")).ToString());
+            sequence.Grain = grain;
+            var reply = await grain.Start(ToMessage(spec));
+            if (reply.Refusal != RefusalKind.None)
+            {
+                sequence.Grain = null; // Nothing runs that would have to be cancelled.
+                throw new GridRequestException(ToRefusal(reply.Refusal), reply.Field, reply.Message);
+            }
+
+            cancellationToken.ThrowIfCancellationRequested();
+            return sequence;
+        }
+        catch
+        {
+            await sequence.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async Task<int> FlushCacheAsync(CancellationToken cancellationToken)
+    {
+        var flushes = _workers.Live.Select(worker => worker.Grain.FlushCache().WaitAsync(cancellationToken)).ToArray();
+        await Task.WhenAll(flushes).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        cancellationToken.ThrowIfCancellationRequested();
+        return flushes.Count(flush => flush.IsCompletedSuccessfully);
+    }
+
+    private static GridRefusal ToRefusal(RefusalKind kind) => kind switch
+    {
+        RefusalKind.Invalid => GridRefusal.InvalidRequest,
+        RefusalKind.ModelNotFound => GridRefusal.ModelNotFound,
+        RefusalKind.Overloaded => GridRefusal.Overloaded,
+        RefusalKind.Unavailable => GridRefusal.Unavailable,
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "Unknown refusal."),
+    };
+
+    private static SequenceStart ToMessage(SequenceSpec spec) => new()
+    {
+        Model = spec.Model,
+        PromptText = spec.PromptText,
+        ParseSpecialTokens = spec.ParseSpecialTokens,
+        PromptIds = spec.PromptIds,
+        StopStrings = [.. spec.StopStrings],
+        Generation = new GenerationParameters
+        {
+            Temperature = spec.Temperature,
+            TopP = spec.TopP,
+            TopK = spec.TopK,
+            MinP = spec.MinP,
+            PresencePenalty = spec.PresencePenalty,
+            FrequencyPenalty = spec.FrequencyPenalty,
+            RepetitionPenalty = spec.RepetitionPenalty,
+            LogitBias = [.. spec.LogitBias.Select(bias => new TokenBias(bias.Key, bias.Value))],
+            Seed = spec.Seed,
+            MaxNewTokens = spec.MaxNewTokens,
+            MinNewTokens = spec.MinNewTokens,
+            StopTokenIds = [.. spec.StopTokenIds.Order().Distinct()],
+            IgnoreEndTokens = spec.IgnoreEndTokens,
+            Logprobs = spec.Logprobs,
+            TopLogprobs = spec.TopLogprobs,
+            PromptLogprobsFrom = spec.PromptLogprobsFrom,
+        },
+    };
+
+    private void Refresh() => Volatile.Write(ref _models, [.. _workers.Live
+        .GroupBy(worker => worker.Status.ModelId, StringComparer.Ordinal)
+        .OrderBy(group => group.Key, StringComparer.Ordinal)
+        .Select(group => group.MinBy(worker => worker.Status.Started)!)
+        .Select(worker => new ServedModel(
+            worker.Status.ModelId, worker.Status.NumericsId, worker.Status.Limits.MaxContextTokens, worker.Text,
+            worker.Status.Started))]);
+}

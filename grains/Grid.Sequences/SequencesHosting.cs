@@ -1,0 +1,24 @@
+using Grid.Grains.Placement;
+using Grid.Sequences.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace Grid.Sequences;
+
+/// <summary>Adds to a silo what a gateway needs.</summary>
+public static class SequencesHosting
+{
+    /// <summary>Adds <see cref="ISequenceService"/> and what stands behind it.</summary>
+    public static ISiloBuilder AddGridSequences(this ISiloBuilder silo)
+    {
+        var services = silo.Services;
+        services.AddOptions<SequencesOptions>();
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton<SequenceTable>();
+        services.AddSingleton<WorkerDirectory>();
+        services.AddHostedService(provider => provider.GetRequiredService<WorkerDirectory>());
+        services.AddSingleton<ISequenceService, SequenceService>();
+        silo.AddPlacementDirector<NamedSiloPlacement, NamedSiloPlacementDirector>();
+        return silo;
+    }
+}

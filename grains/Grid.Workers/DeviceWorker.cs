@@ -1,0 +1,354 @@
+using System.Collections.Concurrent;
+using Grid.Engine;
+using Grid.Grains;
+using Grid.Grains.Messages;
+using Microsoft.Extensions.Logging;
+
+namespace Grid.Workers;
+
+/// <summary>
+/// Owns one device: a thread of its own that loops the engine's steps (never a pool thread or an Orleans scheduler,
+/// which it would block), the step streams of the gateways, and which attempt belongs to which stream.
+/// </summary>
+public sealed partial class DeviceWorker : IDisposable
+{
+    private readonly IWorkerEngine _engine;
+    private readonly WorkerOptions _options;
+    private readonly TimeProvider _time;
+    private readonly ILogger<DeviceWorker> _logger;
+    private readonly ConcurrentDictionary<GatewayId, StepSubscription> _subscriptions = new();
+    private readonly ConcurrentDictionary<AttemptId, Attempt> _attempts = new();
+    private readonly List<Attempt> _touched = [];
+    private readonly List<StepSubscription> _written = [];
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Thread _thread;
+    private ITimer? _heartbeat;
+    private volatile bool _draining;
+    private volatile Exception? _failure;
+
+    /// <summary>Takes the device; <see cref="Start"/> begins to run it.</summary>
+    public DeviceWorker(
+        WorkerModel model, IWorkerEngine engine, WorkerOptions options, TimeProvider time, ILogger<DeviceWorker> logger)
+    {
+        Model = model;
+        _engine = engine;
+        _options = options;
+        _time = time;
+        _logger = logger;
+        Started = time.GetUtcNow();
+        _thread = new Thread(Loop) { Name = $"device {model.Device}", IsBackground = true };
+    }
+
+    /// <summary>What the device serves.</summary>
+    public WorkerModel Model { get; }
+
+    /// <summary>When the worker came up.</summary>
+    public DateTimeOffset Started { get; }
+
+    /// <summary>The load now.</summary>
+    public WorkerLoad Load => _engine.Status.ToMessage(_draining);
+
+    /// <summary>Attempts accepted and not yet ended.</summary>
+    public int OpenAttempts => _attempts.Count;
+
+    /// <summary>What ended the device's thread; null while all is well.</summary>
+    public Exception? Failure => _failure;
+
+    /// <summary>Called once, on the device's thread, when the engine failed as a whole.</summary>
+    public event Action<Exception>? Failed;
+
+    /// <summary>Starts the device's thread and the heartbeats.</summary>
+    public void Start()
+    {
+        _thread.Start();
+        _heartbeat = _time.CreateTimer(_ => Beat(), null, _options.HeartbeatInterval, _options.HeartbeatInterval);
+    }
+
+    /// <summary>Opens a gateway's step stream; one it had before ends. The first batch is there at once.</summary>
+    public StepSubscription Subscribe(GatewayId gateway)
+    {
+        var subscription = new StepSubscription(gateway, _time, ended => End(ended, null));
+        StepSubscription? former = null;
+        _subscriptions.AddOrUpdate(gateway, subscription, (_, existing) =>
+        {
+            former = existing;
+            return subscription;
+        });
+        if (former is not null)
+        {
+            End(former, null);
+        }
+
+        if (_failure is { } failure)
+        {
+            End(subscription, failure);
+        }
+
+        subscription.Heartbeat(Load);
+        LogSubscribed(gateway);
+        return subscription;
+    }
+
+    /// <summary>Hands a sequence to the engine.</summary>
+    public SubmitReply Submit(SubmitRequest request)
+    {
+        if (_failure is { } failure)
+        {
+            return SubmitReply.Refused(RefusalKind.Unavailable, $"The device has failed: {failure.Message}");
+        }
+
+        if (_draining)
+        {
+            return SubmitReply.Refused(RefusalKind.Unavailable, "The worker is shutting down.");
+        }
+
+        if (request.NumericsId != Model.NumericsId)
+        {
+            return SubmitReply.Refused(RefusalKind.Unavailable, $"The worker serves {Model.NumericsId}, not {request.NumericsId}.");
+        }
+
+        if (!_subscriptions.TryGetValue(request.Gateway, out var subscription))
+        {
+            return SubmitReply.Refused(RefusalKind.Unavailable, $"Gateway {request.Gateway} has no step stream here.");
+        }
+
+        if (!_attempts.TryAdd(request.Attempt, new Attempt(request.Attempt, subscription)))
+        {
+            return SubmitReply.Refused(RefusalKind.Invalid, $"Attempt {request.Attempt} runs already.", "attempt");
+        }
+
+        return Enqueue(request, subscription);
+    }
+
+    /// <summary>Ends an attempt; unknown ones are ignored.</summary>
+    public void Cancel(AttemptId attempt) => _engine.Cancel(attempt.ToEngine());
+
+    /// <summary>Drops unleased prefix-cache pages before the next step.</summary>
+    public void FlushCache() => _engine.RequestFlush();
+
+    /// <summary>Takes nothing new and waits until what runs has ended; cancels the rest after the grace time.</summary>
+    public async Task DrainAsync(CancellationToken cancellationToken)
+    {
+        _draining = true;
+        using var grace = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        grace.CancelAfter(_options.DrainGrace);
+        if (!await EmptyAsync(grace.Token))
+        {
+            LogDrainExpired(_attempts.Count);
+            foreach (var attempt in _attempts.Keys)
+            {
+                Cancel(attempt);
+            }
+
+            using var last = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            last.CancelAfter(TimeSpan.FromSeconds(2));
+            await EmptyAsync(last.Token);
+        }
+    }
+
+    /// <summary>Stops the device's thread and ends the streams.</summary>
+    public void Stop()
+    {
+        _draining = true;
+        _heartbeat?.Dispose();
+        _stopping.Cancel();
+        if (_thread.IsAlive)
+        {
+            _thread.Join();
+        }
+
+        foreach (var subscription in _subscriptions.Values)
+        {
+            End(subscription, null);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Stop();
+        _stopping.Dispose();
+    }
+
+    private SubmitReply Enqueue(SubmitRequest request, StepSubscription subscription)
+    {
+        bool queued = false;
+        try
+        {
+            queued = _engine.TrySubmit(request.ToEngine(Model.Limits));
+        }
+        catch (ArgumentException exception)
+        {
+            return SubmitReply.Refused(RefusalKind.Invalid, PlainMessage(exception), exception.ParamName);
+        }
+        finally
+        {
+            if (!queued)
+            {
+                _attempts.TryRemove(request.Attempt, out _);
+            }
+        }
+
+        if (!queued)
+        {
+            return SubmitReply.Refused(RefusalKind.Overloaded, $"{Model.Limits.MaxWaitingSequences} sequences are waiting already.");
+        }
+
+        if (subscription.Ended)
+        {
+            // It ended between look-up and submission: nobody would read the events.
+            Cancel(request.Attempt);
+        }
+
+        return SubmitReply.Accepted;
+    }
+
+    private static string PlainMessage(ArgumentException exception)
+    {
+        int suffix = exception.Message.LastIndexOf(" (Parameter '", StringComparison.Ordinal);
+        return suffix < 0 ? exception.Message : exception.Message[..suffix];
+    }
+
+    private async Task<bool> EmptyAsync(CancellationToken cancellationToken)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        try
+        {
+            while (!_attempts.IsEmpty && _failure is null)
+            {
+                await timer.WaitForNextTickAsync(cancellationToken);
+            }
+
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    private void Loop()
+    {
+        try
+        {
+            while (!_stopping.IsCancellationRequested)
+            {
+                _engine.WaitForWork(_stopping.Token);
+                Publish(_engine.Step());
+            }
+        }
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        {
+        }
+        catch (Exception exception)
+        {
+            // Whatever it is, the device's state is unknown now: the worker ends as a whole and its gateways move on.
+            _failure = exception;
+            LogFailed(exception, Model.Device);
+            foreach (var subscription in _subscriptions.Values)
+            {
+                End(subscription, exception);
+            }
+
+            Failed?.Invoke(exception);
+        }
+    }
+
+    private void Publish(IReadOnlyList<EngineEvent> events)
+    {
+        // An engine reports in its own order; a batch wants each sequence's events together.
+        for (int i = 0; i < events.Count; i++)
+        {
+            if (_attempts.TryGetValue(events[i].Id.ToMessage(), out var attempt))
+            {
+                if (attempt.Events.Count == 0)
+                {
+                    _touched.Add(attempt);
+                }
+
+                attempt.Events.Add(events[i]);
+            }
+        }
+
+        foreach (var attempt in _touched)
+        {
+            Add(attempt);
+        }
+
+        var load = _touched.Count > 0 ? Load : default;
+        foreach (var subscription in _written)
+        {
+            subscription.Publish(load);
+        }
+
+        _touched.Clear();
+        _written.Clear();
+    }
+
+    private void Add(Attempt attempt)
+    {
+        if (!attempt.Subscription.Ended)
+        {
+            if (!_written.Contains(attempt.Subscription))
+            {
+                _written.Add(attempt.Subscription);
+            }
+
+            attempt.Subscription.Add(attempt.Id, attempt.Events);
+        }
+
+        if (attempt.Events[^1] is SequenceFinished)
+        {
+            _attempts.TryRemove(attempt.Id, out _);
+        }
+
+        attempt.Events.Clear();
+    }
+
+    private void Beat()
+    {
+        foreach (var subscription in _subscriptions.Values)
+        {
+            if (subscription.SinceLastRead > _options.SubscriberGrace)
+            {
+                LogSubscriberGone(subscription.Gateway, subscription.SinceLastRead.TotalSeconds);
+                End(subscription, null);
+            }
+            else if (subscription.SinceLastWrite >= _options.HeartbeatInterval)
+            {
+                subscription.Heartbeat(Load);
+            }
+        }
+    }
+
+    private void End(StepSubscription subscription, Exception? error)
+    {
+        _subscriptions.TryRemove(new(subscription.Gateway, subscription));
+        subscription.End(error);
+        foreach (var attempt in _attempts.Values)
+        {
+            if (attempt.Subscription == subscription)
+            {
+                Cancel(attempt.Id);
+            }
+        }
+    }
+
+    /// <summary>An accepted attempt, and the events of the step being published (device thread only).</summary>
+    private sealed record Attempt(AttemptId Id, StepSubscription Subscription)
+    {
+        public List<EngineEvent> Events { get; } = [];
+    }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Gateway {Gateway} reads this worker's steps")]
+    private partial void LogSubscribed(GatewayId gateway);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Gateway {Gateway} has not read its step stream for {Seconds:F1} s; its sequences are cancelled")]
+    private partial void LogSubscriberGone(GatewayId gateway, double seconds);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} sequences had not ended within the grace time and are cancelled")]
+    private partial void LogDrainExpired(int count);
+
+    [LoggerMessage(Level = LogLevel.Critical, Message = "Device {Device} failed")]
+    private partial void LogFailed(Exception exception, string device);
+}

@@ -1,0 +1,50 @@
+using Grid.Engine;
+
+namespace Grid.Workers;
+
+/// <summary>
+/// What a worker asks of its engine: <see cref="InferenceEngine"/>, or a scripted one in tests. Threading is the
+/// engine's: <see cref="Step"/> and <see cref="WaitForWork"/> from the device's thread, the rest from any.
+/// </summary>
+public interface IWorkerEngine
+{
+    /// <inheritdoc cref="InferenceEngine.Status"/>
+    EngineStatus Status { get; }
+
+    /// <inheritdoc cref="InferenceEngine.TrySubmit"/>
+    bool TrySubmit(SequenceRequest request);
+
+    /// <inheritdoc cref="InferenceEngine.Cancel"/>
+    void Cancel(SequenceId id);
+
+    /// <inheritdoc cref="InferenceEngine.RequestFlush"/>
+    void RequestFlush();
+
+    /// <inheritdoc cref="InferenceEngine.WaitForWork"/>
+    void WaitForWork(CancellationToken cancellationToken);
+
+    /// <inheritdoc cref="InferenceEngine.Step"/>
+    IReadOnlyList<EngineEvent> Step();
+}
+
+/// <summary>The real engine as a worker's engine.</summary>
+public sealed class InferenceEngineAdapter(InferenceEngine engine) : IWorkerEngine
+{
+    /// <inheritdoc/>
+    public EngineStatus Status => engine.Status;
+
+    /// <inheritdoc/>
+    public bool TrySubmit(SequenceRequest request) => engine.TrySubmit(request);
+
+    /// <inheritdoc/>
+    public void Cancel(SequenceId id) => engine.Cancel(id);
+
+    /// <inheritdoc/>
+    public void RequestFlush() => engine.RequestFlush();
+
+    /// <inheritdoc/>
+    public void WaitForWork(CancellationToken cancellationToken) => engine.WaitForWork(cancellationToken);
+
+    /// <inheritdoc/>
+    public IReadOnlyList<EngineEvent> Step() => engine.Step();
+}

@@ -1,0 +1,14 @@
+namespace Grid.Workers;
+
+/// <summary>Timing of workers. None of it changes a token's bits.</summary>
+public sealed record WorkerOptions
+{
+    /// <summary>A stream that had no step for this long carries a heartbeat.</summary>
+    public TimeSpan HeartbeatInterval { get; set; } = TimeSpan.FromMilliseconds(250);
+
+    /// <summary>A step stream that its gateway has not read for this long is ended and its sequences are cancelled.</summary>
+    public TimeSpan SubscriberGrace { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How long running sequences may go on when the silo is asked to stop; then they are cancelled.</summary>
+    public TimeSpan DrainGrace { get; set; } = TimeSpan.FromSeconds(20);
+}
