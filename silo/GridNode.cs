@@ -1,0 +1,175 @@
+using System.Net;
+using Grid.Gateway;
+using Grid.Sequences;
+using Grid.Silo.Options;
+using Grid.Silo.Startup;
+using Grid.Workers;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.Logging.Console;
+using Microsoft.Extensions.Options;
+using Orleans.Configuration;
+using Orleans.Hosting;
+
+namespace Grid.Silo;
+
+/// <summary>
+/// A node that is a whole grid: device and engine, silo, gateway and HTTP in one process, with localhost clustering and
+/// memory storage.
+/// </summary>
+public sealed class GridNode : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+    private readonly IDisposable _model;
+
+    private GridNode(WebApplication app, DeviceWorker worker, IDisposable model)
+    {
+        _app = app;
+        _model = model;
+        Worker = worker;
+        Address = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+    }
+
+    /// <summary>Where HTTP listens.</summary>
+    public Uri Address { get; }
+
+    /// <summary>The node's services.</summary>
+    public IServiceProvider Services => _app.Services;
+
+    /// <summary>The device.</summary>
+    public DeviceWorker Worker { get; }
+
+    /// <summary>
+    /// Loads the model, starts everything and returns once requests are served. Throws <see cref="StartException"/>
+    /// with a sentence for the operator.
+    /// </summary>
+    /// <param name="options">What to serve, and how.</param>
+    /// <param name="settings">Other sections of the configuration, by key; they override files and environment.</param>
+    /// <param name="output">Gets a line for each step of the start.</param>
+    /// <param name="cancellationToken">Gives the start up.</param>
+    public static async Task<GridNode> StartAsync(
+        NodeOptions options, IReadOnlyDictionary<string, string?> settings, TextWriter output, CancellationToken cancellationToken)
+    {
+        Ports.CheckHttp(options.Host, options.Port);
+        var served = ServedModelLoader.Load(options, output);
+        WebApplication? app = null;
+        try
+        {
+            app = Build(options, settings, served);
+            await app.StartAsync(cancellationToken);
+            await WaitUntilServingAsync(app.Services, cancellationToken);
+            return new GridNode(app, app.Services.GetRequiredService<DeviceWorker>(), served.Owner);
+        }
+        catch (Exception exception)
+        {
+            if (app is not null)
+            {
+                await app.DisposeAsync();
+            }
+
+            served.Owner.Dispose();
+            throw Explain(exception);
+        }
+    }
+
+    /// <summary>Runs until SIGTERM or Ctrl+C, lets running sequences end within the grace time, and returns the exit
+    /// code: 0, or 1 when the device failed.</summary>
+    public async Task<int> RunAsync()
+    {
+        await _app.WaitForShutdownAsync();
+        return Worker.Failure is null ? 0 : StartException.Failed;
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await _app.StopAsync();
+        await _app.DisposeAsync();
+        _model.Dispose();
+    }
+
+    private static WebApplication Build(
+        NodeOptions options, IReadOnlyDictionary<string, string?> settings, ServedModelOnDevice served)
+    {
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        builder.Configuration.AddInMemoryCollection(settings);
+        ConfigureLogging(builder.Logging, options);
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Parse(options.Host), options.Port));
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainGrace + TimeSpan.FromSeconds(15));
+        builder.Services.AddSingleton(provider => CreateWorker(provider, options, served));
+        builder.UseOrleans(silo => ConfigureSilo(silo, options));
+        builder.Services.AddGridGateway(builder.Configuration);
+        var app = builder.Build();
+        app.MapGridGateway();
+        return app;
+    }
+
+    private static void ConfigureSilo(ISiloBuilder silo, NodeOptions options)
+    {
+        silo.UseLocalhostClustering(
+            Ports.Choose("--silo-port", options.SiloPort), Ports.Choose("--gateway-port", options.GatewayPort),
+            serviceId: "grid", clusterId: "grid");
+        silo.AddMemoryGrainStorageAsDefault();
+
+        // Moderate on purpose: a dead worker is noticed by its silent step stream, long before membership agrees.
+        silo.Configure<ClusterMembershipOptions>(membership =>
+        {
+            membership.ProbeTimeout = TimeSpan.FromSeconds(2);
+            membership.MinProbeTimeout = TimeSpan.FromSeconds(1);
+            membership.MaxProbeTimeout = TimeSpan.FromSeconds(4);
+            membership.NumMissedProbesLimit = 3;
+        });
+        silo.AddGridWorkers();
+        silo.AddGridSequences();
+    }
+
+    private static DeviceWorker CreateWorker(IServiceProvider provider, NodeOptions options, ServedModelOnDevice served)
+    {
+        var worker = new DeviceWorker(
+            served.Description, served.Engine, new WorkerOptions { DrainGrace = options.DrainGrace }, TimeProvider.System,
+            provider.GetRequiredService<ILogger<DeviceWorker>>());
+
+        // A node without its device is of no use: end, and let whoever runs it start it anew.
+        worker.Failed += _ => provider.GetRequiredService<IHostApplicationLifetime>().StopApplication();
+        return worker;
+    }
+
+    private static void ConfigureLogging(ILoggingBuilder logging, NodeOptions options)
+    {
+        logging.ClearProviders();
+        logging.SetMinimumLevel(LogLevel.Warning);
+        logging.AddFilter("Grid", options.LogLevel);
+        logging.AddFilter("Orleans", options.LogLevel > LogLevel.Warning ? options.LogLevel : LogLevel.Warning);
+        logging.AddFilter("Microsoft", options.LogLevel > LogLevel.Warning ? options.LogLevel : LogLevel.Warning);
+        if (options.JsonLogs)
+        {
+            logging.AddJsonConsole(console => console.UseUtcTimestamp = true);
+        }
+        else
+        {
+            logging.AddSimpleConsole(console =>
+            {
+                console.SingleLine = true;
+                console.TimestampFormat = "HH:mm:ss ";
+                console.ColorBehavior = LoggerColorBehavior.Disabled;
+            });
+        }
+    }
+
+    private static async Task WaitUntilServingAsync(IServiceProvider services, CancellationToken cancellationToken)
+    {
+        var workers = services.GetRequiredService<Sequences.Routing.WorkerDirectory>();
+        if (!await workers.WaitForAsync(_ => true, TimeSpan.FromSeconds(30), cancellationToken))
+        {
+            throw new StartException("The worker did not answer its gateway within 30 s; --log-level info says more.");
+        }
+    }
+
+    private static Exception Explain(Exception exception) => exception switch
+    {
+        StartException or OperationCanceledException => exception,
+        OptionsValidationException validation => new StartException(string.Join(' ', validation.Failures), StartException.Usage),
+        IOException or Microsoft.AspNetCore.Connections.ConnectionAbortedException => new StartException($"HTTP cannot be served: {exception.Message}"),
+        _ => exception,
+    };
+}

@@ -1,0 +1,52 @@
+using Microsoft.Extensions.Logging;
+
+namespace Grid.Silo.Options;
+
+/// <summary>What a node serves and how (configuration section "Grid"; <see cref="OptionTable"/> has the spellings).</summary>
+public sealed class NodeOptions
+{
+    /// <summary>A model folder in Hugging Face form; null serves the demo model.</summary>
+    public string? ModelPath { get; set; }
+
+    /// <summary>The name clients use; null takes the folder's.</summary>
+    public string? ServedModelName { get; set; }
+
+    /// <summary>Address that HTTP listens on.</summary>
+    public string Host { get; set; } = "127.0.0.1";
+
+    /// <summary>Port that HTTP listens on; 0 takes a free one.</summary>
+    public int Port { get; set; } = 8000;
+
+    /// <summary>Rows (tokens) in one forward pass at most.</summary>
+    public int MaxBatchTokens { get; set; } = 512;
+
+    /// <summary>Prompt rows of one sequence in one step at most.</summary>
+    public int ChunkedPrefillSize { get; set; } = 256;
+
+    /// <summary>Sequences running at once at most.</summary>
+    public int MaxRunningRequests { get; set; } = 128;
+
+    /// <summary>Sequences waiting for admission at most.</summary>
+    public int MaxQueuedRequests { get; set; } = 1024;
+
+    /// <summary>Bytes for KV pages; null takes a quarter of the memory there is, at most 1 GiB.</summary>
+    public long? KvCacheMemory { get; set; }
+
+    /// <summary>Cores the CPU device uses; 0 takes all.</summary>
+    public int CpuThreads { get; set; }
+
+    /// <summary>Port between silos; null takes a free one.</summary>
+    public int? SiloPort { get; set; }
+
+    /// <summary>Port for grid clients; null takes a free one.</summary>
+    public int? GatewayPort { get; set; }
+
+    /// <summary>How long running sequences may go on when the node is asked to stop.</summary>
+    public TimeSpan DrainGrace { get; set; } = TimeSpan.FromSeconds(20);
+
+    /// <summary>Least severe log messages to print.</summary>
+    public LogLevel LogLevel { get; set; } = LogLevel.Warning;
+
+    /// <summary>Whether log lines are JSON objects.</summary>
+    public bool JsonLogs { get; set; }
+}

@@ -1,0 +1,120 @@
+using System.Globalization;
+using System.Net;
+using Microsoft.Extensions.Logging;
+
+namespace Grid.Silo.Options;
+
+/// <summary>All options of a node. Names follow the field's launchers where they have one.</summary>
+public static class OptionTable
+{
+    /// <summary>The options, in the order of the help text.</summary>
+    public static IReadOnlyList<NodeOption> All { get; } =
+    [
+        new("--model-path", "ModelPath", "folder", "Model folder in Hugging Face form (default: the demo model)",
+            (options, value) => options.ModelPath = Text(value)),
+        new("--served-model-name", "ServedModelName", "name", "Name that clients use (default: the folder's name)",
+            (options, value) => options.ServedModelName = Text(value)),
+        new("--host", "Host", "address", "Address that HTTP listens on (default 127.0.0.1; 0.0.0.0 is every interface)",
+            (options, value) => options.Host = Address(value)),
+        new("--port", "Port", "number", "Port that HTTP listens on (default 8000; 0 takes a free one)",
+            (options, value) => options.Port = Whole(value, 0, 65535)),
+        new("--device", "Device", "cpu|auto", "Device that computes (default auto, which is cpu in this build)",
+            (_, value) => CheckDevice(value)),
+        new("--cpu-threads", "CpuThreads", "number", "Cores that the CPU device uses (default: all)",
+            (options, value) => options.CpuThreads = Whole(value, 1, 1024)),
+        new("--load-format", "LoadFormat", "auto|safetensors", "Form of the weights (default auto)",
+            (_, value) => CheckLoadFormat(value)),
+        new("--kv-cache-memory", "KvCacheMemory", "size", "Memory for the KV cache, e.g. 512MiB (default: a quarter of what is free, at most 1GiB)",
+            (options, value) => options.KvCacheMemory = ByteSize.Parse(value)),
+        new("--max-batch-tokens", "MaxBatchTokens", "number", "Tokens in one forward pass at most (default 512)",
+            (options, value) => options.MaxBatchTokens = Whole(value, 1, 65536)),
+        new("--chunked-prefill-size", "ChunkedPrefillSize", "number", "Prompt tokens of one sequence in one step at most (default 256)",
+            (options, value) => options.ChunkedPrefillSize = Whole(value, 1, 65536)),
+        new("--max-running-requests", "MaxRunningRequests", "number", "Sequences running at once at most (default 128)",
+            (options, value) => options.MaxRunningRequests = Whole(value, 1, 65536)),
+        new("--max-queued-requests", "MaxQueuedRequests", "number", "Sequences waiting at most; more are refused (default 1024)",
+            (options, value) => options.MaxQueuedRequests = Whole(value, 1, 1_000_000)),
+        new("--enable-deterministic-inference", "EnableDeterministicInference", "true", "Always on in Grid; accepted so that launch scripts work unchanged",
+            (_, value) => CheckDeterministic(value), IsSwitch: true),
+        new("--drain-seconds", "DrainSeconds", "seconds", "How long running sequences may go on at shutdown (default 20)",
+            (options, value) => options.DrainGrace = TimeSpan.FromSeconds(Whole(value, 0, 3600))),
+        new("--silo-port", "SiloPort", "number", "Port between silos (default: a free one)",
+            (options, value) => options.SiloPort = Whole(value, 1, 65535)),
+        new("--gateway-port", "GatewayPort", "number", "Port for grid clients (default: a free one)",
+            (options, value) => options.GatewayPort = Whole(value, 1, 65535)),
+        new("--log-level", "LogLevel", "debug|info|warning|error", "Least severe log messages to print (default warning)",
+            (options, value) => options.LogLevel = Level(value)),
+        new("--log-format", "LogFormat", "text|json", "Form of log lines (default text)",
+            (options, value) => options.JsonLogs = IsJson(value)),
+    ];
+
+    private static string Text(string value) =>
+        value.Length > 0 ? value : throw new OptionValueException("not be empty");
+
+    private static string Address(string value)
+    {
+        if (value == "localhost" || IPAddress.TryParse(value, out _))
+        {
+            return value == "localhost" ? "127.0.0.1" : value;
+        }
+
+        throw new OptionValueException("be an IP address of this machine, or localhost");
+    }
+
+    private static int Whole(string value, int min, int max) =>
+        int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int number) && number >= min && number <= max
+            ? number
+            : throw new OptionValueException($"be a whole number from {min} to {max}");
+
+    private static void CheckDevice(string value)
+    {
+        if (value == "cuda")
+        {
+            throw new OptionValueException("this build has no CUDA device; use cpu or auto", isSentence: true);
+        }
+
+        if (value is not ("cpu" or "auto"))
+        {
+            throw new OptionValueException("be cpu or auto");
+        }
+    }
+
+    private static void CheckLoadFormat(string value)
+    {
+        if (value is not ("auto" or "safetensors"))
+        {
+            throw new OptionValueException("be auto or safetensors");
+        }
+    }
+
+    private static void CheckDeterministic(string value)
+    {
+        if (value == "false")
+        {
+            throw new OptionValueException(
+                "Grid has no other arithmetic, so that equal requests always give equal bits; it cannot be switched off",
+                isSentence: true);
+        }
+
+        if (value != "true")
+        {
+            throw new OptionValueException("be true");
+        }
+    }
+
+    private static LogLevel Level(string value) => value switch
+    {
+        "debug" => LogLevel.Debug,
+        "info" => LogLevel.Information,
+        "warning" => LogLevel.Warning,
+        "error" => LogLevel.Error,
+        _ => throw new OptionValueException("be debug, info, warning or error"),
+    };
+
+    private static bool IsJson(string value) => value switch
+    {
+        "text" => false,
+        "json" => true,
+        _ => throw new OptionValueException("be text or json"),
+    };
+}

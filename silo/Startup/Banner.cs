@@ -1,0 +1,29 @@
+using Grid.Gateway;
+using Grid.Silo.Options;
+
+namespace Grid.Silo.Startup;
+
+/// <summary>What a node says once it serves.</summary>
+internal static class Banner
+{
+    /// <summary>The gateway's settings that the command line takes, "Gateway:MaxJsonDepth" and so on.</summary>
+    public static IReadOnlyCollection<string> GatewaySettings { get; } =
+        [.. typeof(GatewayOptions).GetProperties().Where(property => property.CanWrite).Select(property => $"{GatewayOptions.Section}:{property.Name}")];
+
+    /// <summary>Where it listens, and a line to try.</summary>
+    public static void Write(TextWriter output, GridNode node)
+    {
+        // 0.0.0.0 listens everywhere and can be called nowhere.
+        string host = node.Address.Host is "127.0.0.1" or "0.0.0.0" or "[::]" or "[::1]" ? "localhost" : node.Address.Host;
+        string url = $"http://{host}:{node.Address.Port}";
+        string body = $$"""{"model":"{{node.Worker.Model.ModelId}}","stream":true,"messages":[{"role":"user","content":"Tell me a short story."}]}""";
+        output.WriteLine();
+        output.WriteLine($"Ready: {url}");
+        output.WriteLine();
+        output.WriteLine("Try it:");
+        output.WriteLine($"  curl -N {url}/v1/chat/completions -H 'Content-Type: application/json' -d '{body}'");
+        output.WriteLine();
+        output.WriteLine("README.md says more, --help lists the options, Ctrl+C ends.");
+        output.Flush();
+    }
+}
