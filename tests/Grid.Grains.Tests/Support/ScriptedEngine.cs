@@ -1,0 +1,186 @@
+using Grid.Engine;
+using Grid.Models.Operations;
+using Grid.Workers;
+
+namespace Grid.Grains.Tests.Support;
+
+/// <summary>
+/// An engine whose tokens are a function of the prompt and the output index, as the real one's are: any instance gives
+/// the same answer. Each step moves every running sequence by one token. With a gate, steps wait to be allowed.
+/// </summary>
+public sealed class ScriptedEngine(SemaphoreSlim? gate = null) : IWorkerEngine, IDisposable
+{
+    public const int Vocabulary = 256;
+
+    private readonly Lock _sync = new();
+    private readonly List<Run> _running = [];
+    private readonly List<EngineEvent> _events = [];
+    private readonly List<SequenceId> _cancelled = [];
+    private readonly SemaphoreSlim _work = new(0);
+    private long _steps;
+    private long _generated;
+
+    public int MaxWaiting { get; init; } = int.MaxValue;
+
+    /// <summary>Throws from the step with this number on.</summary>
+    public long? FailAtStep { get; set; }
+
+    public int Flushes { get; private set; }
+
+    public List<SequenceRequest> Requests { get; } = [];
+
+    public EngineStatus Status
+    {
+        get
+        {
+            lock (_sync)
+            {
+                return new EngineStatus(_running.Count, 0, 10, 0, 10, _steps, _generated, 0, 0, 0);
+            }
+        }
+    }
+
+    /// <summary>The output token at an index: printable, and never the same twice running.</summary>
+    public static int TokenAt(IReadOnlyList<int> prompt, int index) =>
+        'a' + ((prompt.Sum() * 7) + (prompt.Count * 3) + (index * 5)) % 26;
+
+    public bool TrySubmit(SequenceRequest request)
+    {
+        lock (_sync)
+        {
+            if (request.MaxNewTokens < 1)
+            {
+                throw Refuse($"MaxNewTokens is {request.MaxNewTokens}; it must be at least 1.", nameof(request.MaxNewTokens));
+            }
+
+            if (_running.Count >= MaxWaiting)
+            {
+                return false;
+            }
+
+            Requests.Add(request);
+            _running.Add(new Run(request, request.PriorOutputIds.Length));
+        }
+
+        _work.Release();
+        return true;
+    }
+
+    public void Cancel(SequenceId id)
+    {
+        lock (_sync)
+        {
+            _cancelled.Add(id);
+        }
+
+        _work.Release();
+    }
+
+    public void RequestFlush() => Flushes++;
+
+    public void Dispose() => _work.Dispose();
+
+    public void WaitForWork(CancellationToken cancellationToken)
+    {
+        lock (_sync)
+        {
+            if (gate is null && _running.Count > 0)
+            {
+                return;
+            }
+        }
+
+        if (gate is null)
+        {
+            _work.Wait(cancellationToken);
+        }
+        else
+        {
+            gate.Wait(cancellationToken);
+        }
+    }
+
+    public IReadOnlyList<EngineEvent> Step()
+    {
+        lock (_sync)
+        {
+            _events.Clear();
+            if (FailAtStep is { } step && _steps >= step)
+            {
+                throw new InvalidOperationException("The scripted device broke.");
+            }
+
+            _steps++;
+            foreach (var id in _cancelled)
+            {
+                if (_running.RemoveAll(run => run.Request.Id == id) > 0)
+                {
+                    _events.Add(new SequenceFinished(id, FinishReason.Cancelled, null, null));
+                }
+            }
+
+            _cancelled.Clear();
+
+            // Kinds of events one after the other, so that one sequence's are apart.
+            _events.AddRange(_running.Where(run => !run.Started).Select(run => new SequenceStarted(run.Request.Id, run.Request.PromptIds.Length / 2)));
+            foreach (var run in _running)
+            {
+                Score(run);
+            }
+
+            foreach (var run in _running)
+            {
+                Generate(run);
+            }
+
+            foreach (var run in _running.Where(run => run.Finish is not null))
+            {
+                _events.Add(run.Finish!);
+            }
+
+            _running.RemoveAll(run => run.Finish is not null);
+            return _events;
+        }
+    }
+
+    private static ArgumentException Refuse(string message, string field) => new(message, field);
+
+    private void Score(Run run)
+    {
+        if (!run.Started && run.Request.PromptLogprobsFrom is { } from && from < run.Request.PromptIds.Length)
+        {
+            var tokens = run.Request.PromptIds[from..].Select(id => new SampledToken(id, -id, [], false)).ToArray();
+            _events.Add(new PromptScored(run.Request.Id, from, tokens));
+        }
+
+        run.Started = true;
+    }
+
+    private void Generate(Run run)
+    {
+        int index = run.Next++;
+        int token = TokenAt(run.Request.PromptIds, index);
+        var top = Enumerable.Range(0, run.Request.TopLogprobs).Select(i => new TokenLogprob(token + i, -i)).ToArray();
+        _events.Add(new TokenGenerated(run.Request.Id, index, new SampledToken(token, -0.5f * index, top, false)));
+        _generated++;
+        if (run.Request.StopTokenIds.Contains(token))
+        {
+            run.Finish = new SequenceFinished(run.Request.Id, FinishReason.Stop, token, null);
+        }
+        else if (run.Next >= run.Request.MaxNewTokens)
+        {
+            run.Finish = new SequenceFinished(run.Request.Id, FinishReason.Length, null, null);
+        }
+    }
+
+    private sealed class Run(SequenceRequest request, int next)
+    {
+        public SequenceRequest Request { get; } = request;
+
+        public int Next { get; set; } = next;
+
+        public bool Started { get; set; }
+
+        public SequenceFinished? Finish { get; set; }
+    }
+}

@@ -1,0 +1,71 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using Grid.Grains.Messages;
+using Grid.Text;
+using Grid.Workers;
+
+namespace Grid.Grains.Tests.Support;
+
+/// <summary>A model of bytes: token id = byte value, for the 256 bytes.</summary>
+internal static class TestModel
+{
+    public const string Name = "bytes";
+
+    public const string NumericsId = "grid-test-1";
+
+    public static IReadOnlyDictionary<string, byte[]> TextFiles { get; } = new Dictionary<string, byte[]>
+    {
+        ["tokenizer.json"] = Encoding.UTF8.GetBytes(TokenizerJson()),
+        ["tokenizer_config.json"] = Encoding.UTF8.GetBytes("""{"tokenizer_class":"PreTrainedTokenizerFast"}"""),
+    };
+
+    public static TextModel Text { get; } = TextModel.Load(TextFiles);
+
+    public static WorkerModel Worker(string device = "cpu", string numericsId = NumericsId) => new(
+        device, "scripted", Name, numericsId, WorkerModel.PackTextFiles(TextFiles),
+        new WorkerLimits
+        {
+            MaxContextTokens = 100_000,
+            MaxRunningSequences = 1000,
+            MaxWaitingSequences = 1000,
+            KvCacheTokens = 1 << 20,
+            VocabularySize = ScriptedEngine.Vocabulary,
+        });
+
+    private static string TokenizerJson()
+    {
+        var vocabulary = new JsonObject();
+        int next = 256;
+        for (int value = 0; value < 256; value++)
+        {
+            // The byte-level alphabet: printable bytes stand for themselves, the rest for U+0100 and up.
+            bool printable = value is >= 33 and <= 126 or >= 161 and <= 172 or >= 174;
+            vocabulary.Add(((char)(printable ? value : next++)).ToString(), value);
+        }
+
+        return new JsonObject
+        {
+            ["version"] = "1.0",
+            ["truncation"] = null,
+            ["padding"] = null,
+            ["added_tokens"] = new JsonArray(),
+            ["normalizer"] = null,
+            ["pre_tokenizer"] = new JsonObject { ["type"] = "ByteLevel", ["add_prefix_space"] = false, ["trim_offsets"] = false, ["use_regex"] = true },
+            ["post_processor"] = null,
+            ["decoder"] = new JsonObject { ["type"] = "ByteLevel", ["add_prefix_space"] = false, ["trim_offsets"] = false, ["use_regex"] = true },
+            ["model"] = new JsonObject
+            {
+                ["type"] = "BPE",
+                ["dropout"] = null,
+                ["unk_token"] = null,
+                ["continuing_subword_prefix"] = null,
+                ["end_of_word_suffix"] = null,
+                ["fuse_unk"] = false,
+                ["byte_fallback"] = false,
+                ["ignore_merges"] = false,
+                ["vocab"] = vocabulary,
+                ["merges"] = new JsonArray(),
+            },
+        }.ToJsonString();
+    }
+}
