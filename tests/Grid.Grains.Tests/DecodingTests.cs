@@ -1,0 +1,123 @@
+using System.Threading.Channels;
+using Grid.Grains.Messages;
+using Grid.Grains.Tests.Support;
+using Grid.Sequences;
+using Grid.Sequences.Decoding;
+using Grid.Sequences.Routing;
+
+namespace Grid.Grains.Tests;
+
+public sealed class DecodingTests
+{
+    private static readonly AttemptId s_attempt = new(Guid.NewGuid(), 0);
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(100)]
+    public void What_a_sequence_gives_does_not_depend_on_how_its_tokens_were_grouped(int perStep)
+    {
+        // 'ä' is two tokens here; the stop string begins inside what is held back.
+        int[] ids = [.. "Blätter fallen STOP und mehr"u8.ToArray().Select(b => (int)b)];
+        var decoder = new SequenceDecoder(TestModel.Text.Tokenizer, ["n STOP", "TOP"]);
+        string text = "";
+        var tokens = new List<ScoredToken>();
+        for (int first = 0; first < ids.Length; first += perStep)
+        {
+            decoder.Apply(Batch(first, ids[first..Math.Min(ids.Length, first + perStep)]), 0);
+            if (decoder.TakeUpdate() is { } update)
+            {
+                text += update.Text;
+                tokens.AddRange(update.Tokens);
+            }
+        }
+
+        Assert.Equal("Blätter falle", text);
+        Assert.Equal(("stop", 20), (decoder.FinishReason, tokens.Count));
+        Assert.Null(decoder.TakeUpdate());
+    }
+
+    [Fact]
+    public void Half_a_character_at_the_end_becomes_one_replacement_character()
+    {
+        var decoder = new SequenceDecoder(TestModel.Text.Tokenizer, []);
+        var batch = Batch(0, [.. "aä"u8.ToArray().Take(2).Select(b => (int)b)]);
+        batch.Sequences[0].Finish = StepFinish.Length;
+        decoder.Apply(batch, 0);
+        Assert.Equal("a\uFFFD", decoder.TakeUpdate()!.Text);
+    }
+
+    [Fact]
+    public void Logprobs_and_alternatives_belong_to_their_tokens()
+    {
+        var batch = new StepBatch
+        {
+            Number = 0,
+            Load = default,
+            Sequences =
+            [
+                new SequenceStep { Attempt = new AttemptId(Guid.NewGuid(), 0), OutputTokenCount = 1 },
+                new SequenceStep { Attempt = s_attempt, FirstToken = 1, FirstAlternative = 1, PromptTokenCount = 2, PromptFirstIndex = 3, OutputTokenCount = 1 },
+            ],
+            Tokens = [new(65, 0, 1), new(66, -1, 0), new(67, -2, 2), new(68, -3, 1)],
+            Alternatives = [new(1, 1), new(2, 2), new(3, 3), new(4, 4)],
+        };
+        var decoder = new SequenceDecoder(TestModel.Text.Tokenizer, []);
+        decoder.Apply(batch, 1);
+        var update = decoder.TakeUpdate()!;
+        Assert.Equal((3, 2, 5), (update.PromptFirstIndex, update.PromptTokens.Count, decoder.NextPromptIndex));
+        Assert.Equal([(66, -1f, 0), (67, -2f, 2), (68, -3f, 1)], update.PromptTokens.Concat(update.Tokens).Select(token => (token.TokenId, token.Logprob, token.Top.Count)));
+        Assert.Equal([new(2, 2), new(3, 3)], update.PromptTokens[1].Top);
+        Assert.Equal([new(4, 4)], update.Tokens[0].Top);
+        Assert.Equal("D", update.Text);
+    }
+
+    [Fact]
+    public void A_token_out_of_order_is_an_error_and_not_text()
+    {
+        var decoder = new SequenceDecoder(TestModel.Text.Tokenizer, []);
+        decoder.Apply(Batch(0, [65]), 0);
+        var error = Assert.Throws<InvalidOperationException>(() => decoder.Apply(Batch(2, [66]), 0));
+        Assert.Equal("Output token 2 came where 1 was due.", error.Message);
+    }
+
+    [Fact]
+    public void Events_of_old_epochs_are_dropped()
+    {
+        var demultiplexer = new StepDemultiplexer();
+        var inbox = Channel.CreateUnbounded<SequenceEvent>();
+        var current = s_attempt with { Epoch = 1 };
+        demultiplexer.Add(s_attempt, inbox.Writer);
+        demultiplexer.Remove(s_attempt);
+        demultiplexer.Add(current, inbox.Writer);
+        demultiplexer.Dispatch(Batch(0, [65]));
+        Assert.False(inbox.Reader.TryRead(out _));
+        var batch = Batch(0, [66]);
+        batch.Sequences[0].Attempt = current;
+        demultiplexer.Dispatch(batch);
+        Assert.True(inbox.Reader.TryRead(out var item));
+        Assert.Equal(current, item.Attempt);
+    }
+
+    [Fact]
+    public void A_lost_worker_is_told_to_every_listener_once()
+    {
+        var demultiplexer = new StepDemultiplexer();
+        var inbox = Channel.CreateUnbounded<SequenceEvent>();
+        demultiplexer.Add(s_attempt, inbox.Writer);
+        demultiplexer.LoseAll();
+        demultiplexer.LoseAll();
+        Assert.True(inbox.Reader.TryRead(out var item));
+        Assert.Null(item.Batch);
+        Assert.False(inbox.Reader.TryRead(out _));
+    }
+
+    private static StepBatch Batch(int first, int[] ids) => new()
+    {
+        Number = 0,
+        Load = default,
+        Sequences = [new SequenceStep { Attempt = s_attempt, OutputTokenCount = ids.Length, OutputFirstIndex = first }],
+        Tokens = [.. ids.Select(id => new StepToken(id, 0, 0))],
+    };
+}

@@ -1,0 +1,178 @@
+using Grid.Grains.Messages;
+using Grid.Grains.Tests.Support;
+using Grid.Workers;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+
+namespace Grid.Grains.Tests;
+
+public sealed class DeviceWorkerTests
+{
+    private static readonly GatewayId s_gateway = new("gateway");
+
+    [Fact]
+    public async Task One_step_is_one_batch_with_each_sequences_tokens_together()
+    {
+        using var gate = new SemaphoreSlim(0);
+        using var engine = new ScriptedEngine(gate);
+        using var worker = Start(engine, new FakeTimeProvider());
+        using var stream = worker.Subscribe(s_gateway);
+        await using var batches = stream.ReadAllAsync(default).GetAsyncEnumerator();
+        Assert.Empty((await Next(batches)).Sequences); // The greeting.
+
+        Assert.Equal(RefusalKind.None, worker.Submit(Request([1, 2, 3], scored: true)).Refusal);
+        Assert.Equal(RefusalKind.None, worker.Submit(Request([4, 5], scored: true)).Refusal);
+        gate.Release();
+        var batch = await Next(batches);
+        Assert.Equal(1, batch.Number);
+        Assert.Equal(2, batch.Sequences.Length);
+        foreach (var (step, prompt) in batch.Sequences.Zip<SequenceStep, int[]>([[1, 2, 3], [4, 5]]))
+        {
+            Assert.True(step.Started);
+            Assert.Equal((prompt.Length, 1, 0), (step.PromptTokenCount, step.OutputTokenCount, step.OutputFirstIndex));
+            Assert.Equal([.. prompt, ScriptedEngine.TokenAt(prompt, 0)], batch.Tokens[step.FirstToken..(step.FirstToken + prompt.Length + 1)].Select(token => token.TokenId));
+            Assert.Equal(2, batch.Tokens[step.FirstToken + prompt.Length].AlternativeCount);
+            Assert.Equal(ScriptedEngine.TokenAt(prompt, 0), batch.Alternatives[step.FirstAlternative].TokenId);
+        }
+    }
+
+    [Fact]
+    public async Task An_idle_stream_carries_heartbeats_with_the_load()
+    {
+        var time = new FakeTimeProvider();
+        using var engine = new ScriptedEngine();
+        using var worker = Start(engine, time);
+        using var stream = worker.Subscribe(s_gateway);
+        await using var batches = stream.ReadAllAsync(default).GetAsyncEnumerator();
+        await Next(batches);
+        for (int beat = 1; beat <= 3; beat++)
+        {
+            time.Advance(TimeSpan.FromMilliseconds(250));
+            var batch = await Next(batches);
+            Assert.Equal((beat, 10), (batch.Number, batch.Load.TotalPages));
+            Assert.Empty(batch.Sequences);
+        }
+    }
+
+    [Fact]
+    public async Task A_stream_that_nobody_reads_is_ended_after_the_grace_time_and_its_sequences_are_cancelled()
+    {
+        var time = new FakeTimeProvider();
+        using var engine = new ScriptedEngine();
+        using var worker = Start(engine, time);
+        using var stream = worker.Subscribe(s_gateway);
+        using var other = worker.Subscribe(new GatewayId("other"));
+        Assert.Equal(RefusalKind.None, worker.Submit(Request([1], 1_000_000)).Refusal);
+        await using var read = other.ReadAllAsync(default).GetAsyncEnumerator();
+        for (int beat = 0; beat < 44; beat++)
+        {
+            time.Advance(TimeSpan.FromMilliseconds(250));
+            await Next(read);
+        }
+
+        Assert.True(stream.Ended);
+        Assert.False(other.Ended);
+        await Drained(worker);
+        Assert.Equal(0, worker.OpenAttempts);
+        Assert.Equal(RefusalKind.Unavailable, worker.Submit(Request([1])).Refusal);
+    }
+
+    [Fact]
+    public async Task A_gateway_that_subscribes_again_starts_afresh()
+    {
+        using var engine = new ScriptedEngine();
+        using var worker = Start(engine, new FakeTimeProvider());
+        using var first = worker.Subscribe(s_gateway);
+        Assert.Equal(RefusalKind.None, worker.Submit(Request([1], 1_000_000)).Refusal);
+        using var second = worker.Subscribe(s_gateway);
+        Assert.True(first.Ended);
+        first.Dispose(); // Late, as an abandoned enumerator's end is: the new stream must not suffer.
+        Assert.False(second.Ended);
+        Assert.Equal(RefusalKind.None, worker.Submit(Request([2], 3)).Refusal);
+        int ended = 0;
+        await foreach (var batch in second.ReadAllAsync(default))
+        {
+            ended += batch.Sequences.Count(step => step.Finish == StepFinish.Length);
+            if (ended == 1)
+            {
+                break;
+            }
+        }
+
+        await Drained(worker);
+        Assert.Equal(0, worker.OpenAttempts);
+    }
+
+    [Fact]
+    public void A_submission_is_refused_with_kind_field_value_and_rule()
+    {
+        using var gate = new SemaphoreSlim(0);
+        using var held = new ScriptedEngine(gate) { MaxWaiting = 1 };
+        using var worker = Start(held, new FakeTimeProvider());
+        Assert.Equal(RefusalKind.Unavailable, worker.Submit(Request([1])).Refusal); // No stream yet.
+        using var stream = worker.Subscribe(s_gateway);
+        Assert.Equal(RefusalKind.Unavailable, worker.Submit(Request([1]) with { NumericsId = "other" }).Refusal);
+        var invalid = worker.Submit(Request([1], 0));
+        Assert.Equal((RefusalKind.Invalid, "MaxNewTokens", "MaxNewTokens is 0; it must be at least 1."), (invalid.Refusal, invalid.Field, invalid.Message));
+        var request = Request([1]);
+        Assert.Equal(RefusalKind.None, worker.Submit(request).Refusal);
+        Assert.Equal((RefusalKind.Invalid, "attempt"), (worker.Submit(request).Refusal, worker.Submit(request).Field));
+        Assert.Equal(RefusalKind.Overloaded, worker.Submit(Request([1])).Refusal);
+        Assert.Equal(1, worker.OpenAttempts);
+    }
+
+    [Fact]
+    public async Task A_device_that_fails_ends_its_streams_and_takes_nothing_more()
+    {
+        using var engine = new ScriptedEngine { FailAtStep = 2 };
+        var failed = new TaskCompletionSource<Exception>();
+        using var worker = Create(engine, new FakeTimeProvider());
+        worker.Failed += failed.SetResult;
+        worker.Start();
+        using var stream = worker.Subscribe(s_gateway);
+        worker.Submit(Request([1], 100));
+        var error = await failed.Task.WaitAsync(TestGrid.Patience);
+        Assert.Equal("The scripted device broke.", error.Message);
+        var thrown = await Assert.ThrowsAsync<InvalidOperationException>(async () =>
+        {
+            await foreach (var _ in stream.ReadAllAsync(default))
+            {
+            }
+        });
+        Assert.Same(error, thrown);
+        Assert.Contains("broke", worker.Submit(Request([1])).Message, StringComparison.Ordinal);
+    }
+
+    private static DeviceWorker Create(ScriptedEngine engine, TimeProvider time) => new(
+        TestModel.Worker(), engine, new WorkerOptions(), time, NullLogger<DeviceWorker>.Instance);
+
+    private static DeviceWorker Start(ScriptedEngine engine, TimeProvider time)
+    {
+        var worker = Create(engine, time);
+        worker.Start();
+        return worker;
+    }
+
+    private static Task Drained(DeviceWorker worker) => worker.DrainAsync(default);
+
+    private static async Task<StepBatch> Next(IAsyncEnumerator<StepBatch> batches)
+    {
+        Assert.True(await batches.MoveNextAsync().AsTask().WaitAsync(TestGrid.Patience));
+        return batches.Current;
+    }
+
+    private static SubmitRequest Request(int[] prompt, int maxNewTokens = 50, bool scored = false) => new()
+    {
+        Attempt = new AttemptId(Guid.NewGuid(), 0),
+        Gateway = s_gateway,
+        NumericsId = TestModel.NumericsId,
+        PromptIds = prompt,
+        Generation = new GenerationParameters
+        {
+            MaxNewTokens = maxNewTokens,
+            Logprobs = scored,
+            TopLogprobs = scored ? 2 : 0,
+            PromptLogprobsFrom = scored ? 0 : null,
+        },
+    };
+}

@@ -1,0 +1,107 @@
+using Grid.Grains.Messages;
+using Grid.Sequences;
+using Grid.Sequences.Routing;
+using Grid.Workers;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging.Abstractions;
+using Orleans.Configuration;
+using Orleans.TestingHost;
+
+namespace Grid.Grains.Tests.Support;
+
+/// <summary>Silos in one process, each with a gateway and a scripted device.</summary>
+internal sealed class TestGrid : IAsyncDisposable
+{
+    private readonly InProcessTestCluster _cluster;
+
+    private TestGrid(InProcessTestCluster cluster, List<ScriptedEngine> engines)
+    {
+        _cluster = cluster;
+        Engines = engines;
+    }
+
+    public static TimeSpan Patience { get; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>By silo.</summary>
+    public IReadOnlyList<ScriptedEngine> Engines { get; }
+
+    public IReadOnlyList<InProcessSiloHandle> Silos => _cluster.Silos;
+
+    public static async Task<TestGrid> StartAsync(int silos, Func<int, ScriptedEngine> engine, Func<int, string>? numericsId = null)
+    {
+        var engines = Enumerable.Range(0, silos).Select(engine).ToList();
+        int next = -1;
+        var builder = new InProcessTestClusterBuilder((short)silos);
+        builder.ConfigureSilo((_, silo) =>
+        {
+            int index = Interlocked.Increment(ref next);
+            silo.Services.AddSingleton(_ => new DeviceWorker(
+                TestModel.Worker(numericsId: numericsId?.Invoke(index) ?? TestModel.NumericsId), engines[index],
+                new WorkerOptions(), TimeProvider.System, NullLogger<DeviceWorker>.Instance));
+            silo.Configure<ClusterMembershipOptions>(membership => membership.NumVotesForDeathDeclaration = 1);
+            silo.AddGridWorkers();
+            silo.AddGridSequences();
+        });
+        var grid = new TestGrid(builder.Build(), engines);
+        await grid._cluster.DeployAsync();
+        for (int i = 0; i < silos; i++)
+        {
+            var gateway = grid.Service<WorkerDirectory>(i);
+            while (gateway.Live.Count < silos)
+            {
+                int seen = gateway.Live.Count;
+                Assert.True(await gateway.WaitForAsync(_ => gateway.Live.Count > seen, Patience, default), "A worker did not come up.");
+            }
+        }
+
+        return grid;
+    }
+
+    public T Service<T>(int silo)
+        where T : notnull => _cluster.GetSiloServiceProvider(_cluster.Silos[silo].SiloAddress).GetRequiredService<T>();
+
+    public ISequenceService Sequences(int silo = 0) => Service<ISequenceService>(silo);
+
+    public DeviceWorker Worker(int silo = 0) => Service<DeviceWorker>(silo);
+
+    public Task KillAsync(int silo) => _cluster.KillSiloAsync(_cluster.Silos[silo]);
+
+    public async ValueTask DisposeAsync()
+    {
+        await _cluster.DisposeAsync();
+        foreach (var engine in Engines)
+        {
+            engine.Dispose();
+        }
+    }
+}
+
+/// <summary>What a sequence gave, put together.</summary>
+internal sealed record Answer(string Text, int[] Tokens, string? FinishReason, object? MatchedStop, string? Error, int Endings)
+{
+    public static async Task<Answer> ReadAsync(IRunningSequence sequence)
+    {
+        var text = new System.Text.StringBuilder();
+        var tokens = new List<int>();
+        SequenceUpdate? last = null;
+        int endings = 0;
+        using var patience = new CancellationTokenSource(TestGrid.Patience);
+        await foreach (var update in sequence.ReadUpdatesAsync(patience.Token))
+        {
+            text.Append(update.Text);
+            tokens.AddRange(update.Tokens.Select(token => token.TokenId));
+            endings += update.FinishReason is null ? 0 : 1;
+            last = update;
+        }
+
+        return new Answer(text.ToString(), [.. tokens], last?.FinishReason, last?.MatchedStop, last?.Error, endings);
+    }
+
+    public static SequenceSpec Spec(int[] prompt, int maxNewTokens) =>
+        new() { Model = TestModel.Name, Seed = 1, PromptIds = prompt, MaxNewTokens = maxNewTokens };
+
+    public static int[] Expected(int[] prompt, int count) =>
+        [.. Enumerable.Range(0, count).Select(i => ScriptedEngine.TokenAt(prompt, i))];
+
+    public static string TextOf(IEnumerable<int> tokens) => new([.. tokens.Select(token => (char)token)]);
+}
