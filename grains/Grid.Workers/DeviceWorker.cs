@@ -152,7 +152,7 @@ public sealed partial class DeviceWorker : IDisposable
         _draining = true;
         _heartbeat?.Dispose();
         _stopping.Cancel();
-        if (_thread.IsAlive)
+        if (_thread.IsAlive && Thread.CurrentThread != _thread)
         {
             _thread.Join();
         }

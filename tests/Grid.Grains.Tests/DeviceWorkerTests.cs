@@ -125,7 +125,7 @@ public sealed class DeviceWorkerTests
     public async Task A_device_that_fails_ends_its_streams_and_takes_nothing_more()
     {
         using var engine = new ScriptedEngine { FailAtStep = 2 };
-        var failed = new TaskCompletionSource<Exception>();
+        var failed = new TaskCompletionSource<Exception>(TaskCreationOptions.RunContinuationsAsynchronously);
         using var worker = Create(engine, new FakeTimeProvider());
         worker.Failed += failed.SetResult;
         worker.Start();
