@@ -9,7 +9,6 @@ using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Logging.Console;
 using Microsoft.Extensions.Options;
 using Orleans.Configuration;
-using Orleans.Hosting;
 
 namespace Grid.Silo;
 
@@ -140,6 +139,10 @@ public sealed class GridNode : IAsyncDisposable
         logging.SetMinimumLevel(LogLevel.Warning);
         logging.AddFilter("Grid", options.LogLevel);
         logging.AddFilter("Orleans", options.LogLevel > LogLevel.Warning ? options.LogLevel : LogLevel.Warning);
+
+        // Two that only alarm here: one asks for the server collector, the other reports every busy moment of the cores.
+        logging.AddFilter("Orleans.Runtime.Silo", LogLevel.Error);
+        logging.AddFilter("Orleans.Runtime.Watchdog", LogLevel.Error);
         logging.AddFilter("Microsoft", options.LogLevel > LogLevel.Warning ? options.LogLevel : LogLevel.Warning);
         if (options.JsonLogs)
         {

@@ -1,4 +1,3 @@
-using Grid.Gateway;
 using Grid.Silo;
 using Grid.Silo.Options;
 using Grid.Silo.Startup;
@@ -30,4 +29,10 @@ catch (StartException exception)
 {
     Console.Error.WriteLine($"grid: {exception.Message}");
     return exception.ExitCode;
+}
+catch (Exception exception)
+{
+    // Nothing above foresaw it: a fault of Grid, and the trace is what a report of it needs.
+    Console.Error.WriteLine($"grid: unexpected error. {exception}");
+    return StartException.Failed;
 }

@@ -1,5 +1,3 @@
-using Microsoft.Extensions.Logging;
-
 namespace Grid.Silo.Options;
 
 /// <summary>What a node serves and how (configuration section "Grid"; <see cref="OptionTable"/> has the spellings).</summary>

@@ -1,5 +1,4 @@
 using Grid.Gateway;
-using Grid.Silo.Options;
 
 namespace Grid.Silo.Startup;
 

@@ -3,7 +3,6 @@ using Grid.Cpu;
 using Grid.Engine;
 using Grid.Grains.Messages;
 using Grid.Models;
-using Grid.Models.Operations;
 using Grid.Numerics;
 using Grid.Silo.Options;
 using Grid.Text;
@@ -60,7 +59,7 @@ internal static class ServedModelLoader
     }
 
     private static ServedModelOnDevice Serve(
-        NodeOptions options, string name, IReadOnlyDictionary<string, byte[]> texts, IOperations operations,
+        NodeOptions options, string name, IReadOnlyDictionary<string, byte[]> texts, CpuOperations operations,
         LoadedModel loaded, TextWriter output)
     {
         var model = loaded.Model;
@@ -103,7 +102,7 @@ internal static class ServedModelLoader
     }
 
     /// <summary>Frees the weights, then the device.</summary>
-    private sealed class Owner(LoadedModel model, IOperations operations) : IDisposable
+    private sealed class Owner(LoadedModel model, CpuOperations operations) : IDisposable
     {
         public void Dispose()
         {
