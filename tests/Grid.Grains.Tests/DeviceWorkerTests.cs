@@ -13,8 +13,7 @@ public sealed class DeviceWorkerTests
     [Fact]
     public async Task One_step_is_one_batch_with_each_sequences_tokens_together()
     {
-        using var gate = new SemaphoreSlim(0);
-        using var engine = new ScriptedEngine(gate);
+        using var engine = new ScriptedEngine { HeldBack = true };
         using var worker = Start(engine, new FakeTimeProvider());
         using var stream = worker.Subscribe(s_gateway);
         await using var batches = stream.ReadAllAsync(default).GetAsyncEnumerator();
@@ -22,7 +21,7 @@ public sealed class DeviceWorkerTests
 
         Assert.Equal(RefusalKind.None, worker.Submit(Request([1, 2, 3], scored: true)).Refusal);
         Assert.Equal(RefusalKind.None, worker.Submit(Request([4, 5], scored: true)).Refusal);
-        gate.Release();
+        engine.Allow(1);
         var batch = await Next(batches);
         Assert.Equal(1, batch.Number);
         Assert.Equal(2, batch.Sequences.Length);
@@ -106,8 +105,7 @@ public sealed class DeviceWorkerTests
     [Fact]
     public void A_submission_is_refused_with_kind_field_value_and_rule()
     {
-        using var gate = new SemaphoreSlim(0);
-        using var held = new ScriptedEngine(gate) { MaxWaiting = 1 };
+        using var held = new ScriptedEngine { HeldBack = true, MaxWaiting = 1 };
         using var worker = Start(held, new FakeTimeProvider());
         Assert.Equal(RefusalKind.Unavailable, worker.Submit(Request([1])).Refusal); // No stream yet.
         using var stream = worker.Subscribe(s_gateway);

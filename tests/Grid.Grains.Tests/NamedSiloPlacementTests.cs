@@ -79,6 +79,7 @@ public sealed class NamedSiloPlacementTests
     private static async Task<InProcessTestCluster> StartAsync(short silos)
     {
         var builder = new InProcessTestClusterBuilder(silos);
+        builder.Options.InitializeClientOnDeploy = false;
         builder.ConfigureSilo((_, silo) => silo.AddPlacementDirector<NamedSiloPlacement, NamedSiloPlacementDirector>());
         var cluster = builder.Build();
         await cluster.DeployAsync();

@@ -58,22 +58,21 @@ public sealed class SequenceTests
     [Fact]
     public async Task A_stop_string_ends_the_text_before_it_and_the_worker_is_told()
     {
-        using var gate = new SemaphoreSlim(0);
-        await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine(gate));
+        await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true });
         int[] prompt = [3];
         string all = Answer.TextOf(Answer.Expected(prompt, 60));
         string stop = all[10..13];
         var spec = Answer.Spec(prompt, 60) with { StopStrings = [stop, "never"] };
         await using var sequence = await grid.Sequences().StartAsync(spec, default);
-        gate.Release(30); // Far beyond the stop: what comes after must not count.
+        grid.Engines[0].Allow(30); // Far beyond the stop: what comes after must not count.
         var answer = await Answer.ReadAsync(sequence);
         int end = all.IndexOf(stop, StringComparison.Ordinal);
         Assert.Equal(all[..end], answer.Text);
         Assert.Equal(end + stop.Length, answer.Tokens.Length);
         Assert.Equal(("stop", stop, 1), (answer.FinishReason, answer.MatchedStop, answer.Endings));
-        gate.Release(5);
         await grid.Worker().DrainAsync(default);
-        Assert.True(grid.Engines[0].Status.GeneratedTokens < 60, "The worker went on to the end.");
+        Assert.Equal(0, grid.Engines[0].Status.Running);
+        Assert.True(grid.Engines[0].Status.GeneratedTokens <= 30, "The worker went on to the end.");
     }
 
     [Fact]
@@ -108,28 +107,16 @@ public sealed class SequenceTests
     [Fact]
     public async Task A_sequence_whose_worker_dies_goes_on_elsewhere_with_the_same_tokens()
     {
-        using var gate = new SemaphoreSlim(0);
-        await using var grid = await TestGrid.StartAsync(2, i => new ScriptedEngine(i == 1 ? gate : null));
-        var gateway = grid.Service<Grid.Sequences.Routing.WorkerDirectory>(0);
-        var free = gateway.Live.Single(worker => worker.Status.Worker.Silo.Equals(grid.Silos[0].SiloAddress));
+        await using var grid = await TestGrid.StartAsync(2, i => new ScriptedEngine { HeldBack = i == 1 });
         int[] prompt = [9, 9];
 
-        // The worker beside the gateway refuses, so that the other one takes it.
-        var spec = Answer.Spec(prompt, 40);
-        IRunningSequence sequence;
-        while (true)
-        {
-            sequence = await grid.Sequences().StartAsync(spec, default);
-            if (grid.Engines[1].Requests.Count > 0)
-            {
-                break;
-            }
-
-            await sequence.DisposeAsync();
-        }
-
-        gate.Release(7);
-        var updates = sequence.ReadUpdatesAsync(default).GetAsyncEnumerator();
+        // The worker beside the gateway refuses at first, so that the other one takes it.
+        grid.Engines[0].MaxWaiting = 0;
+        var sequence = await grid.Sequences().StartAsync(Answer.Spec(prompt, 40), default);
+        grid.Engines[0].MaxWaiting = int.MaxValue;
+        grid.Engines[1].Allow(7);
+        using var patience = new CancellationTokenSource(TestGrid.Patience);
+        var updates = sequence.ReadUpdatesAsync(patience.Token).GetAsyncEnumerator();
         var tokens = new List<int>();
         while (tokens.Count < 7)
         {
@@ -150,7 +137,6 @@ public sealed class SequenceTests
         var resumed = grid.Engines[0].Requests[^1];
         Assert.True(resumed.Id.Epoch > 0);
         Assert.Equal(Answer.Expected(prompt, 7), resumed.PriorOutputIds);
-        Assert.True(free.IsOpen);
         await updates.DisposeAsync();
         await sequence.DisposeAsync();
     }
@@ -158,24 +144,19 @@ public sealed class SequenceTests
     [Fact]
     public async Task A_sequence_never_moves_to_a_worker_with_other_bits()
     {
-        await using var grid = await TestGrid.StartAsync(2, i => new ScriptedEngine { FailAtStep = i == 0 ? 3 : null }, i => $"grid-test-{i}");
+        await using var grid = await TestGrid.StartAsync(2, i => new ScriptedEngine { FailAtStep = i == 0 ? 3 : null }, differentModels: true);
         foreach (var silo in new[] { 0, 1 })
         {
             grid.Service<Microsoft.Extensions.Options.IOptions<SequencesOptions>>(silo).Value.FailoverWait = TimeSpan.FromMilliseconds(200);
         }
 
-        // Whichever worker is taken: with the broken one it ends in an error, and the other never sees it.
-        var answers = new List<Answer>();
-        while (grid.Engines[0].Requests.Count == 0)
-        {
-            await using var sequence = await grid.Sequences().StartAsync(Answer.Spec([1], 100), default);
-            answers.Add(await Answer.ReadAsync(sequence));
-        }
-
-        Assert.Equal(("error", 1), (answers[^1].FinishReason, answers[^1].Endings));
-        Assert.Contains("could not go on", answers[^1].Error, StringComparison.Ordinal);
-        Assert.Equal(answers.Count - 1, grid.Engines[1].Requests.Count);
-        Assert.All(grid.Engines[1].Requests, request => Assert.Empty(request.PriorOutputIds));
+        // The worker breaks after three tokens; the other one, with room, must not go on.
+        await using var sequence = await grid.Sequences().StartAsync(Answer.Spec([1], 100) with { Model = $"{TestModel.Name}-0" }, default);
+        var answer = await Answer.ReadAsync(sequence);
+        Assert.Equal(("error", 1), (answer.FinishReason, answer.Endings));
+        Assert.Contains("could not go on", answer.Error, StringComparison.Ordinal);
+        Assert.Equal(Answer.Expected([1], 3), answer.Tokens);
+        Assert.Empty(grid.Engines[1].Requests);
     }
 
     [Fact]
@@ -189,13 +170,12 @@ public sealed class SequenceTests
     [Fact]
     public async Task A_sequence_grain_lives_on_its_gateways_silo_and_ends_with_its_sequence()
     {
-        using var gate = new SemaphoreSlim(0);
-        await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine(gate));
+        await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true });
         await using var sequence = await grid.Sequences().StartAsync(Answer.Spec([1, 2], 3), default);
         var grain = grid.Service<IGrainFactory>(0).GetGrain<ISequenceGrain>(new SiloKey(grid.Silos[0].SiloAddress, sequence.Id.ToString("N")).ToString());
         var state = await grain.GetState();
         Assert.Equal((2, 0, TestModel.Name, (string?)null), (state!.PromptTokens, state.Epoch, state.Model, state.FinishReason));
-        gate.Release(10);
+        grid.Engines[0].Allow(10);
         await Answer.ReadAsync(sequence);
         await sequence.DisposeAsync();
         var later = await grain.GetState();

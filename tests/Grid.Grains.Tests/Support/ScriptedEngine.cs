@@ -6,9 +6,10 @@ namespace Grid.Grains.Tests.Support;
 
 /// <summary>
 /// An engine whose tokens are a function of the prompt and the output index, as the real one's are: any instance gives
-/// the same answer. Each step moves every running sequence by one token. With a gate, steps wait to be allowed.
+/// the same answer. Each step moves every running sequence by one token; held back, only as many steps do as a test
+/// allows.
 /// </summary>
-public sealed class ScriptedEngine(SemaphoreSlim? gate = null) : IWorkerEngine, IDisposable
+public sealed class ScriptedEngine : IWorkerEngine, IDisposable
 {
     public const int Vocabulary = 256;
 
@@ -17,10 +18,14 @@ public sealed class ScriptedEngine(SemaphoreSlim? gate = null) : IWorkerEngine, 
     private readonly List<EngineEvent> _events = [];
     private readonly List<SequenceId> _cancelled = [];
     private readonly SemaphoreSlim _work = new(0);
+    private int _allowed;
     private long _steps;
     private long _generated;
 
-    public int MaxWaiting { get; init; } = int.MaxValue;
+    /// <summary>Whether tokens come only as <see cref="Allow"/> says.</summary>
+    public bool HeldBack { get; init; }
+
+    public int MaxWaiting { get; set; } = int.MaxValue;
 
     /// <summary>Throws from the step with this number on.</summary>
     public long? FailAtStep { get; set; }
@@ -80,24 +85,29 @@ public sealed class ScriptedEngine(SemaphoreSlim? gate = null) : IWorkerEngine, 
 
     public void Dispose() => _work.Dispose();
 
+    /// <summary>Lets this many more steps generate.</summary>
+    public void Allow(int steps)
+    {
+        lock (_sync)
+        {
+            _allowed += steps;
+        }
+
+        _work.Release();
+    }
+
     public void WaitForWork(CancellationToken cancellationToken)
     {
         lock (_sync)
         {
-            if (gate is null && _running.Count > 0)
+            if (_cancelled.Count > 0 || (_running.Count > 0 && (!HeldBack || _allowed > 0)))
             {
+                cancellationToken.ThrowIfCancellationRequested();
                 return;
             }
         }
 
-        if (gate is null)
-        {
-            _work.Wait(cancellationToken);
-        }
-        else
-        {
-            gate.Wait(cancellationToken);
-        }
+        _work.Wait(cancellationToken);
     }
 
     public IReadOnlyList<EngineEvent> Step()
@@ -120,6 +130,11 @@ public sealed class ScriptedEngine(SemaphoreSlim? gate = null) : IWorkerEngine, 
             }
 
             _cancelled.Clear();
+            if (_running.Count == 0 || (HeldBack && _allowed-- <= 0))
+            {
+                _allowed = Math.Max(0, _allowed);
+                return _events;
+            }
 
             // Kinds of events one after the other, so that one sequence's are apart.
             _events.AddRange(_running.Where(run => !run.Started).Select(run => new SequenceStarted(run.Request.Id, run.Request.PromptIds.Length / 2)));

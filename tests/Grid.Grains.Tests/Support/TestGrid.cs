@@ -25,18 +25,21 @@ internal sealed class TestGrid : IAsyncDisposable
     /// <summary>By silo.</summary>
     public IReadOnlyList<ScriptedEngine> Engines { get; }
 
-    public IReadOnlyList<InProcessSiloHandle> Silos => _cluster.Silos;
+    /// <summary>In the order of the engines; the cluster starts them in any order.</summary>
+    public IReadOnlyList<InProcessSiloHandle> Silos { get; private set; } = [];
 
-    public static async Task<TestGrid> StartAsync(int silos, Func<int, ScriptedEngine> engine, Func<int, string>? numericsId = null)
+    public static async Task<TestGrid> StartAsync(int silos, Func<int, ScriptedEngine> engine, bool differentModels = false)
     {
         var engines = Enumerable.Range(0, silos).Select(engine).ToList();
         int next = -1;
         var builder = new InProcessTestClusterBuilder((short)silos);
+        builder.Options.InitializeClientOnDeploy = false;
         builder.ConfigureSilo((_, silo) =>
         {
             int index = Interlocked.Increment(ref next);
+            silo.Services.AddSingleton(engines[index]);
             silo.Services.AddSingleton(_ => new DeviceWorker(
-                TestModel.Worker(numericsId: numericsId?.Invoke(index) ?? TestModel.NumericsId), engines[index],
+                differentModels ? TestModel.Worker($"{TestModel.Name}-{index}", $"{TestModel.NumericsId}-{index}") : TestModel.Worker(), engines[index],
                 new WorkerOptions(), TimeProvider.System, NullLogger<DeviceWorker>.Instance));
             silo.Configure<ClusterMembershipOptions>(membership => membership.NumVotesForDeathDeclaration = 1);
             silo.AddGridWorkers();
@@ -44,6 +47,8 @@ internal sealed class TestGrid : IAsyncDisposable
         });
         var grid = new TestGrid(builder.Build(), engines);
         await grid._cluster.DeployAsync();
+        grid.Silos = [.. grid._cluster.Silos.OrderBy(silo => engines.IndexOf(
+            grid._cluster.GetSiloServiceProvider(silo.SiloAddress).GetRequiredService<ScriptedEngine>()))];
         for (int i = 0; i < silos; i++)
         {
             var gateway = grid.Service<WorkerDirectory>(i);
@@ -58,13 +63,13 @@ internal sealed class TestGrid : IAsyncDisposable
     }
 
     public T Service<T>(int silo)
-        where T : notnull => _cluster.GetSiloServiceProvider(_cluster.Silos[silo].SiloAddress).GetRequiredService<T>();
+        where T : notnull => _cluster.GetSiloServiceProvider(Silos[silo].SiloAddress).GetRequiredService<T>();
 
     public ISequenceService Sequences(int silo = 0) => Service<ISequenceService>(silo);
 
     public DeviceWorker Worker(int silo = 0) => Service<DeviceWorker>(silo);
 
-    public Task KillAsync(int silo) => _cluster.KillSiloAsync(_cluster.Silos[silo]);
+    public Task KillAsync(int silo) => _cluster.KillSiloAsync(Silos[silo]);
 
     public async ValueTask DisposeAsync()
     {

@@ -21,8 +21,8 @@ internal static class TestModel
 
     public static TextModel Text { get; } = TextModel.Load(TextFiles);
 
-    public static WorkerModel Worker(string device = "cpu", string numericsId = NumericsId) => new(
-        device, "scripted", Name, numericsId, WorkerModel.PackTextFiles(TextFiles),
+    public static WorkerModel Worker(string name = Name, string numericsId = NumericsId) => new(
+        "cpu", "scripted", name, numericsId, WorkerModel.PackTextFiles(TextFiles),
         new WorkerLimits
         {
             MaxContextTokens = 100_000,
