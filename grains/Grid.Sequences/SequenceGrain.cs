@@ -4,6 +4,7 @@ using Grid.Grains.Messages;
 using Grid.Grains.Placement;
 using Grid.Sequences.Decoding;
 using Grid.Sequences.Routing;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Orleans.Concurrency;
@@ -17,7 +18,8 @@ namespace Grid.Sequences;
 /// </summary>
 [NamedSiloPlacement, Immovable, KeepAlive, Reentrant, GrainType("grid-sequence")]
 internal sealed partial class SequenceGrain(
-    SequenceTable table, WorkerDirectory workers, IOptions<SequencesOptions> options, ILogger<SequenceGrain> logger)
+    SequenceTable table, WorkerDirectory workers, IOptions<SequencesOptions> options, IHostApplicationLifetime lifetime,
+    ILogger<SequenceGrain> logger)
     : Grain, ISequenceGrain
 {
     private readonly Channel<SequenceEvent> _inbox =
@@ -244,7 +246,9 @@ internal sealed partial class SequenceGrain(
         bool Fits(LiveWorker worker) => worker.Status.NumericsId == _numericsId;
         for (_epoch++; _epoch < options.Value.MaxAttempts; _epoch++)
         {
-            bool found = await workers.WaitForAsync(Fits, options.Value.FailoverWait, CancellationToken.None);
+            // A gateway that is stopping itself takes what is there, and does not wait for what may come.
+            var patience = lifetime.ApplicationStopping.IsCancellationRequested ? TimeSpan.Zero : options.Value.FailoverWait;
+            bool found = await workers.WaitForAsync(Fits, patience, CancellationToken.None);
             if (!found || decoder.FinishReason is not null)
             {
                 break;

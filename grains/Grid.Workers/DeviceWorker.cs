@@ -126,7 +126,8 @@ public sealed partial class DeviceWorker : IDisposable
     /// <summary>Drops unleased prefix-cache pages before the next step.</summary>
     public void FlushCache() => _engine.RequestFlush();
 
-    /// <summary>Takes nothing new and waits until what runs has ended; cancels the rest after the grace time.</summary>
+    /// <summary>Takes nothing new and waits until what runs has ended; after the grace time it ends the streams, so that
+    /// the gateways take what is left elsewhere.</summary>
     public async Task DrainAsync(CancellationToken cancellationToken)
     {
         _draining = true;
@@ -135,9 +136,10 @@ public sealed partial class DeviceWorker : IDisposable
         if (!await EmptyAsync(grace.Token))
         {
             LogDrainExpired(_attempts.Count);
-            foreach (var attempt in _attempts.Keys)
+            foreach (var subscription in _subscriptions.Values)
             {
-                Cancel(attempt);
+                // Without a last word: the gateways take the sequences elsewhere, with all they have so far.
+                End(subscription, null);
             }
 
             using var last = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -346,7 +348,7 @@ public sealed partial class DeviceWorker : IDisposable
     [LoggerMessage(Level = LogLevel.Warning, Message = "Gateway {Gateway} has not read its step stream for {Seconds:F1} s; its sequences are cancelled")]
     private partial void LogSubscriberGone(GatewayId gateway, double seconds);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} sequences had not ended within the grace time and are cancelled")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} sequences had not ended within the grace time and are given up")]
     private partial void LogDrainExpired(int count);
 
     [LoggerMessage(Level = LogLevel.Critical, Message = "Device {Device} failed")]

@@ -9,6 +9,7 @@ public sealed record WorkerOptions
     /// <summary>A step stream that its gateway has not read for this long is ended and its sequences are cancelled.</summary>
     public TimeSpan SubscriberGrace { get; set; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>How long running sequences may go on when the silo is asked to stop; then they are cancelled.</summary>
+    /// <summary>How long running sequences may go on when the silo is asked to stop; then their gateways take
+    /// them elsewhere.</summary>
     public TimeSpan DrainGrace { get; set; } = TimeSpan.FromSeconds(20);
 }
