@@ -50,7 +50,7 @@ public class CrowdTests(DemoModelFixture demo)
     {
         SequenceRequest request = Requests.Make(Requests.Prompt(70, 1000), 40, Requests.Sampling(3));
         EngineRun engine = demo.NewEngine(pages: 24, chunk: 40, batch: 60);
-        SequenceResult[] neighbours = [.. Enumerable.Range(0, 14).Select(i => engine.Submit(Requests.Varied(i, maxOutput: 60)))];
+        SequenceResult[] neighbours = [.. Enumerable.Range(0, 14).Select(i => engine.Submit(Requests.Varied(i, maxOutput: 60) with { IgnoreEndTokens = true }))];
         SequenceResult result = engine.Submit(request);
         for (int i = 0; i < neighbours.Length; i++)
         {
