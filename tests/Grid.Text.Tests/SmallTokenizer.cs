@@ -14,7 +14,7 @@ internal static class SmallTokenizer
 
     private static readonly string[] Merges =
         ["h e", "l l", "he ll", "hell o", "Ġ w", "o r", "Ġw or", "l d", "Ġwor ld", "Ġ t", "Ġt he", "Ã ©", "i n", "in g", "a a", "aa aa",
-         "ä ¸", "ä¸ Ń", "1 2", "Ġ Ġ", "Ċ Ċ", "a b", "b c", "ab c", "a bc", "s t", "st s", "' s", "ðŁ ĻĤ", "ð Ł", "Ļ Ĥ"];
+         "ä ¸", "ä¸ Ń", "1 2", "Ġ Ġ", "Ċ Ċ", "a b", "b c", "ab c", "a bc", "s t", "st s", "' s", "ðŁ ĻĤ", "ð Ł", "Ļ Ĥ", "Å ¿", "Å¿ a"];
 
     public static Tokenizer Load(Action<JsonObject>? change = null) => Tokenizer.Load(Bytes(change));
 
