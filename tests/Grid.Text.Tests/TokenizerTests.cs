@@ -74,6 +74,13 @@ public class TokenizerTests
     }
 
     [Fact]
+    public void The_long_s_ends_a_contraction_as_s_does()
+    {
+        // The tokenizers library splits 'ſax so; split elsewhere, ſ and a would merge.
+        Assert.Equal([.. Tokenizer.Encode("'ſ", true), .. Tokenizer.Encode("ax", true)], Tokenizer.Encode("'ſax", true));
+    }
+
+    [Fact]
     public void Tokens_are_found_by_their_text()
     {
         Assert.Equal(SmallTokenizer.End, Tokenizer.FindToken("<|im_end|>"));
