@@ -1,0 +1,78 @@
+using Grid.Silo.Options;
+using Grid.Silo.Startup;
+using Microsoft.Extensions.Configuration;
+
+namespace Grid.Grains.Tests;
+
+public sealed class SiloOptionsTests
+{
+    [Theory]
+    [InlineData("--prot 8000", "--prot is not an option of Grid; did you mean --port?")]
+    [InlineData("--model_path /x", "--model_path is not an option of Grid; did you mean --model-path?")]
+    [InlineData("--Grid:Prot=1", "--Grid:Prot is not an option of Grid; --help lists them.")]
+    [InlineData("--Gateway:MaxJsonDeth=1", "--Gateway:MaxJsonDeth is not an option of Grid; did you mean --Gateway:MaxJsonDepth?")]
+    [InlineData("--tensor-parallel-size 2", "--tensor-parallel-size is not an option of Grid; --help lists them.")]
+    [InlineData("serve", "'serve' belongs to no option; options are written --name value or --name=value.")]
+    [InlineData("--port", "--port has no value; it takes <number>.")]
+    [InlineData("--port --host x", "--port has no value; it takes <number>.")]
+    [InlineData("--port 1 --port 2", "--port is given twice; give it once.")]
+    [InlineData("--port 1 --Grid:Port=2", "--Grid:Port is given twice; give it once.")]
+    [InlineData("--port abc", "--port is 'abc'; it must be a whole number from 0 to 65535.")]
+    [InlineData("--port=65536", "--port is '65536'; it must be a whole number from 0 to 65535.")]
+    [InlineData("--port=-1", "--port is '-1'; it must be a whole number from 0 to 65535.")]
+    [InlineData("--host nowhere", "--host is 'nowhere'; it must be an IP address of this machine, or localhost.")]
+    [InlineData("--device cuda", "--device is 'cuda': this build has no CUDA device; use cpu or auto.")]
+    [InlineData("--device gpu", "--device is 'gpu'; it must be cpu or auto.")]
+    [InlineData("--load-format dummy", "--load-format is 'dummy'; it must be auto or safetensors.")]
+    [InlineData("--kv-cache-memory lots", "--kv-cache-memory is 'lots'; it must be a size such as 512MiB or 2GB.")]
+    [InlineData("--cpu-threads 0", "--cpu-threads is '0'; it must be a whole number from 1 to 1024.")]
+    [InlineData("--log-level loud", "--log-level is 'loud'; it must be debug, info, warning or error.")]
+    [InlineData("--model-path=", "--model-path is ''; it must not be empty.")]
+    public void A_wrong_option_is_refused_with_its_name_value_and_rule(string line, string message)
+    {
+        var error = Assert.Throws<StartException>(() => Read(line));
+        Assert.Equal((message, StartException.Usage), (error.Message, error.ExitCode));
+    }
+
+    [Fact]
+    public void Determinism_cannot_be_switched_off()
+    {
+        Read("--enable-deterministic-inference");
+        Read("--enable-deterministic-inference --port 1");
+        Read("--enable-deterministic-inference=true");
+        var error = Assert.Throws<StartException>(() => Read("--enable-deterministic-inference=false"));
+        Assert.StartsWith("--enable-deterministic-inference is 'false': Grid has no other arithmetic", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Options_are_taken_from_the_command_line_over_the_configuration()
+    {
+        var (request, options, others) = Read(
+            "--model-path /models/m --port=9000 --Grid:Host=0.0.0.0 --kv-cache-memory 1.5GiB --chunked-prefill-size 7 --Gateway:MaxJsonDepth=16",
+            ("Grid:Port", "1"), ("Grid:MaxRunningRequests", "5"), ("Unrelated:Section", "x"));
+        Assert.Equal(CommandLine.Request.Run, request);
+        Assert.Equal(("/models/m", 9000, "0.0.0.0", 3L << 29, 7, 5), (options.ModelPath, options.Port, options.Host, options.KvCacheMemory, options.ChunkedPrefillSize, options.MaxRunningRequests));
+        Assert.Equal([new("Gateway:MaxJsonDepth", "16")], others);
+    }
+
+    [Theory]
+    [InlineData("Grid:Prot", "1", "Grid:Prot is not an option of Grid; did you mean Grid:Port?")]
+    [InlineData("Grid:Port", "x", "Grid:Port is 'x'; it must be a whole number from 0 to 65535.")]
+    public void A_wrong_setting_is_refused_like_a_wrong_option(string key, string value, string message) =>
+        Assert.Equal(message, Assert.Throws<StartException>(() => Read("", (key, value))).Message);
+
+    [Fact]
+    public void The_help_text_names_every_option()
+    {
+        Assert.Equal(CommandLine.Request.Help, Read("--help").Request);
+        Assert.All(OptionTable.All, option => Assert.Contains(option.Name, CommandLine.Help(), StringComparison.Ordinal));
+    }
+
+    private static (CommandLine.Request Request, NodeOptions Options, Dictionary<string, string?> Others) Read(
+        string line, params (string Key, string Value)[] settings)
+    {
+        var configuration = new ConfigurationBuilder()
+            .AddInMemoryCollection(settings.Select(setting => KeyValuePair.Create<string, string?>(setting.Key, setting.Value))).Build();
+        return CommandLine.Read(line.Split(' ', StringSplitOptions.RemoveEmptyEntries), configuration, ["Gateway:MaxJsonDepth", "Gateway:MaxRequestBodyBytes"]);
+    }
+}
