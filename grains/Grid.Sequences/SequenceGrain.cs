@@ -8,6 +8,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Orleans.Concurrency;
+using Orleans.GrainDirectory;
 using Orleans.Placement;
 
 namespace Grid.Sequences;
@@ -16,7 +17,7 @@ namespace Grid.Sequences;
 /// One sequence: takes it from its spec to its last token, over as many attempts as that takes. Runs on the gateway's
 /// own silo; kept alive until the sequence ends, then lets go of itself.
 /// </summary>
-[NamedSiloPlacement, Immovable, KeepAlive, Reentrant, GrainType("grid-sequence")]
+[NamedSiloPlacement, GrainDirectory(NamedSiloDirectory.Name), Immovable, KeepAlive, Reentrant, GrainType("grid-sequence")]
 internal sealed partial class SequenceGrain(
     SequenceTable table, WorkerDirectory workers, IOptions<SequencesOptions> options, IHostApplicationLifetime lifetime,
     ILogger<SequenceGrain> logger)

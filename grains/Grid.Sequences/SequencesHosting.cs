@@ -2,6 +2,7 @@ using Grid.Grains.Placement;
 using Grid.Sequences.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Orleans.Runtime.Hosting;
 
 namespace Grid.Sequences;
 
@@ -19,6 +20,11 @@ public static class SequencesHosting
         services.AddHostedService(provider => provider.GetRequiredService<WorkerDirectory>());
         services.AddSingleton<ISequenceService, SequenceService>();
         silo.AddPlacementDirector<NamedSiloPlacement, NamedSiloPlacementDirector>();
+        if (!silo.Services.Any(service => service.ServiceKey is NamedSiloDirectory.Name))
+        {
+            silo.AddGrainDirectory(NamedSiloDirectory.Name, (_, _) => new NamedSiloDirectory());
+        }
+
         return silo;
     }
 }

@@ -3,12 +3,13 @@ using Grid.Grains;
 using Grid.Grains.Messages;
 using Grid.Grains.Placement;
 using Orleans.Concurrency;
+using Orleans.GrainDirectory;
 using Orleans.Placement;
 
 namespace Grid.Workers;
 
 /// <summary>A device's face in the grid; holds nothing, every call goes to the <see cref="DeviceWorker"/>.</summary>
-[NamedSiloPlacement, Immovable, KeepAlive, Reentrant, GrainType("grid-worker")]
+[NamedSiloPlacement, GrainDirectory(NamedSiloDirectory.Name), Immovable, KeepAlive, Reentrant, GrainType("grid-worker")]
 public sealed class GpuWorkerGrain(WorkerHost host) : Grain, IGpuWorkerGrain
 {
     private DeviceWorker? _worker;
@@ -73,7 +74,7 @@ public sealed class GpuWorkerGrain(WorkerHost host) : Grain, IGpuWorkerGrain
 }
 
 /// <summary>Lists a silo's workers.</summary>
-[NamedSiloPlacement, Immovable, KeepAlive, Reentrant, GrainType(IWorkerNodeGrain.GrainTypeName)]
+[NamedSiloPlacement, GrainDirectory(NamedSiloDirectory.Name), Immovable, KeepAlive, Reentrant, GrainType(IWorkerNodeGrain.GrainTypeName)]
 public sealed class WorkerNodeGrain(WorkerHost host, ILocalSiloDetails silo) : Grain, IWorkerNodeGrain
 {
     /// <inheritdoc/>

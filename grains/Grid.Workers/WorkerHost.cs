@@ -1,6 +1,7 @@
 using Grid.Grains.Placement;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using Orleans.Runtime.Hosting;
 
 namespace Grid.Workers;
 
@@ -58,6 +59,11 @@ public static class WorkersHosting
         silo.Services.AddSingleton<WorkerHost>();
         silo.Services.AddHostedService<WorkerHostedService>();
         silo.AddPlacementDirector<NamedSiloPlacement, NamedSiloPlacementDirector>();
+        if (!silo.Services.Any(service => service.ServiceKey is NamedSiloDirectory.Name))
+        {
+            silo.AddGrainDirectory(NamedSiloDirectory.Name, (_, _) => new NamedSiloDirectory());
+        }
+
         return silo;
     }
 }
