@@ -19,11 +19,11 @@ internal sealed class AnswerRunner(ISequenceService service, TimeProvider clock,
     public async Task RunAsync(HttpContext context, RequestPlan plan, Func<RunningBatch, Answer> answerFor)
     {
         var started = clock.GetTimestamp();
-        await using var batch = await StartAsync(context, plan);
+        await using var batch = await RunningBatch.StartAsync(service, plan, logger, context.RequestAborted);
         var answer = answerFor(batch);
         if (plan.Stream)
         {
-            await StreamAsync(context, plan, batch, answer);
+            await StreamAsync(context, batch, answer);
         }
         else
         {
@@ -39,42 +39,7 @@ internal sealed class AnswerRunner(ISequenceService service, TimeProvider clock,
             context.TraceIdentifier);
     }
 
-    private async Task<RunningBatch> StartAsync(HttpContext context, RequestPlan plan)
-    {
-        RunningBatch batch;
-        try
-        {
-            batch = await RunningBatch.StartAsync(service, plan.Sequences, context.RequestAborted);
-        }
-        catch (GridRequestException refused)
-        {
-            throw new ApiException(ErrorMapping.ToApiError(refused, context.TraceIdentifier, plan));
-        }
-        try
-        {
-            RequireScorablePrompts(plan, batch);
-            return batch;
-        }
-        catch
-        {
-            await batch.DisposeAsync();
-            throw;
-        }
-    }
-
-    private static void RequireScorablePrompts(RequestPlan plan, RunningBatch batch)
-    {
-        foreach (var transcript in batch.Transcripts)
-        {
-            if (transcript.Plan.Spec.PromptLogprobsFrom is { } from && from >= transcript.PromptIds.Count)
-            {
-                throw ApiErrors.WrongValue(plan.FieldOf(nameof(SequenceSpec.PromptLogprobsFrom))!, $"{from}",
-                    $"below the number of prompt tokens ({transcript.PromptIds.Count})");
-            }
-        }
-    }
-
-    private async Task StreamAsync(HttpContext context, RequestPlan plan, RunningBatch batch, Answer answer)
+    private async Task StreamAsync(HttpContext context, RunningBatch batch, Answer answer)
     {
         using var events = new EventStream(context.Response);
         try
@@ -93,7 +58,7 @@ internal sealed class AnswerRunner(ISequenceService service, TimeProvider clock,
         }
         catch (Exception exception) when (!context.RequestAborted.IsCancellationRequested)
         {
-            var error = ErrorMapping.ToApiError(exception, context.TraceIdentifier, plan);
+            var error = ErrorMapping.ToApiError(exception, context.TraceIdentifier);
             GatewayLog.StreamFailed(logger, context.Request.Path, error.Code, context.TraceIdentifier,
                 exception is ApiException or GridRequestException ? null : exception);
             JsonResponse.WriteError(events.Begin(), error);

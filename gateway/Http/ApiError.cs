@@ -20,6 +20,9 @@ internal sealed class ApiException(ApiError error) : Exception(error.Message)
 /// <summary>The mistakes a request can make, each with its own wording.</summary>
 internal static class ApiErrors
 {
+    /// <summary>The code of prompts, or prompts and outputs together, that a model's context cannot hold.</summary>
+    public const string ContextLengthExceeded = "context_length_exceeded";
+
     private const string InvalidRequest = "invalid_request_error";
 
     public static ApiException WrongType(string path, string shownValue, string expected) =>

@@ -7,10 +7,10 @@ namespace Grid.Gateway.Http;
 internal static class ErrorMapping
 {
     /// <summary>Never carries a stack or an unexpected exception's message; the id leads to the log.</summary>
-    public static ApiError ToApiError(Exception exception, string requestId, RequestPlan? plan = null) => exception switch
+    public static ApiError ToApiError(Exception exception, string requestId) => exception switch
     {
         ApiException api => api.Error,
-        GridRequestException refused => ToApiError(refused, plan),
+        GridRequestException refused => ToApiError(refused, refused.Parameter, refused.Message),
         BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } =>
             new ApiError(StatusCodes.Status413PayloadTooLarge, "The request body is larger than this gateway takes.",
                 "invalid_request_error", null, "request_too_large"),
@@ -19,17 +19,33 @@ internal static class ErrorMapping
         _ => ApiErrors.ServerError($"The server failed to answer request {requestId}."),
     };
 
-    private static ApiError ToApiError(GridRequestException refused, RequestPlan? plan)
+    /// <summary>A refusal by the grid, in the names of the client's request instead of the sequence spec's.</summary>
+    public static ApiException ToApiException(GridRequestException refused, RequestPlan plan, int promptIndex)
     {
-        var param = plan?.FieldOf(refused.Parameter) ?? refused.Parameter;
-        return refused.Refusal switch
+        var field = plan.FieldOf(refused.Parameter, promptIndex);
+        var message = refused.Message;
+        if (field is not null && field != refused.Parameter)
         {
-            GridRefusal.InvalidRequest => ApiErrors.Invalid(param, "invalid_value",
-                param is null || param == refused.Parameter ? refused.Message : $"'{param}': {refused.Message}").Error,
-            GridRefusal.ModelNotFound => new ApiError(StatusCodes.Status404NotFound, refused.Message,
-                "invalid_request_error", "model", "model_not_found"),
-            GridRefusal.Overloaded => ApiErrors.Overloaded(refused.Message).Error,
-            _ => ApiErrors.Unavailable(refused.Message).Error,
-        };
+            // The grid's sentence begins with its own name for the place.
+            message = message.StartsWith(refused.Parameter!, StringComparison.Ordinal)
+                ? Shown(field, refused.Parameter!) + message[refused.Parameter!.Length..]
+                : $"'{field}': {message}";
+        }
+        return new ApiException(ToApiError(refused, field, message));
     }
+
+    private static string Shown(string field, string specPath) =>
+        specPath.EndsWith(".Length", StringComparison.Ordinal) ? $"The number of tokens of '{field}'"
+        : specPath.EndsWith(".TokenId", StringComparison.Ordinal) ? $"A token id of '{field}'"
+        : $"'{field}'";
+
+    private static ApiError ToApiError(GridRequestException refused, string? param, string message) => refused.Refusal switch
+    {
+        GridRefusal.InvalidRequest => ApiErrors.Invalid(param,
+            refused.Parameter?.EndsWith(".Length", StringComparison.Ordinal) == true ? ApiErrors.ContextLengthExceeded : "invalid_value",
+            message).Error,
+        GridRefusal.ModelNotFound => new ApiError(StatusCodes.Status404NotFound, message, "invalid_request_error", "model", "model_not_found"),
+        GridRefusal.Overloaded => ApiErrors.Overloaded(message).Error,
+        _ => ApiErrors.Unavailable(message).Error,
+    };
 }

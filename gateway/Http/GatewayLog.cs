@@ -21,4 +21,7 @@ internal static partial class GatewayLog
 
     [LoggerMessage(5, LogLevel.Error, "{Path} failed while streaming: {Code}, request {RequestId}")]
     public static partial void StreamFailed(ILogger logger, string path, string? code, string requestId, Exception? exception);
+
+    [LoggerMessage(6, LogLevel.Warning, "Sequence {Id} could not be cancelled")]
+    public static partial void CancelFailed(ILogger logger, Guid id, Exception exception);
 }

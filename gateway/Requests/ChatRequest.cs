@@ -39,16 +39,18 @@ internal static class ChatRequest
         var (stream, includeUsage) = OpenAiFields.TakeStream(fields);
         var top = TakeLogprobs(fields);
         var promptTop = OpenAiFields.TakePromptLogprobs(fields, stream);
-        var maxTokens = TakeMaxTokens(fields, promptTop is not null);
+        var (maxTokens, maxTokensField) = TakeMaxTokens(fields, promptTop is not null);
         var seed = fields.Seed("seed") ?? Seeds.Draw();
         var spec = OpenAiFields.Complete(SamplingFields.Take(fields, openAi: true), fields, model, maxTokens, top,
             promptTop, scorePrompt: promptTop is not null);
         var plan = new OpenAiPlan
         {
             Model = model,
-            Sequences = OpenAiFields.Expand(spec, [new Prompt(prompt, null)], choices, seed, scoreOnly: maxTokens == 0),
+            Sequences = OpenAiFields.Expand(spec, [new Prompt(prompt, null)], choices, seed, maxTokens),
             PromptCount = 1,
             PromptField = "messages",
+            MaxTokensField = maxTokensField,
+            PromptsAreList = false,
             Stream = stream,
             IncludeUsage = includeUsage,
             Seed = seed,
@@ -73,13 +75,13 @@ internal static class ChatRequest
     }
 
     /// <summary>max_completion_tokens, or its older name max_tokens; none means as many as the context allows.</summary>
-    private static int? TakeMaxTokens(JsonFields fields, bool promptIsAnswered)
+    private static (int? Tokens, string Field) TakeMaxTokens(JsonFields fields, bool promptIsAnswered)
     {
         var min = promptIsAnswered ? 0 : 1;
         var older = fields.Int32("max_tokens", min);
         var current = fields.Int32("max_completion_tokens", min);
         return older is null || current is null || older == current
-            ? current ?? older
+            ? (current ?? older, current is null ? "max_tokens" : "max_completion_tokens")
             : throw ApiErrors.WrongValue("max_tokens", $"{older}", $"equal to 'max_completion_tokens' ({current}) when both are given");
     }
 

@@ -21,7 +21,7 @@ internal static class CompletionRequest
     {
         var fields = new JsonFields(body, "");
         var model = ModelDirectory.Resolve(models, fields.String("model"));
-        var (prompts, _) = fields.Take("prompt") is { } prompt
+        var (prompts, isList) = fields.Take("prompt") is { } prompt
             ? PromptFields.TextOrIds(prompt, "prompt")
             : throw ApiErrors.Missing("prompt", "a string, a list of strings, a list of token ids or a list of lists of token ids");
         var choices = OpenAiFields.TakeChoices(fields, prompts.Length, options);
@@ -30,16 +30,18 @@ internal static class CompletionRequest
         var echo = fields.Boolean("echo") ?? false;
         var top = fields.Int32("logprobs", 0, SamplingFields.MaxTopLogprobs);
         var promptTop = OpenAiFields.TakePromptLogprobs(fields, stream);
-        var maxTokens = TakeMaxTokens(fields, echo || promptTop is not null);
+        var asked = TakeMaxTokens(fields, echo || promptTop is not null);
+        var maxTokens = asked ?? DefaultMaxTokens;
         var seed = fields.Seed("seed") ?? Seeds.Draw();
         var spec = OpenAiFields.Complete(SamplingFields.Take(fields, openAi: true), fields, model, maxTokens, top,
             promptTop, scorePrompt: promptTop is not null || (echo && top is not null));
         var plan = new OpenAiPlan
         {
             Model = model,
-            Sequences = OpenAiFields.Expand(spec, prompts, choices, seed, scoreOnly: maxTokens == 0),
+            Sequences = OpenAiFields.Expand(spec, prompts, choices, seed, asked),
             PromptCount = prompts.Length,
             PromptField = "prompt",
+            PromptsAreList = isList,
             Stream = stream,
             IncludeUsage = includeUsage,
             Seed = seed,
@@ -53,10 +55,10 @@ internal static class CompletionRequest
         return plan;
     }
 
-    private static int TakeMaxTokens(JsonFields fields, bool promptIsAnswered)
+    private static int? TakeMaxTokens(JsonFields fields, bool promptIsAnswered)
     {
-        var maxTokens = fields.Int32("max_tokens", 0) ?? DefaultMaxTokens;
-        return maxTokens > 0 || promptIsAnswered
+        var maxTokens = fields.Int32("max_tokens", 0);
+        return maxTokens != 0 || promptIsAnswered
             ? maxTokens
             : throw ApiErrors.WrongValue("max_tokens", "0", "at least 1 unless 'echo' or 'prompt_logprobs' asks for the prompt");
     }

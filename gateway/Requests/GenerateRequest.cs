@@ -11,9 +11,8 @@ internal sealed record GeneratePlan : RequestPlan
     /// <summary>Whether the answer is a list: the client gave a list of prompts, or n above 1.</summary>
     public required bool IsList { get; init; }
 
-    protected override string NamedField(string property) => property switch
+    protected override string? NamedField(string property) => property switch
     {
-        nameof(SequenceSpec.MaxNewTokens) => "sampling_params.max_new_tokens",
         nameof(SequenceSpec.MinNewTokens) => "sampling_params.min_new_tokens",
         nameof(SequenceSpec.StopTokenIds) or nameof(SequenceSpec.StopStrings) or nameof(SequenceSpec.LogitBias) =>
             $"sampling_params.{base.NamedField(property)}",
@@ -78,6 +77,8 @@ internal static class GenerateRequest
             Sequences = sequences,
             PromptCount = prompts.Length,
             PromptField = promptField,
+            MaxTokensField = "sampling_params.max_new_tokens",
+            PromptsAreList = isList,
             Stream = stream,
             IsList = isList || choices > 1,
         };
@@ -96,7 +97,8 @@ internal static class GenerateRequest
             PromptLogprobsFrom = logprobs is { Wanted: true, Start: >= 0 } ? logprobs.Start : null,
         }, promptIndex)
         {
-            ScoreOnly = sampling.ScoreOnly,
+            ScoreOnly = sampling.AskedTokens == 0,
+            AskedTokens = sampling.AskedTokens,
             TextInLogprobs = logprobs.WithText,
         };
 
@@ -141,7 +143,7 @@ internal static class GenerateRequest
         // One draw for the whole request: a list without seeds is replayed with one number.
         var drawn = Seeds.Draw();
         var sampling = perPrompt.Take("sampling_params", (value, path) => TakeSampling(new JsonFields(value, path), drawn),
-            new Sampling(new SequenceSpec { Model = "", Seed = drawn, MaxNewTokens = DefaultMaxNewTokens }, 1, false));
+            new Sampling(new SequenceSpec { Model = "", Seed = drawn, MaxNewTokens = DefaultMaxNewTokens }, 1, null));
         choices = sampling[0].Choices;
         for (var p = 1; p < sampling.Length; p++)
         {
@@ -157,7 +159,8 @@ internal static class GenerateRequest
     private static Sampling TakeSampling(JsonFields fields, ulong drawnSeed)
     {
         var choices = fields.Int32("n", 1, SamplingFields.MaxChoices) ?? 1;
-        var max = fields.Int32("max_new_tokens", 0) ?? DefaultMaxNewTokens;
+        var asked = fields.Int32("max_new_tokens", 0);
+        var max = asked ?? DefaultMaxNewTokens;
         var min = fields.Int32("min_new_tokens", 0) ?? 0;
         SamplingFields.RequireOrder(fields, "min_new_tokens", min, max);
         var spec = SamplingFields.Take(fields, openAi: false) with
@@ -167,7 +170,7 @@ internal static class GenerateRequest
             MinNewTokens = min,
         };
         fields.RefuseOthers(s_unsupportedSampling);
-        return new Sampling(spec, choices, ScoreOnly: max == 0);
+        return new Sampling(spec, choices, asked);
     }
 
     /// <summary>rid: a name, or a list of one per prompt; one name for a list of prompts is numbered, as SGLang does.</summary>
@@ -190,5 +193,5 @@ internal static class GenerateRequest
 
     private readonly record struct Logprobs(bool Wanted, int Start, int Top, bool WithText);
 
-    private readonly record struct Sampling(SequenceSpec Spec, int Choices, bool ScoreOnly);
+    private readonly record struct Sampling(SequenceSpec Spec, int Choices, int? AskedTokens);
 }

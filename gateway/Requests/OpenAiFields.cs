@@ -120,7 +120,7 @@ internal static class OpenAiFields
 
     /// <summary>Every answer to every prompt: answer i of a prompt runs with seed + i.</summary>
     public static PlannedSequence[] Expand(
-        SequenceSpec spec, IReadOnlyList<Prompt> prompts, int choices, ulong seed, bool scoreOnly)
+        SequenceSpec spec, IReadOnlyList<Prompt> prompts, int choices, ulong seed, int? askedTokens)
     {
         var sequences = new PlannedSequence[prompts.Count * choices];
         for (var index = 0; index < sequences.Length; index++)
@@ -132,7 +132,7 @@ internal static class OpenAiFields
                 PromptIds = prompt.Ids,
                 Seed = Seeds.ForChoice(seed, index % choices),
             }, index / choices)
-            { ScoreOnly = scoreOnly };
+            { ScoreOnly = askedTokens == 0, AskedTokens = askedTokens };
         }
         return sequences;
     }

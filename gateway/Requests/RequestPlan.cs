@@ -14,6 +14,9 @@ internal sealed record PlannedSequence(SequenceSpec Spec, int PromptIndex)
     /// so one is asked for and dropped.</summary>
     public bool ScoreOnly { get; init; }
 
+    /// <summary>New tokens that the client asked for by number; null when it left them to a default.</summary>
+    public int? AskedTokens { get; init; }
+
     /// <summary>The client's own name for it.</summary>
     public string? RequestId { get; init; }
 
@@ -40,31 +43,48 @@ internal record RequestPlan
     /// <summary>The client's name for its user, for the request log.</summary>
     public string? User { get; init; }
 
-    /// <summary>The request's field for the one a refusal names by its place in the spec (PromptIds[3],
-    /// Sampling.LogitBias); null when it names none.</summary>
-    public string? FieldOf(string? specField)
+    /// <summary>The field the number of new tokens came from.</summary>
+    public string MaxTokensField { get; init; } = "max_tokens";
+
+    /// <summary>Whether the client gave its prompts as a list, so that a field at fault has an index.</summary>
+    public required bool PromptsAreList { get; init; }
+
+    /// <summary>The request's field for the place in the spec that a refusal names (PromptIds[3],
+    /// LogitBias[0].TokenId); null when it names none.</summary>
+    /// <param name="specPath">The place, as the grid names it.</param>
+    /// <param name="promptIndex">The prompt whose sequence was refused.</param>
+    public string? FieldOf(string? specPath, int promptIndex)
     {
-        if (specField is null)
+        if (specPath is null)
         {
             return null;
         }
-        var dot = specField.LastIndexOf('.') + 1;
-        var bracket = specField.IndexOf('[', dot);
-        return bracket < 0 ? NamedField(specField[dot..]) : NamedField(specField[dot..bracket]) + specField[bracket..];
+        foreach (var part in specPath.Split('.'))
+        {
+            var bracket = part.IndexOf('[', StringComparison.Ordinal);
+            var (property, index) = bracket < 0 ? (part, "") : (part[..bracket], part[bracket..]);
+            if (NamedField(property) is { } field)
+            {
+                return field == PromptField && PromptsAreList ? $"{field}[{promptIndex}]{index}"
+                    : property is nameof(SequenceSpec.PromptIds) or nameof(SequenceSpec.StopTokenIds) ? field + index
+                    : field;
+            }
+        }
+        return specPath;
     }
 
-    /// <summary>The request's name for a property of <see cref="SequenceSpec"/>; other names stay as they are.</summary>
-    protected virtual string NamedField(string property) => property switch
+    /// <summary>The request's name for a property of <see cref="SequenceSpec"/>; null for other names.</summary>
+    protected virtual string? NamedField(string property) => property switch
     {
         nameof(SequenceSpec.PromptText) or nameof(SequenceSpec.PromptIds) => PromptField,
-        nameof(SequenceSpec.MaxNewTokens) => "max_tokens",
+        nameof(SequenceSpec.MaxNewTokens) => MaxTokensField,
         nameof(SequenceSpec.MinNewTokens) => "min_tokens",
         nameof(SequenceSpec.StopTokenIds) => "stop_token_ids",
         nameof(SequenceSpec.StopStrings) => "stop",
         nameof(SequenceSpec.LogitBias) => "logit_bias",
         nameof(SequenceSpec.PromptLogprobsFrom) => "prompt_logprobs",
         nameof(SequenceSpec.TopLogprobs) => "top_logprobs",
-        _ => property,
+        _ => null,
     };
 }
 

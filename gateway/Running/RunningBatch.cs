@@ -17,6 +17,7 @@ internal sealed class RunningBatch : IAsyncDisposable
 {
     private static readonly SequenceUpdate s_scored = new() { FinishReason = "length" };
 
+    private readonly ILogger _logger;
     private readonly CancellationTokenSource _stop;
     private readonly List<IRunningSequence> _running = [];
     private readonly List<Transcript> _transcripts = [];
@@ -24,8 +25,11 @@ internal sealed class RunningBatch : IAsyncDisposable
         Channel.CreateUnbounded<BatchUpdate>(new UnboundedChannelOptions { SingleReader = true });
     private Task _pumps = Task.CompletedTask;
 
-    private RunningBatch(CancellationToken cancellationToken) =>
+    private RunningBatch(ILogger logger, CancellationToken cancellationToken)
+    {
+        _logger = logger;
         _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+    }
 
     /// <summary>One per planned sequence, in order.</summary>
     public IReadOnlyList<Transcript> Transcripts => _transcripts;
@@ -34,18 +38,17 @@ internal sealed class RunningBatch : IAsyncDisposable
     /// <see cref="ApiException"/> when a sequence does.</summary>
     public ChannelReader<BatchUpdate> Updates => _updates.Reader;
 
-    /// <summary>Starts all sequences; when one is refused, those started are cancelled.</summary>
+    /// <summary>Starts all sequences; when one is refused, those started are cancelled. Throws
+    /// <see cref="ApiException"/> in the names of the request.</summary>
     public static async Task<RunningBatch> StartAsync(
-        ISequenceService service, IReadOnlyList<PlannedSequence> plans, CancellationToken cancellationToken)
+        ISequenceService service, RequestPlan plan, ILogger logger, CancellationToken cancellationToken)
     {
-        var batch = new RunningBatch(cancellationToken);
+        var batch = new RunningBatch(logger, cancellationToken);
         try
         {
-            foreach (var plan in plans)
+            foreach (var sequence in plan.Sequences)
             {
-                var running = await service.StartAsync(plan.Spec, batch._stop.Token);
-                batch._running.Add(running);
-                batch._transcripts.Add(new Transcript(batch._transcripts.Count, plan, running));
+                await batch.StartAsync(service, plan, sequence);
             }
         }
         catch
@@ -64,9 +67,32 @@ internal sealed class RunningBatch : IAsyncDisposable
         await _pumps;
         foreach (var running in _running)
         {
-            await running.DisposeAsync();
+            try
+            {
+                await running.DisposeAsync();
+            }
+            catch (Exception exception)
+            {
+                // The answer stands; the others are still to be cancelled.
+                GatewayLog.CancelFailed(_logger, running.Id, exception);
+            }
         }
         _stop.Dispose();
+    }
+
+    private async Task StartAsync(ISequenceService service, RequestPlan plan, PlannedSequence sequence)
+    {
+        try
+        {
+            var running = await service.StartAsync(sequence.Spec, _stop.Token);
+            _running.Add(running);
+            _transcripts.Add(new Transcript(_transcripts.Count, sequence, running));
+            StartedChecks.RequireRoom(plan, sequence, running.PromptIds.Count);
+        }
+        catch (GridRequestException refused)
+        {
+            throw ErrorMapping.ToApiException(refused, plan, sequence.PromptIndex);
+        }
     }
 
     private async Task PumpAllAsync()
