@@ -75,7 +75,9 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
 
         Assert.True(status == 400, $"{status} {body.ToJsonString()}");
         AssertError(body, param, code);
-        Assert.Empty(app.Gateway.Grid.Started);
+        // What was found out only with the prompt's tokens at hand was cancelled.
+        await Task.WhenAll(app.Gateway.Grid.Sequences.Select(sequence => sequence.Disposed));
+        Assert.DoesNotContain(app.Gateway.Grid.Sequences, sequence => sequence.Drained.IsCompleted);
     }
 
     [Theory]
@@ -226,6 +228,7 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         yield return With("\"logprobs\":true,\"top_logprobs\":-1", "top_logprobs", "invalid_value");
         yield return With("\"max_completion_tokens\":0", "max_completion_tokens", "invalid_value");
         yield return With("\"max_completion_tokens\":5,\"max_tokens\":6", "max_tokens", "invalid_value");
+        yield return With("\"max_completion_tokens\":4090", "max_completion_tokens", "context_length_exceeded");
         yield return With("\"chat_template_kwargs\":7", "chat_template_kwargs", "invalid_type");
         yield return With("\"chat_template_kwargs\":{\"messages\":[]}", "chat_template_kwargs.messages", "invalid_value");
         yield return With("\"chat_template_kwargs\":{\"a\":{\"b\":1,\"b\":2}}", "chat_template_kwargs", "invalid_value");
@@ -251,7 +254,9 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         yield return Prompt("[1.5]", "prompt[0]", "invalid_value");
         yield return Prompt("[3000000000]", "prompt[0]", "invalid_value");
         yield return Prompt("[3,258]", "prompt[1]", "invalid_value");
-        yield return Prompt("[" + string.Join(',', Enumerable.Repeat("1", 4096)) + "]", "prompt", "invalid_value");
+        yield return Prompt("[" + string.Join(',', Enumerable.Repeat("1", 4096)) + "]", "prompt", "context_length_exceeded");
+        yield return Prompt("[[1],[1,2,258]]", "prompt[1][2]", "invalid_value");
+        yield return Prompt("[1,2,3],\"max_tokens\":4094", "max_tokens", "context_length_exceeded");
         yield return Prompt("[" + string.Join(',', Enumerable.Repeat("\"a\"", 9)) + "],\"n\":128", "n", "invalid_value");
         yield return Prompt("\"x\",\"logprobs\":21", "logprobs", "invalid_value");
         yield return Prompt("\"x\",\"logprobs\":true", "logprobs", "invalid_type");
@@ -281,6 +286,7 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         yield return ("{\"text\":\"x\",\"sampling_params\":{\"sampling_seed\":0.5}}", "sampling_params.sampling_seed", "invalid_value");
         yield return ("{\"text\":\"x\",\"sampling_params\":{\"max_tokens\":5}}", "sampling_params.max_tokens", "unknown_parameter");
         yield return ("{\"text\":\"x\",\"sampling_params\":{\"json_schema\":\"{}\"}}", "sampling_params.json_schema", "unsupported_parameter");
+        yield return ("{\"text\":\"x\",\"sampling_params\":{\"max_new_tokens\":4096}}", "sampling_params.max_new_tokens", "context_length_exceeded");
         yield return ("{\"text\":\"x\",\"temperature\":0}", "temperature", "unknown_parameter");
         yield return ("{\"text\":\"x\",\"return_logprob\":\"yes\"}", "return_logprob", "invalid_type");
         yield return ("{\"text\":\"x\",\"logprob_start_len\":-2}", "logprob_start_len", "invalid_value");

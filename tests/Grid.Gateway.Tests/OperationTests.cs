@@ -115,15 +115,16 @@ public sealed class OperationTests : IAsyncLifetime
         }
     }
 
-    [Fact]
+    [Fact(Timeout = 60_000)]
     public async Task When_one_of_many_is_refused_the_others_are_cancelled()
     {
+        var token = TestContext.Current.CancellationToken;
         _app.Grid.Script = spec => spec.PromptText == "last"
             ? throw new GridRequestException(GridRefusal.Overloaded, null, "full")
             : FakeAnswers.Endless();
         Assert.Equal((429, "overloaded"), await ErrorAsync(await _app.SendAsync("/generate", "{\"text\":[\"a\",\"b\",\"last\"]}")));
         Assert.Equal(2, _app.Grid.Sequences.Count);
-        await Task.WhenAll(_app.Grid.Sequences.Select(sequence => sequence.Disposed));
+        await Task.WhenAll(_app.Grid.Sequences.Select(sequence => sequence.Disposed)).WaitAsync(token);
     }
 
     [Fact]

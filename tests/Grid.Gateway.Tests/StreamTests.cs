@@ -54,26 +54,28 @@ public sealed class StreamTests : IAsyncLifetime
         }
     }
 
-    [Fact]
+    [Fact(Timeout = 60_000)]
     public async Task A_client_that_hangs_up_cancels_its_sequences()
     {
+        var token = TestContext.Current.CancellationToken;
         _app.Grid.Script = _ => FakeAnswers.Endless();
         foreach (var (path, json) in s_requests)
         {
             _app.Grid.Sequences.Clear();
             using (var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = Json(json) })
-            using (var response = await _app.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Token))
+            using (var response = await _app.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, token))
             {
-                await using var body = await response.Content.ReadAsStreamAsync(Token);
-                Assert.NotEqual(0, await body.ReadAsync(new byte[1], Token));
+                await using var body = await response.Content.ReadAsStreamAsync(token);
+                Assert.NotEqual(0, await body.ReadAsync(new byte[1], token));
             }
-            await Task.WhenAll(_app.Grid.Sequences.Select(sequence => sequence.Disposed)).WaitAsync(Token);
+            await Task.WhenAll(_app.Grid.Sequences.Select(sequence => sequence.Disposed)).WaitAsync(token);
         }
     }
 
-    [Fact]
+    [Fact(Timeout = 60_000)]
     public async Task A_client_that_hangs_up_before_a_whole_answer_cancels_its_sequences()
     {
+        var token = TestContext.Current.CancellationToken;
         _app.Grid.Script = _ => FakeAnswers.Endless();
         using var leaving = new CancellationTokenSource();
         var pending = _app.Client.PostAsync("/generate", Json("{\"text\":\"x\"}"), leaving.Token);
@@ -83,28 +85,29 @@ public sealed class StreamTests : IAsyncLifetime
         }
         await leaving.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => pending);
-        await _app.Grid.Sequences.Single().Disposed.WaitAsync(Token);
+        await _app.Grid.Sequences.Single().Disposed.WaitAsync(token);
     }
 
-    [Fact]
+    [Fact(Timeout = 60_000)]
     public async Task A_client_that_does_not_read_holds_up_neither_its_sequence_nor_others()
     {
+        var token = TestContext.Current.CancellationToken;
         // Far more than the buffers of both ends hold.
         var big = new SequenceUpdate { Text = new string('x', 1 << 16), Tokens = [new('x', 0, [])] };
         _app.Grid.Script = spec => spec.PromptText == "big"
             ? FakeAnswers.Of([.. Enumerable.Repeat(big, 500), new SequenceUpdate { FinishReason = "stop" }])
             : FakeAnswers.Default(spec, [1]);
         using var socket = new TcpClient();
-        await socket.ConnectAsync("127.0.0.1", _app.Client.BaseAddress!.Port, Token);
+        await socket.ConnectAsync("127.0.0.1", _app.Client.BaseAddress!.Port, token);
         const string Body = "{\"prompt\":\"big\",\"stream\":true}";
         await socket.GetStream().WriteAsync(Encoding.ASCII.GetBytes(
-            $"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\n\r\n{Body}"), Token);
+            $"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\n\r\n{Body}"), token);
 
         while (_app.Grid.Sequences.IsEmpty)
         {
             await Task.Yield();
         }
-        await _app.Grid.Sequences.Single().Drained.WaitAsync(Token);
+        await _app.Grid.Sequences.Single().Drained.WaitAsync(token);
         var other = await _app.OkAsync("/v1/completions", "{\"prompt\":\"small\",\"seed\":4,\"max_tokens\":40}");
         Assert.Equal(FakeAnswers.TextOf(4), (string)other["choices"]![0]!["text"]!);
     }
@@ -142,7 +145,6 @@ public sealed class StreamTests : IAsyncLifetime
         Assert.Equal("-9999", item["meta_info"]!["output_token_logprobs"]![0]![0]!.ToJsonString());
     }
 
-    private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     private static StringContent Json(string json) => new(json, Encoding.UTF8, "application/json");
 }

@@ -35,13 +35,13 @@ internal sealed class FakeSequenceService : ISequenceService
             if (prompt[i] >= TinyText.VocabularySize)
             {
                 throw new GridRequestException(GridRefusal.InvalidRequest, $"PromptIds[{i}]",
-                    $"token id {prompt[i]} must be below {TinyText.VocabularySize}");
+                    $"PromptIds[{i}] is {prompt[i]}; it must be below {TinyText.VocabularySize}");
             }
         }
         if (prompt.Length >= Model.MaxContextTokens)
         {
-            throw new GridRequestException(GridRefusal.InvalidRequest, "PromptIds",
-                $"{prompt.Length} prompt tokens must be below {Model.MaxContextTokens}");
+            throw new GridRequestException(GridRefusal.InvalidRequest, "PromptIds.Length",
+                $"PromptIds.Length is {prompt.Length}; it must be below {Model.MaxContextTokens}");
         }
         Started.Enqueue(spec);
         var sequence = new FakeSequence(prompt, Script?.Invoke(spec) ?? FakeAnswers.Default(spec, prompt));

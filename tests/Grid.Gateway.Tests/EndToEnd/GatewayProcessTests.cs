@@ -1,0 +1,70 @@
+using System.Diagnostics;
+using System.Text;
+using System.Text.Json.Nodes;
+using Grid.Gateway.Node;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace Grid.Gateway.Tests.EndToEnd;
+
+/// <summary>The gateway as a process of its own, joined to the node's silo.</summary>
+public sealed class GatewayProcessTests(NodeFixture node)
+{
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact(Timeout = 60_000)]
+    public async Task It_answers_with_the_bits_of_the_node_it_joined_and_its_sudden_death_fails_nothing_there()
+    {
+        var token = TestContext.Current.CancellationToken;
+        const string Request = "{\"text\":[\"The dog\",\"Once\"],\"sampling_params\":{\"sampling_seed\":8,\"max_new_tokens\":20},\"return_logprob\":true}";
+        var expected = (await node.OkAsync("/generate", Request)).AsArray().Select(item => NodeFixture.Bits(item!));
+
+        var primary = node.Node.Services.GetRequiredService<ILocalSiloDetails>().SiloAddress.Endpoint;
+        using var process = Start("--port", "0", "--primary", primary.ToString());
+        try
+        {
+            process.BeginErrorReadLine();
+            var line = await process.StandardOutput.ReadLineAsync(token);
+            Assert.StartsWith("Gateway on http://", line, StringComparison.Ordinal);
+            using var client = new HttpClient { BaseAddress = new Uri(line!.Split(' ')[2]) };
+            while (!(await client.GetAsync("/readyz", token)).IsSuccessStatusCode)
+            {
+                await Task.Delay(50, token);
+            }
+            using var response = await client.PostAsync("/generate", new StringContent(Request, Encoding.UTF8, "application/json"), token);
+            var items = JsonNode.Parse(await response.Content.ReadAsStringAsync(token))!;
+            Assert.Equal(expected, items.AsArray().Select(item => NodeFixture.Bits(item!)));
+        }
+        finally
+        {
+            process.Kill();
+            await process.WaitForExitAsync(CancellationToken.None);
+        }
+
+        // Long before the cluster's membership has noticed: no sequence of the node depends on a silo that is gone.
+        for (var i = 0; i < 20; i++)
+        {
+            await node.OkAsync("/generate", "{\"text\":\"The dog\",\"sampling_params\":{\"max_new_tokens\":1}}");
+        }
+    }
+
+    [Theory]
+    [InlineData("--prot", "8000", "--prot is not an option of the gateway")]
+    [InlineData("--port", "http", "--port is 'http'; it must be a port from 0 to 65535")]
+    [InlineData("--primary", "localhost", "--primary is 'localhost'; it must be an IP address with a port")]
+    [InlineData("--Gateway:MaxJsonDepth", "0", "Gateway:MaxJsonDepth is 0; it must be from 8 to 256")]
+    public async Task A_bad_option_ends_it_with_a_sentence(string option, string value, string sentence)
+    {
+        using var process = Start(option, value);
+        var error = await process.StandardError.ReadToEndAsync(Token);
+        await process.WaitForExitAsync(Token);
+        Assert.Contains(sentence, error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
+        Assert.Equal(2, process.ExitCode);
+    }
+
+    private static Process Start(params string[] args)
+    {
+        var assembly = Path.Combine(AppContext.BaseDirectory, Path.GetFileName(typeof(GatewayNode).Assembly.Location));
+        return Process.Start(new ProcessStartInfo("dotnet", [assembly, .. args]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+    }
+}
