@@ -147,12 +147,7 @@ internal sealed unsafe class AttentionScratch
             most = Vector512.ConditionalSelect(Vector512.GreaterThan(s, most), s, most);
         }
 
-        float m = _max[row];
-        for (int lane = 0; lane < 16; lane++)
-        {
-            m = most.GetElement(lane) > m ? most.GetElement(lane) : m;
-        }
-
+        float m = Largest(most);
         Vector512<float> c = Vector512.Create(_factor);
         Vector512<float> minusMc = Vector512.Create(-(m * _factor));
         float* weights = _weights.Pointer + (row * Tokens);
@@ -184,6 +179,15 @@ internal sealed unsafe class AttentionScratch
         }
 
         return finite;
+    }
+
+    private static float Largest(Vector512<float> v)
+    {
+        Vector256<float> a = Vector256.ConditionalSelect(Vector256.GreaterThan(v.GetLower(), v.GetUpper()), v.GetLower(), v.GetUpper());
+        Vector128<float> b = Vector128.ConditionalSelect(Vector128.GreaterThan(a.GetLower(), a.GetUpper()), a.GetLower(), a.GetUpper());
+        float low = b.GetElement(0) > b.GetElement(1) ? b.GetElement(0) : b.GetElement(1);
+        float high = b.GetElement(2) > b.GetElement(3) ? b.GetElement(2) : b.GetElement(3);
+        return low > high ? low : high;
     }
 
     private void Merge(int segment)

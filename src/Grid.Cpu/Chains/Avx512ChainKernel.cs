@@ -148,6 +148,13 @@ internal sealed unsafe class Avx512ChainKernel : ChainKernel
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static Vector512<float> Repair(Vector512<float> c, Vector512<float> result, ulong lanes, ushort* w, float* x)
     {
+        // Columns of zeros (keys not written yet) are the usual reason to come here, and change nothing but -0 to +0.
+        uint* p = (uint*)w;
+        Vector512<uint> any = Vector512.Load(p) | Vector512.Load(p + 16) | Vector512.Load(p + 32) | Vector512.Load(p + 48)
+            | Vector512.Load(p + 64) | Vector512.Load(p + 80) | Vector512.Load(p + 96) | Vector512.Load(p + 112);
+        Vector512<uint> empty = Vector512.Equals(any & Vector512.Create(0x7FFF7FFFu), Vector512<uint>.Zero);
+        result = Vector512.ConditionalSelect(empty.AsSingle(), c + Vector512<float>.Zero, result);
+        lanes &= ~empty.ExtractMostSignificantBits();
         for (int lane = 0; lane < Columns; lane++)
         {
             if (((lanes >> lane) & 1) != 0)

@@ -25,6 +25,19 @@ internal sealed unsafe class IntegerChainKernel : ChainKernel
     /// <summary>One step of one column; what vector forms fall back to.</summary>
     public static float StepLane(ushort* stepWeights, int column, float* x, float acc)
     {
+        // Columns of zeros (keys not written yet) are the usual reason to come here, and change nothing.
+        uint* lanes = (uint*)stepWeights + column;
+        uint any = 0;
+        for (int pair = 0; pair < Dot16.Terms / 2; pair++)
+        {
+            any |= lanes[pair * Columns];
+        }
+
+        if ((any & 0x7FFF7FFF) == 0 && float.IsFinite(acc))
+        {
+            return acc + 0f; // -0 becomes +0, as every step makes it
+        }
+
         Span<ushort> a = stackalloc ushort[Dot16.Terms];
         Narrow(x, a);
         return Step(stepWeights, column, a, acc);
