@@ -60,8 +60,9 @@ internal sealed class EngineRun(ICausalLanguageModel model, IOperations operatio
 
     public void RunToEnd()
     {
-        while (Status.Running + Status.Waiting > 0)
+        for (int i = 0; Status.Running + Status.Waiting > 0; i++)
         {
+            Assert.True(i < 20_000, "The engine did not come to an end.");
             Step();
         }
     }

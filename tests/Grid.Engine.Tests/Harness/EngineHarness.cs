@@ -61,7 +61,7 @@ internal sealed class EngineHarness
         return events;
     }
 
-    public void RunToEnd(int maxSteps = 100_000)
+    public void RunToEnd(int maxSteps = 20_000)
     {
         for (int i = 0; Status.Running + Status.Waiting > 0; i++)
         {
