@@ -3,6 +3,7 @@ using Grid.Cpu;
 using Grid.Engine;
 using Grid.Grains.Messages;
 using Grid.Models;
+using Grid.Models.SelfTest;
 using Grid.Numerics;
 using Grid.Silo.Options;
 using Grid.Text;
@@ -24,7 +25,7 @@ internal static class ServedModelLoader
         {
             return Load(options, path, output);
         }
-        catch (Exception exception) when (exception is ModelFormatException or TextModelException or IOException or UnauthorizedAccessException)
+        catch (Exception exception) when (exception is DeviceSelfTestException or ModelFormatException or TextModelException or IOException or UnauthorizedAccessException)
         {
             throw new StartException($"The model cannot be served. {exception.Message}");
         }
@@ -43,6 +44,8 @@ internal static class ServedModelLoader
         try
         {
             output.WriteLine($"Device  {operations.DeviceDescription}");
+            DeviceSelfTest.Run(operations);
+            output.WriteLine($"        self-test passed: {DeviceSelfTest.KnownAnswers.Count} operations give the known answers of contract {NumericContract.Version}");
             ModelLoadProgress progress = default;
             loaded = ModelLoader.Load(
                 path, operations, new ModelLoadOptions { MaxBatchTokens = options.MaxBatchTokens },
