@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 
 namespace Grid.Cpu.Threading;
@@ -15,7 +16,9 @@ internal abstract class CrewTask
 /// </summary>
 internal sealed class WorkCrew : IDisposable
 {
-    private const int SpinsBeforeSleep = 2000;
+    // Longer than the pause between two tasks of a pass, shorter than what a server's other threads would miss.
+    private static readonly long SpinTicks = Stopwatch.Frequency / 20_000; // 50 microseconds
+
     private const int PartBits = 24;
     private const long PartMask = (1L << PartBits) - 1;
 
@@ -132,18 +135,18 @@ internal sealed class WorkCrew : IDisposable
 
     private void Work()
     {
-        int idle = 0;
+        long idleSince = Stopwatch.GetTimestamp();
         while (!_stop)
         {
             if (TakePart())
             {
-                idle = 0;
+                idleSince = Stopwatch.GetTimestamp();
                 continue;
             }
 
-            if (++idle < SpinsBeforeSleep)
+            if (Stopwatch.GetTimestamp() - idleSince < SpinTicks)
             {
-                Thread.SpinWait(20);
+                Thread.SpinWait(10);
                 continue;
             }
 
@@ -155,7 +158,7 @@ internal sealed class WorkCrew : IDisposable
             }
 
             Interlocked.Decrement(ref _sleeping);
-            idle = 0;
+            idleSince = Stopwatch.GetTimestamp();
         }
     }
 }
