@@ -141,6 +141,24 @@ public sealed class DeviceWorkerTests
         Assert.Contains("broke", worker.Submit(Request([1])).Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_drain_that_takes_too_long_ends_the_streams_without_a_last_word()
+    {
+        using var engine = new ScriptedEngine { HeldBack = true };
+        using var worker = new DeviceWorker(
+            TestModel.Worker(), engine, new WorkerOptions { DrainGrace = TimeSpan.Zero }, new FakeTimeProvider(),
+            NullLogger<DeviceWorker>.Instance);
+        worker.Start();
+        using var stream = worker.Subscribe(s_gateway);
+        Assert.Equal(RefusalKind.None, worker.Submit(Request([1])).Refusal);
+        await worker.DrainAsync(default);
+        Assert.Equal(0, worker.OpenAttempts);
+        await foreach (var batch in stream.ReadAllAsync(default))
+        {
+            Assert.Empty(batch.Sequences); // "Cancelled" would end the sequence at its client.
+        }
+    }
+
     private static DeviceWorker Create(ScriptedEngine engine, TimeProvider time) => new(
         TestModel.Worker(), engine, new WorkerOptions(), time, NullLogger<DeviceWorker>.Instance);
 

@@ -142,6 +142,32 @@ public sealed class SequenceTests
     }
 
     [Fact]
+    public async Task A_silo_that_is_asked_to_stop_lets_its_sequences_end_first()
+    {
+        await using var grid = await TestGrid.StartAsync(2, i => new ScriptedEngine { HeldBack = i == 1, MaxWaiting = i });
+        var worker = grid.Worker(1);
+        await using var sequence = await grid.Sequences().StartAsync(Answer.Spec([7], 20), default);
+        var stopped = grid.StopAsync(1);
+        using (var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(5)))
+        {
+            while (!worker.Load.Draining)
+            {
+                await timer.WaitForNextTickAsync();
+            }
+        }
+
+        await Assert.ThrowsAsync<GridRequestException>(() => grid.Sequences().StartAsync(Answer.Spec([8], 20), default));
+        Assert.False(stopped.IsCompleted);
+        grid.Engines[1].Allow(100);
+        var answer = await Answer.ReadAsync(sequence);
+        Assert.Equal(Answer.Expected([7], 20), answer.Tokens);
+        Assert.Equal("length", answer.FinishReason);
+        await stopped;
+        Assert.Single(grid.Engines[1].Requests);
+        Assert.Empty(grid.Engines[0].Requests);
+    }
+
+    [Fact]
     public async Task A_sequence_never_moves_to_a_worker_with_other_bits()
     {
         await using var grid = await TestGrid.StartAsync(2, i => new ScriptedEngine { FailAtStep = i == 0 ? 3 : null }, differentModels: true);

@@ -69,6 +69,8 @@ internal sealed class TestGrid : IAsyncDisposable
 
     public DeviceWorker Worker(int silo = 0) => Service<DeviceWorker>(silo);
 
+    public Task StopAsync(int silo) => _cluster.StopSiloAsync(Silos[silo]);
+
     public Task KillAsync(int silo) => _cluster.KillSiloAsync(Silos[silo]);
 
     public async ValueTask DisposeAsync()
