@@ -4,6 +4,7 @@ using Grid.Sequences;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Logging.Console;
+using Microsoft.Extensions.Options;
 
 namespace Grid.Gateway.Node;
 
@@ -25,7 +26,8 @@ public sealed class GatewayNode : IAsyncDisposable
     /// <summary>The node's services.</summary>
     public IServiceProvider Services => _app.Services;
 
-    /// <summary>Joins the cluster and serves HTTP; requests get 503 until a worker is known.</summary>
+    /// <summary>Joins the cluster and serves HTTP; requests get 503 until a worker is known. Throws
+    /// <see cref="GatewayOptionException"/> when nothing listens where the silo should.</summary>
     public static async Task<GatewayNode> StartAsync(
         GatewayNodeOptions options, IReadOnlyDictionary<string, string?> settings, CancellationToken cancellationToken)
     {
@@ -40,6 +42,9 @@ public sealed class GatewayNode : IAsyncDisposable
         var app = builder.Build();
         try
         {
+            // Reading the options checks them: what is wrong here is said before the network is asked.
+            _ = app.Services.GetRequiredService<IOptions<GatewayOptions>>().Value;
+            await RequirePrimaryAsync(options.Primary, cancellationToken);
             app.MapGridGateway();
             await app.StartAsync(cancellationToken);
             return new GatewayNode(app);
@@ -68,6 +73,20 @@ public sealed class GatewayNode : IAsyncDisposable
             options.SiloPort == 0 ? FreePort() : options.SiloPort, gatewayPort: 0, options.Primary, serviceId: "grid", clusterId: "grid");
         silo.AddMemoryGrainStorageAsDefault();
         silo.AddGridSequences();
+    }
+
+    /// <summary>Orleans would try to join for ever, and say so in stack traces.</summary>
+    private static async Task RequirePrimaryAsync(IPEndPoint primary, CancellationToken cancellationToken)
+    {
+        using var probe = new TcpClient(primary.AddressFamily);
+        try
+        {
+            await probe.ConnectAsync(primary, cancellationToken);
+        }
+        catch (SocketException)
+        {
+            throw new GatewayOptionException($"--primary is '{primary}'; it must be the silo port of a running silo (start one with --silo-port {primary.Port}).");
+        }
     }
 
     private static int FreePort()
