@@ -8,7 +8,7 @@ namespace Grid.Numerics;
 public static class AttentionReference
 {
     /// <summary>c = scale * log2(e), the factor that turns scores into exponents of two; one fp32 product.</summary>
-    public static float ExponentFactor(float scale) => scale * 1.44269504f;
+    public static float ExponentFactor(float scale) => scale * Transcendentals.Log2E;
 
     /// <summary>Computes the row at <paramref name="position"/>.</summary>
     /// <param name="query">[headDim] bf16.</param>
@@ -20,6 +20,20 @@ public static class AttentionReference
     public static void Row(
         ReadOnlySpan<ushort> query, ReadOnlySpan<ushort> keys, ReadOnlySpan<ushort> values, int position, float scale,
         Span<ushort> output)
+    {
+        Span<float> weighted = query.Length <= 512 ? stackalloc float[query.Length] : new float[query.Length];
+        float sum = Accumulate(query, keys, values, position, scale, weighted);
+        for (int d = 0; d < weighted.Length; d++)
+        {
+            output[d] = Bf16.FromSingle(weighted[d] / sum);
+        }
+    }
+
+    /// <summary>The row before its division: fills the weighted values O and returns the sum of weights L, both fp32.
+    /// Parameters as of <see cref="Row"/>.</summary>
+    public static float Accumulate(
+        ReadOnlySpan<ushort> query, ReadOnlySpan<ushort> keys, ReadOnlySpan<ushort> values, int position, float scale,
+        Span<float> weighted)
     {
         int headDim = query.Length;
         float c = ExponentFactor(scale);
@@ -43,10 +57,8 @@ public static class AttentionReference
             }
         }
 
-        for (int d = 0; d < headDim; d++)
-        {
-            output[d] = Bf16.FromSingle(merged.O[d] / merged.L);
-        }
+        merged.O.CopyTo(weighted);
+        return merged.L;
     }
 
     private static void Block(

@@ -81,6 +81,10 @@ internal sealed unsafe class AttentionScratch
         }
     }
 
+    /// <summary>A row's weighted values and sum of weights before the division.</summary>
+    public (float[] Weighted, float Sum) ReadAccumulators(int index) =>
+        (new Span<float>(_merged.Pointer + (index * _cache.HeadDim), _cache.HeadDim).ToArray(), _mergedSum[index]);
+
     public void WriteResult(int index, CpuActivation output, int row, int head)
     {
         int headDim = _cache.HeadDim;
