@@ -11,7 +11,7 @@ internal static class EngineBenchmark
 {
     public static void Run()
     {
-        using var operations = new TimedOperations(new CpuOperations(new CpuOptions { Threads = int.Parse(Environment.GetEnvironmentVariable("T") ?? "0") }));
+        using var operations = new TimedOperations(new CpuOperations(new CpuOptions()));
         using LoadedModel loaded = ModelLoader.Load(DemoModel.Path, operations, new ModelLoadOptions());
         Console.WriteLine($"Engine, demo model, {operations.DeviceDescription}");
         long weights = 2L * new FileInfo(Path.Combine(DemoModel.Path, "model.safetensors")).Length / 2;
@@ -19,9 +19,7 @@ internal static class EngineBenchmark
         {
             int tokens = streams == 1 ? 400 : 200;
             var engine = new InferenceEngine(loaded.Model, operations, new EngineOptions { KvPages = 1024 });
-            TimeSpan cpu0 = Process.GetCurrentProcess().TotalProcessorTime;
             double promptSeconds = RunStreams(engine, streams, promptTokens: 48, tokens, out double seconds);
-            Console.WriteLine($"cpu ms/token {(Process.GetCurrentProcess().TotalProcessorTime - cpu0).TotalMilliseconds / streams / tokens}");
             double rate = streams * (double)tokens / seconds;
             double multiplyAdds = rate * weights / 2 / 1e9;
             Console.WriteLine(

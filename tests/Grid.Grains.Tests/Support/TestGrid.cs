@@ -1,4 +1,3 @@
-using Grid.Grains.Messages;
 using Grid.Sequences;
 using Grid.Sequences.Routing;
 using Grid.Workers;
