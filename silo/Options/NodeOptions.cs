@@ -16,10 +16,10 @@ public sealed class NodeOptions
     public int Port { get; set; } = 8000;
 
     /// <summary>Rows (tokens) in one forward pass at most.</summary>
-    public int MaxBatchTokens { get; set; } = 512;
+    public int MaxBatchTokens { get; set; } = 256;
 
     /// <summary>Prompt rows of one sequence in one step at most.</summary>
-    public int ChunkedPrefillSize { get; set; } = 256;
+    public int ChunkedPrefillSize { get; set; } = 128;
 
     /// <summary>Sequences running at once at most.</summary>
     public int MaxRunningRequests { get; set; } = 128;

@@ -2,28 +2,32 @@ using System.Runtime.InteropServices;
 
 namespace Grid.Cpu.Memory;
 
-/// <summary>Zeroed, 64-byte aligned memory outside the managed heap.</summary>
+/// <summary>Zeroed, 64-byte aligned memory outside the managed heap. Large buffers take memory only where they are written:
+/// a KV cache costs what has been used of it.</summary>
 /// <typeparam name="T">Element type.</typeparam>
 internal sealed unsafe class NativeBuffer<T> : IDisposable
     where T : unmanaged
 {
-    private T* _pointer;
+    private const int Alignment = 64;
+
+    private readonly nuint _bytes;
+    private void* _block;
 
     public NativeBuffer(long length)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         Length = length;
-        nuint bytes = checked((nuint)Math.Max(length, 1) * (nuint)sizeof(T));
-        _pointer = (T*)NativeMemory.AlignedAlloc(bytes, 64);
-        NativeMemory.Clear(_pointer, bytes);
-        GC.AddMemoryPressure((long)bytes);
+        _bytes = checked(((nuint)length * (nuint)sizeof(T)) + Alignment);
+        _block = NativeMemory.AllocZeroed(_bytes);
+        Pointer = (T*)(((nuint)_block + Alignment - 1) & ~(nuint)(Alignment - 1));
+        GC.AddMemoryPressure((long)_bytes);
     }
 
     ~NativeBuffer() => Free();
 
     public long Length { get; }
 
-    public T* Pointer => _pointer;
+    public T* Pointer { get; private set; }
 
     public Span<T> Slice(long start, int length)
     {
@@ -32,7 +36,7 @@ internal sealed unsafe class NativeBuffer<T> : IDisposable
             throw new ArgumentOutOfRangeException(nameof(start), start, $"[{start}, {start + length}) is not inside [0, {Length}).");
         }
 
-        return new Span<T>(_pointer + start, length);
+        return new Span<T>(Pointer + start, length);
     }
 
     public void Dispose()
@@ -43,11 +47,12 @@ internal sealed unsafe class NativeBuffer<T> : IDisposable
 
     private void Free()
     {
-        if (_pointer != null)
+        if (_block != null)
         {
-            NativeMemory.AlignedFree(_pointer);
-            GC.RemoveMemoryPressure((long)((nuint)Math.Max(Length, 1) * (nuint)sizeof(T)));
-            _pointer = null;
+            NativeMemory.Free(_block);
+            GC.RemoveMemoryPressure((long)_bytes);
+            _block = null;
+            Pointer = null;
         }
     }
 }
