@@ -24,7 +24,7 @@ public sealed unsafe class CpuOperations : IOperations
     private readonly EmbedTask _embed = new();
     private readonly NormTask _norm = new();
     private readonly RotateAndStoreTask _rotateAndStore = new();
-    private readonly SamplingTask _sampling;
+    private readonly SamplingTask _sampling = new();
     private BatchLayout _batch = new(0, 0);
     private int[] _sequenceOfRow = [];
 
@@ -37,7 +37,6 @@ public sealed unsafe class CpuOperations : IOperations
         var kernel = ChainKernel.Create(_instructionSet);
         _product = new Product(_crew, kernel);
         _attention = new AttentionTask(_crew, kernel);
-        _sampling = new SamplingTask(wide: _instructionSet == CpuInstructionSet.Avx512);
     }
 
     /// <inheritdoc/>

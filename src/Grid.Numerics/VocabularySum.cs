@@ -35,18 +35,6 @@ public static class VocabularySum
             (Vector512.Floor(upper) + shift).AsUInt64() ^ shift.AsUInt64());
     }
 
-    /// <summary><see cref="Weight(float)"/> of every element, in two halves.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static (Vector256<ulong> Lower, Vector256<ulong> Upper) Weight(Vector256<float> exponent)
-    {
-        (Vector256<double> lower, Vector256<double> upper) =
-            Vector256.Widen(VectorTranscendentals.Exp2(exponent) * Vector256.Create(Scale));
-        var shift = Vector256.Create(IntegerShift);
-        return (
-            (Vector256.Floor(lower) + shift).AsUInt64() ^ shift.AsUInt64(),
-            (Vector256.Floor(upper) + shift).AsUInt64() ^ shift.AsUInt64());
-    }
-
     /// <summary>The share of a sum that top_p keeps, as an integer bound: a token is kept while the weight before it is
     /// below ceil(p24 * sum / 2^24), p24 = topP * 2^24 rounded to nearest even.</summary>
     public static ulong TopPBound(float topP, ulong sum)

@@ -9,15 +9,13 @@ public sealed class CpuSamplerTests
     // Lengths around vectors, blocks and groups of vectors.
     private static readonly int[] s_vocabularies = [1, 2, 7, 8, 15, 16, 17, 127, 128, 129, 255, 257, 500, 1000, 4096, 4099, 20011];
 
-    [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void A_draw_is_the_reference_draw_for_any_parameters(bool wide)
+    [Fact]
+    public void A_draw_is_the_reference_draw_for_any_parameters()
     {
         int drawn = 0;
         foreach (int vocabulary in s_vocabularies)
         {
-            var sampler = new CpuSampler(vocabulary, wide);
+            var sampler = new CpuSampler(vocabulary);
             int trials = Math.Clamp(200_000 / vocabulary, 12, 400);
             for (int trial = 0; trial < trials; trial++)
             {
@@ -36,14 +34,12 @@ public sealed class CpuSamplerTests
         Assert.InRange(drawn, 2000, int.MaxValue);
     }
 
-    [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void Logprobs_and_the_most_probable_tokens_are_the_reference_bit_for_bit(bool wide)
+    [Fact]
+    public void Logprobs_and_the_most_probable_tokens_are_the_reference_bit_for_bit()
     {
         foreach (int vocabulary in s_vocabularies)
         {
-            var sampler = new CpuSampler(vocabulary, wide);
+            var sampler = new CpuSampler(vocabulary);
             for (int trial = 0; trial < 10; trial++)
             {
                 var random = new Random((vocabulary * 1000) + trial);
@@ -67,7 +63,7 @@ public sealed class CpuSamplerTests
     [Fact]
     public void A_drawn_tokens_logprob_is_that_of_scoring_it()
     {
-        var sampler = new CpuSampler(4096, wide: true);
+        var sampler = new CpuSampler(4096);
         for (int trial = 0; trial < 100; trial++)
         {
             var random = new Random(trial);
@@ -80,13 +76,11 @@ public sealed class CpuSamplerTests
         }
     }
 
-    [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public void A_bad_logit_anywhere_is_reported(bool wide)
+    [Fact]
+    public void A_bad_logit_anywhere_is_reported()
     {
         const int vocabulary = 300;
-        var sampler = new CpuSampler(vocabulary, wide);
+        var sampler = new CpuSampler(vocabulary);
         foreach (float bad in (float[])[float.NaN, float.PositiveInfinity, float.NegativeInfinity])
         {
             for (int place = 0; place < vocabulary; place++)
@@ -111,7 +105,7 @@ public sealed class CpuSamplerTests
     [Fact]
     public void What_was_not_asked_for_is_not_there()
     {
-        new CpuSampler(100, wide: true).Sample(Logits(100, new Random(1)), new SamplingRow(), out SampledToken drawn);
+        new CpuSampler(100).Sample(Logits(100, new Random(1)), new SamplingRow(), out SampledToken drawn);
         Assert.True(float.IsNaN(drawn.Logprob));
         Assert.Empty(drawn.Top);
     }
@@ -119,17 +113,17 @@ public sealed class CpuSamplerTests
     [Fact]
     public void Wrong_lengths_and_tokens_are_refused()
     {
-        var sampler = new CpuSampler(100, wide: true);
+        var sampler = new CpuSampler(100);
         Assert.Throws<ArgumentException>(() => sampler.Sample(new float[99], new SamplingRow(), out _));
         Assert.Throws<ArgumentOutOfRangeException>(
             () => sampler.Sample(new float[100], new SamplingRow { ScoredToken = 100 }, out _));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new CpuSampler(0, wide: true));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new CpuSampler(0));
     }
 
     [Fact]
     public void A_draw_without_logprobs_allocates_nothing()
     {
-        var sampler = new CpuSampler(4096, wide: true);
+        var sampler = new CpuSampler(4096);
         float[] logits = Logits(4096, new Random(1));
         SamplingRow[] rows =
         [

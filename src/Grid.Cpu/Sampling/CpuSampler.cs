@@ -11,7 +11,6 @@ namespace Grid.Cpu.Sampling;
 public sealed class CpuSampler
 {
     private readonly int _vocabulary;
-    private readonly LogitScan _scan;
     private readonly float[] _adjusted;
     private readonly float[] _maxima;
     private readonly ulong[] _keys;
@@ -20,13 +19,10 @@ public sealed class CpuSampler
 
     /// <summary>Allocates the scratch memory.</summary>
     /// <param name="vocabulary">Length of every row.</param>
-    /// <param name="wide">512-bit vectors, or 256-bit ones; no bit depends on it.</param>
-    public CpuSampler(int vocabulary, bool wide)
+    public CpuSampler(int vocabulary)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(vocabulary, 1);
         _vocabulary = vocabulary;
-        Wide = wide;
-        _scan = LogitScan.Create(wide);
         _adjusted = new float[vocabulary];
         _maxima = new float[vocabulary];
         _keys = new ulong[vocabulary];
@@ -36,9 +32,6 @@ public sealed class CpuSampler
 
     /// <summary>Length of the rows.</summary>
     public int Vocabulary => _vocabulary;
-
-    /// <summary>Whether vectors are of 512 bits.</summary>
-    public bool Wide { get; }
 
     /// <summary>Draws a token, or scores the given one, and computes the logprobs asked for.</summary>
     /// <param name="logits">[vocabulary] fp32.</param>
@@ -61,7 +54,7 @@ public sealed class CpuSampler
 
         bool scored = row.ScoredToken >= 0;
         int token = row.ScoredToken;
-        bool finite = _scan.TryMax(logits, allowNegativeInfinity: false, out float max)
+        bool finite = LogitScan.TryMax(logits, allowNegativeInfinity: false, out float max)
             && (scored || TryDraw(logits, max, row, out token));
         if (!finite)
         {
@@ -73,7 +66,7 @@ public sealed class CpuSampler
         TokenLogprob[] top = [];
         if (scored || row.Logprobs || row.TopLogprobs > 0)
         {
-            ulong sum = _scan.BlockSums(logits, new WeightScale(max, 1f), 0, _sums);
+            ulong sum = LogitScan.BlockSums(logits, new WeightScale(max, 1f), 0, _sums);
             float logSum = VocabularySum.LogSum(sum);
             logprob = logits[token] - max - logSum;
             top = Top(logits, row.TopLogprobs, max, logSum);
@@ -92,14 +85,14 @@ public sealed class CpuSampler
             logits.CopyTo(_adjusted);
             LogitAdjustment.Apply(_adjusted, parameters, row.History, row.BannedTokens);
             adjusted = _adjusted;
-            if (!_scan.TryMax(adjusted, allowNegativeInfinity: true, out max) || !float.IsFinite(max))
+            if (!LogitScan.TryMax(adjusted, allowNegativeInfinity: true, out max) || !float.IsFinite(max))
             {
                 return false;
             }
         }
 
         token = parameters.Temperature == 0f
-            ? _scan.IndexOf(adjusted, max)
+            ? LogitScan.IndexOf(adjusted, max)
             : Draw(adjusted, new WeightScale(max, parameters.Temperature), parameters, row.Position);
         return true;
     }
@@ -111,7 +104,7 @@ public sealed class CpuSampler
         bool ranked = (parameters.TopK > 0 && parameters.TopK < _vocabulary) || parameters.TopP < 1f;
         ulong sum = ranked
             ? RankedSums(logits, scale, parameters, minWeight, out lastKey)
-            : _scan.BlockSums(logits, scale, minWeight, _sums);
+            : LogitScan.BlockSums(logits, scale, minWeight, _sums);
 
         ulong random = Philox4x32.Draw(parameters.Seed, position, Philox4x32.TokenDrawStream);
         ulong point = VocabularySum.Point(random, sum);
@@ -148,10 +141,10 @@ public sealed class CpuSampler
         }
         else
         {
-            ulong all = _scan.BlockSums(logits, scale, 0, _sums);
+            ulong all = LogitScan.BlockSums(logits, scale, 0, _sums);
             bound = VocabularySum.TopPBound(parameters.TopP, all);
             float least = MathF.Max(TailBound(scale, all - bound), MaximaBound(logits, scale, bound));
-            count = _scan.Gather(logits, least, _keys);
+            count = LogitScan.Gather(logits, least, _keys);
             _ = Weigh(count, scale);
         }
 
@@ -218,7 +211,7 @@ public sealed class CpuSampler
             bound = TokenRanking.Logit(Largest(_keys.AsSpan(0, count)));
         }
 
-        int gathered = _scan.Gather(logits, bound, _keys);
+        int gathered = LogitScan.Gather(logits, bound, _keys);
         TokenRanking.Select(_keys.AsSpan(0, gathered), count);
         return count;
     }
@@ -226,7 +219,7 @@ public sealed class CpuSampler
     // Keys of maxima of disjoint sets; they stand for tokens only in their logits.
     private int RankMaxima(ReadOnlySpan<float> logits)
     {
-        int maxima = _scan.StridedMaxima(logits, _maxima);
+        int maxima = LogitScan.StridedMaxima(logits, _maxima);
         for (int i = 0; i < maxima; i++)
         {
             _keys[i] = TokenRanking.Key(_maxima[i], i);

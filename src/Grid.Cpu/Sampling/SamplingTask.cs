@@ -5,7 +5,7 @@ using Grid.Models.Operations;
 namespace Grid.Cpu.Sampling;
 
 /// <summary>Samples or scores rows of logits, a row a part.</summary>
-internal sealed class SamplingTask(bool wide) : CrewTask
+internal sealed class SamplingTask : CrewTask
 {
     [ThreadStatic]
     private static CpuSampler? s_sampler;
@@ -30,9 +30,9 @@ internal sealed class SamplingTask(bool wide) : CrewTask
 
     public override void Execute(int part)
     {
-        if (s_sampler is null || s_sampler.Vocabulary != _logits.Width || s_sampler.Wide != wide)
+        if (s_sampler is null || s_sampler.Vocabulary != _logits.Width)
         {
-            s_sampler = new CpuSampler(_logits.Width, wide);
+            s_sampler = new CpuSampler(_logits.Width);
         }
 
         s_sampler.Sample(_logits.Row(_rows[part].LogitRow), _rows[part], out _results[part]);
