@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Grid.Grains.Placement;
 using Microsoft.Extensions.DependencyInjection;
+using Orleans.Metadata;
 using Orleans.Placement;
 using Orleans.TestingHost;
 
@@ -88,7 +89,26 @@ public sealed class NamedSiloPlacementTests
         builder.ConfigureSilo((_, silo) => silo.AddPlacementDirector<NamedSiloPlacement, NamedSiloPlacementDirector>());
         var cluster = builder.Build();
         await cluster.DeployAsync();
+        foreach (var silo in cluster.Silos)
+        {
+            await KnowsAllAsync(cluster.GetSiloServiceProvider(silo.SiloAddress), silos);
+        }
+
         return cluster;
+    }
+
+    /// <summary>Placement goes by what a silo knows of the others, which it learns a moment after they have started.</summary>
+    private static async Task KnowsAllAsync(IServiceProvider services, int silos)
+    {
+        var statuses = services.GetRequiredService<ISiloStatusOracle>();
+        var manifests = services.GetRequiredService<IClusterManifestProvider>();
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
+        patience.CancelAfter(TimeSpan.FromSeconds(60));
+        using var look = new PeriodicTimer(TimeSpan.FromMilliseconds(10));
+        while (statuses.GetApproximateSiloStatuses(onlyActive: true).Count < silos || manifests.Current.Silos.Count < silos)
+        {
+            await look.WaitForNextTickAsync(patience.Token);
+        }
     }
 }
 
