@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using Grid.Grains.Placement;
 using Microsoft.Extensions.DependencyInjection;
-using Orleans.Metadata;
 using Orleans.Placement;
 using Orleans.TestingHost;
 
