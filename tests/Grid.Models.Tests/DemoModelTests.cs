@@ -24,7 +24,7 @@ public class DemoModelTests
 
         Assert.Equal(first.NumericsId, second.NumericsId);
         Assert.NotEmpty(first.Model.Config.EndTokenIds);
-        var runner = new SequenceRunner((Architectures.Qwen3.Qwen3Model)first.Model, operations, 16);
+        var runner = new SequenceRunner((Architectures.Decoder.DecoderModel)first.Model, operations, 16);
         Assert.All(runner.Feed(1, 2, 3), logit => Assert.True(float.IsFinite(logit)));
     }
 }

@@ -1,5 +1,5 @@
 using Grid.Cpu;
-using Grid.Models.Architectures.Qwen3;
+using Grid.Models.Architectures.Decoder;
 using Grid.Models.Tests.Support;
 
 namespace Grid.Models.Tests;
@@ -21,7 +21,7 @@ public class Qwen3ForwardTests(ITestOutputHelper output)
             "\"tie_word_embeddings\": true", $"\"tie_word_embeddings\": {tied}", StringComparison.Ordinal));
         using var operations = new CpuOperations(new CpuOptions());
         using LoadedModel loaded = ModelLoader.Load(folder.Path, operations, new ModelLoadOptions());
-        var model = (Qwen3Model)loaded.Model;
+        var model = (DecoderModel)loaded.Model;
         var random = new Random(5);
         int[] ids = [.. Enumerable.Range(0, Tokens).Select(_ => random.Next(TinyCheckpoint.Vocabulary))];
 

@@ -1,6 +1,6 @@
 using System.Globalization;
 using Grid.Cpu;
-using Grid.Models.Architectures.Qwen3;
+using Grid.Models.Architectures.Decoder;
 using Grid.Models.Tests.Support;
 
 namespace Grid.Models.Tests;
@@ -46,7 +46,7 @@ public class Qwen3ReferenceTests(ITestOutputHelper output)
     {
         using var operations = new CpuOperations(new CpuOptions());
         using LoadedModel loaded = Load(name, operations);
-        var model = (Qwen3Model)loaded.Model;
+        var model = (DecoderModel)loaded.Model;
         ReferenceValues reference = ReferenceValues.Read(name);
         foreach (ReferenceCase @case in reference.Cases)
         {
@@ -72,7 +72,7 @@ public class Qwen3ReferenceTests(ITestOutputHelper output)
     {
         using var operations = new CpuOperations(new CpuOptions());
         using LoadedModel loaded = Load(name, operations);
-        var model = (Qwen3Model)loaded.Model;
+        var model = (DecoderModel)loaded.Model;
         foreach (ReferenceCase @case in ReferenceValues.Read(name).Cases)
         {
             int steps = @case.Continuation.Length;
@@ -142,7 +142,7 @@ public class Qwen3ReferenceTests(ITestOutputHelper output)
         return [.. @case.Positions.SelectMany(p => values[(p * width)..((p + 1) * width)])];
     }
 
-    private static float[] LastRow(float[] logits, Qwen3Model model) => logits[^model.Config.VocabularySize..];
+    private static float[] LastRow(float[] logits, DecoderModel model) => logits[^model.Config.VocabularySize..];
 
     /// <summary>The first of the largest.</summary>
     private static int Argmax(float[] logits) => Array.IndexOf(logits, logits.Max());

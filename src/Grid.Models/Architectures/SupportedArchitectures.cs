@@ -11,7 +11,7 @@ internal static class SupportedArchitectures
 {
     private static readonly SortedDictionary<string, (string ModelType, LoadArchitecture Load)> s_byName = new(StringComparer.Ordinal)
     {
-        [Qwen3Model.Architecture] = ("qwen3", Qwen3Model.Load),
+        [Qwen3Architecture.Name] = (Qwen3Architecture.ModelType, Qwen3Architecture.Load),
     };
 
     /// <summary>All names, for messages.</summary>

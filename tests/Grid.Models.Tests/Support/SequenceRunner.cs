@@ -1,4 +1,4 @@
-using Grid.Models.Architectures.Qwen3;
+using Grid.Models.Architectures.Decoder;
 using Grid.Models.Operations;
 using Grid.Numerics;
 
@@ -7,7 +7,7 @@ namespace Grid.Models.Tests.Support;
 /// <summary>One sequence on one model, fed by hand: what the engine does, without the engine.</summary>
 public sealed class SequenceRunner
 {
-    private readonly Qwen3Model _model;
+    private readonly DecoderModel _model;
     private readonly IOperations _operations;
     private readonly KvCache _cache;
     private readonly BatchLayout _batch;
@@ -16,7 +16,7 @@ public sealed class SequenceRunner
     private readonly List<float[]> _states = [];
     private int _position;
 
-    public SequenceRunner(Qwen3Model model, IOperations operations, int maxTokens)
+    public SequenceRunner(DecoderModel model, IOperations operations, int maxTokens)
     {
         _model = model;
         _operations = operations;

@@ -1,29 +1,25 @@
 using Grid.Models.Operations;
 
-namespace Grid.Models.Architectures.Qwen3;
+namespace Grid.Models.Architectures.Decoder;
 
 /// <summary>
-/// Qwen3 (dense): pre-norm decoder layers with grouped-query attention, RMS-normalised query and key heads, rotary
-/// embeddings and a SiLU-gated MLP.
+/// The pre-norm decoder that Qwen, Llama and Mistral models share: layers of grouped-query attention with rotary
+/// embeddings (and RMS-normalised query and key heads where the architecture has them), each followed by a feed-forward.
 /// </summary>
-public sealed class Qwen3Model : ICausalLanguageModel
+public sealed class DecoderModel : ICausalLanguageModel
 {
-    /// <summary>config.json's architectures[0].</summary>
-    public const string Architecture = "Qwen3ForCausalLM";
-
     private readonly IOperations _operations;
-    private readonly Qwen3Weights _weights;
+    private readonly DecoderWeights _weights;
     private readonly RotaryTable _rotary;
     private readonly float _attentionScale;
 
-    // Working memory, [MaxRows, ...] each.
+    // Working memory, [MaxRows, ...] each. A feed-forward has its own.
     private readonly Activation _residual;   // [hidden]: the stream that every layer adds to
     private readonly Activation _normalized; // [hidden]: a norm's output, at the end the final hidden state
     private readonly Activation _qkv;        // [(query heads + 2 kv heads) * head size]
     private readonly Activation _attention;  // [query heads * head size]
-    private readonly Activation _gated;      // [intermediate]
 
-    private Qwen3Model(ModelConfig config, Qwen3Weights weights, IOperations operations, int maxRows)
+    internal DecoderModel(ModelConfig config, DecoderWeights weights, IOperations operations, int maxRows)
     {
         Config = config;
         MaxRows = maxRows;
@@ -36,7 +32,6 @@ public sealed class Qwen3Model : ICausalLanguageModel
         _normalized = operations.AllocateActivation(maxRows, config.HiddenSize);
         _qkv = operations.AllocateActivation(maxRows, (config.QueryHeads + 2 * config.KvHeads) * config.HeadDim);
         _attention = operations.AllocateActivation(maxRows, config.QueryHeads * config.HeadDim);
-        _gated = operations.AllocateActivation(maxRows, config.IntermediateSize);
     }
 
     /// <inheritdoc/>
@@ -69,7 +64,7 @@ public sealed class Qwen3Model : ICausalLanguageModel
         for (int i = 0; i < Config.Layers; i++)
         {
             Attention(_weights.Layers[i], cache, i);
-            Mlp(_weights.Layers[i]);
+            FeedForward(_weights.Layers[i]);
             HiddenStateObserver?.Invoke(i + 1, _residual);
         }
 
@@ -84,12 +79,8 @@ public sealed class Qwen3Model : ICausalLanguageModel
     /// <inheritdoc/>
     public void Dispose() => _weights.Dispose();
 
-    /// <summary>Uploads the weights and allocates working memory for maxRows rows.</summary>
-    internal static Qwen3Model Load(ModelConfig config, WeightLoader loader, IOperations operations, int maxRows) =>
-        new(config, Qwen3Weights.Load(config, loader), operations, maxRows);
-
     /// <summary>residual += o_proj(attention(rotate(norm(qkv_proj(norm(residual))))))</summary>
-    private void Attention(Qwen3Layer layer, KvCache cache, int index)
+    private void Attention(DecoderLayer layer, KvCache cache, int index)
     {
         _operations.RmsNorm(_residual, layer.InputNorm, Config.NormEpsilon, _normalized);
         _operations.Project(_normalized, layer.QueryKeyValue, _qkv);
@@ -99,11 +90,10 @@ public sealed class Qwen3Model : ICausalLanguageModel
         _operations.ProjectAdd(_attention, layer.AttentionOutput, _residual);
     }
 
-    /// <summary>residual += down_proj(silu(gate_proj(h)) * up_proj(h)) with h = norm(residual)</summary>
-    private void Mlp(Qwen3Layer layer)
+    /// <summary>residual += feed_forward(norm(residual))</summary>
+    private void FeedForward(DecoderLayer layer)
     {
         _operations.RmsNorm(_residual, layer.PostAttentionNorm, Config.NormEpsilon, _normalized);
-        _operations.ProjectGatedSilu(_normalized, layer.GateUp, _gated);
-        _operations.ProjectAdd(_gated, layer.Down, _residual);
+        layer.FeedForward.AddTo(_residual, _normalized);
     }
 }
