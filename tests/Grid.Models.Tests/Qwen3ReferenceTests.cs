@@ -19,7 +19,7 @@ public class Qwen3ReferenceTests(ITestOutputHelper output)
 
     [Theory]
     [InlineData("demo")]
-    [InlineData("random")]
+    [InlineData("random-qwen3")]
     public void A_plain_double_computation_gives_the_values_of_transformers(string name)
     {
         var plain = PlainQwen3.Of(ModelFolder.Open(PathOf(name)), round: false);
@@ -41,7 +41,7 @@ public class Qwen3ReferenceTests(ITestOutputHelper output)
 
     [Theory]
     [InlineData("demo")]
-    [InlineData("random")]
+    [InlineData("random-qwen3")]
     public void Hidden_states_of_every_layer_and_logits_agree_with_transformers(string name)
     {
         using var operations = new CpuOperations(new CpuOptions());
@@ -67,7 +67,7 @@ public class Qwen3ReferenceTests(ITestOutputHelper output)
 
     [Theory]
     [InlineData("demo")]
-    [InlineData("random")]
+    [InlineData("random-qwen3")]
     public void Greedy_tokens_are_those_of_transformers_wherever_the_gap_exceeds_the_noise(string name)
     {
         using var operations = new CpuOperations(new CpuOptions());
@@ -110,7 +110,7 @@ public class Qwen3ReferenceTests(ITestOutputHelper output)
         ModelLoader.Load(PathOf(name), operations, new ModelLoadOptions());
 
     private static string PathOf(string name) =>
-        name == "demo" ? DemoModel.Path : Path.Combine(ReferenceValues.Folder, "random-qwen3");
+        name == "demo" ? DemoModel.Path : Path.Combine(ReferenceValues.Folder, name);
 
     /// <summary>Logits that decide the continuation's tokens, and how far the plain computation is from them when it
     /// rounds what it stores: noise at the very positions that are compared.</summary>

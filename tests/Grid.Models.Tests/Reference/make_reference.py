@@ -1,10 +1,10 @@
 """Writes reference values from the transformers library for Grid's CPU and GPU tests.
 
-    python make_reference.py --model ../../../src/Grid.Models/DemoModel/model --out .
+    python make_reference.py --model ../../../src/Grid.Models/DemoModel/model --out . [--only NAME ...]
 
 Made beside this script:
-random-qwen3/             a tiny Qwen3 with random weights, untied head, in two safetensors files
-reference-NAME.json/.f32  NAME is demo or random: hidden states and logits, a greedy continuation
+random-*/                 small models with random weights (random_models.py), one or two for each architecture
+reference-NAME.json/.f32  NAME is demo or a random model: hidden states and logits, a greedy continuation
 tokenizer_cases.jsonl     texts and their token ids
 chat_cases.jsonl          chats, their rendered text and token ids
 
@@ -19,50 +19,9 @@ import pathlib
 import struct
 
 import torch
-from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-RANDOM_CONFIG = {
-    "architectures": ["Qwen3ForCausalLM"], "attention_bias": False, "attention_dropout": 0.0, "bos_token_id": 597, "eos_token_id": 599, "head_dim": 32, "hidden_act": "silu",
-    "hidden_size": 128, "initializer_range": 0.02, "intermediate_size": 192, "max_position_embeddings": 4096, "max_window_layers": 3, "model_type": "qwen3",
-    "num_attention_heads": 4, "num_hidden_layers": 3, "num_key_value_heads": 2, "rms_norm_eps": 1e-06, "rope_scaling": None, "rope_theta": 1000000, "sliding_window": None,
-    "tie_word_embeddings": False, "torch_dtype": "bfloat16", "use_cache": True, "use_sliding_window": False, "vocab_size": 600,
-}
-CONTINUATION = 200
-
-
-def make_random_model(folder):
-    """Matrices of variance one over their inputs, norms around one; the file is the same on every machine."""
-    folder.mkdir(parents=True, exist_ok=True)
-    generator = torch.Generator().manual_seed(20)
-
-    def matrix(rows, columns, gain=1.0):
-        return (torch.randn(rows, columns, generator=generator) * gain / columns**0.5).to(torch.bfloat16)
-
-    def norm(size, mean=1.0):
-        return (mean + 0.2 * torch.randn(size, generator=generator)).to(torch.bfloat16)
-
-    c = RANDOM_CONFIG
-    hidden, inner, queries, keys = c["hidden_size"], c["intermediate_size"], c["num_attention_heads"] * c["head_dim"], c["num_key_value_heads"] * c["head_dim"]
-    first = {"model.embed_tokens.weight": matrix(c["vocab_size"], hidden, hidden**0.5)}
-    second = {"model.norm.weight": norm(hidden), "lm_head.weight": matrix(c["vocab_size"], hidden, 2.0)}
-    for layer in range(c["num_hidden_layers"]):
-        name = f"model.layers.{layer}."
-        part = first if layer == 0 else second
-        part |= {
-            name + "input_layernorm.weight": norm(hidden), name + "post_attention_layernorm.weight": norm(hidden),
-            name + "self_attn.q_proj.weight": matrix(queries, hidden), name + "self_attn.k_proj.weight": matrix(keys, hidden), name + "self_attn.v_proj.weight": matrix(keys, hidden),
-            name + "self_attn.o_proj.weight": matrix(hidden, queries), name + "self_attn.q_norm.weight": norm(c["head_dim"], 1.5), name + "self_attn.k_norm.weight": norm(c["head_dim"], 1.5),
-            name + "mlp.gate_proj.weight": matrix(inner, hidden), name + "mlp.up_proj.weight": matrix(inner, hidden), name + "mlp.down_proj.weight": matrix(hidden, inner),
-        }
-    shards = {"model-00001-of-00002.safetensors": first, "model-00002-of-00002.safetensors": second}
-    for file, weights in shards.items():
-        save_file(weights, str(folder / file), metadata={"format": "pt"})
-    size = sum(2 * tensor.numel() for weights in shards.values() for tensor in weights.values())
-    index = {"metadata": {"total_size": size}, "weight_map": {name: file for file, weights in shards.items() for name in sorted(weights)}}
-    (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
-    (folder / "config.json").write_text(json.dumps(RANDOM_CONFIG, indent=2) + "\n")
-    (folder / "generation_config.json").write_text(json.dumps({"bos_token_id": 597, "eos_token_id": 599}, indent=2) + "\n")
+from random_models import CONFIGS, make_random_model
 
 
 @torch.inference_mode()
@@ -99,10 +58,33 @@ def continue_greedily(model, ids, count):
     return chosen, gaps
 
 
-def write_reference(name, folder, prompts, out):
+@torch.inference_mode()
+def routes(model, ids):
+    """Per sparse layer the chosen experts, [tokens, experts per token], and the smallest gap between the logits of a chosen
+    and another expert."""
+    taken = []
+
+    def hook(module, inputs):
+        logits = torch.nn.functional.linear(inputs[0].flatten(0, -2).float(), module.gate.weight.float())
+        top = logits.topk(model.config.num_experts_per_tok + 1, dim=1)
+        taken.append((top.indices[:, :-1].sort(dim=1).values.tolist(), float((top.values[:, -2] - top.values[:, -1]).min())))
+
+    hooks = [layer.mlp.register_forward_pre_hook(hook) for layer in model.model.layers if hasattr(layer.mlp, "gate")]
+    model(input_ids=torch.tensor([ids], device=model.device), use_cache=False)
+    for registered in hooks:
+        registered.remove()
+    return taken
+
+
+def load(folder, dtype, device):
+    model, report = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, attn_implementation="eager", output_loading_info=True)
+    assert not report["missing_keys"] and not report["unexpected_keys"] and not report["mismatched_keys"], report
+    return model.to(device).eval()
+
+
+def write_reference(name, folder, prompts, count, out):
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    exact = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").to(device).eval()
-    rough = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16, attn_implementation="eager").to(device).eval()
+    exact, rough = load(folder, torch.float32, device), load(folder, torch.bfloat16, device)
     values, cases, offset = [], [], 0
     for ids in prompts:
         precise, coarse = trace(exact, ids), trace(rough, ids)
@@ -115,7 +97,9 @@ def write_reference(name, folder, prompts, out):
             offset += part.numel()
             difference = coarse[key] - full
             noise[key] = {"max_abs": float(difference.abs().max()), "relative_l2": float(difference.norm() / full.norm())}
-        continuation, gaps = continue_greedily(exact, ids, CONTINUATION)
+        continuation, gaps = continue_greedily(exact, ids, count)
+        for (precise_route, gap), (coarse_route, _) in zip(routes(exact, ids + continuation), routes(rough, ids + continuation)):
+            print(name, "smallest gap between experts", round(gap, 4), "chosen otherwise in bfloat16", sum(a != b for a, b in zip(precise_route, coarse_route)), "of", len(precise_route))
         cases.append({"prompt": ids, "positions": positions, "arrays": arrays, "bfloat16": noise, "continuation": continuation, "gaps": gaps})
     (out / f"reference-{name}.f32").write_bytes(b"".join(struct.pack(f"<{len(part)}f", *part) for part in values))
     import transformers
@@ -171,22 +155,30 @@ def write_tokenizer_cases(folder, out):
     return tokenizer
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=pathlib.Path, required=True, help="the demo model's folder")
-    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path(__file__).parent)
-    args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    torch.backends.cuda.matmul.allow_tf32 = False
-    make_random_model(args.out / "random-qwen3")
-    tokenizer = write_tokenizer_cases(args.model, args.out)
+def demo_prompts(tokenizer):
     chats = [[("user", "Tell me a story about a fox and a lantern."), ("assistant", "Once upon a time, a shy fox named Mia lived in a quiet valley."), ("user", "Go on, please. What did Mia find?")],
              [("system", "You are a helpful assistant."), ("user", "What is 345 + 278?"), ("assistant", "345 + 278 = 623."), ("user", "And twice that?")]]
     prompts = [tokenizer(tokenizer.apply_chat_template([{"role": r, "content": c} for r, c in chat], tokenize=False, add_generation_prompt=True), add_special_tokens=False)["input_ids"] for chat in chats]
     prompts.append(tokenizer("Once upon a time, a brave otter named Leo lived in a small village by the river. Every morning Leo looked out of the window and said hello to the sun. One day Leo found a bell", add_special_tokens=False)["input_ids"])
-    write_reference("demo", args.model, prompts, args.out)
-    draw = torch.Generator().manual_seed(21)
-    write_reference("random", args.out / "random-qwen3", [torch.randint(0, 600, (size,), generator=draw).tolist() for size in (40, 67, 100)], args.out)
+    return prompts
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=pathlib.Path, required=True, help="the demo model's folder")
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path(__file__).parent)
+    parser.add_argument("--only", nargs="+", choices=["demo", *CONFIGS], default=["demo", *CONFIGS], help="what to make; all by default")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    torch.backends.cuda.matmul.allow_tf32 = False
+    if "demo" in args.only:
+        write_reference("demo", args.model, demo_prompts(write_tokenizer_cases(args.model, args.out)), 200, args.out)
+    for name in [name for name in CONFIGS if name in args.only]:
+        make_random_model(name, args.out / name)
+        draw = torch.Generator().manual_seed(21)
+        sizes, count = ((40, 67, 100), 200) if name == "random-qwen3" else ((40, 100), 100)
+        prompts = [torch.randint(0, CONFIGS[name]["vocab_size"], (size,), generator=draw).tolist() for size in sizes]
+        write_reference(name, args.out / name, prompts, count, args.out)
 
 
 if __name__ == "__main__":
