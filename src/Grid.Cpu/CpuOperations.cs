@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Grid.Cpu.Attention;
 using Grid.Cpu.Chains;
+using Grid.Cpu.Experts;
 using Grid.Cpu.Memory;
 using Grid.Cpu.Products;
 using Grid.Cpu.Rows;
@@ -24,6 +25,9 @@ public sealed unsafe class CpuOperations : IOperations
     private readonly EmbedTask _embed = new();
     private readonly NormTask _norm = new();
     private readonly RotateAndStoreTask _rotateAndStore = new();
+    private readonly ExpertProduct _expertProduct;
+    private readonly RouteTask _route = new();
+    private readonly CombineTask _combine = new();
     private readonly SamplingTask _sampling = new();
     private BatchLayout _batch = new(0, 0);
     private int[] _sequenceOfRow = [];
@@ -36,6 +40,7 @@ public sealed unsafe class CpuOperations : IOperations
         _crew = new WorkCrew(options.ResolveThreads());
         var kernel = ChainKernel.Create(_instructionSet);
         _product = new Product(_crew, kernel);
+        _expertProduct = new ExpertProduct(_crew, kernel);
         _attention = new AttentionTask(_crew, kernel);
     }
 
@@ -75,6 +80,37 @@ public sealed unsafe class CpuOperations : IOperations
     }
 
     /// <inheritdoc/>
+    public ExpertMatrix UploadExperts(ReadOnlySpan<TensorSource> experts)
+    {
+        var matrices = new CpuMatrix[experts.Length];
+        for (int expert = 0; expert < matrices.Length; expert++)
+        {
+            RequireShape(experts[expert], experts[0]);
+            matrices[expert] = (CpuMatrix)UploadMatrix(experts[expert]);
+        }
+
+        return new CpuExpertMatrix(matrices[0].Name, matrices);
+    }
+
+    /// <inheritdoc/>
+    public ExpertMatrix UploadGatedExperts(ReadOnlySpan<TensorSource> gates, ReadOnlySpan<TensorSource> ups)
+    {
+        if (gates.Length != ups.Length)
+        {
+            throw new ArgumentException($"There are {gates.Length} gates and {ups.Length} ups; every expert needs one of each.", nameof(ups));
+        }
+
+        var matrices = new CpuMatrix[gates.Length];
+        for (int expert = 0; expert < matrices.Length; expert++)
+        {
+            RequireShape(gates[expert], gates[0]);
+            matrices[expert] = (CpuMatrix)UploadGatedMatrix(gates[expert], ups[expert]);
+        }
+
+        return new CpuExpertMatrix(matrices[0].Name, matrices);
+    }
+
+    /// <inheritdoc/>
     public WeightVector UploadVector(TensorSource source)
     {
         var bits = new ushort[source.Columns];
@@ -99,6 +135,12 @@ public sealed unsafe class CpuOperations : IOperations
 
     /// <inheritdoc/>
     public LogitsBuffer AllocateLogits(int maxRows, int width) => new CpuLogits(maxRows, width);
+
+    /// <inheritdoc/>
+    public ExpertRouting AllocateRouting(int maxRows, int experts, int slots, int width) =>
+        slots > 0 && slots <= experts
+            ? new CpuExpertRouting(maxRows, experts, slots, width)
+            : throw new ArgumentOutOfRangeException(nameof(slots), slots, $"slots must be from 1 to the number of experts ({experts}).");
 
     /// <inheritdoc/>
     public KvCache AllocateKvCache(int layers, int kvHeads, int headDim, int pages) =>
@@ -163,6 +205,44 @@ public sealed unsafe class CpuOperations : IOperations
     }
 
     /// <inheritdoc/>
+    public void Route(Activation input, WeightMatrix router, bool normalize, ExpertRouting routing)
+    {
+        var target = (CpuExpertRouting)routing;
+        RequireWidths(router.Name, router.Rows, router.Columns, input.Width, target.Experts);
+        _product.Run((CpuActivation)input, [], _batch.RowCount, (CpuMatrix)router, Epilogue.Logits, null, target.Logits);
+        _route.Run(_crew, target, _batch.RowCount, normalize);
+    }
+
+    /// <inheritdoc/>
+    public void ProjectExpertsGatedSilu(Activation input, ExpertRouting routing, ExpertMatrix gateUp, Activation output)
+    {
+        var weight = (CpuExpertMatrix)gateUp;
+        if (!weight.Gated)
+        {
+            throw new ArgumentException($"{weight.Name} was not uploaded as gated experts.", nameof(gateUp));
+        }
+
+        RequireRouting(routing, weight);
+        RequireWidths(weight.Name, weight.Rows * routing.Slots, weight.Columns, input.Width, output.Width);
+        _expertProduct.RunGated((CpuActivation)input, (CpuExpertRouting)routing, weight, (CpuActivation)output);
+    }
+
+    /// <inheritdoc/>
+    public void ProjectExpertsAdd(Activation input, ExpertRouting routing, ExpertMatrix down, Activation residual)
+    {
+        var weight = (CpuExpertMatrix)down;
+        if (weight.Gated || weight.Rows != routing.Width)
+        {
+            throw new ArgumentException($"{weight.Name} must be plain experts of {routing.Width} outputs, the routing's width.", nameof(down));
+        }
+
+        RequireRouting(routing, weight);
+        RequireWidths(weight.Name, weight.Rows, weight.Columns * routing.Slots, input.Width, residual.Width);
+        _expertProduct.RunPlain((CpuActivation)input, (CpuExpertRouting)routing, weight);
+        _combine.Run(_crew, (CpuExpertRouting)routing, (CpuActivation)residual);
+    }
+
+    /// <inheritdoc/>
     public void RotateAndStore(
         Activation qkv, int queryHeads, WeightVector? queryNorm, WeightVector? keyNorm, float epsilon, RotaryTable rotary,
         KvCache cache, int layer) =>
@@ -197,17 +277,49 @@ public sealed unsafe class CpuOperations : IOperations
     }
 
     /// <inheritdoc/>
+    public void Read(ExpertRouting source, int rows, Span<int> experts, Span<float> weights)
+    {
+        var routing = (CpuExpertRouting)source;
+        routing.Chosen.AsSpan(0, rows * routing.Slots).CopyTo(experts);
+        routing.Weights.AsSpan(0, rows * routing.Slots).CopyTo(weights);
+    }
+
+    /// <inheritdoc/>
     public void Dispose() => _crew.Dispose();
 
     private void RunProduct(Activation input, WeightMatrix weight, Epilogue epilogue, Activation target)
     {
-        if (input.Width != weight.Columns || target.Width != weight.Rows)
+        RequireWidths(weight.Name, weight.Rows, weight.Columns, input.Width, target.Width);
+        _product.Run((CpuActivation)input, [], _batch.RowCount, (CpuMatrix)weight, epilogue, (CpuActivation)target, null);
+    }
+
+    private void RequireRouting(ExpertRouting routing, CpuExpertMatrix weight)
+    {
+        if (routing.Experts != weight.Experts || ((CpuExpertRouting)routing).Rows != _batch.RowCount)
         {
             throw new ArgumentException(
-                $"{weight.Name} is [{weight.Rows}, {weight.Columns}]; it does not take rows of {input.Width} to rows of {target.Width}.", nameof(weight));
+                $"The routing is of {((CpuExpertRouting)routing).Rows} rows to {routing.Experts} experts; this step has {_batch.RowCount} rows, and {weight.Name} {weight.Experts} experts.",
+                nameof(routing));
         }
+    }
 
-        _product.Run((CpuActivation)input, [], _batch.RowCount, (CpuMatrix)weight, epilogue, (CpuActivation)target, null);
+    private static void RequireWidths(string weight, int outputs, int inputs, int inputWidth, int targetWidth)
+    {
+        if (inputWidth != inputs || targetWidth != outputs)
+        {
+            throw new ArgumentException(
+                $"{weight} takes rows of {inputs} to rows of {outputs}; it does not take rows of {inputWidth} to rows of {targetWidth}.", nameof(weight));
+        }
+    }
+
+    private static void RequireShape(TensorSource source, TensorSource first)
+    {
+        if (source.Rows != first.Rows || source.Columns != first.Columns)
+        {
+            throw new ArgumentException(
+                $"{source.Name} is [{source.Rows}, {source.Columns}] and {first.Name} [{first.Rows}, {first.Columns}]; all experts must have one shape.",
+                nameof(source));
+        }
     }
 
     private static void RequireColumns(TensorSource source, int columns)

@@ -22,6 +22,10 @@ internal sealed class TimedOperations(IOperations inner) : IOperations
 
     public WeightMatrix UploadGatedMatrix(TensorSource gate, TensorSource up) => inner.UploadGatedMatrix(gate, up);
 
+    public ExpertMatrix UploadExperts(ReadOnlySpan<TensorSource> experts) => inner.UploadExperts(experts);
+
+    public ExpertMatrix UploadGatedExperts(ReadOnlySpan<TensorSource> gates, ReadOnlySpan<TensorSource> ups) => inner.UploadGatedExperts(gates, ups);
+
     public WeightVector UploadVector(TensorSource source) => inner.UploadVector(source);
 
     public RotaryTable UploadRotary(ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int positions, int headDim) =>
@@ -30,6 +34,9 @@ internal sealed class TimedOperations(IOperations inner) : IOperations
     public Activation AllocateActivation(int maxRows, int width) => inner.AllocateActivation(maxRows, width);
 
     public LogitsBuffer AllocateLogits(int maxRows, int width) => inner.AllocateLogits(maxRows, width);
+
+    public ExpertRouting AllocateRouting(int maxRows, int experts, int slots, int width) =>
+        inner.AllocateRouting(maxRows, experts, slots, width);
 
     public KvCache AllocateKvCache(int layers, int kvHeads, int headDim, int pages) => inner.AllocateKvCache(layers, kvHeads, headDim, pages);
 
@@ -79,6 +86,27 @@ internal sealed class TimedOperations(IOperations inner) : IOperations
         Note("gate and up", start);
     }
 
+    public void Route(Activation input, WeightMatrix router, bool normalize, ExpertRouting routing)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.Route(input, router, normalize, routing);
+        Note("route", start);
+    }
+
+    public void ProjectExpertsGatedSilu(Activation input, ExpertRouting routing, ExpertMatrix gateUp, Activation output)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.ProjectExpertsGatedSilu(input, routing, gateUp, output);
+        Note("experts' gate and up", start);
+    }
+
+    public void ProjectExpertsAdd(Activation input, ExpertRouting routing, ExpertMatrix down, Activation residual)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.ProjectExpertsAdd(input, routing, down, residual);
+        Note("experts' down", start);
+    }
+
     public void RotateAndStore(
         Activation qkv, int queryHeads, WeightVector? queryNorm, WeightVector? keyNorm, float epsilon, RotaryTable rotary,
         KvCache cache, int layer)
@@ -112,6 +140,8 @@ internal sealed class TimedOperations(IOperations inner) : IOperations
     public void Read(Activation source, int rows, Span<ushort> destination) => inner.Read(source, rows, destination);
 
     public void Read(LogitsBuffer source, int rows, Span<float> destination) => inner.Read(source, rows, destination);
+
+    public void Read(ExpertRouting source, int rows, Span<int> experts, Span<float> weights) => inner.Read(source, rows, experts, weights);
 
     public void Dispose() => inner.Dispose();
 

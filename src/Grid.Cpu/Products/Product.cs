@@ -31,11 +31,7 @@ internal sealed unsafe class Product(WorkCrew crew, ChainKernel kernel) : CrewTa
 {
     private const long MinimumPartWork = 1 << 17; // multiply-adds; less is not worth a handover
 
-    private readonly IntegerChainKernel _integer = new();
-    private readonly RowPreparation _preparation = new();
-    private NativeBuffer<float> _wide = new(0);
-    private NativeBuffer<ushort> _exponents = new(0);
-    private bool[] _extreme = [];
+    private readonly PreparedRows _prepared = new(crew, kernel);
     private CpuMatrix _weight = null!;
     private CpuActivation? _target;
     private CpuLogits? _logits;
@@ -54,8 +50,7 @@ internal sealed unsafe class Product(WorkCrew crew, ChainKernel kernel) : CrewTa
         }
 
         (_weight, _epilogue, _target, _logits, _rows) = (weight, epilogue, target, logits, rows);
-        Reserve(rows, weight.PaddedColumns);
-        _preparation.Run(crew, input, listed, rows, weight.PaddedColumns, _wide, _exponents, _extreme);
+        _prepared.Take(input, input.Width, listed, rows, weight.PaddedColumns);
 
         int units = weight.Gated ? weight.Tiles / 2 : weight.Tiles;
         long unitWork = weight.TileLength * rows * (weight.Gated ? 2 : 1);
@@ -88,7 +83,7 @@ internal sealed unsafe class Product(WorkCrew crew, ChainKernel kernel) : CrewTa
         for (int row = 0; row < _rows; row += ChainKernel.MaxRows)
         {
             int count = Math.Min(ChainKernel.MaxRows, _rows - row);
-            RunChain(tile, row, count, acc);
+            _prepared.RunChain(_weight, tile, row, count, acc);
             for (int r = 0; r < count; r++)
             {
                 Finish(row + r, tile * ChainKernel.Columns, columns, Vector512.Load(acc + (r * ChainKernel.Columns)));
@@ -104,25 +99,14 @@ internal sealed unsafe class Product(WorkCrew crew, ChainKernel kernel) : CrewTa
         for (int row = 0; row < _rows; row += ChainKernel.MaxRows)
         {
             int count = Math.Min(ChainKernel.MaxRows, _rows - row);
-            RunChain(2 * unit, row, count, gate);
-            RunChain((2 * unit) + 1, row, count, up);
+            _prepared.RunChain(_weight, 2 * unit, row, count, gate);
+            _prepared.RunChain(_weight, (2 * unit) + 1, row, count, up);
             for (int r = 0; r < count; r++)
             {
                 Vector512<float> g = VectorTranscendentals.Silu(Vector512.Load(gate + (r * ChainKernel.Columns)));
                 Finish(row + r, unit * ChainKernel.Columns, columns, g * Vector512.Load(up + (r * ChainKernel.Columns)));
             }
         }
-    }
-
-    private void RunChain(int tile, int row, int count, float* acc)
-    {
-        new Span<float>(acc, count * ChainKernel.Columns).Clear();
-        int stride = _weight.PaddedColumns;
-        bool extreme = _weight.Extreme[tile] || _extreme.AsSpan(row, count).Contains(true);
-        (extreme ? _integer : kernel).Run(
-            _weight.Data.Pointer + (tile * _weight.TileLength), stride / Dot16.Terms,
-            _wide.Pointer + ((long)row * stride), _exponents.Pointer + ((long)row * stride), stride, count,
-            acc, ChainKernel.Columns);
     }
 
     private void Finish(int row, int column, int columns, Vector512<float> value)
@@ -155,23 +139,6 @@ internal sealed unsafe class Product(WorkCrew crew, ChainKernel kernel) : CrewTa
         {
             float v = value.GetElement(c);
             target[c] = Bf16.FromSingle(_epilogue == Epilogue.Add ? Bf16.ToSingle(target[c]) + v : v);
-        }
-    }
-
-    private void Reserve(int rows, int padded)
-    {
-        long length = (long)rows * padded;
-        if (_wide.Length < length)
-        {
-            _wide.Dispose();
-            _exponents.Dispose();
-            _wide = new NativeBuffer<float>(length);
-            _exponents = new NativeBuffer<ushort>(length);
-        }
-
-        if (_extreme.Length < rows)
-        {
-            _extreme = new bool[rows];
         }
     }
 }

@@ -10,6 +10,7 @@ internal sealed unsafe class RowPreparation : CrewTask
     private const int RowsPerPart = 32;
 
     private CpuActivation _input = null!;
+    private int _width;
     private int[] _listed = [];
     private bool _isListed;
     private int _rows;
@@ -19,10 +20,11 @@ internal sealed unsafe class RowPreparation : CrewTask
     private bool[] _extreme = [];
 
     public void Run(
-        WorkCrew crew, CpuActivation input, ReadOnlySpan<int> listed, int rows, int padded,
+        WorkCrew crew, CpuActivation input, int width, ReadOnlySpan<int> listed, int rows, int padded,
         NativeBuffer<float> wide, NativeBuffer<ushort> exponents, bool[] extreme)
     {
-        (_input, _rows, _padded, _wide, _exponents, _extreme) = (input, rows, padded, wide, exponents, extreme);
+        (_input, _width) = (input, width);
+        (_rows, _padded, _wide, _exponents, _extreme) = (rows, padded, wide, exponents, extreme);
         _isListed = !listed.IsEmpty;
         if (_isListed)
         {
@@ -45,8 +47,7 @@ internal sealed unsafe class RowPreparation : CrewTask
             int source = _isListed ? _listed[row] : row;
             long start = (long)row * _padded;
             _extreme[row] = VectorBf16.Prepare(
-                _input.Data.Pointer + ((long)source * _input.Width), _input.Width, _padded,
-                _wide.Pointer + start, _exponents.Pointer + start);
+                _input.Data.Pointer + ((long)source * _width), _width, _padded, _wide.Pointer + start, _exponents.Pointer + start);
         }
     }
 }

@@ -25,6 +25,52 @@ public abstract class WeightMatrix(string name, int rows, int columns) : IDispos
     }
 }
 
+/// <summary>A [Rows, Columns] bf16 matrix for each of a layer's experts, in the device's own packed layout.</summary>
+public abstract class ExpertMatrix(string name, int experts, int rows, int columns) : IDisposable
+{
+    /// <summary>The checkpoint's tensor name(s), of the first expert.</summary>
+    public string Name { get; } = name;
+
+    /// <summary>Matrices.</summary>
+    public int Experts { get; } = experts;
+
+    /// <summary>Outputs (N) of each.</summary>
+    public int Rows { get; } = rows;
+
+    /// <summary>Inputs (K) of each.</summary>
+    public int Columns { get; } = columns;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Frees the device memory.</summary>
+    protected virtual void Dispose(bool disposing)
+    {
+    }
+}
+
+/// <summary>
+/// Which experts every row of a step goes to, with what weights, and whatever the device keeps to group rows by expert.
+/// It stays on the device: the host need not know it to issue the experts' products.
+/// </summary>
+public abstract class ExpertRouting(int maxRows, int experts, int slots, int width)
+{
+    public int MaxRows { get; } = maxRows;
+
+    /// <summary>Experts to choose from.</summary>
+    public int Experts { get; } = experts;
+
+    /// <summary>Experts that each row goes to.</summary>
+    public int Slots { get; } = slots;
+
+    /// <summary>Width of the experts' outputs; the device may keep MaxRows * Slots of them until they are combined.</summary>
+    public int Width { get; } = width;
+}
+
 /// <summary>A bf16 weight vector (norm scales), widened to fp32 where it is used.</summary>
 public abstract class WeightVector(string name, int length)
 {

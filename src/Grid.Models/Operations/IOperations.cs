@@ -19,6 +19,13 @@ public interface IOperations : IDisposable
     /// <summary>Uploads gate and up, [N, K] each, for <see cref="ProjectGatedSilu"/>; Rows of the result is N.</summary>
     WeightMatrix UploadGatedMatrix(TensorSource gate, TensorSource up);
 
+    /// <summary>Uploads a matrix for every expert, [N, K] each, in the experts' order.</summary>
+    ExpertMatrix UploadExperts(ReadOnlySpan<TensorSource> experts);
+
+    /// <summary>Uploads gate and up of every expert, [N, K] each, for <see cref="ProjectExpertsGatedSilu"/>; Rows of the
+    /// result is N.</summary>
+    ExpertMatrix UploadGatedExperts(ReadOnlySpan<TensorSource> gates, ReadOnlySpan<TensorSource> ups);
+
     /// <summary>Uploads a vector.</summary>
     WeightVector UploadVector(TensorSource source);
 
@@ -30,6 +37,9 @@ public interface IOperations : IDisposable
 
     /// <summary>Allocates a logits buffer.</summary>
     LogitsBuffer AllocateLogits(int maxRows, int width);
+
+    /// <summary>Allocates the routing of up to maxRows rows to slots of experts whose outputs are width wide.</summary>
+    ExpertRouting AllocateRouting(int maxRows, int experts, int slots, int width);
 
     /// <summary>Allocates zeroed KV pages.</summary>
     KvCache AllocateKvCache(int layers, int kvHeads, int headDim, int pages);
@@ -62,6 +72,23 @@ public interface IOperations : IDisposable
     void ProjectGatedSilu(Activation input, WeightMatrix gateUp, Activation output);
 
     /// <summary>
+    /// Chooses every row's experts by the logits input * Router^T: slots are ordered by (logit descending, expert id
+    /// ascending), weights are their softmax, over the chosen experts when normalize is set and over all otherwise. The
+    /// router is an uploaded [experts, width] matrix.
+    /// </summary>
+    void Route(Activation input, WeightMatrix router, bool normalize, ExpertRouting routing);
+
+    /// <summary>output[r] = bf16(silu(input[r] * Gate^T) * (input[r] * Up^T)) for each of the row's experts: the slots' results
+    /// side by side, [slots * N]. The routing is that of this step's rows.</summary>
+    void ProjectExpertsGatedSilu(Activation input, ExpertRouting routing, ExpertMatrix gateUp, Activation output);
+
+    /// <summary>
+    /// residual[r] = bf16(float(residual[r]) + c), c the sum over slots, ascending, of the slot's weight times input[r, slot] *
+    /// Down^T of the slot's expert: c = fma(weight, fp32 product, c) from +0. Input rows are [slots * K].
+    /// </summary>
+    void ProjectExpertsAdd(Activation input, ExpertRouting routing, ExpertMatrix down, Activation residual);
+
+    /// <summary>
     /// qkv rows are [q heads | k heads | v heads] of headDim each. Normalises every q and k head (when weights are
     /// given), rotates them (halves convention: element i pairs with i + headDim/2), rounds once to bf16, leaves q in
     /// place and writes k and v into the layer's pages.
@@ -87,4 +114,7 @@ public interface IOperations : IDisposable
 
     /// <summary>Copies the first rows of a logits buffer to the host.</summary>
     void Read(LogitsBuffer source, int rows, Span<float> destination);
+
+    /// <summary>Copies the routing of the first rows to the host: [rows * slots] experts and weights.</summary>
+    void Read(ExpertRouting source, int rows, Span<int> experts, Span<float> weights);
 }

@@ -62,6 +62,20 @@ internal sealed class FakeOperations : IOperations
 
     public void ProjectGatedSilu(Activation input, WeightMatrix gateUp, Activation output) => throw new NotSupportedException();
 
+    public ExpertMatrix UploadExperts(ReadOnlySpan<TensorSource> experts) => throw new NotSupportedException();
+
+    public ExpertMatrix UploadGatedExperts(ReadOnlySpan<TensorSource> gates, ReadOnlySpan<TensorSource> ups) => throw new NotSupportedException();
+
+    public ExpertRouting AllocateRouting(int maxRows, int experts, int slots, int width) => throw new NotSupportedException();
+
+    public void Route(Activation input, WeightMatrix router, bool normalize, ExpertRouting routing) => throw new NotSupportedException();
+
+    public void ProjectExpertsGatedSilu(Activation input, ExpertRouting routing, ExpertMatrix gateUp, Activation output) => throw new NotSupportedException();
+
+    public void ProjectExpertsAdd(Activation input, ExpertRouting routing, ExpertMatrix down, Activation residual) => throw new NotSupportedException();
+
+    public void Read(ExpertRouting source, int rows, Span<int> experts, Span<float> weights) => throw new NotSupportedException();
+
     public void RotateAndStore(
         Activation qkv, int queryHeads, WeightVector? queryNorm, WeightVector? keyNorm, float epsilon, RotaryTable rotary, KvCache cache,
         int layer) => throw new NotSupportedException();

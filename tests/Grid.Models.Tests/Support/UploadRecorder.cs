@@ -31,6 +31,27 @@ public sealed class UploadRecorder : IOperations
         return new Matrix(gate.Name, gate.Rows, gate.Columns);
     }
 
+    public ExpertMatrix UploadExperts(ReadOnlySpan<TensorSource> experts)
+    {
+        foreach (TensorSource expert in experts)
+        {
+            Record(expert);
+        }
+
+        return new ExpertMatrices(experts[0].Name, experts.Length, experts[0].Rows, experts[0].Columns);
+    }
+
+    public ExpertMatrix UploadGatedExperts(ReadOnlySpan<TensorSource> gates, ReadOnlySpan<TensorSource> ups)
+    {
+        for (int i = 0; i < gates.Length; i++)
+        {
+            Record(gates[i]);
+            Record(ups[i]);
+        }
+
+        return new ExpertMatrices(gates[0].Name, gates.Length, gates[0].Rows, gates[0].Columns);
+    }
+
     public WeightVector UploadVector(TensorSource source)
     {
         Record(source);
@@ -41,6 +62,8 @@ public sealed class UploadRecorder : IOperations
         new Rotary(positions, headDim);
 
     public Activation AllocateActivation(int maxRows, int width) => new Rows(maxRows, width);
+
+    public ExpertRouting AllocateRouting(int maxRows, int experts, int slots, int width) => new Routing(maxRows, experts, slots, width);
 
     public long KvPageBytes(int layers, int kvHeads, int headDim) => throw Unused();
 
@@ -61,6 +84,14 @@ public sealed class UploadRecorder : IOperations
     public void ProjectAdd(Activation input, WeightMatrix weight, Activation residual) => throw Unused();
 
     public void ProjectGatedSilu(Activation input, WeightMatrix gateUp, Activation output) => throw Unused();
+
+    public void Route(Activation input, WeightMatrix router, bool normalize, ExpertRouting routing) => throw Unused();
+
+    public void ProjectExpertsGatedSilu(Activation input, ExpertRouting routing, ExpertMatrix gateUp, Activation output) => throw Unused();
+
+    public void ProjectExpertsAdd(Activation input, ExpertRouting routing, ExpertMatrix down, Activation residual) => throw Unused();
+
+    public void Read(ExpertRouting source, int rows, Span<int> experts, Span<float> weights) => throw Unused();
 
     public void RotateAndStore(
         Activation qkv, int queryHeads, WeightVector? queryNorm, WeightVector? keyNorm, float epsilon,
@@ -95,6 +126,10 @@ public sealed class UploadRecorder : IOperations
     }
 
     private sealed class Matrix(string name, int rows, int columns) : WeightMatrix(name, rows, columns);
+
+    private sealed class ExpertMatrices(string name, int experts, int rows, int columns) : ExpertMatrix(name, experts, rows, columns);
+
+    private sealed class Routing(int maxRows, int experts, int slots, int width) : ExpertRouting(maxRows, experts, slots, width);
 
     private sealed class Vector(string name, int length) : WeightVector(name, length);
 
