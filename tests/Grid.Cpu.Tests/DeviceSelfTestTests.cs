@@ -31,4 +31,21 @@ public sealed class DeviceSelfTestTests
         float[] logits = [.. Enumerable.Range(0, 70 * 80).Select(i => Dot16.Chain(x.AsSpan(i / 80 * 96, 96), w.AsSpan(i % 80 * 96, 96)))];
         Assert.Equal(DeviceSelfTest.KnownAnswers["logits"], Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes(logits.AsSpan()))));
     }
+
+    [Fact]
+    public void The_known_routing_is_the_reference_s_own()
+    {
+        ushort[] x = [.. Enumerable.Range(0, 70 * 96).Select(i => DeviceSelfTest.Element(9, i))];
+        ushort[] router = [.. Enumerable.Range(0, 4 * 96).Select(i => DeviceSelfTest.Element(10, i))];
+        var experts = new int[70 * 3];
+        var weights = new float[70 * 3];
+        for (int r = 0; r < 70; r++)
+        {
+            float[] logits = [.. Enumerable.Range(0, 8).Select(e => Dot16.Chain(x.AsSpan(r * 96, 96), router.AsSpan(e % 4 * 96, 96)))];
+            MixtureOfExpertsReference.Route(logits, normalize: true, experts.AsSpan(r * 3, 3), weights.AsSpan(r * 3, 3));
+        }
+
+        byte[] bits = [.. MemoryMarshal.AsBytes(experts.AsSpan()), .. MemoryMarshal.AsBytes(weights.AsSpan())];
+        Assert.Equal(DeviceSelfTest.KnownAnswers["route"], Convert.ToHexStringLower(SHA256.HashData(bits)));
+    }
 }

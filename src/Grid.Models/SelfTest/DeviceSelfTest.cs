@@ -17,6 +17,9 @@ public sealed class DeviceSelfTest
     private const int HeadDim = 32;
     private const int QueryHeads = 4;
     private const int KvHeads = 2;
+    private const int ExpertCount = 8;
+    private const int ExpertSlots = 3;
+    private const int ExpertInner = 40; // no multiple of 16
     private const int QkvWidth = (QueryHeads + (2 * KvHeads)) * HeadDim;
 
     /// <summary>What the contract's version gives, by operation.</summary>
@@ -27,9 +30,13 @@ public sealed class DeviceSelfTest
         ["logits"] = "4f2c231e69fde41eb68de5caeff5abc67132a2a4cd0b735b1dfef2a2266f7cec",
         ["project"] = "0470edcf8a415dec07fac8366b3d759bcd84db3e8fca99657a7f98103385e647",
         ["project-add"] = "8c24c69d4b1259ffd40d1921a07c50a3a08cb407496ea67e5f5d045a029d8629",
+        ["project-experts-add"] = "629eff3588defa52861cb165227a78de03f63703394d0bbf5dbf1804e53822c3",
+        ["project-experts-gated-silu"] = "b99e4cade17b4734adb6b2027ee6411fc58748d1e8bbe1c1dcb70ffc587da873",
         ["project-gated-silu"] = "a24297d06502f068a0d6ed22a210e56287a15fd6bb26a06183193bd1d06f5bf1",
         ["rms-norm"] = "983c3a7c783cf73986d09a6d4dff2ee735680842373332a8babf10864da68d43",
         ["rotate"] = "92d024300a321059ae1af81f8374b29c679e7cdd35c7c9ad09b0c1963465d16a",
+        ["route"] = "aa173879cbb98c0f144fd00ddb358a5e641a46ca87778d4c26b55f49c21adfea",
+        ["route-unnormalized"] = "c66abf39458de57c7fe5794d70604bca2e20164633c2bf0179da894a94c74369",
         ["sample"] = "ce8fc73af3c07acd8261da6f2be422a6ba006aca8c33a86fc7f4f8f6c92a15d5",
     };
 
@@ -55,6 +62,7 @@ public sealed class DeviceSelfTest
         ArgumentNullException.ThrowIfNull(operations);
         var test = new DeviceSelfTest(operations);
         test.Rowwise();
+        test.Experts();
         test.Attention();
         return test._answers;
     }
@@ -109,6 +117,33 @@ public sealed class DeviceSelfTest
         var sampled = new SampledToken[Rows];
         _operations.Sample(logits, rows, sampled);
         Record("sample", MemoryMarshal.AsBytes<float>([.. sampled.SelectMany(s => (float[])[s.TokenId, s.Logprob])]));
+    }
+
+    private void Experts()
+    {
+        Activation x = Begin(new Generated("x", 9, Rows, Width), []);
+        TensorSource[] Matrices(int stream, int outputs, int inputs) =>
+            [.. Enumerable.Range(0, ExpertCount).Select(e => new Generated("e", stream + e, outputs, inputs))];
+        // The router has the same rows twice, so that half of all logits tie.
+        var half = new Generated("r", 10, ExpertCount / 2, Width);
+        using WeightMatrix router = _operations.UploadMatrix(half, half);
+        using ExpertMatrix gateUp = _operations.UploadGatedExperts(Matrices(20, ExpertInner, Width), Matrices(30, ExpertInner, Width));
+        using ExpertMatrix down = _operations.UploadExperts(Matrices(40, Width, ExpertInner));
+        ExpertRouting routing = _operations.AllocateRouting(Rows, ExpertCount, ExpertSlots, Width);
+        foreach (bool normalize in (ReadOnlySpan<bool>)[false, true])
+        {
+            var experts = new int[Rows * ExpertSlots];
+            var weights = new float[Rows * ExpertSlots];
+            _operations.Route(x, router, normalize, routing);
+            _operations.Read(routing, Rows, experts, weights);
+            Record(normalize ? "route" : "route-unnormalized", [.. MemoryMarshal.AsBytes(experts.AsSpan()), .. MemoryMarshal.AsBytes(weights.AsSpan())]);
+        }
+
+        Activation gated = _operations.AllocateActivation(Rows, ExpertSlots * ExpertInner);
+        _operations.ProjectExpertsGatedSilu(x, routing, gateUp, gated);
+        Record("project-experts-gated-silu", gated);
+        _operations.ProjectExpertsAdd(gated, routing, down, x);
+        Record("project-experts-add", x);
     }
 
     private void Attention()
