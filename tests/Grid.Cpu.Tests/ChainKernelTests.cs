@@ -91,6 +91,7 @@ public sealed unsafe class ChainKernelTests
             ChainKernel.Create(form).Run(pw, steps, px, pe, k, rows, pa, 16);
         }
 
+        CompareTwoTiles(form, packed, wide[..k], exponents[..k], start, acc[..16]);
         for (int r = 0; r < rows; r++)
         {
             for (int c = 0; c < 16; c++)
@@ -107,5 +108,29 @@ public sealed unsafe class ChainKernelTests
                 Assert.True(e == a, $"{form} rows {rows} steps {steps}: row {r} column {c}: reference {e:X8}, kernel {a:X8}");
             }
         }
+    }
+
+    /// <summary>One row over the tile and over the same tile with its columns turned by one, side by side.</summary>
+    private static void CompareTwoTiles(
+        CpuInstructionSet form, ushort[] first, float[] wide, ushort[] exponents, float start, float[] expected)
+    {
+        ushort[] second = [.. first.Select((_, i) => first[(i / 32 * 32) + ((i + 2) % 32)])];
+        var acc = new float[32];
+        Array.Fill(acc, start);
+        fixed (ushort* pf = first, ps = second, pe = exponents)
+        fixed (float* px = wide, pa = acc)
+        {
+            ChainKernel.Create(form).RunTwoTiles(pf, ps, wide.Length / 16, px, pe, pa, pa + 16);
+        }
+
+        for (int c = 0; c < 16; c++)
+        {
+            AssertBits(expected[c], acc[c], c);
+            AssertBits(expected[(c + 1) % 16], acc[16 + c], 16 + c);
+        }
+
+        void AssertBits(float one, float two, int column) => Assert.True(
+            BitConverter.SingleToUInt32Bits(one) == BitConverter.SingleToUInt32Bits(two),
+            $"{form} two tiles: column {column}: {BitConverter.SingleToUInt32Bits(one):X8} alone, {BitConverter.SingleToUInt32Bits(two):X8} beside another tile");
     }
 }

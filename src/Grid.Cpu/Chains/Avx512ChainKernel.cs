@@ -6,23 +6,52 @@ namespace Grid.Cpu.Chains;
 
 /// <summary>
 /// The chain with 16 columns in a 512-bit vector. Two passes a step: the largest exponent, on 16-bit lanes holding two k
-/// at once; then each product, exact in fp32 and scaled by 2^(25-E), truncated to an int32 and added. One conversion
-/// with rounding toward zero ends the step.
+/// at once; then each product, exact in fp32, scaled by 2^(25-E), truncated to an int32 and added. One conversion with
+/// rounding toward zero ends the step.
 /// </summary>
+/// <remarks>
+/// A step waits for the accumulator of the step before it, so two chains always run side by side: two rows, or two tiles
+/// of one row. The scale comes last, because only it needs the accumulator. A single row reads its weights from memory;
+/// the hardware's own prefetcher does not keep up with that, so they are asked for four steps ahead.
+/// </remarks>
 internal sealed unsafe class Avx512ChainKernel : ChainKernel
 {
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public override void Run(
         ushort* weights, int steps, float* x, ushort* exponents, nint xStride, int rows, float* acc, nint accStride)
     {
-        if (rows == 1)
+        int paired = rows & ~1;
+        if (paired > 0)
         {
-            RunRow(weights, steps, x, exponents, acc);
+            RunRowPairs(weights, steps, x, exponents, xStride, paired, acc, accStride);
         }
-        else
+
+        if (paired < rows)
         {
-            RunRows(weights, steps, x, exponents, xStride, rows, acc, accStride);
+            RunRow(weights, steps, x + (paired * xStride), exponents + (paired * xStride), acc + (paired * accStride));
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public override void RunTwoTiles(
+        ushort* first, ushort* second, int steps, float* x, ushort* exponents, float* accFirst, float* accSecond)
+    {
+        Vector512<float> c = Vector512.Load(accFirst);
+        Vector512<float> d = Vector512.Load(accSecond);
+        for (int s = 0; s < steps; s++)
+        {
+            uint* e = (uint*)(exponents + (s * 16));
+            float* xs = x + (s * 16);
+            ushort* one = first + ((nint)s * StepWeights);
+            ushort* two = second + ((nint)s * StepWeights);
+            Prefetch(one);
+            c = Step((uint*)one, e, xs, c);
+            Prefetch(two);
+            d = Step((uint*)two, e, xs, d);
+        }
+
+        c.Store(accFirst);
+        d.Store(accSecond);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -31,66 +60,81 @@ internal sealed unsafe class Avx512ChainKernel : ChainKernel
         Vector512<float> c = Vector512.Load(acc);
         for (int s = 0; s < steps; s++)
         {
-            uint* w = (uint*)(weights + ((nint)s * StepWeights));
-            uint* e = (uint*)(exponents + (s * 16));
-            float* xs = x + (s * 16);
-            Vector512<uint> w0 = Vector512.Load(w), w1 = Vector512.Load(w + 16), w2 = Vector512.Load(w + 32), w3 = Vector512.Load(w + 48);
-            Vector512<uint> w4 = Vector512.Load(w + 64), w5 = Vector512.Load(w + 80), w6 = Vector512.Load(w + 96), w7 = Vector512.Load(w + 112);
-            Vector512<int> top = Largest(
-                Max(Max(Sum(Field(w0), e[0]), Sum(Field(w1), e[1])), Max(Sum(Field(w2), e[2]), Sum(Field(w3), e[3]))),
-                Max(Max(Sum(Field(w4), e[4]), Sum(Field(w5), e[5])), Max(Sum(Field(w6), e[6]), Sum(Field(w7), e[7]))), c);
-            Vector512<float> scale = Scale(top);
-            Vector512<int> p = Pair(w0, scale, xs) + Pair(w1, scale, xs + 2);
-            Vector512<int> q = Pair(w2, scale, xs + 4) + Pair(w3, scale, xs + 6);
-            p += Pair(w4, scale, xs + 8) + Pair(w5, scale, xs + 10);
-            q += Pair(w6, scale, xs + 12) + Pair(w7, scale, xs + 14);
-            c = Finish(c, p + q, top, scale, (ushort*)w, xs);
+            ushort* w = weights + ((nint)s * StepWeights);
+            Prefetch(w);
+            c = Step((uint*)w, (uint*)(exponents + (s * 16)), x + (s * 16), c);
         }
 
         c.Store(acc);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void RunRows(
+    private static void RunRowPairs(
         ushort* weights, int steps, float* x, ushort* exponents, nint xStride, int rows, float* acc, nint accStride)
     {
-        Vector512<ushort>* f = stackalloc Vector512<ushort>[8];
         for (int s = 0; s < steps; s++)
         {
             uint* w = (uint*)(weights + ((nint)s * StepWeights));
             Vector512<uint> w0 = Vector512.Load(w), w1 = Vector512.Load(w + 16), w2 = Vector512.Load(w + 32), w3 = Vector512.Load(w + 48);
             Vector512<uint> w4 = Vector512.Load(w + 64), w5 = Vector512.Load(w + 80), w6 = Vector512.Load(w + 96), w7 = Vector512.Load(w + 112);
-            Vector512<float> a0 = Even(w0), a1 = Even(w1), a2 = Even(w2), a3 = Even(w3), a4 = Even(w4), a5 = Even(w5), a6 = Even(w6), a7 = Even(w7);
-            Vector512<float> b0 = Odd(w0), b1 = Odd(w1), b2 = Odd(w2), b3 = Odd(w3), b4 = Odd(w4), b5 = Odd(w5), b6 = Odd(w6), b7 = Odd(w7);
-            f[0] = Field(w0);
-            f[1] = Field(w1);
-            f[2] = Field(w2);
-            f[3] = Field(w3);
-            f[4] = Field(w4);
-            f[5] = Field(w5);
-            f[6] = Field(w6);
-            f[7] = Field(w7);
-            for (int r = 0; r < rows; r++)
+            for (int r = 0; r < rows; r += 2)
             {
-                uint* e = (uint*)(exponents + (r * xStride) + (s * 16));
                 float* xs = x + (r * xStride) + (s * 16);
+                float* ys = xs + xStride;
+                uint* ex = (uint*)(exponents + (r * xStride) + (s * 16));
+                uint* ey = (uint*)(exponents + ((r + 1) * xStride) + (s * 16));
                 float* target = acc + (r * accStride);
                 Vector512<float> c = Vector512.Load(target);
-                Vector512<int> top = Largest(
-                    Max(Max(Sum(f[0], e[0]), Sum(f[1], e[1])), Max(Sum(f[2], e[2]), Sum(f[3], e[3]))),
-                    Max(Max(Sum(f[4], e[4]), Sum(f[5], e[5])), Max(Sum(f[6], e[6]), Sum(f[7], e[7]))), c);
-                Vector512<float> scale = Scale(top);
-                Vector512<int> p = Term(a0, scale, xs[0]) + Term(b0, scale, xs[1]);
-                Vector512<int> q = Term(a1, scale, xs[2]) + Term(b1, scale, xs[3]);
-                p += Term(a2, scale, xs[4]) + Term(b2, scale, xs[5]);
-                q += Term(a3, scale, xs[6]) + Term(b3, scale, xs[7]);
-                p += Term(a4, scale, xs[8]) + Term(b4, scale, xs[9]);
-                q += Term(a5, scale, xs[10]) + Term(b5, scale, xs[11]);
-                p += Term(a6, scale, xs[12]) + Term(b6, scale, xs[13]);
-                q += Term(a7, scale, xs[14]) + Term(b7, scale, xs[15]);
-                Finish(c, p + q, top, scale, (ushort*)w, xs).Store(target);
+                Vector512<float> d = Vector512.Load(target + accStride);
+                Vector512<ushort> f0 = Field(w0), f1 = Field(w1), f2 = Field(w2), f3 = Field(w3);
+                Vector512<ushort> f4 = Field(w4), f5 = Field(w5), f6 = Field(w6), f7 = Field(w7);
+                Vector512<int> topX = Largest(f0, f1, f2, f3, f4, f5, f6, f7, ex, c);
+                Vector512<int> topY = Largest(f0, f1, f2, f3, f4, f5, f6, f7, ey, d);
+                Vector512<float> scaleX = Scale(topX);
+                Vector512<float> scaleY = Scale(topY);
+                Vector512<int> p = Vector512<int>.Zero;
+                Vector512<int> q = Vector512<int>.Zero;
+                AddPairs(w0, scaleX, scaleY, xs, ys, ref p, ref q);
+                AddPairs(w1, scaleX, scaleY, xs + 2, ys + 2, ref p, ref q);
+                AddPairs(w2, scaleX, scaleY, xs + 4, ys + 4, ref p, ref q);
+                AddPairs(w3, scaleX, scaleY, xs + 6, ys + 6, ref p, ref q);
+                AddPairs(w4, scaleX, scaleY, xs + 8, ys + 8, ref p, ref q);
+                AddPairs(w5, scaleX, scaleY, xs + 10, ys + 10, ref p, ref q);
+                AddPairs(w6, scaleX, scaleY, xs + 12, ys + 12, ref p, ref q);
+                AddPairs(w7, scaleX, scaleY, xs + 14, ys + 14, ref p, ref q);
+                Finish(c, p, topX, scaleX, (ushort*)w, xs).Store(target);
+                Finish(d, q, topY, scaleY, (ushort*)w, ys).Store(target + accStride);
             }
         }
+    }
+
+    /// <summary>One row, one step, one tile.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Step(uint* w, uint* e, float* x, Vector512<float> c)
+    {
+        Vector512<uint> w0 = Vector512.Load(w), w1 = Vector512.Load(w + 16), w2 = Vector512.Load(w + 32), w3 = Vector512.Load(w + 48);
+        Vector512<uint> w4 = Vector512.Load(w + 64), w5 = Vector512.Load(w + 80), w6 = Vector512.Load(w + 96), w7 = Vector512.Load(w + 112);
+        Vector512<int> top = Largest(Field(w0), Field(w1), Field(w2), Field(w3), Field(w4), Field(w5), Field(w6), Field(w7), e, c);
+        Vector512<float> scale = Scale(top);
+        Vector512<int> p = Pair(w0, scale, x) + Pair(w1, scale, x + 2);
+        Vector512<int> q = Pair(w2, scale, x + 4) + Pair(w3, scale, x + 6);
+        p += Pair(w4, scale, x + 8) + Pair(w5, scale, x + 10);
+        q += Pair(w6, scale, x + 12) + Pair(w7, scale, x + 14);
+        return Finish(c, p + q, top, scale, (ushort*)w, x);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(ushort* w)
+    {
+        byte* ahead = (byte*)w + PrefetchBytes;
+        Sse.Prefetch0(ahead);
+        Sse.Prefetch0(ahead + 64);
+        Sse.Prefetch0(ahead + 128);
+        Sse.Prefetch0(ahead + 192);
+        Sse.Prefetch0(ahead + 256);
+        Sse.Prefetch0(ahead + 320);
+        Sse.Prefetch0(ahead + 384);
+        Sse.Prefetch0(ahead + 448);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -105,9 +149,13 @@ internal sealed unsafe class Avx512ChainKernel : ChainKernel
 
     /// <summary>E + 127 in the exponent field's place, over products and accumulator.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<int> Largest(Vector512<ushort> a, Vector512<ushort> b, Vector512<float> c)
+    private static Vector512<int> Largest(
+        Vector512<ushort> f0, Vector512<ushort> f1, Vector512<ushort> f2, Vector512<ushort> f3,
+        Vector512<ushort> f4, Vector512<ushort> f5, Vector512<ushort> f6, Vector512<ushort> f7, uint* e, Vector512<float> c)
     {
-        Vector512<uint> both = Avx512BW.Max(a, b).AsUInt32();
+        Vector512<ushort> a = Max(Max(Sum(f0, e[0]), Sum(f1, e[1])), Max(Sum(f2, e[2]), Sum(f3, e[3])));
+        Vector512<ushort> b = Max(Max(Sum(f4, e[4]), Sum(f5, e[5])), Max(Sum(f6, e[6]), Sum(f7, e[7])));
+        Vector512<uint> both = Max(a, b).AsUInt32();
         Vector512<uint> sum = Avx512F.Max(both << 16, both & Vector512.Create(0xFFFF0000u));
         Vector512<int> products = (sum - Vector512.Create(127u << 23)).AsInt32();
         return Avx512F.Max(products, c.AsInt32() & Vector512.Create(0x7F800000));
@@ -125,11 +173,21 @@ internal sealed unsafe class Avx512ChainKernel : ChainKernel
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<int> Term(Vector512<float> w, Vector512<float> scale, float x) =>
-        Avx512F.ConvertToVector512Int32WithTruncation(w * (scale * Vector512.Create(x)));
+        Avx512F.ConvertToVector512Int32WithTruncation((w * Vector512.Create(x)) * scale);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<int> Pair(Vector512<uint> w, Vector512<float> scale, float* x) =>
         Term(Even(w), scale, x[0]) + Term(Odd(w), scale, x[1]);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddPairs(
+        Vector512<uint> w, Vector512<float> scaleX, Vector512<float> scaleY, float* x, float* y,
+        ref Vector512<int> p, ref Vector512<int> q)
+    {
+        Vector512<float> even = Even(w), odd = Odd(w);
+        p += Term(even, scaleX, x[0]) + Term(odd, scaleX, x[1]);
+        q += Term(even, scaleY, y[0]) + Term(odd, scaleY, y[1]);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> Finish(

@@ -37,6 +37,27 @@ internal abstract unsafe class ChainKernel
     public abstract void Run(
         ushort* weights, int steps, float* x, ushort* exponents, nint xStride, int rows, float* acc, nint accStride);
 
+    /// <summary>
+    /// One row over two tiles; the bits of two calls of <see cref="Run"/>. A single row is where a kernel needs a second
+    /// chain to work on while it waits for the first.
+    /// </summary>
+    /// <param name="first">[steps * 8][16][2] bf16.</param>
+    /// <param name="second">The other tile, as the first.</param>
+    /// <param name="steps">Steps of 16 k.</param>
+    /// <param name="x">The row's values widened to fp32.</param>
+    /// <param name="exponents">Their exponent fields in place.</param>
+    /// <param name="accFirst">[16] fp32, read and written.</param>
+    /// <param name="accSecond">[16] fp32, read and written.</param>
+    public virtual void RunTwoTiles(
+        ushort* first, ushort* second, int steps, float* x, ushort* exponents, float* accFirst, float* accSecond)
+    {
+        Run(first, steps, x, exponents, 0, 1, accFirst, Columns);
+        Run(second, steps, x, exponents, 0, 1, accSecond, Columns);
+    }
+
+    /// <summary>How far ahead of its use a row's weight is fetched, in bytes: four steps.</summary>
+    protected const int PrefetchBytes = 4 * StepWeights * sizeof(ushort);
+
     // A vector form takes lanes back to integers where the largest exponent falls below this, or where the products'
     // sum could leave int32 once the accumulator (below 2^26) joins: 16 products alone stay below 2^31 - 2^24.
     protected const int LeastExponentBits = (127 - 60) << 23;

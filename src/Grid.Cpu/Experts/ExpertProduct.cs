@@ -115,8 +115,7 @@ internal sealed unsafe class ExpertProduct(WorkCrew crew, ChainKernel kernel) : 
         ushort* rounded = stackalloc ushort[ChainKernel.Columns];
         int column = unit * ChainKernel.Columns;
         int columns = Math.Min(ChainKernel.Columns, matrix.Rows - column);
-        _prepared.RunChain(matrix, 2 * unit, place, count, gate);
-        _prepared.RunChain(matrix, (2 * unit) + 1, place, count, up);
+        _prepared.RunTwoTiles(matrix, 2 * unit, place, count, gate, up);
         for (int r = 0; r < count; r++)
         {
             Vector512<float> g = VectorTranscendentals.Silu(Vector512.Load(gate + (r * ChainKernel.Columns)));

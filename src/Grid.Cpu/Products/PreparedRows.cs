@@ -47,4 +47,23 @@ internal sealed unsafe class PreparedRows(WorkCrew crew, ChainKernel kernel)
             _wide.Pointer + ((long)row * stride), _exponents.Pointer + ((long)row * stride), stride, count,
             acc, ChainKernel.Columns);
     }
+
+    /// <summary>Two neighbouring tiles, as <see cref="RunChain"/> runs each.</summary>
+    public void RunTwoTiles(CpuMatrix weight, int tile, int row, int count, float* first, float* second)
+    {
+        if (count > 1 || weight.Extreme[tile] || weight.Extreme[tile + 1] || _extreme[row])
+        {
+            RunChain(weight, tile, row, count, first);
+            RunChain(weight, tile + 1, row, count, second);
+            return;
+        }
+
+        new Span<float>(first, ChainKernel.Columns).Clear();
+        new Span<float>(second, ChainKernel.Columns).Clear();
+        int stride = weight.PaddedColumns;
+        ushort* weights = weight.Data.Pointer + (tile * weight.TileLength);
+        kernel.RunTwoTiles(
+            weights, weights + weight.TileLength, stride / Dot16.Terms,
+            _wide.Pointer + ((long)row * stride), _exponents.Pointer + ((long)row * stride), first, second);
+    }
 }

@@ -25,7 +25,8 @@ internal enum Epilogue
 
 /// <summary>
 /// y = x * W^T for some rows: first the rows are prepared (widened, exponents apart), then tiles of 16 outputs are
-/// parts for the crew. Rows go through the kernel eight at a time; which rows share a pass does not touch their bits.
+/// parts for the crew. Rows go through the kernel eight at a time, a single row over two tiles at a time; which rows and
+/// tiles share a pass does not touch their bits.
 /// </summary>
 internal sealed unsafe class Product(WorkCrew crew, ChainKernel kernel) : CrewTask
 {
@@ -37,6 +38,7 @@ internal sealed unsafe class Product(WorkCrew crew, ChainKernel kernel) : CrewTa
     private CpuLogits? _logits;
     private Epilogue _epilogue;
     private int _rows;
+    private int _tilesPerUnit; // the tiles that one pass works on
     private int _unitsPerPart;
 
     /// <summary>Runs the product on rows of the input: the first <paramref name="rows"/>, or those listed.</summary>
@@ -52,17 +54,19 @@ internal sealed unsafe class Product(WorkCrew crew, ChainKernel kernel) : CrewTa
         (_weight, _epilogue, _target, _logits, _rows) = (weight, epilogue, target, logits, rows);
         _prepared.Take(input, input.Width, listed, rows, weight.PaddedColumns);
 
-        int units = weight.Gated ? weight.Tiles / 2 : weight.Tiles;
-        long unitWork = weight.TileLength * rows * (weight.Gated ? 2 : 1);
+        _tilesPerUnit = weight.Gated || rows == 1 ? 2 : 1;
+        int units = Units;
+        long unitWork = weight.TileLength * rows * _tilesPerUnit;
         int perPart = (int)Math.Max(1, Math.Min(MinimumPartWork / unitWork, units));
         _unitsPerPart = Math.Max(perPart, units / (crew.Threads * 8));
         crew.Run(this, (units + _unitsPerPart - 1) / _unitsPerPart);
     }
 
+    private int Units => (_weight.Tiles + _tilesPerUnit - 1) / _tilesPerUnit;
+
     public override void Execute(int part)
     {
-        int units = _weight.Gated ? _weight.Tiles / 2 : _weight.Tiles;
-        int end = Math.Min((part + 1) * _unitsPerPart, units);
+        int end = Math.Min((part + 1) * _unitsPerPart, Units);
         for (int unit = part * _unitsPerPart; unit < end; unit++)
         {
             if (_weight.Gated)
@@ -71,22 +75,30 @@ internal sealed unsafe class Product(WorkCrew crew, ChainKernel kernel) : CrewTa
             }
             else
             {
-                ExecuteTile(unit);
+                ExecuteTiles(unit * _tilesPerUnit);
             }
         }
     }
 
-    private void ExecuteTile(int tile)
+    private void ExecuteTiles(int tile)
     {
         float* acc = stackalloc float[ChainKernel.MaxRows * ChainKernel.Columns];
-        int columns = Math.Min(ChainKernel.Columns, _weight.Rows - (tile * ChainKernel.Columns));
+        int tiles = Math.Min(_tilesPerUnit, _weight.Tiles - tile);
         for (int row = 0; row < _rows; row += ChainKernel.MaxRows)
         {
             int count = Math.Min(ChainKernel.MaxRows, _rows - row);
+            if (tiles == 2)
+            {
+                _prepared.RunTwoTiles(_weight, tile, row, count, acc, acc + ChainKernel.Columns);
+                Finish(row, tile, Vector512.Load(acc));
+                Finish(row, tile + 1, Vector512.Load(acc + ChainKernel.Columns));
+                continue;
+            }
+
             _prepared.RunChain(_weight, tile, row, count, acc);
             for (int r = 0; r < count; r++)
             {
-                Finish(row + r, tile * ChainKernel.Columns, columns, Vector512.Load(acc + (r * ChainKernel.Columns)));
+                Finish(row + r, tile, Vector512.Load(acc + (r * ChainKernel.Columns)));
             }
         }
     }
@@ -95,22 +107,23 @@ internal sealed unsafe class Product(WorkCrew crew, ChainKernel kernel) : CrewTa
     {
         float* gate = stackalloc float[ChainKernel.MaxRows * ChainKernel.Columns];
         float* up = stackalloc float[ChainKernel.MaxRows * ChainKernel.Columns];
-        int columns = Math.Min(ChainKernel.Columns, _weight.Rows - (unit * ChainKernel.Columns));
         for (int row = 0; row < _rows; row += ChainKernel.MaxRows)
         {
             int count = Math.Min(ChainKernel.MaxRows, _rows - row);
-            _prepared.RunChain(_weight, 2 * unit, row, count, gate);
-            _prepared.RunChain(_weight, (2 * unit) + 1, row, count, up);
+            _prepared.RunTwoTiles(_weight, 2 * unit, row, count, gate, up);
             for (int r = 0; r < count; r++)
             {
                 Vector512<float> g = VectorTranscendentals.Silu(Vector512.Load(gate + (r * ChainKernel.Columns)));
-                Finish(row + r, unit * ChainKernel.Columns, columns, g * Vector512.Load(up + (r * ChainKernel.Columns)));
+                Finish(row + r, unit, g * Vector512.Load(up + (r * ChainKernel.Columns)));
             }
         }
     }
 
-    private void Finish(int row, int column, int columns, Vector512<float> value)
+    /// <summary>Stores 16 finished outputs: the tile's, or the gated pair's.</summary>
+    private void Finish(int row, int tile, Vector512<float> value)
     {
+        int column = tile * ChainKernel.Columns;
+        int columns = Math.Min(ChainKernel.Columns, _weight.Rows - column);
         if (_epilogue == Epilogue.Logits)
         {
             float* logits = _logits!.Data.Pointer + ((long)row * _logits.Width) + column;
