@@ -49,9 +49,17 @@ internal static unsafe class ChainBenchmark
                     double rate = Measure(rows, () =>
                     {
                         new Span<float>(ca, ChainKernel.MaxRows * 16).Clear();
-                        for (int t = 0; t < Tiles; t++)
+                        for (int t = 0; t < Tiles; t += 2)
                         {
-                            kernel.Run(cw + ((nint)t * K * 16), K / 16, cx, ce, K, rows, ca, 16);
+                            ushort* one = cw + ((nint)t * K * 16), two = one + (K * 16);
+                            if (rows == 1)
+                            {
+                                kernel.RunTwoTiles(one, two, K / 16, cx, ce, ca, ca + 16); // as products do
+                                continue;
+                            }
+
+                            kernel.Run(one, K / 16, cx, ce, K, rows, ca, 16);
+                            kernel.Run(two, K / 16, cx, ce, K, rows, ca, 16);
                         }
                     });
                     Console.WriteLine($"  rows {rows}: Dot16 {form,-10}          {rate,7:F2} GMAC/s, {rate / fma:P0} of the fp32 FMA kernel");

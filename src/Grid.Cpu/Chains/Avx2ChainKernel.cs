@@ -14,48 +14,44 @@ internal sealed unsafe class Avx2ChainKernel : ChainKernel
     public override void Run(
         ushort* weights, int steps, float* x, ushort* exponents, nint xStride, int rows, float* acc, nint accStride)
     {
-        for (int half = 0; half < Columns; half += 8)
+        for (int r = 0; r < rows; r++)
         {
-            for (int r = 0; r < rows; r++)
-            {
-                RunHalf(weights, half, steps, x + (r * xStride), exponents + (r * xStride), acc + (r * accStride) + half);
-            }
+            RunRow(weights, steps, x + (r * xStride), exponents + (r * xStride), acc + (r * accStride));
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void RunHalf(ushort* weights, int half, int steps, float* x, ushort* exponents, float* acc)
+    private static void RunRow(ushort* weights, int steps, float* x, ushort* exponents, float* acc)
     {
-        Vector256<float> c = Vector256.Load(acc);
+        Vector256<float> left = Vector256.Load(acc);
+        Vector256<float> right = Vector256.Load(acc + 8);
         for (int s = 0; s < steps; s++)
         {
-            ushort* stepWeights = weights + ((nint)s * StepWeights);
-            uint* w = (uint*)stepWeights + half;
-            uint* e = (uint*)(exponents + (s * 16));
-            float* xs = x + (s * 16);
-            Vector256<ushort> most = Sum(w, e[0]);
-            for (int pair = 1; pair < 8; pair++)
-            {
-                most = Avx2.Max(most, Sum(w + (pair * Columns), e[pair]));
-            }
-
-            Vector256<uint> both = most.AsUInt32();
-            Vector256<uint> sums = Avx2.Max(both << 16, both & Vector256.Create(0xFFFF0000u));
-            Vector256<int> top = Avx2.Max((sums - Vector256.Create(127u << 23)).AsInt32(), c.AsInt32() & Vector256.Create(0x7F800000));
-            Vector256<float> scale = (Vector256.Create((127 + 127 + 25) << 23) - top).AsSingle();
-            Vector256<int> p = Vector256<int>.Zero;
-            Vector256<int> q = Vector256<int>.Zero;
-            for (int pair = 0; pair < 8; pair++)
-            {
-                Vector256<uint> two = Vector256.Load(w + (pair * Columns));
-                p += Term((two << 16).AsSingle(), scale, xs[2 * pair]);
-                q += Term((two & Vector256.Create(0xFFFF0000u)).AsSingle(), scale, xs[(2 * pair) + 1]);
-            }
-
-            c = Finish(c, p + q, top, scale, stepWeights, half, xs);
+            ushort* w = weights + ((nint)s * StepWeights);
+            Prefetch(w);
+            left = Step(w, 0, (uint*)(exponents + (s * 16)), x + (s * 16), left);
+            right = Step(w, 8, (uint*)(exponents + (s * 16)), x + (s * 16), right);
         }
 
-        c.Store(acc);
+        left.Store(acc);
+        right.Store(acc + 8);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Step(ushort* stepWeights, int half, uint* e, float* x, Vector256<float> c)
+    {
+        uint* w = (uint*)stepWeights + half;
+        Vector256<ushort> a = Avx2.Max(Avx2.Max(Sum(w, e[0]), Sum(w + 16, e[1])), Avx2.Max(Sum(w + 32, e[2]), Sum(w + 48, e[3])));
+        Vector256<ushort> b = Avx2.Max(Avx2.Max(Sum(w + 64, e[4]), Sum(w + 80, e[5])), Avx2.Max(Sum(w + 96, e[6]), Sum(w + 112, e[7])));
+        Vector256<uint> both = Avx2.Max(a, b).AsUInt32();
+        Vector256<uint> sums = Avx2.Max(both << 16, both & Vector256.Create(0xFFFF0000u));
+        Vector256<int> top = Avx2.Max((sums - Vector256.Create(127u << 23)).AsInt32(), c.AsInt32() & Vector256.Create(0x7F800000));
+        Vector256<float> scale = (Vector256.Create((127 + 127 + 25) << 23) - top).AsSingle();
+        Vector256<int> p = Pair(w, scale, x) + Pair(w + 16, scale, x + 2);
+        Vector256<int> q = Pair(w + 32, scale, x + 4) + Pair(w + 48, scale, x + 6);
+        p += Pair(w + 64, scale, x + 8) + Pair(w + 80, scale, x + 10);
+        q += Pair(w + 96, scale, x + 12) + Pair(w + 112, scale, x + 14);
+        return Finish(c, p + q, top, scale, stepWeights, half, x);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -63,8 +59,15 @@ internal sealed unsafe class Avx2ChainKernel : ChainKernel
         (Vector256.Load(w) & Vector256.Create(0x7F807F80u)).AsUInt16() + Vector256.Create(pair).AsUInt16();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Pair(uint* w, Vector256<float> scale, float* x)
+    {
+        Vector256<uint> two = Vector256.Load(w);
+        return Term((two << 16).AsSingle(), scale, x[0]) + Term((two & Vector256.Create(0xFFFF0000u)).AsSingle(), scale, x[1]);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<int> Term(Vector256<float> w, Vector256<float> scale, float x) =>
-        Avx.ConvertToVector256Int32WithTruncation(w * (scale * Vector256.Create(x)));
+        Avx.ConvertToVector256Int32WithTruncation((w * Vector256.Create(x)) * scale);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<float> Finish(

@@ -124,20 +124,6 @@ internal sealed unsafe class Avx512ChainKernel : ChainKernel
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Prefetch(ushort* w)
-    {
-        byte* ahead = (byte*)w + PrefetchBytes;
-        Sse.Prefetch0(ahead);
-        Sse.Prefetch0(ahead + 64);
-        Sse.Prefetch0(ahead + 128);
-        Sse.Prefetch0(ahead + 192);
-        Sse.Prefetch0(ahead + 256);
-        Sse.Prefetch0(ahead + 320);
-        Sse.Prefetch0(ahead + 384);
-        Sse.Prefetch0(ahead + 448);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<ushort> Field(Vector512<uint> w) => (w & Vector512.Create(0x7F807F80u)).AsUInt16();
 
     // Sums of two exponent fields in the upper 9 bits of 16: at most 508, so unsigned 16 bits hold them.

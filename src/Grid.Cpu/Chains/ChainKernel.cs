@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+
 namespace Grid.Cpu.Chains;
 
 /// <summary>
@@ -55,13 +58,25 @@ internal abstract unsafe class ChainKernel
         Run(second, steps, x, exponents, 0, 1, accSecond, Columns);
     }
 
-    /// <summary>How far ahead of its use a row's weight is fetched, in bytes: four steps.</summary>
-    protected const int PrefetchBytes = 4 * StepWeights * sizeof(ushort);
-
     // A vector form takes lanes back to integers where the largest exponent falls below this, or where the products'
     // sum could leave int32 once the accumulator (below 2^26) joins: 16 products alone stay below 2^31 - 2^24.
     protected const int LeastExponentBits = (127 - 60) << 23;
     protected const int LargestProductSum = int.MaxValue - (1 << 27);
+
+    /// <summary>Fetches the weights of one step four steps ahead.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    protected static void Prefetch(ushort* w)
+    {
+        byte* ahead = (byte*)(w + (4 * StepWeights));
+        Sse.Prefetch0(ahead);
+        Sse.Prefetch0(ahead + 64);
+        Sse.Prefetch0(ahead + 128);
+        Sse.Prefetch0(ahead + 192);
+        Sse.Prefetch0(ahead + 256);
+        Sse.Prefetch0(ahead + 320);
+        Sse.Prefetch0(ahead + 384);
+        Sse.Prefetch0(ahead + 448);
+    }
 
     public static ChainKernel Create(CpuInstructionSet set) => set switch
     {
