@@ -111,11 +111,19 @@ public sealed unsafe class CpuOperations : IOperations
     }
 
     /// <inheritdoc/>
-    public WeightVector UploadVector(TensorSource source)
+    public WeightVector UploadVector(params ReadOnlySpan<TensorSource> parts)
     {
-        var bits = new ushort[source.Columns];
-        source.CopyRow(0, bits);
-        return new CpuVector(source.Name, Array.ConvertAll(bits, Bf16.ToSingle));
+        var values = new List<float>();
+        var names = new List<string>();
+        foreach (TensorSource part in parts)
+        {
+            var bits = new ushort[part.Columns];
+            part.CopyRow(0, bits);
+            values.AddRange(Array.ConvertAll(bits, Bf16.ToSingle));
+            names.Add(part.Name);
+        }
+
+        return new CpuVector(string.Join(" + ", names), [.. values]);
     }
 
     /// <inheritdoc/>
@@ -188,7 +196,15 @@ public sealed unsafe class CpuOperations : IOperations
         _norm.Run(_crew, (CpuActivation)input, (CpuVector)weight, epsilon, _batch.RowCount, (CpuActivation)output);
 
     /// <inheritdoc/>
-    public void Project(Activation input, WeightMatrix weight, Activation output) => RunProduct(input, weight, Epilogue.Store, output);
+    public void Project(Activation input, WeightMatrix weight, WeightVector? bias, Activation output)
+    {
+        if (bias is not null && bias.Length != weight.Rows)
+        {
+            throw new ArgumentException($"{bias.Name} has {bias.Length} values; {weight.Name} gives {weight.Rows}.", nameof(bias));
+        }
+
+        RunProduct(input, weight, bias is null ? Epilogue.Store : Epilogue.StoreBiased, output, (CpuVector?)bias);
+    }
 
     /// <inheritdoc/>
     public void ProjectAdd(Activation input, WeightMatrix weight, Activation residual) => RunProduct(input, weight, Epilogue.Add, residual);
@@ -287,10 +303,10 @@ public sealed unsafe class CpuOperations : IOperations
     /// <inheritdoc/>
     public void Dispose() => _crew.Dispose();
 
-    private void RunProduct(Activation input, WeightMatrix weight, Epilogue epilogue, Activation target)
+    private void RunProduct(Activation input, WeightMatrix weight, Epilogue epilogue, Activation target, CpuVector? bias = null)
     {
         RequireWidths(weight.Name, weight.Rows, weight.Columns, input.Width, target.Width);
-        _product.Run((CpuActivation)input, [], _batch.RowCount, (CpuMatrix)weight, epilogue, (CpuActivation)target, null);
+        _product.Run((CpuActivation)input, [], _batch.RowCount, (CpuMatrix)weight, epilogue, (CpuActivation)target, null, bias);
     }
 
     private void RequireRouting(ExpertRouting routing, CpuExpertMatrix weight)

@@ -26,8 +26,21 @@ public sealed record ModelConfig
 
     public required double RopeTheta { get; init; }
 
+    /// <summary>How the rotary frequencies are changed for long contexts; null: not at all.</summary>
+    public Llama3RopeScaling? RopeScaling { get; init; }
+
     public required bool TiedEmbeddings { get; init; }
 
     /// <summary>End-of-sequence ids of generation_config.json (or config.json), ascending.</summary>
     public required IReadOnlyList<int> EndTokenIds { get; init; }
 }
+
+/// <summary>Rotary scaling of type llama3: frequencies that turn less than LowFrequencyFactor times over the original
+/// context are divided by Factor, those that turn more than HighFrequencyFactor times are kept, and those between are
+/// interpolated.</summary>
+/// <param name="Factor">At least 1.</param>
+/// <param name="LowFrequencyFactor">Above 0.</param>
+/// <param name="HighFrequencyFactor">Above LowFrequencyFactor.</param>
+/// <param name="OriginalMaxPositions">The context length before scaling, in tokens.</param>
+public sealed record Llama3RopeScaling(
+    double Factor, double LowFrequencyFactor, double HighFrequencyFactor, int OriginalMaxPositions);

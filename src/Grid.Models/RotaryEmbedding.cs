@@ -4,11 +4,13 @@ namespace Grid.Models;
 
 /// <summary>
 /// The rotation tables of rotary position embeddings: frequency i of head size d is theta^(-2i/d), the angle is position
-/// times frequency. Computed in double by the contract's own functions and rounded once to fp32, so every host computes
+/// times frequency. Scaling for long contexts changes the frequencies. Computed in double by the contract's own functions and rounded once to fp32, so every host computes
 /// the same bits.
 /// </summary>
 public sealed class RotaryEmbedding
 {
+    private const double TwoPi = 6.283185307179586; // 0x401921FB54442D18
+
     private RotaryEmbedding(int positions, int headDim)
     {
         Positions = positions;
@@ -30,7 +32,7 @@ public sealed class RotaryEmbedding
     public float[] Sin { get; }
 
     /// <summary>Computes the tables. headDim is even and theta at least 1.</summary>
-    public static RotaryEmbedding Compute(int positions, int headDim, double theta)
+    public static RotaryEmbedding Compute(int positions, int headDim, double theta, Llama3RopeScaling? scaling = null)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(positions, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(headDim, 2);
@@ -38,6 +40,11 @@ public sealed class RotaryEmbedding
         ArgumentOutOfRangeException.ThrowIfLessThan(theta, 1);
         var table = new RotaryEmbedding(positions, headDim);
         double[] frequencies = Frequencies(headDim, theta);
+        if (scaling is not null)
+        {
+            Scale(frequencies, scaling);
+        }
+
         Parallel.For(0, positions, position =>
         {
             int row = position * frequencies.Length;
@@ -49,6 +56,24 @@ public sealed class RotaryEmbedding
             }
         });
         return table;
+    }
+
+    private static void Scale(double[] frequencies, Llama3RopeScaling scaling)
+    {
+        for (int i = 0; i < frequencies.Length; i++)
+        {
+            double turns = scaling.OriginalMaxPositions * frequencies[i] / TwoPi;
+            double slow = frequencies[i] / scaling.Factor;
+            if (turns < scaling.LowFrequencyFactor)
+            {
+                frequencies[i] = slow;
+            }
+            else if (turns <= scaling.HighFrequencyFactor)
+            {
+                double share = (turns - scaling.LowFrequencyFactor) / (scaling.HighFrequencyFactor - scaling.LowFrequencyFactor);
+                frequencies[i] = ((1 - share) * slow) + (share * frequencies[i]);
+            }
+        }
     }
 
     private static double[] Frequencies(int headDim, double theta)

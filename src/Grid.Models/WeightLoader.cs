@@ -68,6 +68,20 @@ internal sealed class WeightLoader : IDisposable
         return vector;
     }
 
+    /// <summary>Vectors, one after the other.</summary>
+    public WeightVector StackedVector(params ReadOnlySpan<(string Name, int Length)> parts)
+    {
+        var tensors = new SafetensorsTensor[parts.Length];
+        for (int i = 0; i < parts.Length; i++)
+        {
+            tensors[i] = Take(parts[i].Name, parts[i].Length);
+        }
+
+        WeightVector vector = _operations.UploadVector(tensors);
+        Report(tensors);
+        return vector;
+    }
+
     /// <summary>
     /// Accepts a tensor that the architecture does not use because it shares another's values: it must be absent, or
     /// equal to it.

@@ -26,7 +26,7 @@ internal sealed class TimedOperations(IOperations inner) : IOperations
 
     public ExpertMatrix UploadGatedExperts(ReadOnlySpan<TensorSource> gates, ReadOnlySpan<TensorSource> ups) => inner.UploadGatedExperts(gates, ups);
 
-    public WeightVector UploadVector(TensorSource source) => inner.UploadVector(source);
+    public WeightVector UploadVector(params ReadOnlySpan<TensorSource> parts) => inner.UploadVector(parts);
 
     public RotaryTable UploadRotary(ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int positions, int headDim) =>
         inner.UploadRotary(cos, sin, positions, headDim);
@@ -65,10 +65,10 @@ internal sealed class TimedOperations(IOperations inner) : IOperations
         Note("norm", start);
     }
 
-    public void Project(Activation input, WeightMatrix weight, Activation output)
+    public void Project(Activation input, WeightMatrix weight, WeightVector? bias, Activation output)
     {
         long start = Stopwatch.GetTimestamp();
-        inner.Project(input, weight, output);
+        inner.Project(input, weight, bias, output);
         Note("qkv", start);
     }
 

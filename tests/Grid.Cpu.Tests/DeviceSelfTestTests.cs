@@ -24,12 +24,16 @@ public sealed class DeviceSelfTestTests
     }
 
     [Fact]
-    public void A_known_answer_is_the_reference_s_own()
+    public void Known_answers_are_the_reference_s_own()
     {
         ushort[] x = [.. Enumerable.Range(0, 70 * 96).Select(i => DeviceSelfTest.Element(1, i))];
         ushort[] w = [.. Enumerable.Range(0, 80 * 96).Select(i => DeviceSelfTest.Element(2, i))];
         float[] logits = [.. Enumerable.Range(0, 70 * 80).Select(i => Dot16.Chain(x.AsSpan(i / 80 * 96, 96), w.AsSpan(i % 80 * 96, 96)))];
-        Assert.Equal(DeviceSelfTest.KnownAnswers["logits"], Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes(logits.AsSpan()))));
+        Assert.Equal(DeviceSelfTest.KnownAnswers["logits"], Digest(MemoryMarshal.AsBytes(logits.AsSpan())));
+
+        float[] bias = [.. Enumerable.Range(0, 80).Select(i => Bf16.ToSingle(DeviceSelfTest.Element(20, i)))];
+        ushort[] biased = [.. logits.Select((acc, i) => Bf16.FromSingle(acc + bias[i % 80]))];
+        Assert.Equal(DeviceSelfTest.KnownAnswers["project-bias"], Digest(MemoryMarshal.AsBytes(biased.AsSpan())));
     }
 
     [Fact]
@@ -46,6 +50,8 @@ public sealed class DeviceSelfTestTests
         }
 
         byte[] bits = [.. MemoryMarshal.AsBytes(experts.AsSpan()), .. MemoryMarshal.AsBytes(weights.AsSpan())];
-        Assert.Equal(DeviceSelfTest.KnownAnswers["route"], Convert.ToHexStringLower(SHA256.HashData(bits)));
+        Assert.Equal(DeviceSelfTest.KnownAnswers["route"], Digest(bits));
     }
+
+    private static string Digest(ReadOnlySpan<byte> bits) => Convert.ToHexStringLower(SHA256.HashData(bits));
 }

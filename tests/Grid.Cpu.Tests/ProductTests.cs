@@ -32,8 +32,13 @@ public sealed class ProductTests
             Activation input = bench.Fill(x);
             Activation output = operations.AllocateActivation(rows, n);
             WeightMatrix weight = operations.UploadMatrix(w);
-            operations.Project(input, weight, output);
+            operations.Project(input, weight, null, output);
             OperationTestBench.AssertSameBits([.. chains.Select(OperationTestBench.Rounded)], bench.Read(output), n, $"Project {form} {rows}x{k}x{n}");
+
+            var bias = ArrayTensor.Random(random, 3f, n);
+            operations.Project(input, weight, operations.UploadVector(bias), output);
+            ushort[] biased = [.. chains.Select((c, i) => Bf16.FromSingle(c + Bf16.ToSingle(bias.Values[i % n])))];
+            OperationTestBench.AssertSameBits(biased, bench.Read(output), n, $"Project with bias {form} {rows}x{k}x{n}");
 
             operations.ProjectAdd(input, weight, added);
             ushort[] sums = [.. chains.Select((c, i) => Bf16.FromSingle(Bf16.ToSingle(residual.Values[i]) + c))];
@@ -64,9 +69,30 @@ public sealed class ProductTests
         w.Values[(20 * 64) + 7] = 0x6F00; // 2^95 in weight row 20
         Activation input = bench.Fill(x);
         Activation output = bench.Operations.AllocateActivation(4, 32);
-        bench.Operations.Project(input, bench.Operations.UploadMatrix(w), output);
+        bench.Operations.Project(input, bench.Operations.UploadMatrix(w), null, output);
         ushort[] expected = [.. Enumerable.Range(0, 4 * 32).Select(i => Bf16.FromSingle(Dot16.Chain(x.Row(i / 32), w.Row(i % 32))))];
         OperationTestBench.AssertSameBits(expected, bench.Read(output), 32, $"extremes {form}");
+    }
+
+    [Fact]
+    public void Vectors_uploaded_together_follow_one_another_and_a_bias_of_another_length_is_refused()
+    {
+        using var bench = new OperationTestBench(CpuInstructionSet.Auto);
+        var random = new Random(9);
+        var x = ArrayTensor.Random(random, 1f, 3, 32);
+        var w = ArrayTensor.Random(random, 1f, 40, 32);
+        ArrayTensor[] parts = [ArrayTensor.Random(random, 1f, 17), ArrayTensor.Random(random, 1f, 16), ArrayTensor.Random(random, 1f, 7)];
+        var whole = new ArrayTensor("whole", [.. parts.SelectMany(p => p.Values)], 40);
+        Activation input = bench.Fill(x);
+        Activation output = bench.Operations.AllocateActivation(3, 40);
+        WeightMatrix weight = bench.Operations.UploadMatrix(w);
+        WeightVector stacked = bench.Operations.UploadVector([.. parts]);
+        Assert.Equal(40, stacked.Length);
+        bench.Operations.Project(input, weight, bench.Operations.UploadVector(whole), output);
+        ushort[] expected = bench.Read(output);
+        bench.Operations.Project(input, weight, stacked, output);
+        OperationTestBench.AssertSameBits(expected, bench.Read(output), 40, "stacked bias");
+        Assert.Throws<ArgumentException>(() => bench.Operations.Project(input, weight, bench.Operations.UploadVector(parts[0]), output));
     }
 
     [Fact]
@@ -80,7 +106,7 @@ public sealed class ProductTests
         {
             using var bench = new OperationTestBench(CpuInstructionSet.Auto, threads);
             Activation output = bench.Operations.AllocateActivation(40, 640);
-            bench.Operations.Project(bench.Fill(x), bench.Operations.UploadMatrix(w), output);
+            bench.Operations.Project(bench.Fill(x), bench.Operations.UploadMatrix(w), null, output);
             ushort[] all = bench.Read(output);
             first ??= all;
             OperationTestBench.AssertSameBits(first, all, 640, $"{threads} threads");
@@ -89,7 +115,7 @@ public sealed class ProductTests
             {
                 var alone = new ArrayTensor("row", x.Row(row).ToArray(), 1, 256);
                 Activation single = bench.Operations.AllocateActivation(1, 640);
-                bench.Operations.Project(bench.Fill(alone), bench.Operations.UploadMatrix(w), single);
+                bench.Operations.Project(bench.Fill(alone), bench.Operations.UploadMatrix(w), null, single);
                 OperationTestBench.AssertSameBits(first.AsSpan(row * 640, 640), bench.Read(single), 640, $"row {row} alone");
             }
         }

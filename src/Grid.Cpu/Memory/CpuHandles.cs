@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using Grid.Cpu.Chains;
 using Grid.Models.Operations;
 using Grid.Numerics;
@@ -34,6 +35,20 @@ internal sealed class CpuMatrix(string name, int rows, int columns, bool gated) 
 internal sealed class CpuVector(string name, float[] values) : WeightVector(name, values.Length)
 {
     public float[] Values { get; } = values;
+
+    /// <summary>Up to 16 values from a place on, zeros after them.</summary>
+    public Vector512<float> Load(int start, int count)
+    {
+        if (count == ChainKernel.Columns)
+        {
+            return Vector512.Create<float>(Values.AsSpan(start, count));
+        }
+
+        Span<float> padded = stackalloc float[ChainKernel.Columns];
+        padded.Clear();
+        Values.AsSpan(start, count).CopyTo(padded);
+        return Vector512.Create<float>(padded);
+    }
 }
 
 internal sealed class CpuActivation(int maxRows, int width) : Activation(maxRows, width)

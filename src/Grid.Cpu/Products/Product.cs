@@ -13,6 +13,9 @@ internal enum Epilogue
     /// <summary>bf16(acc).</summary>
     Store,
 
+    /// <summary>bf16(acc + bias).</summary>
+    StoreBiased,
+
     /// <summary>bf16(float(target) + acc).</summary>
     Add,
 
@@ -36,6 +39,7 @@ internal sealed unsafe class Product(WorkCrew crew, ChainKernel kernel) : CrewTa
     private CpuMatrix _weight = null!;
     private CpuActivation? _target;
     private CpuLogits? _logits;
+    private CpuVector? _bias;
     private Epilogue _epilogue;
     private int _rows;
     private int _tilesPerUnit; // the tiles that one pass works on
@@ -44,14 +48,14 @@ internal sealed unsafe class Product(WorkCrew crew, ChainKernel kernel) : CrewTa
     /// <summary>Runs the product on rows of the input: the first <paramref name="rows"/>, or those listed.</summary>
     public void Run(
         CpuActivation input, ReadOnlySpan<int> listed, int rows, CpuMatrix weight, Epilogue epilogue,
-        CpuActivation? target, CpuLogits? logits)
+        CpuActivation? target, CpuLogits? logits, CpuVector? bias = null)
     {
         if (rows == 0)
         {
             return;
         }
 
-        (_weight, _epilogue, _target, _logits, _rows) = (weight, epilogue, target, logits, rows);
+        (_weight, _epilogue, _target, _logits, _bias, _rows) = (weight, epilogue, target, logits, bias, rows);
         _prepared.Take(input, input.Width, listed, rows, weight.PaddedColumns);
 
         _tilesPerUnit = weight.Gated || rows == 1 ? 2 : 1;
@@ -139,6 +143,11 @@ internal sealed unsafe class Product(WorkCrew crew, ChainKernel kernel) : CrewTa
             }
 
             return;
+        }
+
+        if (_epilogue == Epilogue.StoreBiased)
+        {
+            value += _bias!.Load(column, columns);
         }
 
         ushort* target = _target!.Data.Pointer + ((long)row * _target.Width) + column;

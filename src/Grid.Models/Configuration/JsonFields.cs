@@ -11,16 +11,28 @@ internal readonly struct JsonFields
     private readonly string _file;
     private readonly string _prefix;
     private readonly JsonElement _object;
+    private readonly HashSet<string> _read;
 
     private JsonFields(string file, string prefix, JsonElement element)
     {
         _file = file;
         _prefix = prefix;
         _object = element;
+        _read = new HashSet<string>(StringComparer.Ordinal);
     }
 
     /// <summary>The object's fields, in the file's order.</summary>
     public JsonElement.ObjectEnumerator All => _object.EnumerateObject();
+
+    /// <summary>The fields that nothing has asked for, in the file's order.</summary>
+    public IEnumerable<JsonProperty> Unread
+    {
+        get
+        {
+            HashSet<string> read = _read;
+            return _object.EnumerateObject().Where(entry => !read.Contains(entry.Name));
+        }
+    }
 
     /// <summary>Parses UTF-8 JSON whose root is an object without duplicate fields.</summary>
     public static JsonFields Parse(string file, ReadOnlyMemory<byte> utf8)
@@ -45,8 +57,23 @@ internal readonly struct JsonFields
     public JsonFields Object(string name, JsonElement element) => From(_file, $"{_prefix}{name}.", $"{_prefix}{name}", element);
 
     /// <summary>The field, or null when absent or JSON null.</summary>
-    public JsonElement? Find(string name) =>
-        _object.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+    public JsonElement? Find(string name)
+    {
+        _read.Add(name);
+        return _object.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+    }
+
+    /// <summary>Whether the field is there, be it as JSON null.</summary>
+    public bool IsPresent(string name) => _object.TryGetProperty(name, out _);
+
+    /// <summary>Marks fields as read that have no influence on results.</summary>
+    public void Skip(params ReadOnlySpan<string> names)
+    {
+        foreach (string name in names)
+        {
+            _read.Add(name);
+        }
+    }
 
     /// <summary>The field; refused when absent or null.</summary>
     public JsonElement Require(string name, string rule) => Find(name) ?? throw Error(name, "absent", rule);
@@ -60,6 +87,9 @@ internal readonly struct JsonFields
             ? number
             : throw Error(name, value, rule);
     }
+
+    /// <summary>An integer in [1, maximum]; fallback when absent. JSON null is refused.</summary>
+    public int Count(string name, int maximum, int fallback) => IsPresent(name) ? Count(name, maximum) : fallback;
 
     /// <summary>A finite number of at least minimum.</summary>
     public double Number(string name, JsonElement value, double minimum) =>

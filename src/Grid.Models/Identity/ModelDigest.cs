@@ -26,6 +26,9 @@ internal static class ModelDigest
         void Line(string name, IFormattable value) =>
             text.Append(CultureInfo.InvariantCulture, $"{name}={value.ToString(null, CultureInfo.InvariantCulture)}\n");
 
+        void Double(string name, double value) =>
+            text.Append(CultureInfo.InvariantCulture, $"{name}=fp64:{BitConverter.DoubleToUInt64Bits(value):x16}\n");
+
         text.Append(CultureInfo.InvariantCulture, $"architecture={config.Architecture}\n");
         Line("vocabulary_size", config.VocabularySize);
         Line("hidden_size", config.HiddenSize);
@@ -37,7 +40,16 @@ internal static class ModelDigest
         Line("max_positions", config.MaxPositions);
         // Floating-point numbers by their bits: no formatting rule can change them.
         text.Append(CultureInfo.InvariantCulture, $"norm_epsilon=fp32:{BitConverter.SingleToUInt32Bits(config.NormEpsilon):x8}\n");
-        text.Append(CultureInfo.InvariantCulture, $"rope_theta=fp64:{BitConverter.DoubleToUInt64Bits(config.RopeTheta):x16}\n");
+        Double("rope_theta", config.RopeTheta);
+        if (config.RopeScaling is { } scaling)
+        {
+            text.Append("rope_scaling=llama3\n");
+            Double("rope_factor", scaling.Factor);
+            Double("rope_low_frequency_factor", scaling.LowFrequencyFactor);
+            Double("rope_high_frequency_factor", scaling.HighFrequencyFactor);
+            Line("rope_original_max_positions", scaling.OriginalMaxPositions);
+        }
+
         text.Append(CultureInfo.InvariantCulture, $"tied_embeddings={(config.TiedEmbeddings ? 1 : 0)}\n");
         text.Append(CultureInfo.InvariantCulture, $"end_token_ids={string.Join(',', config.EndTokenIds)}\n");
         foreach (Weight weight in weights.OrderBy(w => w.Name, StringComparer.Ordinal))

@@ -71,7 +71,7 @@ public abstract class ExpertRouting(int maxRows, int experts, int slots, int wid
     public int Width { get; } = width;
 }
 
-/// <summary>A bf16 weight vector (norm scales), widened to fp32 where it is used.</summary>
+/// <summary>A bf16 weight vector (norm scales, biases), widened to fp32 where it is used.</summary>
 public abstract class WeightVector(string name, int length)
 {
     public string Name { get; } = name;

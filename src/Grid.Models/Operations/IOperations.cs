@@ -26,8 +26,8 @@ public interface IOperations : IDisposable
     /// result is N.</summary>
     ExpertMatrix UploadGatedExperts(ReadOnlySpan<TensorSource> gates, ReadOnlySpan<TensorSource> ups);
 
-    /// <summary>Uploads a vector.</summary>
-    WeightVector UploadVector(TensorSource source);
+    /// <summary>Uploads vectors, one after the other, as one (the biases of q, k and v).</summary>
+    WeightVector UploadVector(params ReadOnlySpan<TensorSource> parts);
 
     /// <summary>Uploads fp32 cos and sin, [positions, headDim/2] each, row-major.</summary>
     RotaryTable UploadRotary(ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int positions, int headDim);
@@ -62,8 +62,8 @@ public interface IOperations : IDisposable
     /// <summary>output[r] = bf16(x * (1/sqrt(mean(x^2) + epsilon)) * w), row reduction in the contract's tree.</summary>
     void RmsNorm(Activation input, WeightVector weight, float epsilon, Activation output);
 
-    /// <summary>output = bf16(input * W^T).</summary>
-    void Project(Activation input, WeightMatrix weight, Activation output);
+    /// <summary>output = bf16(input * W^T), or bf16(input * W^T + bias) with the bias added in fp32.</summary>
+    void Project(Activation input, WeightMatrix weight, WeightVector? bias, Activation output);
 
     /// <summary>residual = bf16(float(residual) + input * W^T).</summary>
     void ProjectAdd(Activation input, WeightMatrix weight, Activation residual);

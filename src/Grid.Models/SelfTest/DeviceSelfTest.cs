@@ -30,6 +30,7 @@ public sealed class DeviceSelfTest
         ["logits"] = "4f2c231e69fde41eb68de5caeff5abc67132a2a4cd0b735b1dfef2a2266f7cec",
         ["project"] = "0470edcf8a415dec07fac8366b3d759bcd84db3e8fca99657a7f98103385e647",
         ["project-add"] = "8c24c69d4b1259ffd40d1921a07c50a3a08cb407496ea67e5f5d045a029d8629",
+        ["project-bias"] = "3f27544cba094658348fd27354706f51f35e3f2b7d1fe5fce9a02d71e2260a62",
         ["project-experts-add"] = "629eff3588defa52861cb165227a78de03f63703394d0bbf5dbf1804e53822c3",
         ["project-experts-gated-silu"] = "b99e4cade17b4734adb6b2027ee6411fc58748d1e8bbe1c1dcb70ffc587da873",
         ["project-gated-silu"] = "a24297d06502f068a0d6ed22a210e56287a15fd6bb26a06183193bd1d06f5bf1",
@@ -85,10 +86,12 @@ public sealed class DeviceSelfTest
         _operations.RmsNorm(x, _operations.UploadVector(new Generated("n", 5, Width)), 1e-6f, normalized);
         Record("rms-norm", normalized);
         Activation y = _operations.AllocateActivation(Rows, Outputs);
-        _operations.Project(x, weight, y);
+        _operations.Project(x, weight, null, y);
         Record("project", y);
         _operations.ProjectAdd(x, weight, y);
         Record("project-add", y);
+        _operations.Project(x, weight, _operations.UploadVector(new Generated("b", 20, Outputs)), y);
+        Record("project-bias", y);
         _operations.ProjectGatedSilu(x, gated, y);
         Record("project-gated-silu", y);
         Logits(x, weight);

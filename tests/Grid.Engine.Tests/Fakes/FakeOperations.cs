@@ -39,7 +39,7 @@ internal sealed class FakeOperations : IOperations
 
     public WeightMatrix UploadGatedMatrix(TensorSource gate, TensorSource up) => throw new NotSupportedException();
 
-    public WeightVector UploadVector(TensorSource source) => throw new NotSupportedException();
+    public WeightVector UploadVector(params ReadOnlySpan<TensorSource> parts) => throw new NotSupportedException();
 
     public RotaryTable UploadRotary(ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int positions, int headDim) =>
         throw new NotSupportedException();
@@ -56,7 +56,7 @@ internal sealed class FakeOperations : IOperations
 
     public void RmsNorm(Activation input, WeightVector weight, float epsilon, Activation output) => throw new NotSupportedException();
 
-    public void Project(Activation input, WeightMatrix weight, Activation output) => throw new NotSupportedException();
+    public void Project(Activation input, WeightMatrix weight, WeightVector? bias, Activation output) => throw new NotSupportedException();
 
     public void ProjectAdd(Activation input, WeightMatrix weight, Activation residual) => throw new NotSupportedException();
 

@@ -52,10 +52,16 @@ public sealed class UploadRecorder : IOperations
         return new ExpertMatrices(gates[0].Name, gates.Length, gates[0].Rows, gates[0].Columns);
     }
 
-    public WeightVector UploadVector(TensorSource source)
+    public WeightVector UploadVector(params ReadOnlySpan<TensorSource> parts)
     {
-        Record(source);
-        return new Vector(source.Name, source.Columns);
+        int length = 0;
+        foreach (TensorSource part in parts)
+        {
+            Record(part);
+            length += part.Columns;
+        }
+
+        return new Vector(parts[0].Name, length);
     }
 
     public RotaryTable UploadRotary(ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int positions, int headDim) =>
@@ -79,7 +85,7 @@ public sealed class UploadRecorder : IOperations
 
     public void RmsNorm(Activation input, WeightVector weight, float epsilon, Activation output) => throw Unused();
 
-    public void Project(Activation input, WeightMatrix weight, Activation output) => throw Unused();
+    public void Project(Activation input, WeightMatrix weight, WeightVector? bias, Activation output) => throw Unused();
 
     public void ProjectAdd(Activation input, WeightMatrix weight, Activation residual) => throw Unused();
 

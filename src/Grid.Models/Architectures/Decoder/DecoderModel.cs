@@ -25,7 +25,7 @@ public sealed class DecoderModel : ICausalLanguageModel
         MaxRows = maxRows;
         _operations = operations;
         _weights = weights;
-        var rotary = RotaryEmbedding.Compute(config.MaxPositions, config.HeadDim, config.RopeTheta);
+        var rotary = RotaryEmbedding.Compute(config.MaxPositions, config.HeadDim, config.RopeTheta, config.RopeScaling);
         _rotary = operations.UploadRotary(rotary.Cos, rotary.Sin, rotary.Positions, rotary.HeadDim);
         _attentionScale = (float)(1.0 / Math.Sqrt(config.HeadDim));
         _residual = operations.AllocateActivation(maxRows, config.HiddenSize);
@@ -83,7 +83,7 @@ public sealed class DecoderModel : ICausalLanguageModel
     private void Attention(DecoderLayer layer, KvCache cache, int index)
     {
         _operations.RmsNorm(_residual, layer.InputNorm, Config.NormEpsilon, _normalized);
-        _operations.Project(_normalized, layer.QueryKeyValue, _qkv);
+        _operations.Project(_normalized, layer.QueryKeyValue, layer.QueryKeyValueBias, _qkv);
         _operations.RotateAndStore(
             _qkv, Config.QueryHeads, layer.QueryNorm, layer.KeyNorm, Config.NormEpsilon, _rotary, cache, index);
         _operations.Attend(_qkv, Config.QueryHeads, _attentionScale, cache, index, _attention);

@@ -5,14 +5,15 @@ namespace Grid.Models.Architectures.Decoder;
 /// <summary>One decoder layer's weights. Shapes: D hidden size, H query heads, G key/value heads, d head size.</summary>
 /// <param name="InputNorm">[D]</param>
 /// <param name="QueryKeyValue">[(H + 2 G) d, D]: q_proj, k_proj and v_proj stacked.</param>
+/// <param name="QueryKeyValueBias">[(H + 2 G) d], stacked alike; null where the architecture has none.</param>
 /// <param name="QueryNorm">[d], shared by all query heads; null where the architecture has none.</param>
 /// <param name="KeyNorm">[d], shared by all key heads; null where the architecture has none.</param>
 /// <param name="AttentionOutput">[D, H d]</param>
 /// <param name="PostAttentionNorm">[D]</param>
 /// <param name="FeedForward">What follows the attention.</param>
 internal sealed record DecoderLayer(
-    WeightVector InputNorm, WeightMatrix QueryKeyValue, WeightVector? QueryNorm, WeightVector? KeyNorm,
-    WeightMatrix AttentionOutput, WeightVector PostAttentionNorm, IFeedForward FeedForward) : IDisposable
+    WeightVector InputNorm, WeightMatrix QueryKeyValue, WeightVector? QueryKeyValueBias, WeightVector? QueryNorm,
+    WeightVector? KeyNorm, WeightMatrix AttentionOutput, WeightVector PostAttentionNorm, IFeedForward FeedForward) : IDisposable
 {
     /// <inheritdoc/>
     public void Dispose()
@@ -28,6 +29,9 @@ internal sealed record AttentionParts
 {
     /// <summary>q_norm and k_norm: an RMSNorm of every query and key head before the rotation.</summary>
     public bool HeadNorms { get; init; }
+
+    /// <summary>A bias on q_proj, k_proj and v_proj.</summary>
+    public bool QueryKeyValueBias { get; init; }
 }
 
 /// <summary>All weights of a decoder model. With tied embeddings Head is Embedding itself.</summary>
@@ -84,6 +88,10 @@ internal sealed record DecoderWeights(
                 ($"{attention}.q_proj.weight", queryRows),
                 ($"{attention}.k_proj.weight", keyRows),
                 ($"{attention}.v_proj.weight", keyRows)),
+            parts.QueryKeyValueBias
+                ? loader.StackedVector(
+                    ($"{attention}.q_proj.bias", queryRows), ($"{attention}.k_proj.bias", keyRows), ($"{attention}.v_proj.bias", keyRows))
+                : null,
             parts.HeadNorms ? loader.Vector($"{attention}.q_norm.weight", config.HeadDim) : null,
             parts.HeadNorms ? loader.Vector($"{attention}.k_norm.weight", config.HeadDim) : null,
             loader.Matrix($"{attention}.o_proj.weight", hidden, queryRows),

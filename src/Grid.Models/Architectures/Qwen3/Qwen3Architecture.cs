@@ -1,4 +1,5 @@
 using Grid.Models.Architectures.Decoder;
+using Grid.Models.Configuration;
 using Grid.Models.Operations;
 
 namespace Grid.Models.Architectures.Qwen3;
@@ -6,14 +7,18 @@ namespace Grid.Models.Architectures.Qwen3;
 /// <summary>Qwen3 (dense): normalised query and key heads, and a SiLU-gated MLP.</summary>
 internal static class Qwen3Architecture
 {
-    /// <summary>config.json's architectures[0].</summary>
-    public const string Name = "Qwen3ForCausalLM";
+    /// <summary>What config.json calls it, and what to do with it.</summary>
+    public static Architecture Definition { get; } = new("Qwen3ForCausalLM", "qwen3", ReadConfig, Load);
 
-    /// <summary>config.json's model_type.</summary>
-    public const string ModelType = "qwen3";
+    private static ModelConfig ReadConfig(JsonFields fields)
+    {
+        ModelConfig config = DecoderConfigReader.Read(
+            fields, Definition.Name, new DecoderDefaults(MaxPositions: 32768) { KvHeads = 32, HeadDim = 128 });
+        fields.Skip("sliding_window", "max_window_layers"); // say nothing while use_sliding_window is false
+        return config;
+    }
 
-    /// <summary>Uploads the weights and allocates working memory for maxRows rows.</summary>
-    public static DecoderModel Load(ModelConfig config, WeightLoader loader, IOperations operations, int maxRows)
+    private static DecoderModel Load(ModelConfig config, WeightLoader loader, IOperations operations, int maxRows)
     {
         var weights = DecoderWeights.Load(
             config, loader, new AttentionParts { HeadNorms = true }, new GatedMlpLoader(config, operations, maxRows));

@@ -1,0 +1,27 @@
+using Grid.Models.Architectures.Decoder;
+using Grid.Models.Configuration;
+using Grid.Models.Operations;
+
+namespace Grid.Models.Architectures.Qwen2;
+
+/// <summary>Qwen2 and Qwen2.5 (dense): a bias on the query, key and value projections.</summary>
+internal static class Qwen2Architecture
+{
+    /// <summary>What config.json calls it, and what to do with it.</summary>
+    public static Architecture Definition { get; } = new("Qwen2ForCausalLM", "qwen2", ReadConfig, Load);
+
+    private static ModelConfig ReadConfig(JsonFields fields)
+    {
+        ModelConfig config = DecoderConfigReader.Read(
+            fields, Definition.Name, new DecoderDefaults(MaxPositions: 32768) { KvHeads = 32 });
+        fields.Skip("sliding_window", "max_window_layers"); // say nothing while use_sliding_window is false
+        return config;
+    }
+
+    private static DecoderModel Load(ModelConfig config, WeightLoader loader, IOperations operations, int maxRows)
+    {
+        var weights = DecoderWeights.Load(
+            config, loader, new AttentionParts { QueryKeyValueBias = true }, new GatedMlpLoader(config, operations, maxRows));
+        return new DecoderModel(config, weights, operations, maxRows);
+    }
+}
