@@ -7,8 +7,11 @@ namespace Grid.Models.Checkpoints;
 /// Where both exist the single file counts, as in transformers.</summary>
 internal sealed class Checkpoint : IDisposable
 {
-    private const string SingleFile = "model.safetensors";
-    private const string IndexFile = "model.safetensors.index.json";
+    /// <summary>The name of weights in one file.</summary>
+    internal const string SingleFile = "model.safetensors";
+
+    /// <summary>The name of the list of shards.</summary>
+    internal const string IndexFile = "model.safetensors.index.json";
     private const long MaxIndexBytes = SafetensorsHeader.MaxHeaderBytes;
 
     private readonly List<SafetensorsFile> _files = [];
@@ -45,6 +48,16 @@ internal sealed class Checkpoint : IDisposable
             checkpoint.Dispose();
             throw;
         }
+    }
+
+    /// <summary>The shards that a folder's index names, in ordinal order; names that reach out of the folder are refused
+    /// with <see cref="ModelFormatException"/>.</summary>
+    internal static IReadOnlyList<string> ShardNames(ModelFolder folder)
+    {
+        string path = folder.FilePath(IndexFile);
+        byte[] index = folder.ReadBounded(IndexFile, MaxIndexBytes)
+            ?? throw new ModelFormatException(path, "the file", "absent", "weights in shards need it");
+        return [.. ReadIndex(path, index).Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
     }
 
     /// <summary>The tensor of a name, whose shape must be the one given.</summary>
@@ -87,14 +100,7 @@ internal sealed class Checkpoint : IDisposable
 
     private void AddShards(ModelFolder folder, byte[] index)
     {
-        JsonFields root = JsonFields.Parse(Path, index);
-        JsonFields map = root.Object("weight_map", root.Require("weight_map", "it must map tensor names to file names"));
-        var fileOf = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (JsonProperty entry in map.All)
-        {
-            fileOf.Add(entry.Name, ShardName(map, entry));
-        }
-
+        Dictionary<string, string> fileOf = ReadIndex(Path, index);
         foreach (string shard in fileOf.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal))
         {
             foreach (StoredTensor stored in AddFile(folder.FilePath(shard)).Tensors)
@@ -111,6 +117,20 @@ internal sealed class Checkpoint : IDisposable
             (string name, string shard) = fileOf.OrderBy(e => e.Key, StringComparer.Ordinal).First();
             throw new ModelFormatException(Path, $"weight_map.{name}", shard, "that file does not hold the tensor");
         }
+    }
+
+    /// <summary>The file of each tensor.</summary>
+    private static Dictionary<string, string> ReadIndex(string path, byte[] index)
+    {
+        JsonFields root = JsonFields.Parse(path, index);
+        JsonFields map = root.Object("weight_map", root.Require("weight_map", "it must map tensor names to file names"));
+        var fileOf = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (JsonProperty entry in map.All)
+        {
+            fileOf.Add(entry.Name, ShardName(map, entry));
+        }
+
+        return fileOf;
     }
 
     /// <summary>A shard is a file of the same folder; an index must not reach elsewhere.</summary>
