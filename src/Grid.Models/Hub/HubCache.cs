@@ -67,10 +67,24 @@ internal sealed class HubCache
 
     /// <summary>Whether the content is there, in full. Content is checked when it comes, not each time it is
     /// used.</summary>
-    public bool HasBlob(HubFile file) => HasSize(Blob(file.ETag), file.Size);
+    public bool HasBlob(HubFile file) => LengthOf(Blob(file.ETag)) == file.Size;
 
     /// <summary>Whether a snapshot has a file, in full.</summary>
-    public bool HasFile(string commit, HubFile file) => HasSize(SnapshotFile(commit, file.Name), file.Size);
+    public bool HasFile(string commit, HubFile file) => LengthOf(SnapshotFile(commit, file.Name)) == file.Size;
+
+    /// <summary>The length of a file behind any links; null when there is none, as behind a link to nothing.</summary>
+    public static long? LengthOf(string path)
+    {
+        try
+        {
+            using FileStream stream = File.OpenRead(path);
+            return stream.Length;
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            return null;
+        }
+    }
 
     /// <summary>Makes the folders for a file and its content.</summary>
     public void Prepare(string commit, HubFile file)
@@ -132,18 +146,6 @@ internal sealed class HubCache
     // EWOULDBLOCK of flock (11 on Linux, 35 on macOS), ERROR_SHARING_VIOLATION on Windows.
     private static bool IsSharingViolation(IOException exception) =>
         exception.HResult == (OperatingSystem.IsWindows() ? unchecked((int)0x80070020) : OperatingSystem.IsMacOS() ? 35 : 11);
-
-    private static bool HasSize(string path, long size)
-    {
-        if (!File.Exists(path))
-        {
-            return false;
-        }
-
-        // A link's own length is not its target's.
-        using FileStream stream = File.OpenRead(path);
-        return stream.Length == size;
-    }
 
     private string SnapshotFile(string commit, string name) =>
         HubFile.BrokenNameRule(name) is { } rule

@@ -56,7 +56,7 @@ internal static class NeededFiles
     /// <summary>What a snapshot lacks to be a model, without asking anyone.</summary>
     public static IReadOnlyList<string> MissingIn(string snapshot, HubSelection selection)
     {
-        bool Absent(string name) => !File.Exists(Path.Combine(snapshot, name));
+        bool Absent(string name) => HubCache.LengthOf(Path.Combine(snapshot, name)) is null;
         var missing = Required.Where(Absent).ToList();
         if (selection == HubSelection.All && Absent(Checkpoint.SingleFile))
         {
