@@ -12,10 +12,10 @@ public readonly record struct HubProgress(int Files, int TotalFiles, long Bytes,
 /// <summary>Which of a model's files are wanted.</summary>
 public enum HubSelection
 {
-    /// <summary>Configuration, tokenizer and weights.</summary>
+    /// <summary>Configuration, weights, and the tokenizer if there is one.</summary>
     All,
 
-    /// <summary>Configuration and tokenizer: enough for made-up weights.</summary>
+    /// <summary>Configuration, and the tokenizer if there is one: enough for made-up weights.</summary>
     WithoutWeights,
 }
 

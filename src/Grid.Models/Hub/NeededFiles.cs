@@ -6,19 +6,17 @@ namespace Grid.Models.Hub;
 /// <summary>Which files of a repository a model needs. Nothing else is downloaded: no pickles, no other formats.</summary>
 internal static class NeededFiles
 {
-    /// <summary>Files without which there is no model.</summary>
-    public static IReadOnlyList<string> Required { get; } = [ModelConfigReader.ConfigFile, "tokenizer.json"];
-
+    // A tokenizer is optional here: a model can be served by token ids.
     private static readonly string[] s_optional =
     [
-        ModelConfigReader.GenerationConfigFile, "tokenizer_config.json", "chat_template.jinja", "chat_template.json",
-        "special_tokens_map.json",
+        ModelConfigReader.GenerationConfigFile, "tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
+        "chat_template.json", "special_tokens_map.json",
     ];
 
     /// <summary>The small files of a repository; with weights also the index, where the weights are shards.</summary>
     public static List<string> Small(string repository, HubListing listing, HubSelection selection)
     {
-        var names = new List<string>(Required);
+        var names = new List<string> { ModelConfigReader.ConfigFile };
         if (selection == HubSelection.All && !listing.Files.ContainsKey(Checkpoint.SingleFile))
         {
             names.Add(Checkpoint.IndexFile);
@@ -57,7 +55,12 @@ internal static class NeededFiles
     public static IReadOnlyList<string> MissingIn(string snapshot, HubSelection selection)
     {
         bool Absent(string name) => HubCache.LengthOf(Path.Combine(snapshot, name)) is null;
-        var missing = Required.Where(Absent).ToList();
+        var missing = new List<string>();
+        if (Absent(ModelConfigReader.ConfigFile))
+        {
+            missing.Add(ModelConfigReader.ConfigFile);
+        }
+
         if (selection == HubSelection.All && Absent(Checkpoint.SingleFile))
         {
             missing.AddRange(Absent(Checkpoint.IndexFile) ? [Checkpoint.SingleFile] : Shards(snapshot).Where(Absent));

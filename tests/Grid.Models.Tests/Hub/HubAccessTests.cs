@@ -1,5 +1,3 @@
-using Grid.Models.Hub;
-
 namespace Grid.Models.Tests.Hub;
 
 /// <summary>Where the token goes, and what a refusal says.</summary>

@@ -112,6 +112,16 @@ public sealed class HubDownloadTests
     }
 
     [Fact]
+    public async Task A_repository_without_a_tokenizer_is_still_a_model()
+    {
+        await using var bench = new HubBench(LoopbackHub.WithShards(1, 100));
+        bench.Hub.Files.Remove("tokenizer.json");
+        await bench.DownloadAsync();
+        bench.AssertSnapshot([.. bench.Hub.Files.Keys]);
+        await bench.DownloadAsync(offline: true);
+    }
+
+    [Fact]
     public async Task Exactly_the_shards_that_the_index_names_come()
     {
         await using var bench = new HubBench(LoopbackHub.WithShards(9, 5000));
@@ -133,7 +143,6 @@ public sealed class HubDownloadTests
 
     [Theory]
     [InlineData("config.json", "grid/demo holds no config.json")]
-    [InlineData("tokenizer.json", "grid/demo holds no tokenizer.json")]
     [InlineData("model.safetensors", "neither model.safetensors nor model.safetensors.index.json")]
     public async Task A_repository_without_a_file_that_is_needed_is_refused_before_anything_comes(string file, string message)
     {
