@@ -6,7 +6,7 @@ namespace Grid.Models.Tests;
 
 /// <summary>The forward pass against the architecture written down once more in double. A test of quality, not of bits:
 /// only here are tolerances in place, and they come from what bf16 storage costs.</summary>
-public class Qwen3ForwardTests(ITestOutputHelper output)
+public class DecoderForwardTests(ITestOutputHelper output)
 {
     private const int Tokens = 100;
 
@@ -39,8 +39,9 @@ public class Qwen3ForwardTests(ITestOutputHelper output)
             actual[^1].AddRange(logits);
         }
 
-        List<double[][]> exact = new PlainQwen3(model.Config, name => checkpoint.Tensors[name].Values, round: false).Run(ids);
-        List<double[][]> rounded = new PlainQwen3(model.Config, name => checkpoint.Tensors[name].Values, round: true).Run(ids);
+        var weights = checkpoint.Tensors.ToDictionary(t => t.Key, t => t.Value.Values);
+        List<double[][]> exact = new PlainDecoder(model.Config, weights, round: false).Run(ids);
+        List<double[][]> rounded = new PlainDecoder(model.Config, weights, round: true).Run(ids);
         for (int i = 0; i < exact.Count; i++)
         {
             double[] expected = [.. exact[i].SelectMany(row => row)];

@@ -6,18 +6,19 @@ using Grid.Numerics;
 namespace Grid.Models.Tests.Support;
 
 /// <summary>
-/// The Qwen3 architecture written down once more, in double and as plainly as possible, straight from its definition:
-/// what the forward pass is compared with where no reference values are at hand. With rounding on, every tensor that a
-/// bf16 implementation stores is rounded, which shows how far from exact such an implementation lies.
+/// The decoder architectures written down once more, in double and as plainly as possible, straight from their definition:
+/// what the forward pass is compared with where no reference values are at hand. What a checkpoint has beyond the common
+/// parts (norms of heads, biases) is used. With rounding on, every tensor that a bf16 implementation stores is rounded,
+/// which shows how far from exact such an implementation lies.
 /// </summary>
-public sealed class PlainQwen3(ModelConfig config, Func<string, ushort[]> weights, bool round)
+public sealed class PlainDecoder(ModelConfig config, IReadOnlyDictionary<string, ushort[]> weights, bool round)
 {
     private readonly ConcurrentDictionary<string, double[]> _widened = new(StringComparer.Ordinal);
 
     /// <summary>Takes the weights from a model folder.</summary>
-    public static PlainQwen3 Of(ModelFolder folder, bool round)
+    public static PlainDecoder Of(ModelFolder folder, bool round)
     {
-        var weights = new ConcurrentDictionary<string, ushort[]>(StringComparer.Ordinal);
+        var weights = new Dictionary<string, ushort[]>(StringComparer.Ordinal);
         using Checkpoint checkpoint = Checkpoint.Open(folder);
         foreach ((string name, SafetensorsTensor tensor) in checkpoint.Tensors)
         {
@@ -28,7 +29,7 @@ public sealed class PlainQwen3(ModelConfig config, Func<string, ushort[]> weight
             }
         }
 
-        return new PlainQwen3(folder.ReadConfig(), name => weights[name], round);
+        return new PlainDecoder(folder.ReadConfig(), weights, round);
     }
 
     /// <summary>Hidden states [index][row][hidden]: the embedding, every layer's output, the final norm; then the
@@ -56,23 +57,34 @@ public sealed class PlainQwen3(ModelConfig config, Func<string, ushort[]> weight
         double[][] h = Each(x, row => Norm(row, Weight(name + "input_layernorm.weight")));
         double[][] queries = Heads(h, name, "q", config.QueryHeads);
         double[][] keys = Heads(h, name, "k", config.KvHeads);
-        double[][] values = Each(h, row => Product(row, Weight(name + "self_attn.v_proj.weight")));
+        double[][] values = Each(h, row => Projected(row, name + "self_attn.v_proj"));
         double[][] attended = Each([.. queries.Index()], q => Attend(q.Item, keys[..(q.Index + 1)], values));
         x = Each(x.Zip(attended).ToArray(), r => Sum(r.First, Product(r.Second, Weight(name + "self_attn.o_proj.weight"))));
         h = Each(x, row => Norm(row, Weight(name + "post_attention_layernorm.weight")));
-        double[][] gated = Each(h, row => Gate(
-            Product(row, Weight(name + "mlp.gate_proj.weight")), Product(row, Weight(name + "mlp.up_proj.weight"))));
-        return Each(x.Zip(gated).ToArray(), r => Sum(r.First, Product(r.Second, Weight(name + "mlp.down_proj.weight"))));
+        double[][] fed = [.. h.AsParallel().AsOrdered().Select(row => Mlp(row, name + "mlp."))];
+        return Each(x.Zip(fed).ToArray(), r => Sum(r.First, r.Second));
     }
 
-    /// <summary>Projected, each head normalised and rotated by its position.</summary>
+    private double[] Mlp(double[] h, string name)
+    {
+        double[] gated = Stored(Gate(Product(h, Weight(name + "gate_proj.weight")), Product(h, Weight(name + "up_proj.weight"))));
+        return Product(gated, Weight(name + "down_proj.weight"));
+    }
+
+    /// <summary>W h, plus the bias where the checkpoint has one.</summary>
+    private double[] Projected(double[] h, string name)
+    {
+        double[] product = Product(h, Weight(name + ".weight"));
+        return weights.ContainsKey(name + ".bias") ? Sum(product, Weight(name + ".bias")) : product;
+    }
+
+    /// <summary>Projected, each head normalised (where the checkpoint has norms for heads) and rotated by its position.</summary>
     private double[][] Heads(double[][] h, string name, string kind, int heads)
     {
-        double[] projection = Weight($"{name}self_attn.{kind}_proj.weight");
-        double[] norm = Weight($"{name}self_attn.{kind}_norm.weight");
-        double[][] projected = Each(h, row => Product(row, projection));
-        return [.. projected.Select((row, position) =>
-            Stored([.. Enumerable.Range(0, heads).SelectMany(head => Rotate(Norm(Head(row, head), norm), position))]))];
+        string norm = $"{name}self_attn.{kind}_norm.weight";
+        double[][] projected = Each(h, row => Projected(row, $"{name}self_attn.{kind}_proj"));
+        return [.. projected.Select((row, position) => Stored([.. Enumerable.Range(0, heads).Select(head => Head(row, head))
+            .SelectMany(head => Rotate(weights.ContainsKey(norm) ? Norm(head, Weight(norm)) : head, position))]))];
     }
 
     private double[] Head(double[] row, int head) => row[(head * config.HeadDim)..((head + 1) * config.HeadDim)];
@@ -83,12 +95,39 @@ public sealed class PlainQwen3(ModelConfig config, Func<string, ushort[]> weight
         var result = new double[config.HeadDim];
         for (int i = 0; i < half; i++)
         {
-            double angle = position * Math.Pow(config.RopeTheta, -(double)i / half);
+            double angle = position * Frequency(i);
             result[i] = head[i] * Math.Cos(angle) - head[i + half] * Math.Sin(angle);
             result[i + half] = head[i + half] * Math.Cos(angle) + head[i] * Math.Sin(angle);
         }
 
         return result;
+    }
+
+    private double Frequency(int i)
+    {
+        double frequency = Math.Pow(config.RopeTheta, -2.0 * i / config.HeadDim);
+        if (config.RopeScaling is not { } scaling)
+        {
+            return frequency;
+        }
+
+        // By wavelength: longer ones than the original context / low factor are stretched, shorter ones than the original
+        // context / high factor are not.
+        double wavelength = 2 * Math.PI / frequency;
+        double stretched = frequency / scaling.Factor;
+        if (wavelength > scaling.OriginalMaxPositions / scaling.LowFrequencyFactor)
+        {
+            return stretched;
+        }
+
+        if (wavelength < scaling.OriginalMaxPositions / scaling.HighFrequencyFactor)
+        {
+            return frequency;
+        }
+
+        double smooth = ((scaling.OriginalMaxPositions / wavelength) - scaling.LowFrequencyFactor)
+            / (scaling.HighFrequencyFactor - scaling.LowFrequencyFactor);
+        return ((1 - smooth) * stretched) + (smooth * frequency);
     }
 
     private double[] Attend(double[] query, double[][] keys, double[][] values)
@@ -153,5 +192,5 @@ public sealed class PlainQwen3(ModelConfig config, Func<string, ushort[]> weight
     private double[] Stored(double[] row) => round ? [.. row.Select(v => (double)Bf16.ToSingle(Bf16.FromSingle((float)v)))] : row;
 
     private double[] Weight(string name) =>
-        _widened.GetOrAdd(name, n => Array.ConvertAll(weights(n), bits => (double)Bf16.ToSingle(bits)));
+        _widened.GetOrAdd(name, n => Array.ConvertAll(weights[n], bits => (double)Bf16.ToSingle(bits)));
 }
