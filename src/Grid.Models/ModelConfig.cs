@@ -14,6 +14,9 @@ public sealed record ModelConfig
 
     public required int Layers { get; init; }
 
+    /// <summary>The mixture of experts; null for a dense model.</summary>
+    public ExpertConfig? Experts { get; init; }
+
     public required int QueryHeads { get; init; }
 
     public required int KvHeads { get; init; }

@@ -59,6 +59,25 @@ internal sealed class WeightLoader : IDisposable
         return matrix;
     }
 
+    /// <summary>One matrix [rows, columns] for every expert.</summary>
+    public ExpertMatrix Experts(ReadOnlySpan<string> names, int rows, int columns)
+    {
+        SafetensorsTensor[] tensors = TakeAll(names, rows, columns);
+        ExpertMatrix matrix = _operations.UploadExperts(tensors);
+        Report(tensors);
+        return matrix;
+    }
+
+    /// <summary>Gate and up of every expert, [rows, columns] each.</summary>
+    public ExpertMatrix GatedExperts(ReadOnlySpan<string> gateNames, ReadOnlySpan<string> upNames, int rows, int columns)
+    {
+        SafetensorsTensor[] gates = TakeAll(gateNames, rows, columns);
+        SafetensorsTensor[] ups = TakeAll(upNames, rows, columns);
+        ExpertMatrix matrix = _operations.UploadGatedExperts(gates, ups);
+        Report([.. gates, .. ups]);
+        return matrix;
+    }
+
     /// <summary>A vector [length].</summary>
     public WeightVector Vector(string name, int length)
     {
@@ -105,6 +124,15 @@ internal sealed class WeightLoader : IDisposable
         Report(copy);
     }
 
+    /// <summary>Refuses a checkpoint that has this tensor.</summary>
+    public void Refuse(string name, string rule)
+    {
+        if (_checkpoint.Tensors.ContainsKey(name))
+        {
+            throw new ModelFormatException(_checkpoint.Path, name, "present", rule);
+        }
+    }
+
     /// <summary>Waits for the checks of all tensors taken, refuses tensors nobody took, and returns the weights'
     /// digest.</summary>
     public string Finish(ModelConfig config)
@@ -137,6 +165,17 @@ internal sealed class WeightLoader : IDisposable
         SafetensorsTensor tensor = _checkpoint.Find(name, shape);
         _inspections.Add(name, Task.Run(tensor.Inspect));
         return tensor;
+    }
+
+    private SafetensorsTensor[] TakeAll(ReadOnlySpan<string> names, int rows, int columns)
+    {
+        var tensors = new SafetensorsTensor[names.Length];
+        for (int i = 0; i < tensors.Length; i++)
+        {
+            tensors[i] = Take(names[i], rows, columns);
+        }
+
+        return tensors;
     }
 
     private void Report(params ReadOnlySpan<SafetensorsTensor> tensors)

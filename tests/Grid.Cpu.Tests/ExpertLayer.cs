@@ -33,6 +33,8 @@ internal sealed class ExpertLayer
 
     public ArrayTensor Gate(int expert) => _gates[expert];
 
+    public ArrayTensor Up(int expert) => _ups[expert];
+
     public ArrayTensor Down(int expert) => _downs[expert];
 
     /// <summary>The same layer with some of the rows, in the order given.</summary>

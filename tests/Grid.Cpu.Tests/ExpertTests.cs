@@ -40,6 +40,31 @@ public sealed class ExpertTests
     }
 
     [Fact]
+    public void Where_large_outputs_cancel_the_sum_still_has_the_reference_s_order_and_roundings()
+    {
+        // Otherwise the residual's rounding to bf16 would hide them.
+        const int Width = 40, Inner = 32;
+        using var bench = new OperationTestBench(CpuInstructionSet.Auto);
+        var layer = new ExpertLayer(new Random(27), 10, Width, Inner, 5, 5, normalize: true);
+        for (int expert = 1; expert < 5; expert++)
+        {
+            layer.Router.Row(0).CopyTo(layer.Router.Values.AsSpan(expert * Width));
+        }
+
+        layer.Gate(0).Values.CopyTo(layer.Gate(2).Values, 0);
+        layer.Up(0).Values.CopyTo(layer.Up(2).Values, 0);
+        for (int i = 0; i < Width * Inner; i++)
+        {
+            layer.Down(0).Values[i] = Bf16.FromSingle(Bf16.ToSingle(layer.Down(0).Values[i]) * 65536f);
+            layer.Down(2).Values[i] = (ushort)(layer.Down(0).Values[i] ^ 0x8000);
+        }
+
+        layer.Reference().AssertSame(layer.Run(bench), 10, "cancelling");
+        ExpertLayer alone = layer.Select(4);
+        alone.Reference().AssertSame(alone.Run(bench), 1, "cancelling alone");
+    }
+
+    [Fact]
     public void All_rows_may_go_to_one_expert_and_experts_may_have_no_row()
     {
         using var bench = new OperationTestBench(CpuInstructionSet.Auto);

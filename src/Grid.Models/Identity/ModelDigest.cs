@@ -52,6 +52,15 @@ internal static class ModelDigest
 
         text.Append(CultureInfo.InvariantCulture, $"tied_embeddings={(config.TiedEmbeddings ? 1 : 0)}\n");
         text.Append(CultureInfo.InvariantCulture, $"end_token_ids={string.Join(',', config.EndTokenIds)}\n");
+        if (config.Experts is { } experts)
+        {
+            Line("experts", experts.Count);
+            Line("experts_per_token", experts.PerToken);
+            Line("expert_intermediate_size", experts.IntermediateSize);
+            Line("normalize_expert_weights", experts.NormalizeWeights ? 1 : 0);
+            text.Append(CultureInfo.InvariantCulture, $"expert_layers={string.Join(',', experts.Layers)}\n");
+        }
+
         foreach (Weight weight in weights.OrderBy(w => w.Name, StringComparer.Ordinal))
         {
             text.Append(CultureInfo.InvariantCulture,

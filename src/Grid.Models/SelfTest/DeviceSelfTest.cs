@@ -31,8 +31,8 @@ public sealed class DeviceSelfTest
         ["project"] = "0470edcf8a415dec07fac8366b3d759bcd84db3e8fca99657a7f98103385e647",
         ["project-add"] = "8c24c69d4b1259ffd40d1921a07c50a3a08cb407496ea67e5f5d045a029d8629",
         ["project-bias"] = "3f27544cba094658348fd27354706f51f35e3f2b7d1fe5fce9a02d71e2260a62",
-        ["project-experts-add"] = "629eff3588defa52861cb165227a78de03f63703394d0bbf5dbf1804e53822c3",
-        ["project-experts-gated-silu"] = "b99e4cade17b4734adb6b2027ee6411fc58748d1e8bbe1c1dcb70ffc587da873",
+        ["project-experts-add"] = "01b4c8265ac6976fb75bdca6f055fed61542d4ec4c65e19633ba1c18c427f8c7",
+        ["project-experts-gated-silu"] = "8f25842092365e08d7d36c65947a8a20f62a7c12e94b480cc744cb607a85dec5",
         ["project-gated-silu"] = "a24297d06502f068a0d6ed22a210e56287a15fd6bb26a06183193bd1d06f5bf1",
         ["rms-norm"] = "983c3a7c783cf73986d09a6d4dff2ee735680842373332a8babf10864da68d43",
         ["rotate"] = "92d024300a321059ae1af81f8374b29c679e7cdd35c7c9ad09b0c1963465d16a",
@@ -125,13 +125,16 @@ public sealed class DeviceSelfTest
     private void Experts()
     {
         Activation x = Begin(new Generated("x", 9, Rows, Width), []);
-        TensorSource[] Matrices(int stream, int outputs, int inputs) =>
-            [.. Enumerable.Range(0, ExpertCount).Select(e => new Generated("e", stream + e, outputs, inputs))];
-        // The router has the same rows twice, so that half of all logits tie.
-        var half = new Generated("r", 10, ExpertCount / 2, Width);
-        using WeightMatrix router = _operations.UploadMatrix(half, half);
-        using ExpertMatrix gateUp = _operations.UploadGatedExperts(Matrices(20, ExpertInner, Width), Matrices(30, ExpertInner, Width));
-        using ExpertMatrix down = _operations.UploadExperts(Matrices(40, Width, ExpertInner));
+        // Experts e and e + 4 tie in every logit and give opposite outputs, some of them large: where they cancel, the order and
+        // the roundings of the sum show.
+        const int Half = ExpertCount / 2;
+        TensorSource[] Equal(int stream) => [.. Enumerable.Range(0, ExpertCount).Select(e => new Generated("e", stream + (e % Half), ExpertInner, Width))];
+        TensorSource[] opposite = [.. Enumerable.Range(0, ExpertCount).Select(e =>
+            new Generated("e", 40 + (e % Half), Width, ExpertInner) { Exponent = e % Half < 2 ? 18 : 0, Negative = e >= Half })];
+        var preference = new Generated("r", 10, Half, Width);
+        using WeightMatrix router = _operations.UploadMatrix(preference, preference);
+        using ExpertMatrix gateUp = _operations.UploadGatedExperts(Equal(20), Equal(30));
+        using ExpertMatrix down = _operations.UploadExperts(opposite);
         ExpertRouting routing = _operations.AllocateRouting(Rows, ExpertCount, ExpertSlots, Width);
         foreach (bool normalize in (ReadOnlySpan<bool>)[false, true])
         {
@@ -190,11 +193,17 @@ public sealed class DeviceSelfTest
 
     private sealed class Generated(string name, int stream, params int[] shape) : TensorSource(name, shape)
     {
+        /// <summary>Values are multiplied by 2^Exponent.</summary>
+        public int Exponent { get; init; }
+
+        public bool Negative { get; init; }
+
         public override void CopyRow(int row, Span<ushort> destination)
         {
             for (int i = 0; i < destination.Length; i++)
             {
-                destination[i] = Element(stream, ((long)row * Columns) + i);
+                int bits = Element(stream, ((long)row * Columns) + i) + (Exponent << 7);
+                destination[i] = (ushort)(Negative ? bits ^ 0x8000 : bits);
             }
         }
     }
