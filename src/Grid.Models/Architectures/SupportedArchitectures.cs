@@ -2,6 +2,7 @@ using Grid.Models.Architectures.Llama;
 using Grid.Models.Architectures.Mistral;
 using Grid.Models.Architectures.Qwen2;
 using Grid.Models.Architectures.Qwen3;
+using Grid.Models.Architectures.Qwen3Moe;
 using Grid.Models.Configuration;
 using Grid.Models.Operations;
 
@@ -28,6 +29,7 @@ internal static class SupportedArchitectures
         MistralArchitecture.Definition,
         Qwen2Architecture.Definition,
         Qwen3Architecture.Definition,
+        Qwen3MoeArchitecture.Definition,
     ];
 
     /// <summary>All names, for messages.</summary>

@@ -8,12 +8,15 @@ namespace Grid.Models.Tests.Support;
 /// <summary>
 /// The decoder architectures written down once more, in double and as plainly as possible, straight from their definition:
 /// what the forward pass is compared with where no reference values are at hand. What a checkpoint has beyond the common
-/// parts (norms of heads, biases) is used. With rounding on, every tensor that a bf16 implementation stores is rounded,
+/// parts (norms of heads, biases, experts) is used. With rounding on, every tensor that a bf16 implementation stores is rounded,
 /// which shows how far from exact such an implementation lies.
 /// </summary>
 public sealed class PlainDecoder(ModelConfig config, IReadOnlyDictionary<string, ushort[]> weights, bool round)
 {
     private readonly ConcurrentDictionary<string, double[]> _widened = new(StringComparer.Ordinal);
+
+    /// <summary>The router's logits of the last run, by layer and row.</summary>
+    public ConcurrentDictionary<(string Layer, int Row), double[]> RouterLogits { get; } = [];
 
     /// <summary>Takes the weights from a model folder.</summary>
     public static PlainDecoder Of(ModelFolder folder, bool round)
@@ -61,8 +64,21 @@ public sealed class PlainDecoder(ModelConfig config, IReadOnlyDictionary<string,
         double[][] attended = Each([.. queries.Index()], q => Attend(q.Item, keys[..(q.Index + 1)], values));
         x = Each(x.Zip(attended).ToArray(), r => Sum(r.First, Product(r.Second, Weight(name + "self_attn.o_proj.weight"))));
         h = Each(x, row => Norm(row, Weight(name + "post_attention_layernorm.weight")));
-        double[][] fed = [.. h.AsParallel().AsOrdered().Select(row => Mlp(row, name + "mlp."))];
+        double[][] fed = [.. h.Index().AsParallel().AsOrdered().Select(row => FeedForward(row.Item, name + "mlp.", row.Index))];
         return Each(x.Zip(fed).ToArray(), r => Sum(r.First, r.Second));
+    }
+
+    private double[] FeedForward(double[] h, string name, int row) =>
+        weights.ContainsKey(name + "gate.weight") ? Mixture(h, name, row) : Mlp(h, name);
+
+    /// <summary>The chosen experts' outputs by their softmax weights.</summary>
+    private double[] Mixture(double[] h, string name, int row)
+    {
+        double[] logits = RouterLogits[(name, row)] = Product(h, Weight(name + "gate.weight"));
+        int[] chosen = [.. Enumerable.Range(0, logits.Length).OrderByDescending(e => logits[e]).Take(config.Experts!.PerToken)];
+        double[] shares = Array.ConvertAll(logits, l => Math.Exp(l - logits.Max()));
+        double sum = config.Experts.NormalizeWeights ? chosen.Sum(e => shares[e]) : shares.Sum();
+        return chosen.Select(e => Array.ConvertAll(Mlp(h, $"{name}experts.{e}."), v => v * shares[e] / sum)).Aggregate(Sum);
     }
 
     private double[] Mlp(double[] h, string name)
