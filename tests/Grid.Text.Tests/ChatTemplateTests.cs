@@ -142,6 +142,38 @@ public class ChatTemplateTests
         });
     }
 
+    [Theory]
+    [InlineData("%d %b %Y", "05 Jan 2026")]
+    [InlineData("%A, %-d %B %y, %a; day %j, %-j", "Monday, 5 January 26, Mon; day 005, 5")]
+    [InlineData("%H:%M:%S %I %p %F %T %-H %% %-m/%-y", "00:03:09 12 AM 2026-01-05 00:03:09 0 % 1/26")]
+    public void The_time_is_what_the_caller_says(string format, string expected)
+    {
+        ChatTemplate template = ChatTemplate.Parse("{{ strftime_now(format) if strftime_now is defined else 'no clock' }}");
+        Assert.Equal(expected, template.Render(NoMessages, false, new JsonObject { ["strftime_now"] = "2026-01-05T00:03:09", ["format"] = format }));
+        Assert.Equal("no clock", template.Render(NoMessages, false, new JsonObject { ["format"] = format }));
+    }
+
+    [Theory]
+    [InlineData("\"yesterday\"", "%d", "the variable 'strftime_now' must be a time such as")]
+    [InlineData("7", "%d", "the variable 'strftime_now' must be a time such as")]
+    [InlineData("\"2026-01-05\"", "%d %q", "strftime_now() does not know '%q'")]
+    [InlineData("\"2026-01-05T10:00\"", "%d %", "strftime_now() does not know '%'")]
+    public void A_time_that_is_none_is_refused(string time, string format, string reason)
+    {
+        ChatTemplate template = ChatTemplate.Parse("{{ strftime_now(format) }}");
+        var error = Assert.Throws<ChatTemplateException>(
+            () => template.Render(NoMessages, false, new JsonObject { ["strftime_now"] = JsonNode.Parse(time), ["format"] = format }));
+        Assert.StartsWith(reason, error.Reason, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Tools_and_documents_are_none_where_not_given()
+    {
+        ChatTemplate template = ChatTemplate.Parse("{{ tools is defined }}{{ tools is none }}{{ documents is none }}");
+        Assert.Equal("TrueTrueTrue", template.Render(NoMessages, false));
+        Assert.Equal("TrueFalseTrue", template.Render(NoMessages, false, new JsonObject { ["tools"] = new JsonArray() }));
+    }
+
     [Fact]
     public void Thinking_can_be_switched_off_as_in_Qwen3()
     {

@@ -35,7 +35,9 @@ public sealed class ChatTemplate
     }
 
     /// <summary>Renders messages (objects with role, content, ... as the API takes them). Extra variables (tools,
-    /// enable_thinking, bos_token, ...) come by name. Throws <see cref="ChatTemplateException"/>, also where the
+    /// enable_thinking, bos_token, ...) come by name; tools and documents are none where not given, as in transformers.
+    /// A variable strftime_now is the time (ISO 8601, "2026-01-05T14:03:09") that the function of that name writes;
+    /// without it the function is not defined, because what is rendered must not depend on the clock. Throws <see cref="ChatTemplateException"/>, also where the
     /// template itself raises an error about the messages.</summary>
     public string Render(JsonArray messages, bool addGenerationPrompt, JsonObject? variables = null) =>
         Render(messages, addGenerationPrompt, variables, RenderLimits.Default);
@@ -66,11 +68,14 @@ public sealed class ChatTemplate
     {
         var globals = new Scope(null);
         Globals.AddTo(globals);
+        globals.Set("tools", null);
+        globals.Set("documents", null);
         try
         {
             foreach ((string name, JsonNode? value) in _defaults.Concat(variables ?? []))
             {
-                globals.Set(name, TemplateJson.FromNode(value));
+                object? given = TemplateJson.FromNode(value);
+                globals.Set(name, name == TemplateClock.Name ? TemplateClock.At(given) : given);
             }
 
             globals.Set("messages", TemplateJson.FromNode(messages));

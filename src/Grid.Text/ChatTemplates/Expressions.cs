@@ -29,8 +29,8 @@ internal sealed class Name(int line, string name) : Expression(line)
 
     protected override object? Compute(RenderState state) => state.Scope.TryGet(name, out object? value)
         ? value
-        : new Undefined(name == "strftime_now"
-            ? "'strftime_now' is not available: what is rendered must not depend on the clock; pass the date as a variable"
+        : new Undefined(name == TemplateClock.Name
+            ? "'strftime_now' is not available: what is rendered must not depend on the clock; pass the time as a variable of that name, such as '2026-01-05T14:03:09'"
             : $"'{name}' is undefined");
 }
 

@@ -143,7 +143,7 @@ internal static class SequenceFilters
 
     private static TemplateList Map(RenderState state, object? value, CallArguments arguments)
     {
-        List<object?> items = Python.Iterate(value);
+        List<object?> items = IterateIfAny(value);
         state.Charge(items.Count);
         if (arguments.Positional.Count == 0)
         {
@@ -178,10 +178,13 @@ internal static class SequenceFilters
         }
 
         var rest = new CallArguments(given.Count > used ? given[(used + 1)..] : [], []);
-        List<object?> items = Python.Iterate(value);
+        List<object?> items = IterateIfAny(value);
         state.Charge(items.Count);
         return new TemplateList([.. items.Where(item => test(byAttribute ? AttributeOf(item, given[0]) : item, rest) == keep)]);
     }
+
+    /// <summary>Jinja's map and select take whatever is not true for an empty list, so none too.</summary>
+    private static List<object?> IterateIfAny(object? value) => Python.IsTrue(value) ? Python.Iterate(value) : [];
 
     /// <summary>An attribute by name, by index, or a path such as function.name.</summary>
     private static object? AttributeOf(object? item, object? attribute)

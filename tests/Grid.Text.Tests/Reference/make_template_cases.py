@@ -81,6 +81,9 @@ TEMPLATES = r'''
 {{ raise_exception('no: ' ~ messages|length) }}
 {{ 'a' ~ 1 + 2 }}
 {{ 2 - 1 ~ 'x' }}
+{{ nothing|selectattr('a')|list }}{{ nothing|map('upper')|list }}{{ zero|reject('odd')|list }}{{ false|map(attribute='x')|list }}{{ missing|rejectattr('a')|list }}
+{{ nothing|list }}
+{{ 5|select|list }}
 {{ missing.attribute }}
 {{ missing() }}
 {{ 1 + 'a' }}
