@@ -54,6 +54,11 @@ internal sealed class CompletionAnswer(OpenAiPlan plan, string id, DateTimeOffse
     private string PromptText(Transcript transcript) =>
         transcript.Plan.Spec.PromptText ?? Tokenizer.Decode([.. transcript.PromptIds], skipSpecialTokens: false);
 
+    /// <summary>Whether a prompt token was put around the text, and so is not in the text that is echoed.</summary>
+    private bool IsAdded(Transcript transcript, int position) =>
+        transcript.Plan.Spec is { PromptText: not null, AddSpecialTokens: true }
+        && (position < Tokenizer.AddedBefore || position >= transcript.PromptIds.Count - Tokenizer.AddedAfter);
+
     private void WriteLogprobs(
         Utf8JsonWriter json, Transcript transcript, bool echo, IReadOnlyList<ScoredToken> output)
     {
@@ -70,7 +75,7 @@ internal sealed class CompletionAnswer(OpenAiPlan plan, string id, DateTimeOffse
             for (var position = 0; position < transcript.PromptIds.Count; position++)
             {
                 tokens.Add(position == 0 ? null : transcript.PromptScore(position));
-                places.Add(offsets.Prompt(transcript.PromptIds[position]));
+                places.Add(IsAdded(transcript, position) ? offsets.Unshown() : offsets.Prompt(transcript.PromptIds[position]));
             }
             offsets.EndPrompt();
         }

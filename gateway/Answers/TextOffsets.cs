@@ -16,6 +16,9 @@ internal sealed class TextOffsets(Tokenizer tokenizer)
     /// <summary>Offset of the next prompt token.</summary>
     public int Prompt(int id) => Advance(_prompt.Append(id));
 
+    /// <summary>Offset of a prompt token that the text does not show: one the model's texts begin or end with.</summary>
+    public int Unshown() => _offset;
+
     /// <summary>Takes in what the prompt's last tokens left unfinished.</summary>
     public void EndPrompt() => Advance(_prompt.Flush());
 

@@ -13,8 +13,7 @@ internal static class CompletionRequest
 
     private static readonly UnsupportedFields s_unsupported = OpenAiFields.Unsupported()
         .Add("suffix", "response_format", "max_completion_tokens")
-        .AddUnless("store", "false")
-        .AddUnless("add_special_tokens", "true");
+        .AddUnless("store", "false");
 
     /// <summary>Maps and validates a body. Throws <see cref="ApiException"/>.</summary>
     public static OpenAiPlan Parse(JsonElement body, IReadOnlyList<ServedModel> models, GatewayOptions options)
@@ -35,6 +34,8 @@ internal static class CompletionRequest
         var seed = fields.Seed("seed") ?? Seeds.Draw();
         var spec = OpenAiFields.Complete(SamplingFields.Take(fields, openAi: true), fields, model, maxTokens, top,
             promptTop, scorePrompt: promptTop is not null || (echo && top is not null));
+        // As vLLM has it: a raw prompt begins as the model's texts do.
+        spec = spec with { AddSpecialTokens = fields.Boolean("add_special_tokens") ?? true };
         var plan = new OpenAiPlan
         {
             Model = model,

@@ -91,6 +91,7 @@ internal static class GenerateRequest
             Model = model.Id,
             PromptText = prompt.Text,
             PromptIds = prompt.Ids,
+            AddSpecialTokens = true,
             Seed = Seeds.ForChoice(sampling.Spec.Seed, choice),
             Logprobs = logprobs.Wanted,
             TopLogprobs = logprobs.Wanted ? logprobs.Top : 0,

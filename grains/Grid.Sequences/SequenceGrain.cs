@@ -132,7 +132,7 @@ internal sealed partial class SequenceGrain(
         // All attempts must give the same bits: the least loaded worker's contract is the sequence's from here on.
         _numericsId = candidates[0].Status.NumericsId;
         var tokenizer = candidates[0].Text.Tokenizer;
-        _promptIds = start.PromptIds ?? tokenizer.Encode(start.PromptText!, start.ParseSpecialTokens);
+        _promptIds = start.PromptIds ?? tokenizer.Encode(start.PromptText!, start.ParseSpecialTokens, start.AddSpecialTokens);
         _decoder = new SequenceDecoder(tokenizer, start.StopStrings);
         reader.SetPrompt(_promptIds);
         return await SubmitAsync(candidates, start, _decoder);

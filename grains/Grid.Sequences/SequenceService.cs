@@ -79,6 +79,7 @@ internal sealed class SequenceService : ISequenceService
         Model = spec.Model,
         PromptText = spec.PromptText,
         ParseSpecialTokens = spec.ParseSpecialTokens,
+        AddSpecialTokens = spec.AddSpecialTokens,
         PromptIds = spec.PromptIds,
         StopStrings = [.. spec.StopStrings],
         Generation = new GenerationParameters

@@ -16,6 +16,10 @@ public sealed record SequenceSpec
     /// and raw completions, as the field expects).</summary>
     public bool ParseSpecialTokens { get; init; } = true;
 
+    /// <summary>Whether the tokens that the model's tokenizer puts around a text are added (Llama's beginning-of-sequence
+    /// token): true for raw texts; false for rendered chats, whose template writes them.</summary>
+    public bool AddSpecialTokens { get; init; }
+
     /// <summary>Prompt ids, or null when <see cref="PromptText"/> is given.</summary>
     public int[]? PromptIds { get; init; }
 

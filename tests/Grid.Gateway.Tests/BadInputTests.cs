@@ -221,6 +221,8 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         yield return With("\"modalities\":[\"text\",\"audio\"]", "modalities", "unsupported_parameter");
         yield return With("\"store\":true", "store", "unsupported_parameter");
         yield return With("\"reasoning_effort\":\"low\"", "reasoning_effort", "unsupported_parameter");
+        yield return With("\"add_special_tokens\":true", "add_special_tokens", "unsupported_parameter");
+        yield return With("\"chat_template_kwargs\":{\"tools\":[]}", "chat_template_kwargs.tools", "invalid_value");
         yield return With("\"echo\":true", "echo", "unsupported_parameter");
         yield return With("\"logprobs\":5", "logprobs", "invalid_type");
         yield return With("\"top_logprobs\":3", "top_logprobs", "invalid_value");
@@ -260,6 +262,7 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         yield return Prompt("[" + string.Join(',', Enumerable.Repeat("\"a\"", 9)) + "],\"n\":128", "n", "invalid_value");
         yield return Prompt("\"x\",\"logprobs\":21", "logprobs", "invalid_value");
         yield return Prompt("\"x\",\"logprobs\":true", "logprobs", "invalid_type");
+        yield return Prompt("\"x\",\"add_special_tokens\":1", "add_special_tokens", "invalid_type");
         yield return Prompt("\"x\",\"echo\":\"yes\"", "echo", "invalid_type");
         yield return Prompt("\"x\",\"messages\":[]", "messages", "unknown_parameter");
         yield return Prompt("\"x\",\"response_format\":{\"type\":\"json_object\"}", "response_format", "unsupported_parameter");

@@ -41,6 +41,22 @@ public sealed class CompletionAnswerTests(GatewayFixture fixture) : IClassFixtur
     }
 
     [Fact]
+    public async Task A_token_put_before_the_prompt_counts_and_is_scored_but_is_not_in_the_text()
+    {
+        await using var app = await GatewayApp.StartAsync();
+        app.Grid.Models = [FakeSequenceService.Model with { Text = TinyText.Load(withBegin: true) }];
+        var answer = await app.OkAsync(Path, "{\"prompt\":\"aé\",\"seed\":1,\"max_tokens\":3,\"logprobs\":0,\"echo\":true}");
+
+        var choice = answer["choices"]![0]!;
+        Assert.Equal("aéSee", (string)choice["text"]!);
+        Assert.Equal("<|im_start|>", (string)choice["logprobs"]!["tokens"]![0]!);
+        Assert.Equal("[0,0,1,1,2,3,4]", choice["logprobs"]!["text_offset"]!.ToJsonString());
+        Assert.Equal(4, (int)answer["usage"]!["prompt_tokens"]!);
+        var bare = await app.OkAsync(Path, "{\"prompt\":\"aé\",\"max_tokens\":3,\"add_special_tokens\":false}");
+        Assert.Equal(3, (int)bare["usage"]!["prompt_tokens"]!);
+    }
+
+    [Fact]
     public async Task Echo_puts_the_prompt_first_with_its_logprobs_the_first_of_them_null()
     {
         var answer = await _app.OkAsync(Path, "{\"prompt\":\"aé\",\"seed\":1,\"max_tokens\":3,\"logprobs\":0,\"echo\":true}");

@@ -68,6 +68,18 @@ public sealed class MappingTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Raw_prompts_begin_as_the_models_texts_do_and_chats_as_their_template_says()
+    {
+        await _app.OkAsync("/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"add_special_tokens\":false}");
+        await _app.OkAsync("/v1/completions", "{\"prompt\":\"x\"}");
+        await _app.OkAsync("/v1/completions", "{\"prompt\":\"x\",\"add_special_tokens\":true}");
+        await _app.OkAsync("/v1/completions", "{\"prompt\":\"x\",\"add_special_tokens\":false}");
+        await _app.OkAsync("/generate", "{\"text\":\"x\"}");
+
+        Assert.Equal([false, true, true, false, true], _app.Grid.Started.Select(spec => spec.AddSpecialTokens));
+    }
+
+    [Fact]
     public async Task Null_means_absent_and_values_that_say_off_are_taken()
     {
         await _app.OkAsync("/v1/chat/completions",

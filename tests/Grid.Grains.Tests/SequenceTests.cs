@@ -38,6 +38,19 @@ public sealed class SequenceTests
     }
 
     [Fact]
+    public async Task A_raw_text_gets_the_models_first_token_where_it_is_asked_for()
+    {
+        await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine());
+        var spec = Answer.Spec([], 4) with { PromptIds = null, PromptText = "grid", AddSpecialTokens = true };
+        await using var raw = await grid.Sequences().StartAsync(spec, default);
+        await using var chat = await grid.Sequences().StartAsync(spec with { AddSpecialTokens = false }, default);
+        Assert.Equal([2, .. "grid"u8.ToArray()], raw.PromptIds);
+        Assert.Equal([.. "grid"u8.ToArray()], chat.PromptIds);
+        await using var ids = await grid.Sequences().StartAsync(spec with { PromptText = null, PromptIds = [7] }, default);
+        Assert.Equal([7], ids.PromptIds);
+    }
+
+    [Fact]
     public async Task A_sequence_that_is_let_go_is_cancelled_at_the_worker_and_its_neighbours_are_not()
     {
         await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine());

@@ -87,6 +87,10 @@ public sealed record SequenceStart
 
     [Id(5)]
     public string[] StopStrings { get; init; } = [];
+
+    /// <summary>Whether the tokens that the tokenizer puts around a text are added.</summary>
+    [Id(6)]
+    public bool AddSpecialTokens { get; init; }
 }
 
 /// <summary>An attempt at a sequence as a worker gets it.</summary>

@@ -44,6 +44,12 @@ public sealed class Tokenizer
     /// <summary>One more than the largest token id.</summary>
     public int VocabularySize { get; }
 
+    /// <summary>How many tokens <see cref="Encode"/> puts before a text where special tokens are to be added.</summary>
+    public int AddedBefore => _prefix.Length;
+
+    /// <summary>How many tokens <see cref="Encode"/> puts after a text where special tokens are to be added.</summary>
+    public int AddedAfter => _suffix.Length;
+
     /// <summary>Reads a tokenizer.json. Throws <see cref="TextModelException"/>, which names the field, for files that
     /// are malformed or ask for what is not supported and would change ids.</summary>
     public static Tokenizer Load(byte[] tokenizerJson)

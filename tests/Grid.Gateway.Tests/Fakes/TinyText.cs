@@ -17,7 +17,13 @@ internal static class TinyText
         + "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
         + "{%- if mood is defined %}{{- '(' + mood + ')' }}{%- endif %}";
 
-    public static TextModel Load(bool withChat = true)
+    private const string Begin =
+        """
+        {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<|im_start|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+         "pair": [], "special_tokens": {"<|im_start|>": {"id": "<|im_start|>", "ids": [256], "tokens": ["<|im_start|>"]}}}
+        """;
+
+    public static TextModel Load(bool withChat = true, bool withBegin = false)
     {
         var config = new JsonObject { ["eos_token"] = "<|im_end|>" };
         if (withChat)
@@ -26,12 +32,12 @@ internal static class TinyText
         }
         return TextModel.Load(new Dictionary<string, byte[]>
         {
-            ["tokenizer.json"] = Encoding.UTF8.GetBytes(Tokenizer().ToJsonString()),
+            ["tokenizer.json"] = Encoding.UTF8.GetBytes(Tokenizer(withBegin).ToJsonString()),
             ["tokenizer_config.json"] = Encoding.UTF8.GetBytes(config.ToJsonString()),
         });
     }
 
-    private static JsonObject Tokenizer()
+    private static JsonObject Tokenizer(bool withBegin)
     {
         var vocabulary = new JsonObject();
         var next = 256;
@@ -50,7 +56,7 @@ internal static class TinyText
             ["normalizer"] = null,
             ["pre_tokenizer"] = JsonSerializer.SerializeToNode(
                 new { type = "ByteLevel", add_prefix_space = false, trim_offsets = false, use_regex = true }),
-            ["post_processor"] = null,
+            ["post_processor"] = withBegin ? JsonNode.Parse(Begin) : null,
             ["decoder"] = JsonSerializer.SerializeToNode(
                 new { type = "ByteLevel", add_prefix_space = false, trim_offsets = false, use_regex = true }),
             ["model"] = new JsonObject { ["type"] = "BPE", ["vocab"] = vocabulary, ["merges"] = new JsonArray() },

@@ -6,7 +6,7 @@ using Grid.Workers;
 
 namespace Grid.Grains.Tests.Support;
 
-/// <summary>A model of bytes: token id = byte value, for the 256 bytes.</summary>
+/// <summary>A model of bytes: token id = byte value, for the 256 bytes; a raw text begins with byte 2.</summary>
 internal static class TestModel
 {
     public const string Name = "bytes";
@@ -51,7 +51,11 @@ internal static class TestModel
             ["added_tokens"] = new JsonArray(),
             ["normalizer"] = null,
             ["pre_tokenizer"] = new JsonObject { ["type"] = "ByteLevel", ["add_prefix_space"] = false, ["trim_offsets"] = false, ["use_regex"] = true },
-            ["post_processor"] = null,
+            ["post_processor"] = JsonNode.Parse(
+                """
+                {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "begin", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+                 "pair": [], "special_tokens": {"begin": {"id": "begin", "ids": [2], "tokens": ["begin"]}}}
+                """),
             ["decoder"] = new JsonObject { ["type"] = "ByteLevel", ["add_prefix_space"] = false, ["trim_offsets"] = false, ["use_regex"] = true },
             ["model"] = new JsonObject
             {
