@@ -14,7 +14,7 @@ public class DeviceFormTests(DemoModelFixture demo)
     public void Instruction_set_and_cores_change_nothing(CpuInstructionSet set, int threads)
     {
         Assert.SkipUnless(CpuOptions.IsSupported(set), $"This machine has no {set}.");
-        using DemoModelFixture form = DemoModelFixture.InForm(new CpuOptions { InstructionSet = set, Threads = threads });
+        using ModelFixture form = DemoModelFixture.InForm(new CpuOptions { InstructionSet = set, Threads = threads });
         EngineRun engine = form.NewEngine(chunk: 30, batch: 64);
         SequenceResult[] results =
         [

@@ -9,10 +9,10 @@ internal static class Requests
     private const int OrdinaryTokens = 4000;
 
     /// <summary>A prompt of ordinary tokens; another salt gives another prompt from the first token on.</summary>
-    public static int[] Prompt(int length, int salt)
+    public static int[] Prompt(int length, int salt, int tokens = OrdinaryTokens)
     {
         Random random = new((salt * 7919) + 1);
-        return [.. Enumerable.Range(0, length).Select(_ => random.Next(OrdinaryTokens))];
+        return [.. Enumerable.Range(0, length).Select(_ => random.Next(tokens))];
     }
 
     /// <summary>A request with a fixed output length that reports every bit it can.</summary>
@@ -29,10 +29,10 @@ internal static class Requests
     };
 
     /// <summary>Request number i of a crowd: other lengths, parameters and seeds than its neighbours'.</summary>
-    public static SequenceRequest Varied(int i, int maxPrompt = 90, int maxOutput = 20) => new()
+    public static SequenceRequest Varied(int i, int maxPrompt = 90, int maxOutput = 20, int tokens = OrdinaryTokens) => new()
     {
         Id = default,
-        PromptIds = Prompt(1 + ((i * 37) % maxPrompt), i),
+        PromptIds = Prompt(1 + ((i * 37) % maxPrompt), i, tokens),
         MaxNewTokens = 1 + ((i * 11) % maxOutput),
         IgnoreEndTokens = i % 3 != 0,
         Sampling = Sampling(i),
@@ -48,7 +48,7 @@ internal static class Requests
         1 => new() { Seed = (ulong)i },
         2 => new() { Seed = (ulong)i, Temperature = 1.4f, TopP = 0.9f, PresencePenalty = 0.7f, FrequencyPenalty = 0.3f },
         3 => new() { Seed = (ulong)i, Temperature = 0.8f, TopK = 40, RepetitionPenalty = 1.2f },
-        4 => new() { Seed = (ulong)i, MinP = 0.02f, LogitBias = [new LogitBias(100 + i, 6f), new LogitBias(3000, -4f)] },
+        4 => new() { Seed = (ulong)i, MinP = 0.02f, LogitBias = [new LogitBias(100 + (i % 200), 6f), new LogitBias(300, -4f)] },
         _ => new() { Temperature = 0f, FrequencyPenalty = 1.1f, RepetitionPenalty = 1.3f },
     };
 }
