@@ -87,8 +87,29 @@ public sealed class ModelLoaderTests : IDisposable
             ModelDigest.Manifest(config, weights));
     }
 
+    [Fact]
+    public void Rotary_scaling_has_its_lines_in_the_text()
+    {
+        new TinyCheckpoint().Write(_folder, With("rope_scaling",
+            """{"rope_type": "llama3", "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 64}"""));
+
+        Assert.Contains(
+            """
+            rope_theta=fp64:40c3880000000000
+            rope_scaling=llama3
+            rope_factor=fp64:4020000000000000
+            rope_low_frequency_factor=fp64:3ff0000000000000
+            rope_high_frequency_factor=fp64:4010000000000000
+            rope_original_max_positions=64
+            tied_embeddings=1
+
+            """,
+            ModelDigest.Manifest(ModelFolder.Open(_folder.Path).ReadConfig(), []), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("rms_norm_eps", "1e-5")]
+    [InlineData("rope_scaling", """{"type": "llama3", "factor": 2, "low_freq_factor": 1, "high_freq_factor": 4}""")]
     [InlineData("rope_theta", "20000.0")]
     [InlineData("max_position_embeddings", "128")]
     [InlineData("eos_token_id", "8")]

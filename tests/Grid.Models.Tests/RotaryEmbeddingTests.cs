@@ -26,6 +26,36 @@ public class RotaryEmbeddingTests
     }
 
     [Fact]
+    public void Scaling_divides_slow_frequencies_keeps_fast_ones_and_blends_between()
+    {
+        // 64 positions: frequency 1 turns 10 times, 10^-1 once, 10^-2 a tenth.
+        var scaling = new Llama3RopeScaling(Factor: 8, LowFrequencyFactor: 0.5, HighFrequencyFactor: 4, OriginalMaxPositions: 64);
+        var tables = RotaryEmbedding.Compute(300, 6, 1000, scaling);
+
+        double turns = 64 * 0.1 / (2 * Math.PI);
+        double share = (turns - 0.5) / 3.5;
+        double[] frequencies = [1, ((1 - share) * 0.1 / 8) + (share * 0.1), 0.01 / 8];
+        for (int p = 0; p < 300; p++)
+        {
+            for (int i = 0; i < 3; i++)
+            {
+                Assert.InRange(tables.Cos[(p * 3) + i] - Math.Cos(p * frequencies[i]), -1e-7, 1e-7);
+                Assert.InRange(tables.Sin[(p * 3) + i] - Math.Sin(p * frequencies[i]), -1e-7, 1e-7);
+            }
+        }
+    }
+
+    [Fact]
+    public void A_factor_of_one_changes_no_bit_of_frequencies_at_either_end()
+    {
+        var plain = RotaryEmbedding.Compute(200, 2, 1e4);
+        var scaled = RotaryEmbedding.Compute(200, 2, 1e4, new Llama3RopeScaling(1, 1, 4, 64));
+
+        Assert.Equal(plain.Cos, scaled.Cos);
+        Assert.Equal(plain.Sin, scaled.Sin);
+    }
+
+    [Fact]
     public void Position_0_does_not_turn()
     {
         var tables = RotaryEmbedding.Compute(2, 8, 1e4);
