@@ -8,7 +8,7 @@ namespace Grid.Determinism.Tests;
 public class ArchitectureTests
 {
     /// <summary>Folders of tests/Grid.Models.Tests/Reference.</summary>
-    public static TheoryData<string> Checkpoints => ["random-llama", "random-qwen2"];
+    public static TheoryData<string> Checkpoints => ["random-llama", "random-qwen2", "random-qwen3-moe", "random-qwen3-moe-mixed"];
 
     /// <summary>Checkpoints in every form of the device.</summary>
     public static TheoryData<string, CpuInstructionSet, int> Forms
