@@ -1,0 +1,76 @@
+namespace Grid.Cuda.Build;
+
+/// <summary>Turns kernel texts into machine code: from the cache where it has them, else compiled, several at once.</summary>
+internal sealed class KernelBuilder(IKernelCompiler compiler, CubinCache cache)
+{
+    /// <summary>Builds all of them.</summary>
+    /// <param name="sources">Names must be unique.</param>
+    /// <param name="maxParallel">Compilations at once; 0: one per processor.</param>
+    /// <exception cref="KernelBuildException">One does not compile or must not be used; the first of them in the order given.</exception>
+    public KernelBuild Build(IReadOnlyList<KernelSource> sources, int maxParallel = 0)
+    {
+        string? twice = sources.GroupBy(source => source.Name).FirstOrDefault(group => group.Count() > 1)?.Key;
+        if (twice is not null)
+        {
+            throw new ArgumentException($"Two kernels are called {twice}.", nameof(sources));
+        }
+
+        var built = new BuiltKernel[sources.Count];
+        var failures = new KernelBuildException?[sources.Count];
+        var options = new ParallelOptions { MaxDegreeOfParallelism = maxParallel > 0 ? maxParallel : Environment.ProcessorCount };
+        Parallel.For(0, sources.Count, options, i =>
+        {
+            try
+            {
+                built[i] = BuildOne(sources[i]);
+            }
+            catch (KernelBuildException e)
+            {
+                failures[i] = e;
+            }
+        });
+        return failures.FirstOrDefault(failure => failure is not null) is { } first ? throw first : new KernelBuild(built);
+    }
+
+    private BuiltKernel BuildOne(KernelSource source)
+    {
+        string key = CubinKey.Of(compiler, source);
+        byte[]? cached = cache.Read(source.Name, key, out bool damaged);
+        if (cached is not null)
+        {
+            return new BuiltKernel(source.Name, cached, FromCache: true, WasDamaged: false, CacheProblem: null);
+        }
+
+        CompiledKernel compiled = compiler.Compile(source);
+        CompilerLog.Check(source.Name, compiled.Log);
+        string? problem = null;
+        try
+        {
+            cache.Write(source.Name, key, compiled.Cubin);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // A node with a read-only disk still serves; it starts slowly, and its owner is told why.
+            problem = e.Message;
+        }
+
+        return new BuiltKernel(source.Name, compiled.Cubin, FromCache: false, damaged, problem);
+    }
+}
+
+/// <summary>One kernel's machine code and where it came from.</summary>
+/// <param name="Name">The kernel.</param>
+/// <param name="Cubin">Machine code.</param>
+/// <param name="FromCache">It was in the cache.</param>
+/// <param name="WasDamaged">The cache had a file that was not what was once written; it has been replaced.</param>
+/// <param name="CacheProblem">Why it could not be kept for the next start; null when it was.</param>
+internal sealed record BuiltKernel(string Name, byte[] Cubin, bool FromCache, bool WasDamaged, string? CacheProblem);
+
+/// <summary>The kernels of one build.</summary>
+internal sealed record KernelBuild(IReadOnlyList<BuiltKernel> Kernels)
+{
+    /// <summary>One of them by name.</summary>
+    public BuiltKernel this[string name] =>
+        Kernels.FirstOrDefault(kernel => kernel.Name == name)
+        ?? throw new ArgumentException($"There is no kernel {name} in this build.", nameof(name));
+}

@@ -1,0 +1,92 @@
+using System.Text;
+using System.Text.RegularExpressions;
+
+namespace Grid.Cuda.Build;
+
+/// <summary>One compilation: a .cu text, every shared text that it includes, and its definitions.</summary>
+internal sealed partial record KernelSource
+{
+    private KernelSource(string name, string text, IReadOnlyList<KernelHeader> headers, IReadOnlyList<string> definitions)
+    {
+        Name = name;
+        Text = text;
+        Headers = headers;
+        Definitions = definitions;
+    }
+
+    /// <summary>Unique in a build; begins the cache file's name, so letters, digits, '-' and '_' only.</summary>
+    public string Name { get; }
+
+    /// <summary>The .cu text.</summary>
+    public string Text { get; }
+
+    /// <summary>Included texts, each once, ordered by name.</summary>
+    public IReadOnlyList<KernelHeader> Headers { get; }
+
+    /// <summary>Such as TOKENS=64; one text may be built several times.</summary>
+    public IReadOnlyList<string> Definitions { get; }
+
+    /// <summary>A kernel of this assembly: the path of its .cu below Kernels.</summary>
+    public static KernelSource FromResource(string path, string? name = null, params IReadOnlyList<string> definitions) =>
+        FromText(name ?? Path.GetFileNameWithoutExtension(path), ReadResource(path), definitions);
+
+    /// <summary>Any text that includes nothing but this assembly's shared texts.</summary>
+    public static KernelSource FromText(string name, string text, params IReadOnlyList<string> definitions)
+    {
+        if (!NamePattern().IsMatch(name))
+        {
+            throw new ArgumentException($"Kernel name '{name}' must consist of letters, digits, '-' and '_'.", nameof(name));
+        }
+
+        var headers = new SortedDictionary<string, KernelHeader>(StringComparer.Ordinal);
+        AddIncludes(name, text, headers);
+        return new KernelSource(name, text, [.. headers.Values], [.. definitions]);
+    }
+
+    private static void AddIncludes(string name, string text, SortedDictionary<string, KernelHeader> headers)
+    {
+        foreach (Match match in IncludePattern().Matches(text))
+        {
+            string include = match.Groups[1].Value;
+            if (headers.ContainsKey(include))
+            {
+                continue;
+            }
+
+            string path = $"Common/{include}";
+            if (!Resources.Contains(path))
+            {
+                throw new KernelBuildException(
+                    name, $"includes \"{include}\", which is none of the shared texts ({string.Join(", ", SharedTexts)})");
+            }
+
+            var header = new KernelHeader(include, ReadResource(path));
+            headers.Add(include, header);
+            AddIncludes(name, header.Text, headers);
+        }
+    }
+
+    private static readonly HashSet<string> Resources =
+        [.. typeof(KernelSource).Assembly.GetManifestResourceNames().Select(resource => resource.Replace('\\', '/'))];
+
+    private static IEnumerable<string> SharedTexts =>
+        Resources.Where(path => path.StartsWith("Common/", StringComparison.Ordinal)).Select(path => path["Common/".Length..])
+            .Order(StringComparer.Ordinal);
+
+    private static string ReadResource(string path)
+    {
+        using Stream stream = typeof(KernelSource).Assembly.GetManifestResourceStream(path)
+            ?? throw new ArgumentException($"There is no kernel text '{path}' in this assembly.", nameof(path));
+        using var reader = new StreamReader(stream, Encoding.UTF8);
+        return reader.ReadToEnd();
+    }
+
+    [GeneratedRegex("^[A-Za-z0-9_-]+$")]
+    private static partial Regex NamePattern();
+
+    [GeneratedRegex("""^[ \t]*#[ \t]*include[ \t]*["<]([^">]+)[">]""", RegexOptions.Multiline)]
+    private static partial Regex IncludePattern();
+}
+
+/// <summary>A shared text under the name by which it is included.</summary>
+internal sealed record KernelHeader(string Name, string Text);

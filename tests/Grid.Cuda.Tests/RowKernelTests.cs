@@ -1,0 +1,116 @@
+using Grid.Cuda.Driver;
+using Grid.Cuda.Kernels.Embed;
+using Grid.Cuda.Kernels.RmsNorm;
+using Grid.Numerics;
+
+namespace Grid.Cuda.Tests;
+
+/// <summary>Kernels over rows against the CPU's reference, bit for bit.</summary>
+[Collection(GpuCollection.Name)]
+public sealed class RowKernelTests(GpuFixture gpu)
+{
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(3, 7)]
+    [InlineData(2, 16)]
+    [InlineData(5, 40)]
+    [InlineData(4, 250)]
+    [InlineData(7, 256)]
+    [InlineData(3, 300)]
+    [InlineData(3, 1000)]
+    [InlineData(300, 1024)]
+    [InlineData(5, 2047)]
+    [InlineData(64, 4096)]
+    [InlineData(512, 5120)]
+    [InlineData(3, 8001)]
+    [InlineData(17, 12288)]
+    public void RmsNorm_has_the_bits_of_its_reference(int rows, int width)
+    {
+        CudaContext context = gpu.Require();
+        using CudaModule module = gpu.Load(RmsNormKernel.Source);
+        var kernel = new RmsNormKernel(module);
+        using var stream = new CudaStream(context);
+        ushort[] weight = Values(width, 2f, width);
+        using DeviceMemory deviceWeight = DeviceMemory.Of<ushort>(context, stream, weight);
+        foreach (float scale in (float[])[1f, 1e-12f, 1e12f, 0f])
+        {
+            ushort[] input = Values(rows * width, scale, rows);
+            ushort[] expected = new ushort[input.Length];
+            for (int r = 0; r < rows; r++)
+            {
+                RmsNormReference.Normalize(input.AsSpan(r * width, width), weight, 1e-6f, expected.AsSpan(r * width, width));
+            }
+
+            using DeviceMemory deviceInput = DeviceMemory.Of<ushort>(context, stream, input);
+            using var output = new DeviceMemory(context, deviceInput.Bytes);
+            ushort[] actual = new ushort[input.Length];
+            kernel.Launch(stream, deviceInput.Span, deviceWeight.Span, output.Span, rows, width, 1e-6f);
+            stream.Download<ushort>(actual, output.Span);
+            Bits.Equal(expected, actual, width, $"RmsNorm, scale {scale}");
+
+            // In place, and started early behind a copy.
+            stream.Fill(output.Span, 0xFF);
+            stream.Copy(output.Span, deviceInput.Span);
+            kernel.Launch(stream, output.Span, deviceWeight.Span, output.Span, rows, width, 1e-6f, startsEarly: true);
+            stream.Download<ushort>(actual, output.Span);
+            Bits.Equal(expected, actual, width, $"RmsNorm in place, scale {scale}");
+        }
+    }
+
+    [Theory]
+    [InlineData(1, 8)]
+    [InlineData(33, 100)]
+    [InlineData(512, 4096)]
+    [InlineData(7, 4099)]
+    public void Embed_copies_the_rows_asked_for(int rows, int width)
+    {
+        const int Vocabulary = 1000;
+        CudaContext context = gpu.Require();
+        using CudaModule module = gpu.Load(EmbedKernel.Source);
+        var kernel = new EmbedKernel(module);
+        using var stream = new CudaStream(context);
+        ushort[] table = Values(Vocabulary * width, 1f, 3);
+        var random = new Random(5);
+        int[] ids = [.. Enumerable.Range(0, rows).Select(i => i == 0 ? Vocabulary - 1 : random.Next(Vocabulary))];
+        using DeviceMemory deviceTable = DeviceMemory.Of<ushort>(context, stream, table);
+        using DeviceMemory deviceIds = DeviceMemory.Of<int>(context, stream, ids);
+        using var output = new DeviceMemory(context, (long)rows * width * sizeof(ushort));
+        kernel.Launch(stream, deviceIds.Span, deviceTable.Span, output.Span, rows, width);
+        ushort[] actual = new ushort[rows * width];
+        stream.Download<ushort>(actual, output.Span);
+        for (int r = 0; r < rows; r++)
+        {
+            Bits.Equal(table.AsSpan(ids[r] * width, width), actual.AsSpan(r * width, width), width, $"row {r}");
+        }
+    }
+
+    [Fact]
+    public void Operands_that_are_too_small_or_unaligned_are_refused_by_name()
+    {
+        CudaContext context = gpu.Require();
+        using CudaModule module = gpu.Load(RmsNormKernel.Source);
+        var kernel = new RmsNormKernel(module);
+        using var stream = new CudaStream(context);
+        using var memory = new DeviceMemory(context, 1024);
+        DeviceSpan all = memory.Span;
+        var small = Assert.Throws<ArgumentException>(() => kernel.Launch(stream, all, all.Slice(0, 126), all, 2, 64, 1e-6f));
+        Assert.StartsWith("weight has 126 bytes, and the kernel touches 128.", small.Message, StringComparison.Ordinal);
+        var unaligned = Assert.Throws<ArgumentException>(() => kernel.Launch(stream, all.Slice(2, 512), all, all, 2, 64, 1e-6f));
+        Assert.StartsWith("input starts at ", unaligned.Message, StringComparison.Ordinal);
+    }
+
+    // Finite bf16 of all kinds: most around the scale, some far larger and smaller, zeros of both signs.
+    private static ushort[] Values(int count, float scale, int seed)
+    {
+        var random = new Random(seed);
+        ushort[] values = new ushort[count];
+        for (int i = 0; i < count; i++)
+        {
+            double x = (random.NextDouble() - 0.5) * scale;
+            x *= random.Next(40) switch { 0 => 0.0, 1 => 1000.0, 2 => 1e-3, 3 => -0.0, _ => 1.0 };
+            values[i] = Bf16.FromSingle((float)x);
+        }
+
+        return values;
+    }
+}

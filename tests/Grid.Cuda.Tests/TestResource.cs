@@ -1,0 +1,13 @@
+namespace Grid.Cuda.Tests;
+
+/// <summary>Texts that travel inside this assembly.</summary>
+internal static class TestResource
+{
+    public static string Read(string name)
+    {
+        using Stream stream = typeof(TestResource).Assembly.GetManifestResourceStream(name)
+            ?? throw new ArgumentException($"There is no resource {name}.", nameof(name));
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+}
