@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using Grid.Cuda.Driver;
 using Grid.Numerics;
 
@@ -8,6 +10,10 @@ namespace Grid.Cuda.Tests;
 public sealed class NumericsTests(GpuFixture gpu, ITestOutputHelper output)
 {
     private const int Chunk = 1 << 24;
+
+    // Every 4099th float: small enough for every commit.
+    private const uint KnownStride = 4099;
+    private const int KnownCount = (int)((1L << 32) / KnownStride);
 
     /// <summary>Every function of the scan, in the order of its kernel.</summary>
     public enum Function
@@ -61,6 +67,36 @@ public sealed class NumericsTests(GpuFixture gpu, ITestOutputHelper output)
         Assert.True(differing == 0, $"{function}: {differing:N0} of {total:N0} differ; {first}");
     }
 
+    [Theory]
+    [MemberData(nameof(KnownAnswers))]
+    public void The_CPU_has_the_bits_that_were_captured_from_the_GPU(Function function, string hash)
+    {
+        uint[] results = new uint[KnownCount];
+        for (int i = 0; i < KnownCount; i++)
+        {
+            results[i] = Expected(function, BitConverter.UInt32BitsToSingle((uint)i * KnownStride), out _);
+        }
+
+        Assert.Equal(hash, Hash(function, results));
+    }
+
+    [Theory]
+    [MemberData(nameof(KnownAnswers))]
+    public void The_GPU_still_has_the_bits_that_were_captured_from_it(Function function, string hash)
+    {
+        CudaContext context = gpu.Require();
+        using CudaModule module = gpu.LoadTestKernel("function_scan.cu");
+        CudaKernel<ScanArguments> kernel = module.GetKernel<ScanArguments>("function_scan");
+        using var stream = new CudaStream(context);
+        using var memory = new DeviceMemory(context, KnownCount * sizeof(uint));
+        kernel.Launch(
+            stream, new LaunchShape(new Dim3(132 * 8), new Dim3(256)),
+            new ScanArguments { Results = memory.Span.Start, Stride = KnownStride, Count = KnownCount, Function = (uint)function });
+        uint[] results = new uint[KnownCount];
+        stream.Download<uint>(results, memory.Span);
+        Assert.Equal(hash, Hash(function, results));
+    }
+
     [Fact]
     public void Draws_have_the_bits_of_the_CPU()
     {
@@ -82,6 +118,29 @@ public sealed class NumericsTests(GpuFixture gpu, ITestOutputHelper output)
                 Assert.Equal(Philox4x32.Draw(seed * (ulong)(i + 1), (long)position + i, stream_), actual[i]);
             }
         }
+    }
+
+    /// <summary>Captures/numerics_hashes.txt: SHA-256 of a function's results, captured from an H100.</summary>
+    public static TheoryData<Function, string> KnownAnswers()
+    {
+        var answers = new TheoryData<Function, string>();
+        foreach (string line in TestResource.Read("numerics_hashes.txt").Split('\n').Where(line => line.Length > 0 && line[0] != '#'))
+        {
+            string[] parts = line.Split(' ');
+            answers.Add(Enum.Parse<Function>(parts[0]), parts[1]);
+        }
+
+        return answers;
+    }
+
+    private static string Hash(Function function, uint[] results)
+    {
+        for (int i = 0; i < results.Length; i++)
+        {
+            results[i] = IsNaN(function, results[i]) ? uint.MaxValue : results[i];
+        }
+
+        return Convert.ToHexStringLower(SHA256.HashData(MemoryMarshal.AsBytes<uint>(results)));
     }
 
     private static void Compare(

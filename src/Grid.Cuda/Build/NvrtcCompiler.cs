@@ -7,6 +7,9 @@ namespace Grid.Cuda.Build;
 /// <summary>NVRTC, compiling for sm_90a with the contract's arithmetic: nothing contracted, flushed or approximated.</summary>
 internal sealed unsafe class NvrtcCompiler : IKernelCompiler
 {
+    private const string PtxArchitecture = "--gpu-architecture=compute_90a";
+    private const string EmptyKernel = "extern \"C\" __global__ void empty() {}";
+
     private static readonly string[] ContractOptions =
     [
         "--gpu-architecture=sm_90a",
@@ -16,16 +19,23 @@ internal sealed unsafe class NvrtcCompiler : IKernelCompiler
         "--prec-div=true",
         "--prec-sqrt=true",
         "--generate-line-info",
-        "--ptxas-options=--warn-on-spills",
-        "--ptxas-options=--warn-on-local-memory-usage",
+        "--ptxas-options=-v",
     ];
 
-    private NvrtcCompiler(string identity) => Identity = identity;
+    // NVRTC 12.9 and newer keep compiled code in a cache of their own, and what comes from there comes without its log: no word
+    // of spills or serialised wgmma. Older ones do not know the option.
+    private const string WithoutCache = "--no-cache";
+
+    private NvrtcCompiler(string identity, IReadOnlyList<string> options)
+    {
+        Identity = identity;
+        Options = options;
+    }
 
     /// <summary>Version and build, such as "NVRTC 13.0, Cuda compilation tools, release 13.0, V13.0.88, Build ID: …".</summary>
     public string Identity { get; }
 
-    public IReadOnlyList<string> Options => ContractOptions;
+    public IReadOnlyList<string> Options { get; }
 
     /// <summary>Loads the compiler.</summary>
     /// <param name="driver">What the driver supports.</param>
@@ -33,12 +43,13 @@ internal sealed unsafe class NvrtcCompiler : IKernelCompiler
     public static NvrtcCompiler Load(CudaVersion driver)
     {
         CudaVersion version = NativeLibraries.RequireNvrtc(driver);
-        return new NvrtcCompiler($"NVRTC {version}, {ReadBuild()}");
+        IReadOnlyList<string> options = Knows(WithoutCache) ? [.. ContractOptions, WithoutCache] : ContractOptions;
+        return new NvrtcCompiler($"NVRTC {version}, {ReadBuild()}", options);
     }
 
     public CompiledKernel Compile(KernelSource source)
     {
-        string[] options = [.. ContractOptions, .. source.Definitions.Select(definition => $"--define-macro={definition}")];
+        string[] options = [.. Options, .. source.Definitions.Select(definition => $"--define-macro={definition}")];
         using var program = new Program(source.Name + ".cu", source.Text, source.Headers);
         nvrtcResult result = program.Compile(options);
         string log = program.ReadLog();
@@ -48,14 +59,32 @@ internal sealed unsafe class NvrtcCompiler : IKernelCompiler
         }
 
         CudaException.Check(result, nameof(nvrtcCompileProgram));
+        if (!log.Contains("bytes stack frame", StringComparison.Ordinal))
+        {
+            throw new KernelBuildException(
+                source.Name, "was compiled without a report of its registers and memory, so that spills would go unseen", log);
+        }
+
         return new CompiledKernel(program.ReadCubin(), log);
+    }
+
+    private static bool Knows(string option)
+    {
+        using var program = new Program("option.cu", EmptyKernel, []);
+        nvrtcResult result = program.Compile([PtxArchitecture, option]);
+        if (result != nvrtcResult.NVRTC_ERROR_INVALID_OPTION)
+        {
+            CudaException.Check(result, nameof(nvrtcCompileProgram));
+        }
+
+        return result == nvrtcResult.NVRTC_SUCCESS;
     }
 
     // The library's version call gives major and minor only; the banner of its PTX holds the build.
     private static string ReadBuild()
     {
-        using var program = new Program("build.cu", "extern \"C\" __global__ void build() {}", []);
-        CudaException.Check(program.Compile(["--gpu-architecture=compute_90a"]), nameof(nvrtcCompileProgram));
+        using var program = new Program("build.cu", EmptyKernel, []);
+        CudaException.Check(program.Compile([PtxArchitecture]), nameof(nvrtcCompileProgram));
         IEnumerable<string> banner = program.ReadPtx().Split('\n')
             .TakeWhile(line => !line.StartsWith('.'))
             .Select(line => line.TrimStart('/', ' ').TrimEnd())

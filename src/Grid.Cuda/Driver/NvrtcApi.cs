@@ -8,6 +8,7 @@ internal readonly record struct nvrtcProgram(nint Value);
 internal enum nvrtcResult
 {
     NVRTC_SUCCESS = 0,
+    NVRTC_ERROR_INVALID_OPTION = 5,
     NVRTC_ERROR_COMPILATION = 6,
 }
 

@@ -20,8 +20,15 @@ template <class T> const char* Kind() {
   return sizeof(T) == 1 ? "1" : sizeof(T) == 4 ? "4" : sizeof(T) == 8 ? "8" : "?";
 }
 
+template <class T> struct Signature;
+
 template <class Result, class... Parameters>
-void Function(void* library, const char* asked, const char* name, Result (*)(Parameters...)) {
+struct Signature<Result(Parameters...)> {
+  static void Print(void* library, const char* asked, const char* name);
+};
+
+template <class Result, class... Parameters>
+void Signature<Result(Parameters...)>::Print(void* library, const char* asked, const char* name) {
   const char* kinds[] = {Kind<Result>(), Kind<Parameters>()...};
   std::printf("%s\n    \"%s\": { \"exported\": \"%s\", \"result\": \"%s\", \"parameters\": \"", separator, asked, name, kinds[0]);
   for (size_t i = 1; i <= sizeof...(Parameters); i++) std::printf("%s%s", i > 1 ? " " : "", kinds[i]);
@@ -31,8 +38,8 @@ void Function(void* library, const char* asked, const char* name, Result (*)(Par
 
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
-#define DRIVER(f) Function(driver, #f, TEXT(f), f)
-#define NVRTC(f) Function(compiler, #f, TEXT(f), f)
+#define DRIVER(f) Signature<decltype(f)>::Print(driver, #f, TEXT(f))
+#define NVRTC(f) Signature<decltype(f)>::Print(compiler, #f, TEXT(f))
 #define VALUE(c) (std::printf("%s\n    \"%s\": %lld", separator, #c, (long long)(c)), separator = ",")
 #define SIZE(t) (std::printf("%s\n    \"%s\": %zu", separator, #t, sizeof(t)), separator = ",")
 #define FIELD(t, f) (std::printf("%s\n    \"%s.%s\": %zu", separator, #t, #f, offsetof(t, f)), separator = ",")
@@ -65,7 +72,7 @@ int main() {
   VALUE(CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION); VALUE(CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION);
   VALUE(CU_STREAM_NON_BLOCKING); VALUE(CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
   VALUE(CU_EVENT_DEFAULT); VALUE(CU_EVENT_DISABLE_TIMING); VALUE(CU_MEMHOSTALLOC_PORTABLE);
-  VALUE(NVRTC_SUCCESS); VALUE(NVRTC_ERROR_COMPILATION);
+  VALUE(NVRTC_SUCCESS); VALUE(NVRTC_ERROR_INVALID_OPTION); VALUE(NVRTC_ERROR_COMPILATION);
   separator = "";
   std::printf("\n  },\n  \"functions\": {");
   DRIVER(cuInit); DRIVER(cuDriverGetVersion); DRIVER(cuGetErrorName); DRIVER(cuGetErrorString);

@@ -1,0 +1,103 @@
+using Grid.Cuda.Driver;
+using Grid.Cuda.Kernels.PackWeights;
+
+namespace Grid.Cuda.Tests;
+
+[Collection(GpuCollection.Name)]
+public sealed class PackWeightsTests(GpuFixture gpu)
+{
+    [Theory]
+    [InlineData(64, 64)]
+    [InlineData(1, 1)]
+    [InlineData(100, 40)]
+    [InlineData(72, 130)]
+    [InlineData(200, 100)]
+    [InlineData(1024, 4096)]
+    public void Every_element_lies_where_the_layout_says_and_the_rest_is_zero(int rows, int width)
+    {
+        ushort[] source = Distinct(rows, width, 1);
+        ushort[] actual = Pack(rows, width, (source, rows, 0, false));
+        var expected = new ushort[actual.Length];
+        Place(expected, source, rows, width, r => r);
+        Bits.Equal(expected, actual, 64, "tiles");
+    }
+
+    [Fact]
+    public void Stacked_parts_follow_each_other()
+    {
+        const int Width = 96;
+        ushort[] q = Distinct(48, Width, 1), k = Distinct(16, Width, 2), v = Distinct(24, Width, 3);
+        ushort[] actual = Pack(88, Width, (q, 48, 0, false), (k, 16, 48, false), (v, 24, 64, false));
+        var expected = new ushort[actual.Length];
+        Place(expected, q, 48, Width, r => r);
+        Place(expected, k, 16, Width, r => 48 + r);
+        Place(expected, v, 24, Width, r => 64 + r);
+        Bits.Equal(expected, actual, 64, "tiles");
+    }
+
+    [Fact]
+    public void Gate_and_up_alternate_in_groups_of_eight_rows()
+    {
+        const int Rows = 72, Width = 128;
+        ushort[] gate = Distinct(Rows, Width, 1), up = Distinct(Rows, Width, 2);
+        ushort[] actual = Pack(2 * Rows, Width, (gate, Rows, 0, true), (up, Rows, 8, true));
+        var expected = new ushort[actual.Length];
+        Place(expected, gate, Rows, Width, r => (r / 8 * 16) + (r % 8));
+        Place(expected, up, Rows, Width, r => (r / 8 * 16) + 8 + (r % 8));
+        Bits.Equal(expected, actual, 64, "tiles");
+    }
+
+    private ushort[] Pack(int rows, int width, params ReadOnlySpan<(ushort[] Values, int Rows, int First, bool Interleaved)> parts)
+    {
+        CudaContext context = gpu.Require();
+        using CudaModule module = gpu.Load(PackWeightsKernel.Source);
+        var kernel = new PackWeightsKernel(module);
+        using var stream = new CudaStream(context);
+        using var tiles = new DeviceMemory(context, PackWeightsKernel.TileBytes(rows, width));
+        stream.Fill(tiles.Span, 0);
+        foreach ((ushort[] values, int partRows, int first, bool interleaved) in parts)
+        {
+            using DeviceMemory source = DeviceMemory.Of<ushort>(context, stream, values);
+            kernel.Launch(stream, source.Span, tiles.Span, partRows, width, first, interleaved);
+            stream.Synchronize();
+        }
+
+        ushort[] result = new ushort[tiles.Bytes / sizeof(ushort)];
+        stream.Download<ushort>(result, tiles.Span);
+        return result;
+    }
+
+    // The layout again, walked from the tile's side: [tile][chunk][step][8-row group][half][row][k].
+    private static void Place(ushort[] tiles, ushort[] source, int rows, int width, Func<int, int> placed)
+    {
+        int chunks = (width + 63) / 64;
+        for (int r = 0; r < rows; r++)
+        {
+            int to = placed(r);
+            for (int k = 0; k < width; k++)
+            {
+                int[] sizes = [chunks, 4, 8, 2, 8, 8];
+                int[] at = [k / 64, k % 64 / 16, to % 64 / 8, k % 16 / 8, to % 8, k % 8];
+                int index = to / 64;
+                for (int d = 0; d < sizes.Length; d++)
+                {
+                    index = (index * sizes[d]) + at[d];
+                }
+
+                tiles[index] = source[(r * width) + k];
+            }
+        }
+    }
+
+    private static ushort[] Distinct(int rows, int width, int seed)
+    {
+        var random = new Random(seed);
+        ushort[] values = new ushort[rows * width];
+        for (int i = 0; i < values.Length; i++)
+        {
+            values[i] = (ushort)random.Next(1, 0x7F80);
+        }
+
+        return values;
+    }
+}
