@@ -11,7 +11,7 @@ namespace Grid.Gateway.Answers;
 internal sealed class GenerateAnswer(GeneratePlan plan, TimeProvider clock) : Answer
 {
     private readonly long _started = clock.GetTimestamp();
-    private readonly Tokenizer _tokenizer = plan.Model.Text.Tokenizer;
+    private readonly Tokenizer? _tokenizer = plan.Model.Text?.Tokenizer;
     private readonly SortedDictionary<int, Transcript> _pending = [];
 
     public override void WriteWhole(Utf8JsonWriter json, IReadOnlyList<Transcript> transcripts)
@@ -55,7 +55,10 @@ internal sealed class GenerateAnswer(GeneratePlan plan, TimeProvider clock) : An
         {
             json.WriteNumber("index", transcript.Index);
         }
-        json.WriteString("text", transcript.Text);
+        if (_tokenizer is not null)
+        {
+            json.WriteString("text", transcript.Text);
+        }
         json.WriteStartArray("output_ids");
         foreach (var token in transcript.Tokens)
         {
@@ -176,9 +179,9 @@ internal sealed class GenerateAnswer(GeneratePlan plan, TimeProvider clock) : An
             json.WriteNullValue();
         }
         json.WriteNumberValue(id);
-        if (plan.TextInLogprobs)
+        if (plan.TextInLogprobs && _tokenizer is { } tokenizer)
         {
-            TokenJson.WriteText(json, _tokenizer, id);
+            TokenJson.WriteText(json, tokenizer, id);
         }
         else
         {

@@ -13,7 +13,7 @@ internal abstract class OpenAiAnswer(OpenAiPlan plan, string id, DateTimeOffset 
 {
     protected OpenAiPlan Plan { get; } = plan;
 
-    protected Tokenizer Tokenizer { get; } = plan.Model.Text.Tokenizer;
+    protected Tokenizer Tokenizer { get; } = plan.Text.Tokenizer;
 
     /// <summary>The object's name, whole and as an event.</summary>
     protected abstract string WholeObject { get; }

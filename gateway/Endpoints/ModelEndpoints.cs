@@ -48,7 +48,7 @@ internal sealed class ModelEndpoints(ISequenceService service)
         {
             json.WriteStartObject();
             json.WriteString("model_path", model.Id);
-            json.WriteString("tokenizer_path", model.Id);
+            json.WriteString("tokenizer_path", model.Text is null ? null : model.Id);
             json.WriteBoolean("is_generation", true);
             json.WriteNumber("max_context_tokens", model.MaxContextTokens);
             json.WriteString("system_fingerprint", model.NumericsId);

@@ -34,7 +34,8 @@ internal static class ChatRequest
     {
         var fields = new JsonFields(body, "");
         var model = ModelDirectory.Resolve(models, fields.String("model"));
-        var prompt = TakePrompt(fields, model);
+        var text = ModelDirectory.RequireText(model);
+        var prompt = TakePrompt(fields, model, text);
         var choices = OpenAiFields.TakeChoices(fields, 1, options);
         var (stream, includeUsage) = OpenAiFields.TakeStream(fields);
         var top = TakeLogprobs(fields);
@@ -46,6 +47,7 @@ internal static class ChatRequest
         var plan = new OpenAiPlan
         {
             Model = model,
+            Text = text,
             Sequences = OpenAiFields.Expand(spec, [new Prompt(prompt, null)], choices, seed, maxTokens),
             PromptCount = 1,
             PromptField = "messages",
@@ -85,14 +87,14 @@ internal static class ChatRequest
             : throw ApiErrors.WrongValue("max_tokens", $"{older}", $"equal to 'max_completion_tokens' ({current}) when both are given");
     }
 
-    private static string TakePrompt(JsonFields fields, ServedModel model)
+    private static string TakePrompt(JsonFields fields, ServedModel model, TextModel text)
     {
         var messages = fields.Take("messages") is { } value
             ? ChatMessages.Parse(value)
             : throw ApiErrors.Missing("messages", "a list of at least one message");
         var addGenerationPrompt = fields.Boolean("add_generation_prompt") ?? true;
         var variables = TakeTemplateVariables(fields);
-        if (model.Text.ChatTemplate is not { } template)
+        if (text.ChatTemplate is not { } template)
         {
             throw ApiErrors.Invalid("model", "no_chat_template",
                 $"'model' is {JsonShown.Text(model.Id)}, which has no chat template; use /v1/completions with it.");

@@ -20,6 +20,7 @@ internal static class CompletionRequest
     {
         var fields = new JsonFields(body, "");
         var model = ModelDirectory.Resolve(models, fields.String("model"));
+        var text = ModelDirectory.RequireText(model);
         var (prompts, isList) = fields.Take("prompt") is { } prompt
             ? PromptFields.TextOrIds(prompt, "prompt")
             : throw ApiErrors.Missing("prompt", "a string, a list of strings, a list of token ids or a list of lists of token ids");
@@ -39,6 +40,7 @@ internal static class CompletionRequest
         var plan = new OpenAiPlan
         {
             Model = model,
+            Text = text,
             Sequences = OpenAiFields.Expand(spec, prompts, choices, seed, asked),
             PromptCount = prompts.Length,
             PromptField = "prompt",

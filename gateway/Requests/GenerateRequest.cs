@@ -53,7 +53,7 @@ internal static class GenerateRequest
     {
         var fields = new JsonFields(body, "");
         var model = ModelDirectory.Resolve(models, fields.String("model"));
-        var (prompts, isList, promptField) = TakePrompts(fields);
+        var (prompts, isList, promptField) = TakePrompts(fields, model);
         var perPrompt = new PerPromptFields(fields, prompts.Length, isList);
         var logprobs = TakeLogprobs(perPrompt);
         var requestIds = TakeRequestIds(fields, prompts.Length, isList);
@@ -61,6 +61,7 @@ internal static class GenerateRequest
         var sampling = TakeSampling(fields, perPrompt, out var choices);
         OpenAiFields.RequireRoom("sampling_params.n", prompts.Length, choices, options);
         fields.RefuseOthers(s_unsupported);
+        RequireTextWhereUsed(model, sampling, logprobs);
 
         var sequences = new PlannedSequence[prompts.Length * choices];
         for (var index = 0; index < sequences.Length; index++)
@@ -84,6 +85,18 @@ internal static class GenerateRequest
         };
     }
 
+    private static void RequireTextWhereUsed(ServedModel model, Sampling[] sampling, Logprobs[] logprobs)
+    {
+        if (sampling.Any(one => one.Spec.StopStrings.Count > 0))
+        {
+            ModelDirectory.RequireText(model, "sampling_params.stop", "give 'stop_token_ids'");
+        }
+        if (logprobs.Any(one => one.WithText))
+        {
+            ModelDirectory.RequireText(model, "return_text_in_logprobs", "leave it out");
+        }
+    }
+
     private static PlannedSequence Plan(
         ServedModel model, Prompt prompt, Sampling sampling, Logprobs logprobs, int promptIndex, int choice) =>
         new(sampling.Spec with
@@ -103,7 +116,7 @@ internal static class GenerateRequest
             TextInLogprobs = logprobs.WithText,
         };
 
-    private static (Prompt[] Prompts, bool IsList, string Field) TakePrompts(JsonFields fields)
+    private static (Prompt[] Prompts, bool IsList, string Field) TakePrompts(JsonFields fields, ServedModel model)
     {
         var text = fields.Take("text");
         var ids = fields.Take("input_ids");
@@ -113,6 +126,7 @@ internal static class GenerateRequest
         }
         if (text is not null)
         {
+            ModelDirectory.RequireText(model, "text", "give 'input_ids'");
             var (prompts, isList) = PromptFields.Texts(text.Value, "text");
             return (prompts, isList, "text");
         }

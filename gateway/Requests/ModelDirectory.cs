@@ -1,5 +1,6 @@
 using Grid.Gateway.Http;
 using Grid.Sequences;
+using Grid.Text;
 
 namespace Grid.Gateway.Requests;
 
@@ -7,6 +8,8 @@ namespace Grid.Gateway.Requests;
 internal static class ModelDirectory
 {
     public const string NothingServed = "No worker serves a model at the moment; try again later.";
+
+    private const string NoTokenizer = "no_tokenizer";
 
     /// <summary>The model of that name; without a name, the one that is served when there is only one.</summary>
     public static ServedModel Resolve(IReadOnlyList<ServedModel> models, string? name)
@@ -29,5 +32,19 @@ internal static class ModelDirectory
             }
         }
         throw ApiErrors.ModelNotFound(name);
+    }
+
+    /// <summary>The tokenizer and template of a model, for an endpoint that answers in text.</summary>
+    public static TextModel RequireText(ServedModel model) => model.Text ?? throw ApiErrors.Invalid("model", NoTokenizer,
+        $"'model' is {JsonShown.Text(model.Id)}, which is served without a tokenizer; use /generate with 'input_ids'.");
+
+    /// <summary>Refuses a field that means text for a model without a tokenizer.</summary>
+    public static void RequireText(ServedModel model, string path, string instead)
+    {
+        if (model.Text is null)
+        {
+            throw ApiErrors.Invalid(path, NoTokenizer,
+                $"'{path}' needs a tokenizer, and model {JsonShown.Text(model.Id)} is served without one; {instead}.");
+        }
     }
 }

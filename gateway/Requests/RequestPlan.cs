@@ -1,4 +1,5 @@
 using Grid.Sequences;
+using Grid.Text;
 
 namespace Grid.Gateway.Requests;
 
@@ -91,6 +92,9 @@ internal record RequestPlan
 /// <summary>A plan of the OpenAI endpoints.</summary>
 internal sealed record OpenAiPlan : RequestPlan
 {
+    /// <summary>Tokenizer and chat template of the model.</summary>
+    public required TextModel Text { get; init; }
+
     /// <summary>Seed of each prompt's first answer, given or drawn; answer i of a prompt runs with Seed + i.</summary>
     public required ulong Seed { get; init; }
 

@@ -37,9 +37,9 @@ public interface IRunningSequence : IAsyncDisposable
 /// <param name="Id">The name clients use.</param>
 /// <param name="NumericsId">Contract version and model digest: equal ids give equal bits.</param>
 /// <param name="MaxContextTokens">Prompt and output together.</param>
-/// <param name="Text">Tokenizer and chat template.</param>
+/// <param name="Text">Tokenizer and chat template; null when the model is served by token ids alone.</param>
 /// <param name="Created">When the first worker serving it came up.</param>
-public sealed record ServedModel(string Id, string NumericsId, int MaxContextTokens, TextModel Text, DateTimeOffset Created);
+public sealed record ServedModel(string Id, string NumericsId, int MaxContextTokens, TextModel? Text, DateTimeOffset Created);
 
 /// <summary>A request refused: what the client is told.</summary>
 public sealed class GridRequestException(GridRefusal refusal, string? parameter, string message) : Exception(message)

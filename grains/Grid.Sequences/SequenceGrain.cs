@@ -131,8 +131,15 @@ internal sealed partial class SequenceGrain(
 
         // All attempts must give the same bits: the least loaded worker's contract is the sequence's from here on.
         _numericsId = candidates[0].Status.NumericsId;
-        var tokenizer = candidates[0].Text.Tokenizer;
-        _promptIds = start.PromptIds ?? tokenizer.Encode(start.PromptText!, start.ParseSpecialTokens, start.AddSpecialTokens);
+        var tokenizer = candidates[0].Text?.Tokenizer;
+        if (tokenizer is null && (start.PromptIds is null || start.StopStrings.Length > 0))
+        {
+            return SubmitReply.Refused(
+                RefusalKind.Invalid, $"Model '{start.Model}' is served without a tokenizer: it takes token ids, and no text or stop strings.",
+                start.PromptIds is null ? nameof(SequenceSpec.PromptText) : nameof(SequenceSpec.StopStrings));
+        }
+
+        _promptIds = start.PromptIds ?? tokenizer!.Encode(start.PromptText!, start.ParseSpecialTokens, start.AddSpecialTokens);
         _decoder = new SequenceDecoder(tokenizer, start.StopStrings);
         reader.SetPrompt(_promptIds);
         return await SubmitAsync(candidates, start, _decoder);

@@ -1,10 +1,19 @@
+using Grid.Models;
+
 namespace Grid.Silo.Options;
 
 /// <summary>What a node serves and how (configuration section "Grid"; <see cref="OptionTable"/> has the spellings).</summary>
 public sealed class NodeOptions
 {
-    /// <summary>A model folder in Hugging Face form; null serves the demo model.</summary>
+    /// <summary>A model folder in Hugging Face form (with <see cref="LoadFormat.Dummy"/> also the name of a configuration that
+    /// ships with Grid); null serves the demo model.</summary>
     public string? ModelPath { get; set; }
+
+    /// <summary>Where the weights come from.</summary>
+    public LoadFormat LoadFormat { get; set; }
+
+    /// <summary>Whether to serve by token ids alone, without a tokenizer.</summary>
+    public bool SkipTokenizerInit { get; set; }
 
     /// <summary>The name clients use; null takes the folder's.</summary>
     public string? ServedModelName { get; set; }

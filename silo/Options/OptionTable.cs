@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using Grid.Models;
 
 namespace Grid.Silo.Options;
 
@@ -21,8 +22,10 @@ public static class OptionTable
             (_, value) => CheckDevice(value)),
         new("--cpu-threads", "CpuThreads", "number", "Cores that the CPU device uses (default: all)",
             (options, value) => options.CpuThreads = Whole(value, 1, 1024)),
-        new("--load-format", "LoadFormat", "auto|safetensors", "Form of the weights (default auto)",
-            (_, value) => CheckLoadFormat(value)),
+        new("--load-format", "LoadFormat", "auto|safetensors|dummy", "Form of the weights (default auto); dummy makes them from config.json alone, for benchmarks",
+            (options, value) => options.LoadFormat = Format(value)),
+        new("--skip-tokenizer-init", "SkipTokenizerInit", "true|false", "Serve by token ids alone (input_ids on /generate), without a tokenizer",
+            (options, value) => options.SkipTokenizerInit = Flag(value), IsSwitch: true),
         new("--kv-cache-memory", "KvCacheMemory", "size", "Memory for the KV cache, e.g. 512MiB (default: a quarter of what is free, at most 1GiB)",
             (options, value) => options.KvCacheMemory = ByteSize.Parse(value)),
         new("--max-batch-tokens", "MaxBatchTokens", "number", "Tokens in one forward pass at most (default 256)",
@@ -78,13 +81,19 @@ public static class OptionTable
         }
     }
 
-    private static void CheckLoadFormat(string value)
+    private static LoadFormat Format(string value) => value switch
     {
-        if (value is not ("auto" or "safetensors"))
-        {
-            throw new OptionValueException("be auto or safetensors");
-        }
-    }
+        "auto" or "safetensors" => LoadFormat.Safetensors,
+        "dummy" => LoadFormat.Dummy,
+        _ => throw new OptionValueException("be auto, safetensors or dummy"),
+    };
+
+    private static bool Flag(string value) => value switch
+    {
+        "true" => true,
+        "false" => false,
+        _ => throw new OptionValueException("be true or false"),
+    };
 
     private static void CheckDeterministic(string value)
     {

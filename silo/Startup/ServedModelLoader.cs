@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Grid.Cpu;
 using Grid.Engine;
 using Grid.Grains.Messages;
@@ -20,7 +21,7 @@ internal static class ServedModelLoader
     /// <summary>Throws <see cref="StartException"/> when the folder cannot be served.</summary>
     public static ServedModelOnDevice Load(NodeOptions options, TextWriter output)
     {
-        string path = options.ModelPath ?? DemoModel.Path;
+        string path = ModelPath(options);
         try
         {
             return Load(options, path, output);
@@ -35,9 +36,8 @@ internal static class ServedModelLoader
     {
         var clock = Stopwatch.StartNew();
         var folder = ModelFolder.Open(path);
-        string name = options.ServedModelName ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
-        var texts = folder.ReadTextFiles();
-        TextModel.Load(texts); // Gateways will read them; a fault should show here and now.
+        string name = options.ServedModelName ?? (IsShipped(options) ? options.ModelPath! : Path.GetFileName(Path.TrimEndingDirectorySeparator(folder.Path)));
+        var texts = ReadTexts(options, folder);
 
         var operations = new CpuOperations(new CpuOptions { Threads = options.CpuThreads });
         LoadedModel? loaded = null;
@@ -46,11 +46,20 @@ internal static class ServedModelLoader
             output.WriteLine($"Device  {operations.DeviceDescription}");
             DeviceSelfTest.Run(operations);
             output.WriteLine($"        self-test passed: {DeviceSelfTest.KnownAnswers.Count} operations give the known answers of contract {NumericContract.Version}");
-            ModelLoadProgress progress = default;
-            loaded = ModelLoader.Load(
-                path, operations, new ModelLoadOptions { MaxBatchTokens = options.MaxBatchTokens },
-                new Latest(value => progress = value));
-            output.WriteLine($"Model   {name}: {loaded.Model.Config.Architecture}, {progress.TotalTensors} tensors, {ByteSize.Format(progress.TotalBytes)}, loaded in {clock.Elapsed.TotalSeconds:0.0} s");
+            var progress = new LoadProgress(output);
+            using (progress)
+            {
+                loaded = ModelLoader.Load(
+                    path, operations,
+                    new ModelLoadOptions { LoadFormat = options.LoadFormat, MaxBatchTokens = options.MaxBatchTokens }, progress);
+            }
+
+            Describe(output, name, loaded, options, progress.Latest, clock.Elapsed);
+            if (texts.Count == 0)
+            {
+                output.WriteLine("Text    no tokenizer: /generate takes and gives token ids, and nothing else is served");
+            }
+
             return Serve(options, name, texts, operations, loaded, output);
         }
         catch
@@ -59,6 +68,48 @@ internal static class ServedModelLoader
             operations.Dispose();
             throw;
         }
+    }
+
+    private static string ModelPath(NodeOptions options) =>
+        options.ModelPath is not { } path ? DemoModel.Path : IsShipped(options) ? ShippedConfigs.Find(path)! : path;
+
+    /// <summary>Whether the path is no folder but the name of a configuration that ships with Grid.</summary>
+    private static bool IsShipped(NodeOptions options)
+    {
+        if (options.LoadFormat != LoadFormat.Dummy || options.ModelPath is not { } path || Directory.Exists(path))
+        {
+            return false;
+        }
+
+        return ShippedConfigs.Find(path) is not null ? true : throw new StartException(
+            $"--model-path is '{path}'; with --load-format dummy it must be a folder with a config.json or one of {string.Join(", ", ShippedConfigs.Names)}.");
+    }
+
+    private static IReadOnlyDictionary<string, byte[]> ReadTexts(NodeOptions options, ModelFolder folder)
+    {
+        var files = folder.ReadTextFiles();
+        bool hasTokenizer = files.ContainsKey(ModelFolder.TokenizerFile);
+        if (options.SkipTokenizerInit || (options.LoadFormat == LoadFormat.Dummy && !hasTokenizer))
+        {
+            return new Dictionary<string, byte[]>();
+        }
+
+        if (!hasTokenizer)
+        {
+            throw new StartException(
+                $"The model cannot be served. {folder.Path} has no {ModelFolder.TokenizerFile}; --skip-tokenizer-init serves a model without one, by token ids alone.");
+        }
+
+        TextModel.Load(files); // Gateways will read them; a fault should show here and now.
+        return files;
+    }
+
+    private static void Describe(
+        TextWriter output, string name, LoadedModel loaded, NodeOptions options, ModelLoadProgress progress, TimeSpan elapsed)
+    {
+        string kind = options.LoadFormat == LoadFormat.Dummy ? "dummy weights, " : "";
+        output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"Model   {name}: {loaded.Model.Config.Architecture}, {kind}{progress.Tensors} tensors, {ByteSize.Format(progress.Bytes)}, loaded in {elapsed.TotalSeconds:0.0} s"));
     }
 
     private static ServedModelOnDevice Serve(
@@ -114,9 +165,21 @@ internal static class ServedModelLoader
         }
     }
 
-    /// <summary>Reports on the loading thread (<see cref="Progress{T}"/> would post to another).</summary>
-    private sealed class Latest(Action<ModelLoadProgress> take) : IProgress<ModelLoadProgress>
+    /// <summary>Shows a load's progress, on the loading thread (<see cref="Progress{T}"/> would post to another), and keeps
+    /// the last of it.</summary>
+    private sealed class LoadProgress(TextWriter output) : IProgress<ModelLoadProgress>, IDisposable
     {
-        public void Report(ModelLoadProgress value) => take(value);
+        private ProgressDisplay? _display;
+
+        public ModelLoadProgress Latest { get; private set; }
+
+        public void Report(ModelLoadProgress value)
+        {
+            Latest = value;
+            _display ??= ProgressDisplay.On(output, "Loading weights");
+            _display.Report(value.Bytes, value.TotalBytes);
+        }
+
+        public void Dispose() => _display?.Dispose();
     }
 }

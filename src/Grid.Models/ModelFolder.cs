@@ -9,7 +9,10 @@ public sealed class ModelFolder
     private const long MaxConfigBytes = 16 << 20;
     private const long MaxTextFileBytes = 256 << 20;
 
-    private static readonly string[] s_textFiles = ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"];
+    /// <summary>The file that makes text of ids and back.</summary>
+    public const string TokenizerFile = "tokenizer.json";
+
+    private static readonly string[] s_textFiles = [TokenizerFile, "tokenizer_config.json", "chat_template.jinja"];
 
     private ModelFolder(string path) => Path = path;
 

@@ -2,22 +2,36 @@ using Grid.Models.Architectures;
 using Grid.Models.Checkpoints;
 using Grid.Models.Identity;
 using Grid.Models.Operations;
+using Grid.Models.WeightSources;
 using Grid.Numerics;
 
 namespace Grid.Models;
 
-/// <summary>How to load a model. Nothing here changes a bit of its results.</summary>
+/// <summary>Where the weights come from.</summary>
+public enum LoadFormat
+{
+    /// <summary>The folder's safetensors files.</summary>
+    Safetensors,
+
+    /// <summary>Generated from the configuration alone (<see cref="DummyWeights"/>): for benchmarks.</summary>
+    Dummy,
+}
+
+/// <summary>How to load a model.</summary>
 public sealed record ModelLoadOptions
 {
+    /// <summary>Where the weights come from.</summary>
+    public LoadFormat LoadFormat { get; init; }
+
     /// <summary>Rows (tokens) in one forward pass at most; working memory is allocated for them.</summary>
     public int MaxBatchTokens { get; init; } = 512;
 }
 
 /// <summary>How far a load has come.</summary>
 /// <param name="Tensors">Tensors loaded.</param>
-/// <param name="TotalTensors">Tensors in the checkpoint.</param>
-/// <param name="Bytes">Bytes of the files loaded.</param>
-/// <param name="TotalBytes">Bytes of tensor data in the files.</param>
+/// <param name="TotalTensors">Tensors in the checkpoint; 0 when not known in advance (dummy weights).</param>
+/// <param name="Bytes">Bytes of the tensors loaded, as they are stored.</param>
+/// <param name="TotalBytes">Bytes of all tensors; 0 when not known in advance.</param>
 public readonly record struct ModelLoadProgress(int Tensors, int TotalTensors, long Bytes, long TotalBytes);
 
 /// <summary>A model ready to run, and the name of its bits.</summary>
@@ -31,7 +45,7 @@ public sealed record LoadedModel(ICausalLanguageModel Model, NumericsId Numerics
 public static class ModelLoader
 {
     /// <summary>
-    /// Reads config.json, picks the architecture, uploads the weights. Throws <see cref="ModelFormatException"/>, naming
+    /// Reads config.json, picks the architecture, uploads the weights. A load that fails leaves nothing behind. Throws <see cref="ModelFormatException"/>, naming
     /// file, field, value and rule, when the folder cannot be served with right results.
     /// </summary>
     public static LoadedModel Load(
@@ -42,9 +56,10 @@ public static class ModelLoader
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxBatchTokens, 1, "MaxBatchTokens");
         ModelFolder folder = ModelFolder.Open(path);
         ModelConfig config = folder.ReadConfig();
-        using Checkpoint checkpoint = Checkpoint.Open(folder);
-        using var weights = new WeightLoader(checkpoint, operations, progress);
+        using IWeightSource source = options.LoadFormat == LoadFormat.Dummy ? new DummyWeightSource() : Checkpoint.Open(folder);
+        using var weights = new WeightLoader(source, operations, progress);
         ICausalLanguageModel model = SupportedArchitectures.Load(config, weights, operations, options.MaxBatchTokens);
+        weights.HandOver();
         try
         {
             return new LoadedModel(model, new NumericsId(NumericContract.Version, weights.Finish(config)));

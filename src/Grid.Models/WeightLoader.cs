@@ -1,104 +1,97 @@
-using Grid.Models.Checkpoints;
+using System.Runtime.ExceptionServices;
 using Grid.Models.Identity;
 using Grid.Models.Operations;
+using Grid.Models.WeightSources;
 
 namespace Grid.Models;
 
 /// <summary>
-/// Brings a checkpoint's tensors onto a device, by name and shape. Each is checked for NaN and infinities and hashed
-/// for the model's identity on other threads while it uploads, so the file is read from the disk once.
+/// Brings a model's tensors onto a device, by name and shape. Each is checked for NaN and infinities and hashed for the
+/// model's identity on other threads while it uploads, so a file is read from the disk once.
 /// </summary>
 internal sealed class WeightLoader : IDisposable
 {
-    private readonly Checkpoint _checkpoint;
+    private readonly IWeightSource _source;
     private readonly IOperations _operations;
     private readonly IProgress<ModelLoadProgress>? _progress;
-    private readonly Dictionary<string, Task<byte[]>> _inspections = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Loading> _tensors = new(StringComparer.Ordinal);
     private readonly HashSet<string> _copies = new(StringComparer.Ordinal);
-    private readonly long _totalBytes;
+    private readonly List<IDisposable> _uploaded = [];
+    private readonly CancellationTokenSource _failed = new();
+
+    // No more tensors are inspected at once than there are cores, or the disk would be read everywhere at the same time.
+    private readonly TaskScheduler _inspectors =
+        new ConcurrentExclusiveSchedulerPair(TaskScheduler.Default, Environment.ProcessorCount).ConcurrentScheduler;
+
+    private volatile ModelFormatException? _fault;
     private long _loadedBytes;
 
-    public WeightLoader(Checkpoint checkpoint, IOperations operations, IProgress<ModelLoadProgress>? progress)
+    public WeightLoader(IWeightSource source, IOperations operations, IProgress<ModelLoadProgress>? progress)
     {
-        _checkpoint = checkpoint;
+        _source = source;
         _operations = operations;
         _progress = progress;
-        _totalBytes = checkpoint.Tensors.Values.Sum(t => t.StoredBytes);
     }
 
     /// <summary>One matrix [rows, columns].</summary>
     public WeightMatrix Matrix(string name, int rows, int columns)
     {
-        SafetensorsTensor tensor = Take(name, rows, columns);
-        WeightMatrix matrix = _operations.UploadMatrix(tensor);
-        Report(tensor);
-        return matrix;
+        Loading tensor = Take(name, rows, columns);
+        return Uploaded(_operations.UploadMatrix(tensor.Weight.Tensor), tensor);
     }
 
     /// <summary>Matrices of equal columns, stacked by rows.</summary>
     public WeightMatrix StackedMatrix(int columns, params ReadOnlySpan<(string Name, int Rows)> parts)
     {
-        var tensors = new SafetensorsTensor[parts.Length];
+        var tensors = new Loading[parts.Length];
         for (int i = 0; i < parts.Length; i++)
         {
             tensors[i] = Take(parts[i].Name, parts[i].Rows, columns);
         }
 
-        WeightMatrix matrix = _operations.UploadMatrix(tensors);
-        Report(tensors);
-        return matrix;
+        return Uploaded(_operations.UploadMatrix(Sources(tensors)), tensors);
     }
 
     /// <summary>Gate and up, [rows, columns] each.</summary>
     public WeightMatrix GatedMatrix(string gateName, string upName, int rows, int columns)
     {
-        SafetensorsTensor gate = Take(gateName, rows, columns);
-        SafetensorsTensor up = Take(upName, rows, columns);
-        WeightMatrix matrix = _operations.UploadGatedMatrix(gate, up);
-        Report(gate, up);
-        return matrix;
+        Loading gate = Take(gateName, rows, columns);
+        Loading up = Take(upName, rows, columns);
+        return Uploaded(_operations.UploadGatedMatrix(gate.Weight.Tensor, up.Weight.Tensor), gate, up);
     }
 
     /// <summary>One matrix [rows, columns] for every expert.</summary>
     public ExpertMatrix Experts(ReadOnlySpan<string> names, int rows, int columns)
     {
-        SafetensorsTensor[] tensors = TakeAll(names, rows, columns);
-        ExpertMatrix matrix = _operations.UploadExperts(tensors);
-        Report(tensors);
-        return matrix;
+        Loading[] tensors = TakeAll(names, rows, columns);
+        return Uploaded(_operations.UploadExperts(Sources(tensors)), tensors);
     }
 
     /// <summary>Gate and up of every expert, [rows, columns] each.</summary>
     public ExpertMatrix GatedExperts(ReadOnlySpan<string> gateNames, ReadOnlySpan<string> upNames, int rows, int columns)
     {
-        SafetensorsTensor[] gates = TakeAll(gateNames, rows, columns);
-        SafetensorsTensor[] ups = TakeAll(upNames, rows, columns);
-        ExpertMatrix matrix = _operations.UploadGatedExperts(gates, ups);
-        Report([.. gates, .. ups]);
-        return matrix;
+        Loading[] gates = TakeAll(gateNames, rows, columns);
+        Loading[] ups = TakeAll(upNames, rows, columns);
+        return Uploaded(_operations.UploadGatedExperts(Sources(gates), Sources(ups)), [.. gates, .. ups]);
     }
 
     /// <summary>A vector [length].</summary>
     public WeightVector Vector(string name, int length)
     {
-        SafetensorsTensor tensor = Take(name, length);
-        WeightVector vector = _operations.UploadVector(tensor);
-        Report(tensor);
-        return vector;
+        Loading tensor = Take(name, length);
+        return Uploaded(_operations.UploadVector(tensor.Weight.Tensor), tensor);
     }
 
     /// <summary>Vectors, one after the other.</summary>
     public WeightVector StackedVector(params ReadOnlySpan<(string Name, int Length)> parts)
     {
-        var tensors = new SafetensorsTensor[parts.Length];
+        var tensors = new Loading[parts.Length];
         for (int i = 0; i < parts.Length; i++)
         {
             tensors[i] = Take(parts[i].Name, parts[i].Length);
         }
 
-        WeightVector vector = _operations.UploadVector(tensors);
-        Report(tensors);
-        return vector;
+        return Uploaded(_operations.UploadVector(Sources(tensors)), tensors);
     }
 
     /// <summary>
@@ -107,69 +100,94 @@ internal sealed class WeightLoader : IDisposable
     /// </summary>
     public void AcceptCopy(string name, string original)
     {
-        if (!_checkpoint.Tensors.TryGetValue(name, out SafetensorsTensor? copy))
+        if (_source.FindOptional(name) is not { } copy)
         {
             return;
         }
 
-        bool equal = copy.Shape.SequenceEqual(_checkpoint.Tensors[original].Shape)
-            && copy.Inspect().AsSpan().SequenceEqual(_inspections[original].GetAwaiter().GetResult());
+        Loading first = _tensors[original];
+        bool equal = copy.Tensor.Shape.SequenceEqual(first.Weight.Tensor.Shape)
+            && copy.Identify(_failed.Token) == first.Identity.GetAwaiter().GetResult();
         if (!equal)
         {
-            throw new ModelFormatException(_checkpoint.Path, name, "another tensor than " + original,
+            throw new ModelFormatException(_source.Path, name, "another tensor than " + original,
                 "the configuration ties the two (tie_word_embeddings), so they must be equal or it must be absent");
         }
 
+        copy.Release();
         _copies.Add(name);
-        Report(copy);
+        Report(copy.Bytes);
     }
 
     /// <summary>Refuses a checkpoint that has this tensor.</summary>
     public void Refuse(string name, string rule)
     {
-        if (_checkpoint.Tensors.ContainsKey(name))
+        if (_source.FindOptional(name) is not null)
         {
-            throw new ModelFormatException(_checkpoint.Path, name, "present", rule);
+            throw new ModelFormatException(_source.Path, name, "present", rule);
         }
     }
+
+    /// <summary>What was uploaded has a new owner, who will free it.</summary>
+    public void HandOver() => _uploaded.Clear();
 
     /// <summary>Waits for the checks of all tensors taken, refuses tensors nobody took, and returns the weights'
     /// digest.</summary>
     public string Finish(ModelConfig config)
     {
-        string? unused = _checkpoint.Tensors.Keys
-            .Where(name => !_inspections.ContainsKey(name) && !_copies.Contains(name))
+        string? unused = _source.Names?
+            .Where(name => !_tensors.ContainsKey(name) && !_copies.Contains(name))
             .Order(StringComparer.Ordinal).FirstOrDefault();
         if (unused is not null)
         {
-            throw new ModelFormatException(_checkpoint.Path, unused, "present",
+            throw new ModelFormatException(_source.Path, unused, "present",
                 $"{config.Architecture} with this configuration has no such tensor, and leaving it out would change results");
         }
 
         var weights = new List<ModelDigest.Weight>();
-        foreach ((string name, Task<byte[]> inspection) in _inspections)
+        foreach ((string name, Loading tensor) in _tensors)
         {
-            weights.Add(new ModelDigest.Weight(name, _checkpoint.Tensors[name].Shape, inspection.GetAwaiter().GetResult()));
+            weights.Add(new ModelDigest.Weight(name, tensor.Weight.Tensor.Shape, tensor.Identity.GetAwaiter().GetResult()));
         }
 
         return ModelDigest.Compute(config, weights);
     }
 
-    /// <summary>Waits until nothing reads the mapped files any more; after that they may be unmapped.</summary>
-    public void Dispose() =>
-        Task.WhenAll(_inspections.Values).ContinueWith(static _ => { }, CancellationToken.None,
-            TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default).GetAwaiter().GetResult();
-
-    private SafetensorsTensor Take(string name, params ReadOnlySpan<int> shape)
+    /// <summary>Frees what was uploaded unless it was handed over, and waits until nothing reads the source any more;
+    /// after that it may be disposed.</summary>
+    public void Dispose()
     {
-        SafetensorsTensor tensor = _checkpoint.Find(name, shape);
-        _inspections.Add(name, Task.Run(tensor.Inspect));
-        return tensor;
+        _failed.Cancel();
+        Task.WhenAll(_tensors.Values.Select(tensor => tensor.Identity))
+            .ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default)
+            .GetAwaiter().GetResult();
+        foreach (IDisposable weights in _uploaded)
+        {
+            weights.Dispose();
+        }
+
+        _uploaded.Clear();
+        _failed.Dispose();
     }
 
-    private SafetensorsTensor[] TakeAll(ReadOnlySpan<string> names, int rows, int columns)
+    private Loading Take(string name, params ReadOnlySpan<int> shape)
     {
-        var tensors = new SafetensorsTensor[names.Length];
+        // A tensor found faulty ends the load at once, not after the gigabytes that follow it.
+        if (_fault is { } fault)
+        {
+            ExceptionDispatchInfo.Throw(fault);
+        }
+
+        IWeight weight = _source.Find(name, shape);
+        var loading = new Loading(weight, Task.Factory.StartNew(
+            () => Identify(weight), _failed.Token, TaskCreationOptions.None, _inspectors));
+        _tensors.Add(name, loading);
+        return loading;
+    }
+
+    private Loading[] TakeAll(ReadOnlySpan<string> names, int rows, int columns)
+    {
+        var tensors = new Loading[names.Length];
         for (int i = 0; i < tensors.Length; i++)
         {
             tensors[i] = Take(names[i], rows, columns);
@@ -178,13 +196,47 @@ internal sealed class WeightLoader : IDisposable
         return tensors;
     }
 
-    private void Report(params ReadOnlySpan<SafetensorsTensor> tensors)
+    private static TensorSource[] Sources(Loading[] tensors) => Array.ConvertAll(tensors, tensor => tensor.Weight.Tensor);
+
+    private string Identify(IWeight weight)
     {
-        foreach (SafetensorsTensor tensor in tensors)
+        try
         {
-            _loadedBytes += tensor.StoredBytes;
+            return weight.Identify(_failed.Token);
+        }
+        catch (ModelFormatException exception)
+        {
+            _fault = exception;
+            throw;
+        }
+    }
+
+    private T Uploaded<T>(T weights, params ReadOnlySpan<Loading> tensors)
+    {
+        if (weights is IDisposable disposable)
+        {
+            _uploaded.Add(disposable);
         }
 
-        _progress?.Report(new ModelLoadProgress(_inspections.Count + _copies.Count, _checkpoint.Tensors.Count, _loadedBytes, _totalBytes));
+        long bytes = 0;
+        foreach (Loading tensor in tensors)
+        {
+            tensor.Weight.Release();
+            bytes += tensor.Weight.Bytes;
+        }
+
+        Report(bytes);
+        return weights;
     }
+
+    private void Report(long bytes)
+    {
+        _loadedBytes += bytes;
+        _progress?.Report(new ModelLoadProgress(_tensors.Count + _copies.Count, _source.Names?.Count ?? 0, _loadedBytes, _source.TotalBytes));
+    }
+
+    /// <summary>A tensor under way.</summary>
+    /// <param name="Weight">The tensor.</param>
+    /// <param name="Identity">Its inspection, which may outlast the upload.</param>
+    private sealed record Loading(IWeight Weight, Task<string> Identity);
 }

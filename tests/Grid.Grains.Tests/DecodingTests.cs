@@ -49,6 +49,17 @@ public sealed class DecodingTests
     }
 
     [Fact]
+    public void Without_a_tokenizer_tokens_come_without_text()
+    {
+        var decoder = new SequenceDecoder(null, []);
+        var batch = Batch(0, [65, 100_000]);
+        batch.Sequences[0].Finish = StepFinish.Length;
+        decoder.Apply(batch, 0);
+        var update = decoder.TakeUpdate()!;
+        Assert.Equal(("", "length", 2), (update.Text, update.FinishReason, update.Tokens.Count));
+    }
+
+    [Fact]
     public void Logprobs_and_alternatives_belong_to_their_tokens()
     {
         var batch = new StepBatch

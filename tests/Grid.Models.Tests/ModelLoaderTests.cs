@@ -61,7 +61,7 @@ public sealed class ModelLoaderTests : IDisposable
     {
         new TinyCheckpoint().Write(_folder, With("eos_token_id", "[9, 7]"));
         ModelConfig config = ModelFolder.Open(_folder.Path).ReadConfig();
-        ModelDigest.Weight[] weights = [new("b", [3], [0xCD]), new("a.b", [2, 16], [0xAB, 0x01]), new("B", [1], [0x00])];
+        ModelDigest.Weight[] weights = [new("b", [3], "cd"), new("a.b", [2, 16], "ab01"), new("B", [1], "dummy-1")];
 
         Assert.Equal(
             """
@@ -79,7 +79,7 @@ public sealed class ModelLoaderTests : IDisposable
             rope_theta=fp64:40c3880000000000
             tied_embeddings=1
             end_token_ids=7,9
-            weight B [1] 00
+            weight B [1] dummy-1
             weight a.b [2, 16] ab01
             weight b [3] cd
 

@@ -67,7 +67,7 @@ public sealed class SafetensorsTests : IDisposable
         values[37 * 1000 + 13] = (ushort)bits;
         using Checkpoint checkpoint = Open(new SafetensorsBuilder().AddBf16("w", [40, 1000], values).Build());
 
-        var e = Assert.Throws<ModelFormatException>(() => checkpoint.Find("w", 40, 1000).Inspect());
+        var e = Assert.Throws<ModelFormatException>(() => checkpoint.Find("w", 40, 1000).Identify(TestContext.Current.CancellationToken));
 
         Assert.Equal("w[37, 13]", e.Field);
         Assert.Contains(word, e.Value, StringComparison.Ordinal);
@@ -94,7 +94,7 @@ public sealed class SafetensorsTests : IDisposable
     {
         using Checkpoint checkpoint = Open(new SafetensorsBuilder().AddF32("w", [2], [1f, float.MaxValue]).Build());
 
-        var e = Assert.Throws<ModelFormatException>(() => checkpoint.Find("w", 2).Inspect());
+        var e = Assert.Throws<ModelFormatException>(() => checkpoint.Find("w", 2).Identify(TestContext.Current.CancellationToken));
 
         Assert.Equal(("w[1]", "infinite in bf16"), (e.Field, e.Value));
     }
@@ -203,7 +203,7 @@ public sealed class SafetensorsTests : IDisposable
                 using Checkpoint checkpoint = Open(file);
                 foreach (SafetensorsTensor tensor in checkpoint.Tensors.Values)
                 {
-                    tensor.Inspect();
+                    tensor.Identify(TestContext.Current.CancellationToken);
                 }
             }
             catch (ModelFormatException)

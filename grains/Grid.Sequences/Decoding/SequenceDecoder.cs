@@ -8,9 +8,11 @@ namespace Grid.Sequences.Decoding;
 /// Turns one sequence's step entries into updates: ids to text, stop strings, finish reason. What it gives depends on
 /// the tokens alone, never on how they were grouped into batches: after a stop string's token nothing counts any more.
 /// </summary>
-public sealed class SequenceDecoder(Tokenizer tokenizer, IReadOnlyList<string> stopStrings)
+/// <param name="tokenizer">The model's; null gives ids without text.</param>
+/// <param name="stopStrings">Texts that end the sequence; none without a tokenizer.</param>
+public sealed class SequenceDecoder(Tokenizer? tokenizer, IReadOnlyList<string> stopStrings)
 {
-    private readonly IncrementalDetokenizer _detokenizer = new(tokenizer, skipSpecialTokens: true);
+    private readonly IncrementalDetokenizer? _detokenizer = tokenizer is null ? null : new(tokenizer, skipSpecialTokens: true);
     private readonly StopStringMatcher? _matcher = stopStrings.Count > 0 ? new StopStringMatcher(stopStrings) : null;
     private readonly List<int> _outputIds = [];
     private readonly StringBuilder _text = new();
@@ -76,7 +78,7 @@ public sealed class SequenceDecoder(Tokenizer tokenizer, IReadOnlyList<string> s
             return;
         }
 
-        string rest = _detokenizer.Flush();
+        string rest = _detokenizer?.Flush() ?? "";
         if (_matcher is null)
         {
             _text.Append(rest);
@@ -155,7 +157,7 @@ public sealed class SequenceDecoder(Tokenizer tokenizer, IReadOnlyList<string> s
             return; // It ends the text and is no part of it.
         }
 
-        string text = _detokenizer.Append(token.TokenId);
+        string text = _detokenizer?.Append(token.TokenId) ?? "";
         if (_matcher is null)
         {
             _text.Append(text);

@@ -7,10 +7,11 @@ namespace Grid.Sequences.Routing;
 /// <summary>Text models by the digest of their files, fetched from a worker once: a gateway needs no model folder.</summary>
 public sealed class TextModelCache
 {
-    private readonly ConcurrentDictionary<string, TextModel> _models = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, TextModel?> _models = new(StringComparer.Ordinal);
 
-    /// <summary>The text model of a digest. Throws when the worker does not have it or its files cannot be read.</summary>
-    public async Task<TextModel> GetAsync(IGpuWorkerGrain worker, string digest, CancellationToken cancellationToken)
+    /// <summary>The text model of a digest; null when the model is served without text files, by token ids alone. Throws
+    /// when the worker does not have the digest or its files cannot be read.</summary>
+    public async Task<TextModel?> GetAsync(IGpuWorkerGrain worker, string digest, CancellationToken cancellationToken)
     {
         if (_models.TryGetValue(digest, out var known))
         {
@@ -19,7 +20,7 @@ public sealed class TextModelCache
 
         var files = await worker.GetTextFiles(digest).WaitAsync(cancellationToken)
             ?? throw new InvalidOperationException($"Worker {worker.GetPrimaryKeyString()} has no text files of digest {digest}.");
-        var loaded = TextModel.Load(files.Files.ToDictionary(file => file.Name, file => file.Content, StringComparer.Ordinal));
+        var loaded = files.Files.Length == 0 ? null : TextModel.Load(files.Files.ToDictionary(file => file.Name, file => file.Content, StringComparer.Ordinal));
         return _models.GetOrAdd(digest, loaded);
     }
 }

@@ -116,7 +116,7 @@ public sealed partial class WorkerLink
         }
     }
 
-    private LiveWorker GoLive(WorkerStatus status, TextModel text)
+    private LiveWorker GoLive(WorkerStatus status, TextModel? text)
     {
         var live = new LiveWorker(this, status, text);
         lock (_switching)
@@ -164,7 +164,7 @@ public sealed class LiveWorker
     private int _underWay;
     private volatile bool _open = true;
 
-    internal LiveWorker(WorkerLink link, WorkerStatus status, TextModel text)
+    internal LiveWorker(WorkerLink link, WorkerStatus status, TextModel? text)
     {
         _link = link;
         Status = status;
@@ -178,8 +178,8 @@ public sealed class LiveWorker
     /// <summary>What it serves, as of when the stream began.</summary>
     public WorkerStatus Status { get; }
 
-    /// <summary>Tokenizer and chat template of its model.</summary>
-    public TextModel Text { get; }
+    /// <summary>Tokenizer and chat template of its model; null when it is served by token ids alone.</summary>
+    public TextModel? Text { get; }
 
     /// <summary>Its load, as of the last batch.</summary>
     public WorkerLoad Load { get; internal set; }

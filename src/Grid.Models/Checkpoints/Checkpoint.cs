@@ -1,11 +1,12 @@
 using System.Text.Json;
 using Grid.Models.Configuration;
+using Grid.Models.WeightSources;
 
 namespace Grid.Models.Checkpoints;
 
 /// <summary>The tensors of a model folder: model.safetensors, or the shards that model.safetensors.index.json lists.
 /// Where both exist the single file counts, as in transformers.</summary>
-internal sealed class Checkpoint : IDisposable
+internal sealed class Checkpoint : IWeightSource
 {
     /// <summary>The name of weights in one file.</summary>
     internal const string SingleFile = "model.safetensors";
@@ -24,6 +25,12 @@ internal sealed class Checkpoint : IDisposable
 
     /// <summary>All tensors by name.</summary>
     public IReadOnlyDictionary<string, SafetensorsTensor> Tensors => _tensors;
+
+    /// <inheritdoc/>
+    public IReadOnlyCollection<string> Names => _tensors.Keys;
+
+    /// <inheritdoc/>
+    public long TotalBytes => _tensors.Values.Sum(tensor => tensor.Bytes);
 
     /// <summary>Opens a folder's checkpoint; <see cref="ModelFormatException"/> names what is wrong.</summary>
     public static Checkpoint Open(ModelFolder folder)
@@ -73,6 +80,12 @@ internal sealed class Checkpoint : IDisposable
             : throw new ModelFormatException(Path, $"{name}.shape", StoredTensor.Format(tensor.Shape),
                 $"the configuration asks for {StoredTensor.Format(shape.ToArray())}");
     }
+
+    /// <inheritdoc/>
+    IWeight IWeightSource.Find(string name, params ReadOnlySpan<int> shape) => Find(name, shape);
+
+    /// <inheritdoc/>
+    public IWeight? FindOptional(string name) => _tensors.GetValueOrDefault(name);
 
     /// <inheritdoc/>
     public void Dispose()

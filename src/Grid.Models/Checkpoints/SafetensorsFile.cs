@@ -8,7 +8,9 @@ internal sealed unsafe class SafetensorsFile : IDisposable
 {
     private readonly MemoryMappedFile _map;
     private readonly MemoryMappedViewAccessor _view;
+    private readonly byte* _mapping;
     private readonly byte* _data;
+    private readonly long _mappedBytes;
     private bool _disposed;
 
     private SafetensorsFile(string path, MemoryMappedFile map, long dataOffset, List<StoredTensor> tensors)
@@ -19,7 +21,9 @@ internal sealed unsafe class SafetensorsFile : IDisposable
         _view = map.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
         byte* start = null;
         _view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
-        _data = start + _view.PointerOffset + dataOffset;
+        _mapping = start + _view.PointerOffset;
+        _data = _mapping + dataOffset;
+        _mappedBytes = dataOffset + (tensors.Count == 0 ? 0 : tensors[^1].Offset + tensors[^1].Length);
     }
 
     /// <summary>The file.</summary>
@@ -63,6 +67,13 @@ internal sealed unsafe class SafetensorsFile : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(offset);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(offset + count, tensor.Length);
         return new ReadOnlySpan<byte>(_data + tensor.Offset + offset, count);
+    }
+
+    /// <summary>Lets go of the memory that holds a part of a tensor's data. Reading it again is right, only slower.</summary>
+    public void Release(StoredTensor tensor, long offset, long count)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        MappedPages.Release(_mapping, _mappedBytes, _data + tensor.Offset + offset, count);
     }
 
     /// <inheritdoc/>

@@ -2,16 +2,21 @@ using System.Buffers;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Grid.Models.Operations;
+using Grid.Models.WeightSources;
 
 namespace Grid.Models.Checkpoints;
 
 /// <summary>A tensor of a safetensors file, read as bf16 rows.</summary>
-internal sealed class SafetensorsTensor(SafetensorsFile file, StoredTensor stored) : TensorSource(stored.Name, stored.Shape)
+internal sealed class SafetensorsTensor(SafetensorsFile file, StoredTensor stored) : TensorSource(stored.Name, stored.Shape), IWeight
 {
     private const int InspectedElements = 1 << 15;
+    private const long ReleasedBytes = 16 << 20;
 
-    /// <summary>Bytes in the file.</summary>
-    public long StoredBytes => stored.Length;
+    /// <inheritdoc/>
+    public TensorSource Tensor => this;
+
+    /// <inheritdoc/>
+    public long Bytes => stored.Length;
 
     /// <inheritdoc/>
     public override void CopyRow(int row, Span<ushort> destination)
@@ -22,21 +27,32 @@ internal sealed class SafetensorsTensor(SafetensorsFile file, StoredTensor store
         Copy((long)row * Columns, destination);
     }
 
+    /// <inheritdoc/>
+    public void Release() => file.Release(stored, 0, stored.Length);
+
     /// <summary>Reads the tensor once from start to end: refuses NaN and infinities, and returns the SHA-256 of its bf16
-    /// values (row-major, little-endian).</summary>
-    public byte[] Inspect()
+    /// values (row-major, little-endian) in hexadecimal. Parts that have been read need not stay in memory.</summary>
+    public string Identify(CancellationToken cancellationToken)
     {
         long elements = stored.Length / stored.ElementSize;
+        long released = 0;
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         ushort[] buffer = ArrayPool<ushort>.Shared.Rent(InspectedElements);
         try
         {
             for (long first = 0; first < elements; first += InspectedElements)
             {
+                cancellationToken.ThrowIfCancellationRequested();
                 Span<ushort> values = buffer.AsSpan(0, (int)Math.Min(InspectedElements, elements - first));
                 Copy(first, values);
                 CheckFinite(first, values);
                 hash.AppendData(MemoryMarshal.AsBytes(values));
+                long read = (first + values.Length) * stored.ElementSize;
+                if (read - released >= ReleasedBytes || read == stored.Length)
+                {
+                    file.Release(stored, released, read - released);
+                    released = read;
+                }
             }
         }
         finally
@@ -44,7 +60,7 @@ internal sealed class SafetensorsTensor(SafetensorsFile file, StoredTensor store
             ArrayPool<ushort>.Shared.Return(buffer);
         }
 
-        return hash.GetHashAndReset();
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 
     private void Copy(long firstElement, Span<ushort> destination)

@@ -7,13 +7,13 @@ namespace Grid.Models.Identity;
 
 /// <summary>
 /// SHA-256 of a model's manifest: one line for every field of the configuration that decides an output, then, in
-/// ordinal order of their names, one line for every weight with its shape and the SHA-256 of its bf16 values. Storage
-/// (shards, element type, order in the file) leaves no trace in it.
+/// ordinal order of their names, one line for every weight with its shape and the SHA-256 of its bf16 values (of
+/// generated ones, the generator's version). Storage (shards, element type, order in the file) leaves no trace in it.
 /// </summary>
 internal static class ModelDigest
 {
-    /// <summary>One weight of the manifest.</summary>
-    internal readonly record struct Weight(string Name, IReadOnlyList<int> Shape, byte[] Sha256);
+    /// <summary>One weight of the manifest; Values stands for its values.</summary>
+    internal readonly record struct Weight(string Name, IReadOnlyList<int> Shape, string Values);
 
     /// <summary>The digest in lower-case hexadecimal.</summary>
     public static string Compute(ModelConfig config, IEnumerable<Weight> weights) =>
@@ -64,7 +64,7 @@ internal static class ModelDigest
         foreach (Weight weight in weights.OrderBy(w => w.Name, StringComparer.Ordinal))
         {
             text.Append(CultureInfo.InvariantCulture,
-                $"weight {weight.Name} {StoredTensor.Format(weight.Shape)} {Convert.ToHexStringLower(weight.Sha256)}\n");
+                $"weight {weight.Name} {StoredTensor.Format(weight.Shape)} {weight.Values}\n");
         }
 
         return text.ToString();

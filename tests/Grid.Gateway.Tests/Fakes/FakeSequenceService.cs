@@ -29,7 +29,7 @@ internal sealed class FakeSequenceService : ISequenceService
 
     public Task<IRunningSequence> StartAsync(SequenceSpec spec, CancellationToken cancellationToken)
     {
-        int[] prompt = spec.PromptIds ?? Models.First(model => model.Id == spec.Model).Text.Tokenizer.Encode(spec.PromptText!, spec.ParseSpecialTokens, spec.AddSpecialTokens);
+        int[] prompt = spec.PromptIds ?? Models.First(model => model.Id == spec.Model).Text!.Tokenizer.Encode(spec.PromptText!, spec.ParseSpecialTokens, spec.AddSpecialTokens);
         for (int i = 0; i < prompt.Length; i++)
         {
             if (prompt[i] >= TinyText.VocabularySize)
