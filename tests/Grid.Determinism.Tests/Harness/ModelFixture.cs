@@ -1,5 +1,8 @@
 using Grid.Cpu;
 using Grid.Models;
+using Grid.Models.Architectures.Decoder;
+using Grid.Models.Operations;
+using Grid.Numerics;
 
 namespace Grid.Determinism.Tests.Harness;
 
@@ -42,6 +45,31 @@ public class ModelFixture : IDisposable
         SequenceResult result = engine.Submit(request);
         engine.RunToEnd();
         return result;
+    }
+
+    /// <summary>[Vocabulary] every token's embedding, by a pass over all of them.</summary>
+    internal float[][] Embeddings()
+    {
+        var model = (DecoderModel)_loaded.Model;
+        int pages = (Vocabulary + AttentionLayout.BlockTokens - 1) / AttentionLayout.BlockTokens;
+        var batch = new BatchLayout(Vocabulary, 1) { RowCount = Vocabulary, SequenceCount = 1 };
+        for (int token = 0; token < Vocabulary; token++)
+        {
+            (batch.TokenIds[token], batch.Positions[token]) = (token, token);
+        }
+
+        batch.Sequences[0] = new SequenceSlice(0, Vocabulary, [.. Enumerable.Range(0, pages)]);
+        var bits = new ushort[Vocabulary * model.Config.HiddenSize];
+        model.HiddenStateObserver = (index, state) =>
+        {
+            if (index == 0)
+            {
+                _operations.Read(state, Vocabulary, bits);
+            }
+        };
+        model.Forward(batch, model.AllocateKvCache(pages));
+        model.HiddenStateObserver = null;
+        return [.. Array.ConvertAll(bits, Bf16.ToSingle).Chunk(model.Config.HiddenSize)];
     }
 
     /// <inheritdoc/>
