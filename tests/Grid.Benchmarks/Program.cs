@@ -1,6 +1,6 @@
 using Grid.Benchmarks;
 
-// dotnet run --project tests/Grid.Benchmarks [chains] [decode] [engine]; all without arguments.
+// dotnet run --project tests/Grid.Benchmarks [chains] [decode] [experts] [engine]; all without arguments.
 // "digest" prints a digest of results instead of a time.
 if (args is ["digest"])
 {
@@ -12,6 +12,7 @@ if (args is ["digest"])
 [
     ("chains", ChainBenchmark.Run),
     ("decode", DecodeBenchmark.Run),
+    ("experts", ExpertBenchmark.Run),
     ("engine", EngineBenchmark.Run),
 ];
 foreach (string arg in args)

@@ -121,6 +121,32 @@ public sealed class ExpertTests
     }
 
     [Fact]
+    public void A_step_allocates_nothing()
+    {
+        using var bench = new OperationTestBench(CpuInstructionSet.Auto, threads: 1); // all work on this thread
+        CpuOperations operations = bench.Operations;
+        var layer = new ExpertLayer(new Random(28), 20, 32, 16, 8, 3, normalize: true);
+        ArrayTensor[] gates = [.. Enumerable.Range(0, 8).Select(layer.Gate)];
+        ExpertMatrix gateUp = operations.UploadGatedExperts(gates, gates);
+        ExpertMatrix down = operations.UploadExperts([.. Enumerable.Range(0, 8).Select(layer.Down)]);
+        WeightMatrix router = operations.UploadMatrix(layer.Router);
+        ExpertRouting routing = operations.AllocateRouting(20, 8, 3, 32);
+        Activation input = bench.Fill(layer.Input);
+        Activation gated = operations.AllocateActivation(20, 3 * 16);
+        long Step()
+        {
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            operations.Route(input, router, false, routing);
+            operations.ProjectExpertsGatedSilu(input, routing, gateUp, gated);
+            operations.ProjectExpertsAdd(gated, routing, down, input);
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+
+        Step();
+        Assert.Equal(0, Step());
+    }
+
+    [Fact]
     public void Shapes_and_routings_that_do_not_fit_are_refused()
     {
         using var bench = new OperationTestBench(CpuInstructionSet.Auto);
