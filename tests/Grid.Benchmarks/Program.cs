@@ -1,6 +1,6 @@
 using Grid.Benchmarks;
 
-// dotnet run --project tests/Grid.Benchmarks [chains] [decode] [experts] [engine]; all without arguments.
+// dotnet run --project tests/Grid.Benchmarks [chains] [decode] [experts] [engine] [text]; all without arguments.
 // "digest" prints a digest of results instead of a time.
 if (args is ["digest"])
 {
@@ -14,6 +14,7 @@ if (args is ["digest"])
     ("decode", DecodeBenchmark.Run),
     ("experts", ExpertBenchmark.Run),
     ("engine", EngineBenchmark.Run),
+    ("text", TextBenchmark.Run),
 ];
 foreach (string arg in args)
 {
