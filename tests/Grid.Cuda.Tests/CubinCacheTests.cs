@@ -88,9 +88,16 @@ public sealed class CubinCacheTests : IDisposable
     {
         var cache = new CubinCache(folder);
         Directory.CreateDirectory(folder);
-        File.WriteAllBytes($"{cache.FileOf("k", Key)}.0123.tmp", [1, 2, 3]);
+        string abandoned = $"{cache.FileOf("k", Key)}.0123.tmp", busy = $"{cache.FileOf("k", Key)}.4567.tmp";
+        File.WriteAllBytes(abandoned, [1, 2, 3]);
+        File.WriteAllBytes(busy, [1, 2, 3]);
+        File.SetLastWriteTimeUtc(abandoned, DateTime.UtcNow.AddHours(-2));
         Assert.Null(cache.Read("k", Key, out bool damaged));
         Assert.False(damaged);
+
+        // The next write clears what is old, and leaves what another process may be writing.
+        cache.Write("k", Key, [1]);
+        Assert.Equal([cache.FileOf("k", Key), busy], Directory.GetFiles(folder).Order(StringComparer.Ordinal));
     }
 
     [Fact]

@@ -92,6 +92,7 @@ internal sealed class CubinCache
             Directory.CreateDirectory(Folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         }
 
+        RemoveAbandoned(name);
         string place = FileOf(name, key);
         string beside = $"{place}.{Guid.NewGuid():N}.tmp";
         try
@@ -110,6 +111,18 @@ internal sealed class CubinCache
         {
             File.Delete(beside);
             throw;
+        }
+    }
+
+    // What processes killed while writing left behind. No write takes an hour.
+    private void RemoveAbandoned(string name)
+    {
+        foreach (string file in Directory.EnumerateFiles(Folder, $"{name}-*.tmp"))
+        {
+            if (File.GetLastWriteTimeUtc(file) < DateTime.UtcNow.AddHours(-1))
+            {
+                File.Delete(file);
+            }
         }
     }
 }
