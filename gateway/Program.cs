@@ -1,3 +1,4 @@
+using Grid.Clustering;
 using Grid.Gateway.Node;
 using Microsoft.Extensions.Options;
 
@@ -10,9 +11,9 @@ try
     }
     var configuration = new ConfigurationBuilder().AddEnvironmentVariables().Build();
     var (options, settings) = GatewayCommandLine.Read(args, configuration.GetSection(GatewayCommandLine.Section));
-    await using var node = await GatewayNode.StartAsync(options, settings, CancellationToken.None);
-    Console.WriteLine($"Gateway on {node.Address} (silo {options.Primary}); GET {node.Address}readyz tells when a worker serves.");
-    await node.RunAsync();
+    await using var node = await GatewayNode.StartAsync(options, settings, Console.Out, CancellationToken.None);
+    Console.WriteLine($"Gateway on {node.Address} in cluster {node.Cluster.Description}.");
+    await node.RunAsync(Console.Out);
     return 0;
 }
 catch (Exception exception) when (exception is GatewayOptionException or OptionsValidationException)
@@ -20,7 +21,12 @@ catch (Exception exception) when (exception is GatewayOptionException or Options
     Console.Error.WriteLine($"gateway: {exception.Message}");
     return 2;
 }
-catch (Exception exception) when (exception is IOException or Orleans.Runtime.OrleansException)
+catch (ClusterStartException exception)
+{
+    Console.Error.WriteLine($"gateway: {exception.Message}");
+    return exception.IsUsage ? 2 : 1;
+}
+catch (IOException exception)
 {
     Console.Error.WriteLine($"gateway: cannot start: {exception.Message}");
     return 1;

@@ -1,4 +1,5 @@
 using System.Net;
+using Grid.Clustering;
 using Grid.Gateway;
 using Grid.Sequences;
 using Grid.Silo.Options;
@@ -8,13 +9,12 @@ using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Logging.Console;
 using Microsoft.Extensions.Options;
-using Orleans.Configuration;
 
 namespace Grid.Silo;
 
 /// <summary>
-/// A node that is a whole grid: device and engine, silo, gateway and HTTP in one process, with localhost clustering and
-/// memory storage.
+/// A node: device and engine, silo, gateway and HTTP in one process. Alone it is a whole grid; with others it is a part
+/// of a cluster.
 /// </summary>
 public sealed class GridNode : IAsyncDisposable
 {
@@ -50,11 +50,15 @@ public sealed class GridNode : IAsyncDisposable
         NodeOptions options, IReadOnlyDictionary<string, string?> settings, TextWriter output, CancellationToken cancellationToken)
     {
         Ports.CheckHttp(options.Host, options.Port);
+        await PrepareClusterAsync(options, output, cancellationToken);
         var served = ServedModelLoader.Load(options, output);
         WebApplication? app = null;
         try
         {
-            app = Build(options, settings, served);
+            // Again: loading may have taken minutes, in which free ports were taken or the store was lost.
+            var cluster = await PrepareClusterAsync(options, output, cancellationToken);
+            output.WriteLine($"Cluster {cluster.Description}");
+            app = Build(options, settings, served, cluster);
             await app.StartAsync(cancellationToken);
             await WaitUntilServingAsync(app.Services, cancellationToken);
             return new GridNode(app, app.Services.GetRequiredService<DeviceWorker>(), served.Owner);
@@ -87,8 +91,20 @@ public sealed class GridNode : IAsyncDisposable
         _model.Dispose();
     }
 
+    private static async Task<ClusterNode> PrepareClusterAsync(NodeOptions options, TextWriter output, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await ClusterNode.PrepareAsync(options.Cluster, takesClients: true, output, cancellationToken);
+        }
+        catch (ClusterStartException exception)
+        {
+            throw new StartException(exception.Message, exception.IsUsage ? StartException.Usage : StartException.Failed);
+        }
+    }
+
     private static WebApplication Build(
-        NodeOptions options, IReadOnlyDictionary<string, string?> settings, ServedModelOnDevice served)
+        NodeOptions options, IReadOnlyDictionary<string, string?> settings, ServedModelOnDevice served, ClusterNode cluster)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Configuration.AddInMemoryCollection(settings);
@@ -96,28 +112,17 @@ public sealed class GridNode : IAsyncDisposable
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Parse(options.Host), options.Port));
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainGrace + TimeSpan.FromSeconds(15));
         builder.Services.AddSingleton(provider => CreateWorker(provider, options, served));
-        builder.UseOrleans(silo => ConfigureSilo(silo, options));
+        builder.UseOrleans(silo => ConfigureSilo(silo, cluster));
         builder.Services.AddGridGateway(builder.Configuration);
         var app = builder.Build();
         app.MapGridGateway();
         return app;
     }
 
-    private static void ConfigureSilo(ISiloBuilder silo, NodeOptions options)
+    private static void ConfigureSilo(ISiloBuilder silo, ClusterNode cluster)
     {
-        silo.UseLocalhostClustering(
-            Ports.Choose("--silo-port", options.SiloPort), Ports.Choose("--gateway-port", options.GatewayPort),
-            serviceId: "grid", clusterId: "grid");
+        cluster.Configure(silo);
         silo.AddMemoryGrainStorageAsDefault();
-
-        // Moderate on purpose: a dead worker is noticed by its silent step stream, long before membership agrees.
-        silo.Configure<ClusterMembershipOptions>(membership =>
-        {
-            membership.ProbeTimeout = TimeSpan.FromSeconds(2);
-            membership.MinProbeTimeout = TimeSpan.FromSeconds(1);
-            membership.MaxProbeTimeout = TimeSpan.FromSeconds(4);
-            membership.NumMissedProbesLimit = 3;
-        });
         silo.AddGridWorkers();
         silo.AddGridSequences();
     }
@@ -162,7 +167,8 @@ public sealed class GridNode : IAsyncDisposable
     private static async Task WaitUntilServingAsync(IServiceProvider services, CancellationToken cancellationToken)
     {
         var workers = services.GetRequiredService<Sequences.Routing.WorkerDirectory>();
-        if (!await workers.WaitForAsync(_ => true, TimeSpan.FromSeconds(30), cancellationToken))
+        var self = services.GetRequiredService<ILocalSiloDetails>().SiloAddress;
+        if (!await workers.WaitForAsync(worker => worker.Status.Worker.Silo.Equals(self), TimeSpan.FromSeconds(30), cancellationToken))
         {
             throw new StartException("The worker did not answer its gateway within 30 s; --log-level info says more.");
         }
@@ -172,6 +178,7 @@ public sealed class GridNode : IAsyncDisposable
     {
         StartException or OperationCanceledException => exception,
         OptionsValidationException validation => new StartException(string.Join(' ', validation.Failures), StartException.Usage),
+        _ when ClusterNode.Explain(exception) is { } sentence => new StartException(sentence),
         IOException or Microsoft.AspNetCore.Connections.ConnectionAbortedException => new StartException($"HTTP cannot be served: {exception.Message}"),
         _ => exception,
     };

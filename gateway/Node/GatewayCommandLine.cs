@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using Grid.Clustering.Options;
 
 namespace Grid.Gateway.Node;
 
@@ -9,27 +10,30 @@ public static class GatewayCommandLine
     /// <summary>Section of these options in the configuration (Grid__Port=8001 in the environment).</summary>
     public const string Section = "Grid";
 
-    /// <summary>The help text.</summary>
-    public const string Help =
-        "The grid's HTTP face in a process of its own: it joins the cluster of a silo on this machine.\n\n"
-        + "  --host <address>           Address that HTTP listens on (127.0.0.1)\n"
-        + "  --port <port>              Port that HTTP listens on; 0 takes a free one (8001)\n"
-        + "  --primary <address:port>   The silo to join, as started with --silo-port (127.0.0.1:11111)\n"
-        + "  --silo-port <port>         Port that other silos reach this one on; 0 takes a free one (0)\n"
-        + "  --Gateway:<Name> <value>   Limits of the HTTP face; gateway/README.md lists them\n"
-        + "  --help                     This text";
-
-    private static readonly (string Name, string Key, Action<GatewayNodeOptions, string, string> Set)[] s_options =
+    private static readonly Option[] s_options =
     [
-        ("--host", "Host", (options, spelled, value) => options.Host = IPAddress.TryParse(value, out var host)
-            ? host
-            : throw Wrong(spelled, value, "an IP address")),
-        ("--port", "Port", (options, spelled, value) => options.Port = Port(spelled, value)),
-        ("--silo-port", "SiloPort", (options, spelled, value) => options.SiloPort = Port(spelled, value)),
-        ("--primary", "Primary", (options, spelled, value) => options.Primary = IPEndPoint.TryParse(value, out var primary) && primary.Port > 0
-            ? primary
-            : throw Wrong(spelled, value, "an IP address with a port, such as 127.0.0.1:11111")),
+        new("--host", "Host", "address", "Address that HTTP listens on (default 127.0.0.1)",
+            (options, value) => options.Host = IPAddress.TryParse(value, out var host) ? host : throw new ClusterOptionException("be an IP address")),
+        new("--port", "Port", "number", "Port that HTTP listens on; 0 takes a free one (default 8001)",
+            (options, value) => options.Port = Port(value)),
+        .. ClusterOptionTable.All.Select(option => new Option(
+            option.Name, option.Key, option.ValueName, option.Help, (options, value) => option.Set(options.Cluster, value), option.IsSwitch)),
     ];
+
+    /// <summary>The help text.</summary>
+    public static string Help
+    {
+        get
+        {
+            var lines = s_options.Select(option => ($"{option.Name} <{option.ValueName}>", option.Help))
+                .Append(($"--{GatewayOptions.Section}:<Name> <value>", "Limits of the HTTP face; gateway/README.md lists them"))
+                .Append(("--help", "This text")).ToArray();
+            int width = lines.Max(line => line.Item1.Length);
+            return "The grid's HTTP face in a process of its own: a node without devices that joins the cluster of the silos.\n"
+                + "Options (in configuration: section Grid, e.g. Grid__Port=8001 in the environment):\n\n"
+                + string.Join('\n', lines.Select(line => $"  {line.Item1.PadRight(width)}  {line.Item2}"));
+        }
+    }
 
     /// <summary>Gives the options, and settings of section <see cref="GatewayOptions.Section"/> by key. Throws
     /// <see cref="GatewayOptionException"/> naming option, value and rule.</summary>
@@ -41,7 +45,7 @@ public static class GatewayCommandLine
         {
             var spelled = $"{Section}:{setting.Key}";
             var known = Array.Find(s_options, option => option.Key.Equals(setting.Key, StringComparison.OrdinalIgnoreCase));
-            (known.Set ?? throw Unknown(spelled))(options, spelled, setting.Value ?? "");
+            Apply(known ?? throw Unknown(spelled), options, spelled, setting.Value ?? "");
         }
         var settings = new Dictionary<string, string?>(StringComparer.OrdinalIgnoreCase);
         var seen = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
@@ -55,33 +59,52 @@ public static class GatewayCommandLine
             }
             var isSetting = name.StartsWith($"--{GatewayOptions.Section}:", StringComparison.OrdinalIgnoreCase);
             var known = Array.Find(s_options, option => option.Name == name);
-            if (known.Set is null && !isSetting)
+            if (known is null && !isSetting)
             {
                 throw Unknown(name);
             }
-            var value = parts.Length == 2 ? parts[1]
-                : ++i < args.Count ? args[i]
-                : throw new GatewayOptionException($"{name} has no value; write {name} <value>.");
+            var value = parts.Length == 2 ? parts[1] : NextValue(args, ref i, known, name);
             if (isSetting)
             {
                 settings[name[2..]] = value;
             }
             else
             {
-                known.Set!(options, name, value);
+                Apply(known!, options, name, value);
             }
         }
         return (options, settings);
     }
 
-    private static int Port(string spelled, string value) =>
+    private static string NextValue(IReadOnlyList<string> args, ref int i, Option? option, string name)
+    {
+        if (i + 1 < args.Count && !args[i + 1].StartsWith("--", StringComparison.Ordinal))
+        {
+            return args[++i];
+        }
+        return option is { IsSwitch: true } ? "true" : throw new GatewayOptionException($"{name} has no value; write {name} <value>.");
+    }
+
+    private static void Apply(Option option, GatewayNodeOptions options, string spelled, string value)
+    {
+        try
+        {
+            option.Set(options, value);
+        }
+        catch (ClusterOptionException rule)
+        {
+            throw new GatewayOptionException($"{spelled} is '{value}'; it must {rule.Message}.");
+        }
+    }
+
+    private static int Port(string value) =>
         int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port <= 65535
             ? port
-            : throw Wrong(spelled, value, "a port from 0 to 65535");
+            : throw new ClusterOptionException("be a port from 0 to 65535");
 
     private static GatewayOptionException Unknown(string spelled) =>
         new($"{spelled} is not an option of the gateway; --help lists them.");
 
-    private static GatewayOptionException Wrong(string spelled, string value, string rule) =>
-        new($"{spelled} is '{value}'; it must be {rule}.");
+    private sealed record Option(
+        string Name, string Key, string ValueName, string Help, Action<GatewayNodeOptions, string> Set, bool IsSwitch = false);
 }

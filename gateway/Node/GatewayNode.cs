@@ -1,6 +1,8 @@
 using System.Net;
-using System.Net.Sockets;
+using Grid.Clustering;
+using Grid.Clustering.Options;
 using Grid.Sequences;
+using Grid.Sequences.Routing;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Logging.Console;
@@ -8,56 +10,89 @@ using Microsoft.Extensions.Options;
 
 namespace Grid.Gateway.Node;
 
-/// <summary>A silo without devices that serves HTTP: it joins the cluster of a silo on this machine, and sequences run
-/// on that silo's workers.</summary>
+/// <summary>A silo without devices that serves HTTP: it joins a cluster, and sequences run on the workers there.</summary>
 public sealed class GatewayNode : IAsyncDisposable
 {
     private readonly WebApplication _app;
 
-    private GatewayNode(WebApplication app)
+    private GatewayNode(WebApplication app, ClusterNode cluster)
     {
         _app = app;
+        Cluster = cluster;
         Address = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
     }
 
     /// <summary>Where HTTP listens.</summary>
     public Uri Address { get; }
 
+    /// <summary>Its place in the cluster.</summary>
+    public ClusterNode Cluster { get; }
+
     /// <summary>The node's services.</summary>
     public IServiceProvider Services => _app.Services;
 
     /// <summary>Joins the cluster and serves HTTP; requests get 503 until a worker is known. Throws
-    /// <see cref="GatewayOptionException"/> when nothing listens where the silo should.</summary>
+    /// <see cref="ClusterStartException"/> when the cluster's store cannot be used.</summary>
     public static async Task<GatewayNode> StartAsync(
-        GatewayNodeOptions options, IReadOnlyDictionary<string, string?> settings, CancellationToken cancellationToken)
+        GatewayNodeOptions options, IReadOnlyDictionary<string, string?> settings, TextWriter output, CancellationToken cancellationToken)
     {
+        if (options.Cluster.Store == ClusterStoreKind.Localhost)
+        {
+            // A gateway is never the primary: the cluster ends with that one, and should end with a worker at most.
+            options.Cluster.Primary ??= new(IPAddress.Loopback, 11111);
+        }
         var builder = WebApplication.CreateSlimBuilder();
         builder.Configuration.AddInMemoryCollection(settings);
+        CheckSettings(builder.Configuration);
+        var cluster = await ClusterNode.PrepareAsync(options.Cluster, takesClients: false, output, cancellationToken);
         builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Grid", LogLevel.Information);
-        // Standard output says where the gateway listens, and nothing else.
+        // Two that only alarm: one asks for the server collector, the other reports every busy moment of the cores.
+        builder.Logging.AddFilter("Orleans.Runtime.Silo", LogLevel.Error).AddFilter("Orleans.Runtime.Watchdog", LogLevel.Error);
+        // Standard output says where the gateway listens and whether it serves, and nothing else.
         builder.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(options.Host, options.Port));
-        builder.UseOrleans(silo => Join(silo, options));
+        builder.UseOrleans(silo => Join(silo, cluster));
         builder.Services.AddGridGateway(builder.Configuration);
         var app = builder.Build();
         try
         {
-            // Reading the options checks them: what is wrong here is said before the network is asked.
-            _ = app.Services.GetRequiredService<IOptions<GatewayOptions>>().Value;
-            await RequirePrimaryAsync(options.Primary, cancellationToken);
             app.MapGridGateway();
             await app.StartAsync(cancellationToken);
-            return new GatewayNode(app);
+            return new GatewayNode(app, cluster);
         }
-        catch
+        catch (Exception exception)
         {
             await app.DisposeAsync();
-            throw;
+            throw ClusterNode.Explain(exception) is { } sentence ? new ClusterStartException(sentence) : exception;
         }
     }
 
-    /// <summary>Runs until SIGTERM or Ctrl+C.</summary>
-    public Task RunAsync() => _app.WaitForShutdownAsync();
+    /// <summary>Runs until SIGTERM or Ctrl+C; says when workers come to serve, and when none is left.</summary>
+    public async Task RunAsync(TextWriter output)
+    {
+        var workers = Services.GetRequiredService<WorkerDirectory>();
+        bool? serves = null;
+        void Say()
+        {
+            lock (output)
+            {
+                var live = workers.Live;
+                if (serves == live.Count > 0)
+                {
+                    return;
+                }
+                serves = live.Count > 0;
+                output.WriteLine(live.Count > 0
+                    ? $"Ready: workers serve {string.Join(", ", live.Select(worker => worker.Status.ModelId).Distinct())}."
+                    : "Waiting for a worker: none is in the cluster, and requests get 503 until one is.");
+                output.Flush();
+            }
+        }
+        workers.Changed += Say;
+        Say();
+        await _app.WaitForShutdownAsync();
+        workers.Changed -= Say;
+    }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -66,33 +101,17 @@ public sealed class GatewayNode : IAsyncDisposable
         await _app.DisposeAsync();
     }
 
-    private static void Join(ISiloBuilder silo, GatewayNodeOptions options)
+    /// <summary>What is wrong in the gateway's own section is said before the network is asked.</summary>
+    private static void CheckSettings(IConfiguration configuration)
     {
-        // Orleans' own gateway port, for clients of its protocol, stays closed: this face speaks HTTP.
-        silo.UseLocalhostClustering(
-            options.SiloPort == 0 ? FreePort() : options.SiloPort, gatewayPort: 0, options.Primary, serviceId: "grid", clusterId: "grid");
+        using var provider = new ServiceCollection().AddGridGateway(configuration).BuildServiceProvider();
+        _ = provider.GetRequiredService<IOptions<GatewayOptions>>().Value;
+    }
+
+    private static void Join(ISiloBuilder silo, ClusterNode cluster)
+    {
+        cluster.Configure(silo);
         silo.AddMemoryGrainStorageAsDefault();
         silo.AddGridSequences();
-    }
-
-    /// <summary>Orleans would try to join for ever, and say so in stack traces.</summary>
-    private static async Task RequirePrimaryAsync(IPEndPoint primary, CancellationToken cancellationToken)
-    {
-        using var probe = new TcpClient(primary.AddressFamily);
-        try
-        {
-            await probe.ConnectAsync(primary, cancellationToken);
-        }
-        catch (SocketException)
-        {
-            throw new GatewayOptionException($"--primary is '{primary}'; it must be the silo port of a running silo (start one with --silo-port {primary.Port}).");
-        }
-    }
-
-    private static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 }

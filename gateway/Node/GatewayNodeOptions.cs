@@ -1,4 +1,5 @@
 using System.Net;
+using Grid.Clustering.Options;
 
 namespace Grid.Gateway.Node;
 
@@ -11,11 +12,8 @@ public sealed class GatewayNodeOptions
     /// <summary>Port that HTTP listens on; 0 takes a free one.</summary>
     public int Port { get; set; } = 8001;
 
-    /// <summary>Port that the other silos reach this one on; 0 takes a free one.</summary>
-    public int SiloPort { get; set; }
-
-    /// <summary>The silo to join: its silo endpoint.</summary>
-    public IPEndPoint Primary { get; set; } = new(IPAddress.Loopback, 11111);
+    /// <summary>Its place in the cluster.</summary>
+    public ClusterNodeOptions Cluster { get; } = new();
 }
 
 /// <summary>An option that is unknown, lacks its value or has one that is not allowed.</summary>

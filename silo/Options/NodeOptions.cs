@@ -1,3 +1,4 @@
+using Grid.Clustering.Options;
 using Grid.Models;
 
 namespace Grid.Silo.Options;
@@ -42,11 +43,8 @@ public sealed class NodeOptions
     /// <summary>Cores the CPU device uses; 0 takes all.</summary>
     public int CpuThreads { get; set; }
 
-    /// <summary>Port between silos; null takes a free one.</summary>
-    public int? SiloPort { get; set; }
-
-    /// <summary>Port for grid clients; null takes a free one.</summary>
-    public int? GatewayPort { get; set; }
+    /// <summary>The node's place in its cluster.</summary>
+    public ClusterNodeOptions Cluster { get; } = new();
 
     /// <summary>How long running sequences may go on when the node is asked to stop.</summary>
     public TimeSpan DrainGrace { get; set; } = TimeSpan.FromSeconds(20);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Net;
+using Grid.Clustering.Options;
 using Grid.Models;
 
 namespace Grid.Silo.Options;
@@ -40,15 +41,27 @@ public static class OptionTable
             (_, value) => CheckDeterministic(value), IsSwitch: true),
         new("--drain-seconds", "DrainSeconds", "seconds", "How long running sequences may go on at shutdown (default 20)",
             (options, value) => options.DrainGrace = TimeSpan.FromSeconds(Whole(value, 0, 3600))),
-        new("--silo-port", "SiloPort", "number", "Port between silos (default: a free one)",
-            (options, value) => options.SiloPort = Whole(value, 1, 65535)),
-        new("--gateway-port", "GatewayPort", "number", "Port for grid clients (default: a free one)",
-            (options, value) => options.GatewayPort = Whole(value, 1, 65535)),
+        .. ClusterOptionTable.All.Append(ClusterOptionTable.ClientPort).Select(OfCluster),
         new("--log-level", "LogLevel", "debug|info|warning|error", "Least severe log messages to print (default warning)",
             (options, value) => options.LogLevel = Level(value)),
         new("--log-format", "LogFormat", "text|json", "Form of log lines (default text)",
             (options, value) => options.JsonLogs = IsJson(value)),
     ];
+
+    private static NodeOption OfCluster(ClusterOption option) => new(
+        option.Name, option.Key, option.ValueName, option.Help,
+        (options, value) =>
+        {
+            try
+            {
+                option.Set(options.Cluster, value);
+            }
+            catch (ClusterOptionException rule)
+            {
+                throw new OptionValueException(rule.Message);
+            }
+        },
+        option.IsSwitch);
 
     private static string Text(string value) =>
         value.Length > 0 ? value : throw new OptionValueException("not be empty");

@@ -51,7 +51,7 @@ public sealed class GatewayProcessTests(NodeFixture node)
     [InlineData("--prot", "8000", "--prot is not an option of the gateway")]
     [InlineData("--port", "http", "--port is 'http'; it must be a port from 0 to 65535")]
     [InlineData("--primary", "localhost", "--primary is 'localhost'; it must be an IP address with a port")]
-    [InlineData("--primary", "127.0.0.1:1", "--primary is '127.0.0.1:1'; it must be the silo port of a running silo")]
+    [InlineData("--cluster", "etcd", "--cluster is 'etcd'; it must be localhost, redis or postgres")]
     [InlineData("--Gateway:MaxJsonDepth", "0", "Gateway:MaxJsonDepth is 0; it must be from 8 to 256")]
     public async Task A_bad_option_ends_it_with_a_sentence(string option, string value, string sentence)
     {

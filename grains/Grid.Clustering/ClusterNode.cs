@@ -1,0 +1,171 @@
+using System.Net;
+using System.Net.Sockets;
+using Grid.Clustering.Options;
+using Grid.Clustering.Stores;
+using Npgsql;
+using Orleans.Configuration;
+using StackExchange.Redis;
+
+namespace Grid.Clustering;
+
+/// <summary>
+/// A node's place in its cluster, checked before anything is started: the store answers and has its tables, the
+/// addresses are this machine's, the ports are free. Then <see cref="Configure"/> gives it to Orleans.
+/// </summary>
+public sealed class ClusterNode
+{
+    private readonly ClusterNodeOptions _options;
+    private readonly IMembershipStore _store;
+
+    private ClusterNode(ClusterNodeOptions options, IMembershipStore store, IPEndPoint silo, IPAddress listen, int clientPort)
+    {
+        _options = options;
+        _store = store;
+        Silo = silo;
+        Listen = listen;
+        ClientPort = clientPort;
+        Name = options.NodeName ?? $"{Environment.MachineName}-{silo.Port}";
+    }
+
+    /// <summary>The node's name.</summary>
+    public string Name { get; }
+
+    /// <summary>Where other nodes reach this one.</summary>
+    public IPEndPoint Silo { get; }
+
+    /// <summary>The address that connections of other nodes are taken at.</summary>
+    public IPAddress Listen { get; }
+
+    /// <summary>Port for grid clients; 0 for none.</summary>
+    public int ClientPort { get; }
+
+    /// <summary>The place in words.</summary>
+    public string Description => $"{_options.ClusterId} {_store.Describe(Silo)}; this node is {Name} at {Silo}";
+
+    /// <summary>Checks store, addresses and ports. Throws <see cref="ClusterStartException"/>.</summary>
+    /// <param name="options">The options.</param>
+    /// <param name="takesClients">Whether grid clients may connect; a gateway's own face is HTTP.</param>
+    /// <param name="output">Gets a line when something has to be waited for.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    public static async Task<ClusterNode> PrepareAsync(
+        ClusterNodeOptions options, bool takesClients, TextWriter output, CancellationToken cancellationToken)
+    {
+        CheckCombination(options);
+        IMembershipStore store = options.Store switch
+        {
+            ClusterStoreKind.Redis => new RedisStore(options.Connection!),
+            ClusterStoreKind.Postgres => new PostgresStore(options.Connection!, options.ApplySchema),
+            _ => new LocalhostStore(options.Primary),
+        };
+        var towardsStore = await store.PrepareAsync(output, cancellationToken);
+        var advertised = options.AdvertisedAddress ?? towardsStore;
+        var listen = options.ListenAddress ?? advertised;
+        int siloPort = NodePorts.Choose("--silo-port", options.SiloPort, listen);
+        int clientPort = takesClients ? NodePorts.Choose("--gateway-port", options.ClientPort, listen) : 0;
+        return new ClusterNode(options, store, new IPEndPoint(advertised, siloPort), listen, clientPort);
+    }
+
+    /// <summary>Sets the silo up: ids, name, endpoints, membership and its timing.</summary>
+    public void Configure(ISiloBuilder silo)
+    {
+        silo.Configure<ClusterOptions>(cluster =>
+        {
+            cluster.ClusterId = _options.ClusterId;
+            cluster.ServiceId = _options.ServiceId;
+        });
+        silo.Configure<SiloOptions>(node => node.SiloName = Name);
+        silo.Configure<EndpointOptions>(endpoints =>
+        {
+            endpoints.AdvertisedIPAddress = Silo.Address;
+            endpoints.SiloPort = Silo.Port;
+            endpoints.GatewayPort = ClientPort;
+            endpoints.SiloListeningEndpoint = new IPEndPoint(Listen, Silo.Port);
+            endpoints.GatewayListeningEndpoint = ClientPort == 0 ? null : new IPEndPoint(Listen, ClientPort);
+        });
+
+        // Moderate on purpose: a worker's silence is noticed by its gateways (WorkerLink), long before membership agrees,
+        // and a busy node that is declared dead has to start anew.
+        silo.Configure<ClusterMembershipOptions>(membership =>
+        {
+            membership.ProbeTimeout = TimeSpan.FromSeconds(2);
+            membership.MinProbeTimeout = TimeSpan.FromSeconds(1);
+            membership.MaxProbeTimeout = TimeSpan.FromSeconds(4);
+            membership.NumMissedProbesLimit = 3;
+
+            // After a whole cluster died at once, newcomers wait for its entries to look stale before they join.
+            membership.IAmAliveTablePublishTimeout = TimeSpan.FromSeconds(5);
+            membership.TableRefreshTimeout = TimeSpan.FromSeconds(10);
+        });
+        _store.Configure(silo, Silo);
+    }
+
+    /// <summary>A sentence for a start that failed in Orleans because of the cluster; null when it was something else.
+    /// Nothing of the exception is quoted but Orleans' own words: a store's may hold a secret.</summary>
+    public static string? Explain(Exception exception)
+    {
+        for (Exception? inner = exception; inner is not null; inner = inner.InnerException)
+        {
+            switch (inner)
+            {
+                case RedisException or NpgsqlException:
+                    return "The cluster's store was lost during the start; see that it runs, and start the node again.";
+                case OrleansException:
+                    return $"The node could not join its cluster: {inner.Message.TrimEnd('.')}.";
+            }
+        }
+
+        return null;
+    }
+
+    private static void CheckCombination(ClusterNodeOptions options)
+    {
+        bool local = options.Store == ClusterStoreKind.Localhost;
+        string store = local ? "localhost" : options.Store == ClusterStoreKind.Redis ? "redis" : "postgres";
+        if (local && options.Connection is not null)
+        {
+            throw new ClusterStartException("--cluster-connection is given, but --cluster is localhost, which has no store; choose --cluster redis or --cluster postgres.", isUsage: true);
+        }
+
+        if (!local && options.Connection is null)
+        {
+            throw new ClusterStartException($"--cluster is {store}, but --cluster-connection does not say how it is reached; {(options.Store == ClusterStoreKind.Redis ? RedisStore.Example : PostgresStore.Example)}.", isUsage: true);
+        }
+
+        if (!local && options.Primary is not null)
+        {
+            throw new ClusterStartException($"--primary is given, but --cluster is {store}: nodes find each other there; leave --primary out.", isUsage: true);
+        }
+
+        if (options.ApplySchema && options.Store != ClusterStoreKind.Postgres)
+        {
+            throw new ClusterStartException($"--apply-schema is given, but --cluster is {store}; only postgres has tables to make.", isUsage: true);
+        }
+    }
+}
+
+/// <summary>Finds the ports between nodes before anything is started.</summary>
+internal static class NodePorts
+{
+    /// <summary>The port asked for, or a free one. Throws <see cref="ClusterStartException"/>.</summary>
+    public static int Choose(string option, int asked, IPAddress address)
+    {
+        try
+        {
+            using var listener = new TcpListener(address, asked);
+            listener.Start();
+            return ((IPEndPoint)listener.LocalEndpoint).Port;
+        }
+        catch (SocketException exception) when (exception.SocketErrorCode == SocketError.AddressAlreadyInUse)
+        {
+            throw new ClusterStartException($"{option} is {asked}, which another program on this machine uses already; leave the option out and a free port is taken.");
+        }
+        catch (SocketException exception) when (exception.SocketErrorCode == SocketError.AddressNotAvailable)
+        {
+            throw new ClusterStartException($"Other nodes' connections cannot be taken at {address}, which is no address of this machine; --listen-address names one that is (0.0.0.0 for all).");
+        }
+        catch (SocketException exception)
+        {
+            throw new ClusterStartException($"{option} is {asked}, where this machine does not let Grid listen on {address}: {exception.Message}.");
+        }
+    }
+}

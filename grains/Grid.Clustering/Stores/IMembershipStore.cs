@@ -1,0 +1,17 @@
+using System.Net;
+
+namespace Grid.Clustering.Stores;
+
+/// <summary>Where a cluster's nodes write down that they are there.</summary>
+internal interface IMembershipStore
+{
+    /// <summary>Where the membership is, for the start's output; no secrets.</summary>
+    string Describe(IPEndPoint silo);
+
+    /// <summary>Makes sure that the store can be used, and returns this machine's address towards it. Throws
+    /// <see cref="ClusterStartException"/>.</summary>
+    Task<IPAddress> PrepareAsync(TextWriter output, CancellationToken cancellationToken);
+
+    /// <summary>Gives the store to Orleans.</summary>
+    void Configure(ISiloBuilder silo, IPEndPoint self);
+}

@@ -1,0 +1,57 @@
+using Npgsql;
+
+namespace Grid.Clustering.Stores;
+
+/// <summary>
+/// Tables and statements that Orleans' ADO.NET membership needs. The provider's package brings no scripts: it reads the
+/// statements it runs from table OrleansQuery, by fixed keys, and binds parameters and columns by fixed names; all else
+/// is free. membership.sql is Grid's own; a database prepared with Orleans' scripts does as well.
+/// </summary>
+internal static class MembershipSchema
+{
+    /// <summary>Two nodes may be asked to apply the schema at once: the second waits for the first.</summary>
+    private const long LockKey = 0x67726964; // "grid"
+
+    /// <summary>The statements that the provider asks for.</summary>
+    private static readonly string[] s_keys =
+    [
+        "CleanupDefunctSiloEntriesKey", "DeleteMembershipTableEntriesKey", "GatewaysQueryKey", "InsertMembershipKey",
+        "InsertMembershipVersionKey", "MembershipReadAllKey", "MembershipReadRowKey", "UpdateIAmAlivetimeKey", "UpdateMembershipKey",
+    ];
+
+    /// <summary>Whether all statements are there.</summary>
+    public static async Task<bool> IsThereAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        await using var table = new NpgsqlCommand("SELECT to_regclass('OrleansQuery') IS NOT NULL", connection);
+        if (await table.ExecuteScalarAsync(cancellationToken) is not true)
+        {
+            return false;
+        }
+
+        await using var keys = new NpgsqlCommand("SELECT count(*) FROM OrleansQuery WHERE QueryKey = ANY(@keys)", connection);
+        keys.Parameters.AddWithValue("keys", s_keys);
+        long there = (long)(await keys.ExecuteScalarAsync(cancellationToken))!;
+        return there == s_keys.Length || (there == 0
+            ? false
+            : throw new ClusterStartException($"Table OrleansQuery holds {there} of the {s_keys.Length} membership statements, so it was made by something else or in part; use another database, or drop the table."));
+    }
+
+    /// <summary>Makes what is missing, all or nothing; false when another node was first.</summary>
+    public static async Task<bool> ApplyAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        await using var lockCommand = new NpgsqlCommand("SELECT pg_advisory_xact_lock(@key)", connection, transaction);
+        lockCommand.Parameters.AddWithValue("key", LockKey);
+        await lockCommand.ExecuteNonQueryAsync(cancellationToken);
+        if (await IsThereAsync(connection, cancellationToken))
+        {
+            return false;
+        }
+
+        using var reader = new StreamReader(typeof(MembershipSchema).Assembly.GetManifestResourceStream("membership.sql")!);
+        await using var script = new NpgsqlCommand(await reader.ReadToEndAsync(cancellationToken), connection, transaction);
+        await script.ExecuteNonQueryAsync(cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        return true;
+    }
+}

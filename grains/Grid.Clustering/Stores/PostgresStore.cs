@@ -1,0 +1,113 @@
+using System.Net;
+using System.Net.Sockets;
+using Npgsql;
+
+namespace Grid.Clustering.Stores;
+
+/// <summary>Membership in PostgreSQL, through Orleans' ADO.NET provider.</summary>
+internal sealed class PostgresStore : IMembershipStore
+{
+    /// <summary>How a connection is written.</summary>
+    public const string Example = "for PostgreSQL it is written 'Host=db-1;Database=grid;Username=grid;Password=...'";
+
+    private readonly NpgsqlConnectionStringBuilder _connection;
+    private readonly bool _applySchema;
+
+    /// <summary>Throws <see cref="ClusterStartException"/> when the connection cannot be read.</summary>
+    public PostgresStore(string connection, bool applySchema)
+    {
+        _applySchema = applySchema;
+        try
+        {
+            _connection = new NpgsqlConnectionStringBuilder(connection);
+        }
+        catch (Exception exception) when (exception is ArgumentException or FormatException or OverflowException or InvalidCastException)
+        {
+            // Neither the value nor the parser's words, which quote it: either may hold a password.
+            throw new ClusterStartException($"--cluster-connection cannot be read; {Example}.", isUsage: true);
+        }
+
+        if (string.IsNullOrEmpty(_connection.Host))
+        {
+            throw new ClusterStartException($"--cluster-connection names no Host; {Example}.", isUsage: true);
+        }
+
+        _connection.ApplicationName ??= "grid";
+    }
+
+    private string Place => $"PostgreSQL at {_connection.Host}:{_connection.Port}, database {_connection.Database ?? _connection.Username}";
+
+    public string Describe(IPEndPoint silo) => $"in {Place}";
+
+    public async Task<IPAddress> PrepareAsync(TextWriter output, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await CheckSchemaAsync(output, cancellationToken);
+        }
+        catch (PostgresException exception)
+        {
+            throw Unusable(exception.MessageText);
+        }
+        catch (Exception exception) when (exception is NpgsqlException or SocketException or TimeoutException or IOException)
+        {
+            throw Unusable("nothing answers there as PostgreSQL does; check Host and Port in --cluster-connection, and that PostgreSQL runs");
+        }
+        catch (Exception exception) when (exception is ArgumentException or InvalidOperationException)
+        {
+            throw Unusable("--cluster-connection holds settings that do not go together");
+        }
+
+        foreach (string host in _connection.Host!.Split(',', StringSplitOptions.TrimEntries))
+        {
+            var (name, port) = Parts(host);
+            if (await StoreNetwork.AddressTowardsAsync(name, port, cancellationToken) is { } address)
+            {
+                return address;
+            }
+        }
+
+        return IPAddress.Loopback; // A socket in the file system: all nodes are on this machine.
+    }
+
+    public void Configure(ISiloBuilder silo, IPEndPoint self) => silo.UseAdoNetClustering(adoNet =>
+    {
+        adoNet.Invariant = "Npgsql";
+        adoNet.ConnectionString = _connection.ConnectionString;
+    });
+
+    private async Task CheckSchemaAsync(TextWriter output, CancellationToken cancellationToken)
+    {
+        var probe = new NpgsqlConnectionStringBuilder(_connection.ConnectionString)
+        {
+            Timeout = (int)StoreNetwork.Patience.TotalSeconds,
+            Pooling = false,
+        };
+        await using var connection = new NpgsqlConnection(probe.ConnectionString);
+        await connection.OpenAsync(cancellationToken);
+        if (await MembershipSchema.IsThereAsync(connection, cancellationToken))
+        {
+            return;
+        }
+
+        if (!_applySchema)
+        {
+            throw new ClusterStartException($"The cluster's store, {Place}, lacks the membership tables; start one node with --apply-schema to make them.");
+        }
+
+        if (await MembershipSchema.ApplyAsync(connection, cancellationToken))
+        {
+            await output.WriteLineAsync($"Made the membership tables in {Place}.");
+        }
+    }
+
+    private ClusterStartException Unusable(string reason) => new($"The cluster's store, {Place}, cannot be used: {reason}.");
+
+    private (string Host, int Port) Parts(string host)
+    {
+        int colon = host.LastIndexOf(':');
+        return colon > 0 && host.IndexOf(':') == colon && int.TryParse(host.AsSpan(colon + 1), out int port)
+            ? (host[..colon], port)
+            : (host, _connection.Port);
+    }
+}

@@ -1,0 +1,37 @@
+using Grid.Cluster.Tests.Support;
+
+namespace Grid.Cluster.Tests;
+
+/// <summary>Silos and gateways as processes of their own, finding each other through each kind of store.</summary>
+public sealed class MembershipTests(RedisServer redis, PostgresServer postgres)
+{
+    [Theory]
+    [InlineData("localhost")]
+    [InlineData("redis")]
+    [InlineData("postgres")]
+    public async Task Nodes_join_in_any_order_and_outlive_a_worker_killed_at_work_with_the_same_bits(string store)
+    {
+        await using var cluster = await TestCluster.CreateAsync(store, redis, postgres);
+
+        // The gateway first: it waits, says so, and serves once a worker is there.
+        var gateway = cluster.StartGateway();
+        await gateway.SaysAsync(store == "localhost" ? "Waiting for the silo at 127.0.0.1:" : "Waiting for a worker");
+        cluster.StartSilo();
+        await gateway.SaysAsync("Ready: workers serve demo.");
+        var undisturbed = await Completion.StreamAllAsync(gateway.Client, Completion.Mixed);
+
+        // Then another worker, after the gateway.
+        var second = cluster.StartSilo();
+        await gateway.SaysAsync("is live with model", times: 2);
+        var begun = Completion.Mixed.Select(_ => new TaskCompletionSource()).ToArray();
+        var streams = Completion.Mixed.Select((request, i) => Completion.StreamAsync(gateway.Client, request, begun[i])).ToArray();
+        await Task.WhenAll(begun.Select(first => first.Task)).WaitAsync(Programs.Patience);
+        second.Kill();
+        Assert.Equal(undisturbed, await Task.WhenAll(streams));
+        Assert.True(gateway.Count("and restarts") > 0, $"Nothing ran on the worker that was killed:\n{gateway.Output}");
+
+        // And what comes after its death, whether or not the cluster has noticed it.
+        Assert.Equal(undisturbed, await Completion.StreamAllAsync(gateway.Client, Completion.Mixed));
+        Assert.All([RedisServer.Password, PostgresServer.Password], secret => Assert.DoesNotContain(secret, gateway.Output + second.Output, StringComparison.Ordinal));
+    }
+}

@@ -1,0 +1,104 @@
+using System.Diagnostics;
+using System.Text;
+using System.Text.Json.Nodes;
+
+namespace Grid.Cluster.Tests.Support;
+
+/// <summary>What a client got for one request: all of it that must be the same in every run.</summary>
+/// <param name="Text">The text, put together.</param>
+/// <param name="Logprobs">Tokens, logprobs and alternatives as printed, one line a token.</param>
+/// <param name="Finish">Finish reasons, in order of arrival: exactly one.</param>
+/// <param name="Usage">Prompt and completion tokens.</param>
+internal sealed record Completion(string Text, string Logprobs, string Finish, string Usage)
+{
+    /// <summary>Requests that differ in everything that an answer may depend on.</summary>
+    public static IReadOnlyList<string> Mixed { get; } =
+    [
+        Request("\"prompt\":\"The dog\",\"temperature\":0,\"ignore_eos\":true", 400),
+        Request("\"prompt\":\"Once upon a time\",\"seed\":7,\"ignore_eos\":true", 400),
+        Request("\"prompt\":\"Anna\",\"seed\":8,\"temperature\":0.7,\"top_p\":0.9,\"presence_penalty\":0.5,\"frequency_penalty\":0.3,\"ignore_eos\":true", 350),
+        Request("\"prompt\":\"The king\",\"seed\":9,\"temperature\":1.3,\"top_k\":40,\"repetition_penalty\":1.1,\"ignore_eos\":true", 350),
+        Request("\"prompt\":\"A cat\",\"seed\":10,\"min_p\":0.05,\"ignore_eos\":true,\"stop\":[\"never said\",\"zzzz\"]", 300),
+        Request("\"prompt\":\"In the house\",\"seed\":-1,\"logit_bias\":{\"300\":-5,\"310\":2},\"ignore_eos\":true", 300),
+        Request("\"prompt\":\"Where\",\"seed\":12,\"temperature\":0.2,\"min_tokens\":250", 300),
+        Request("\"prompt\":\"The dog and the cat\",\"seed\":13,\"ignore_eos\":true", 400),
+    ];
+
+    private static string Request(string fields, int maxTokens) =>
+        $"{{{fields},\"max_tokens\":{maxTokens},\"logprobs\":2,\"stream\":true,\"stream_options\":{{\"include_usage\":true}}}}";
+
+    /// <summary>Sends a streamed request and reads it to its end.</summary>
+    /// <param name="client">Whom to ask.</param>
+    /// <param name="request">The body.</param>
+    /// <param name="begun">Completed when the first token has arrived.</param>
+    /// <param name="gaps">Gets the longest wait between two events.</param>
+    public static async Task<Completion> StreamAsync(HttpClient client, string request, TaskCompletionSource? begun = null, List<TimeSpan>? gaps = null)
+    {
+        using var message = new HttpRequestMessage(HttpMethod.Post, "/v1/completions") { Content = new StringContent(request, Encoding.UTF8, "application/json") };
+        using var response = await client.SendAsync(message, HttpCompletionOption.ResponseHeadersRead);
+        Assert.True(response.IsSuccessStatusCode, await TextOfFailureAsync(response));
+        using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
+        var text = new StringBuilder();
+        var logprobs = new StringBuilder();
+        var finish = new StringBuilder();
+        string usage = "";
+        bool done = false;
+        var worst = TimeSpan.Zero;
+        long last = Stopwatch.GetTimestamp();
+        while (await reader.ReadLineAsync() is { } line)
+        {
+            if (line.Length == 0)
+            {
+                continue;
+            }
+
+            worst = TimeSpan.FromTicks(Math.Max(worst.Ticks, Stopwatch.GetElapsedTime(last).Ticks));
+            last = Stopwatch.GetTimestamp();
+            Assert.False(done, $"Something came after the end: {line}");
+            string data = line["data: ".Length..];
+            done = data == "[DONE]";
+            if (!done)
+            {
+                usage = Take(JsonNode.Parse(data)!, text, logprobs, finish) ?? usage;
+                begun?.TrySetResult();
+            }
+        }
+
+        Assert.True(done, "The stream broke off.");
+        lock (gaps ?? [])
+        {
+            gaps?.Add(worst);
+        }
+
+        return new Completion(text.ToString(), logprobs.ToString(), finish.ToString(), usage);
+    }
+
+    /// <summary>Sends requests all at once.</summary>
+    public static Task<Completion[]> StreamAllAsync(HttpClient client, IEnumerable<string> requests) =>
+        Task.WhenAll(requests.Select(request => StreamAsync(client, request)));
+
+    private static string? Take(JsonNode item, StringBuilder text, StringBuilder logprobs, StringBuilder finish)
+    {
+        Assert.True(item["error"] is null, item.ToJsonString());
+        foreach (var choice in item["choices"]!.AsArray())
+        {
+            text.Append((string?)choice!["text"]);
+            finish.Append((string?)choice["finish_reason"]);
+            if (choice["logprobs"] is { } probabilities)
+            {
+                for (int i = 0; i < probabilities["tokens"]!.AsArray().Count; i++)
+                {
+                    logprobs.Append(probabilities["text_offset"]![i]!.ToJsonString()).Append(' ')
+                        .Append(probabilities["tokens"]![i]!.ToJsonString()).Append(' ')
+                        .Append(probabilities["token_logprobs"]![i]?.ToJsonString()).Append(' ')
+                        .AppendLine(probabilities["top_logprobs"]![i]?.ToJsonString());
+                }
+            }
+        }
+
+        return item["usage"] is { } usage ? $"{usage["prompt_tokens"]} + {usage["completion_tokens"]}" : null;
+    }
+
+    private static async Task<string> TextOfFailureAsync(HttpResponseMessage response) =>
+        response.IsSuccessStatusCode ? "" : await response.Content.ReadAsStringAsync();
+}

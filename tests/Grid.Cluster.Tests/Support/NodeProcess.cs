@@ -1,0 +1,131 @@
+using System.Diagnostics;
+using System.Text.RegularExpressions;
+
+namespace Grid.Cluster.Tests.Support;
+
+/// <summary>A silo or gateway as its operator starts it: a process with arguments, environment, output and exit code.</summary>
+internal sealed partial class NodeProcess : IAsyncDisposable
+{
+    private readonly Process _process;
+    private readonly List<string> _lines = [];
+    private readonly TaskCompletionSource _outputEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource _errorEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private TaskCompletionSource _more = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private NodeProcess(string program, IReadOnlyDictionary<string, string> environment, string[] arguments)
+    {
+        IsPrimary = arguments.Contains("--silo-port");
+        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, program), .. arguments])
+        {
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        foreach (var (name, value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        _process = Process.Start(start)!;
+        _process.OutputDataReceived += (_, line) => Take(line.Data, _outputEnded);
+        _process.ErrorDataReceived += (_, line) => Take(line.Data, _errorEnded);
+        _process.BeginOutputReadLine();
+        _process.BeginErrorReadLine();
+    }
+
+    /// <summary>What it printed so far, both streams.</summary>
+    public string Output
+    {
+        get
+        {
+            lock (_lines)
+            {
+                return string.Join('\n', _lines);
+            }
+        }
+    }
+
+    /// <summary>Whether it holds a cluster's membership in its memory.</summary>
+    public bool IsPrimary { get; }
+
+    /// <summary>Where it serves HTTP; once it said so.</summary>
+    public Uri Url => new(UrlPattern().Match(Output).Groups[1].Value);
+
+    public HttpClient Client => field ??= new HttpClient { BaseAddress = Url, Timeout = Programs.Patience };
+
+    public static NodeProcess Silo(IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
+        new("Grid.Silo.dll", environment, ["--port", "0", "--kv-cache-memory", "64MiB", .. arguments]);
+
+    public static NodeProcess Gateway(IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
+        new("Grid.Gateway.dll", environment, ["--port", "0", .. arguments]);
+
+    /// <summary>Waits until its output holds a text so many times.</summary>
+    public async Task SaysAsync(string text, int times = 1)
+    {
+        using var patience = new CancellationTokenSource(Programs.Patience);
+        while (true)
+        {
+            var more = Volatile.Read(ref _more);
+            if (Count(text) >= times)
+            {
+                return;
+            }
+
+            Assert.False(patience.IsCancellationRequested || _process.HasExited, $"It never said '{text}' {times} times:\n{Output}");
+            await Task.WhenAny(more.Task, Task.Delay(500, CancellationToken.None));
+        }
+    }
+
+    /// <summary>How often its output holds a text.</summary>
+    public int Count(string text)
+    {
+        lock (_lines)
+        {
+            return _lines.Count(line => line.Contains(text, StringComparison.Ordinal));
+        }
+    }
+
+    /// <summary>Waits for its end and gives the exit code.</summary>
+    public async Task<int> EndsAsync()
+    {
+        using var patience = new CancellationTokenSource(Programs.Patience);
+        await _process.WaitForExitAsync(patience.Token);
+        await Task.WhenAll(_outputEnded.Task, _errorEnded.Task);
+        return _process.ExitCode;
+    }
+
+    /// <summary>kill -9.</summary>
+    public void Kill() => _process.Kill();
+
+    /// <summary>Sends it a signal ("STOP", "CONT", "TERM").</summary>
+    public Task SignalAsync(string signal) => Programs.RunAsync("kill", $"-{signal}", $"{_process.Id}");
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_process.HasExited)
+        {
+            _process.Kill();
+        }
+
+        await _process.WaitForExitAsync();
+        _process.Dispose();
+    }
+
+    private void Take(string? line, TaskCompletionSource ended)
+    {
+        if (line is null)
+        {
+            ended.TrySetResult();
+            return;
+        }
+
+        lock (_lines)
+        {
+            _lines.Add(line);
+        }
+
+        Interlocked.Exchange(ref _more, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
+    }
+
+    [GeneratedRegex(@"^(?:Ready: |Gateway on )(http://[^\s/]+)", RegexOptions.Multiline)]
+    private static partial Regex UrlPattern();
+}

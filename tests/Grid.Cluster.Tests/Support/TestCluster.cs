@@ -1,0 +1,71 @@
+namespace Grid.Cluster.Tests.Support;
+
+/// <summary>The nodes of one test, all pointed at the same store; they end with the test.</summary>
+internal sealed class TestCluster : IAsyncDisposable
+{
+    private static int s_number;
+
+    private readonly List<NodeProcess> _nodes = [];
+    private readonly Dictionary<string, string> _environment;
+    private readonly int? _primaryPort;
+
+    private TestCluster(Dictionary<string, string> environment, int? primaryPort)
+    {
+        _environment = environment;
+        _primaryPort = primaryPort;
+        _environment["Grid__ClusterId"] = $"test-{Interlocked.Increment(ref s_number)}";
+    }
+
+    /// <summary>A cluster in a store of this kind; skips the test on a machine without it.</summary>
+    public static async Task<TestCluster> CreateAsync(string store, RedisServer redis, PostgresServer postgres)
+    {
+        switch (store)
+        {
+            case "redis":
+                RedisServer.Require();
+                return new(Settings(store, redis.Connection), null);
+            case "postgres":
+                PostgresServer.Require();
+                var environment = Settings(store, await postgres.CreateDatabaseAsync($"grid_{Interlocked.Increment(ref s_number)}"));
+                environment["Grid__ApplySchema"] = "true"; // On every node: whoever comes first makes the tables.
+                return new(environment, null);
+            default:
+                return new([], Programs.FreePort());
+        }
+    }
+
+    /// <summary>Starts a worker; without a store, the first one is the primary.</summary>
+    public NodeProcess StartSilo(params string[] arguments) => Add(NodeProcess.Silo(_environment, [.. Place(isSilo: true), .. arguments]));
+
+    public NodeProcess StartGateway(params string[] arguments) => Add(NodeProcess.Gateway(_environment, [.. Place(isSilo: false), .. arguments]));
+
+    /// <summary>A gateway and this many workers, once it knows them all.</summary>
+    public async Task<(NodeProcess Gateway, NodeProcess[] Silos)> StartAsync(int silos, params string[] arguments)
+    {
+        var workers = Enumerable.Range(0, silos).Select(_ => StartSilo(arguments)).ToArray();
+        var gateway = StartGateway();
+        await gateway.SaysAsync("is live with model", silos);
+        return (gateway, workers);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var node in _nodes)
+        {
+            await node.DisposeAsync();
+        }
+    }
+
+    private static Dictionary<string, string> Settings(string store, string connection) =>
+        new() { ["Grid__Cluster"] = store, ["Grid__ClusterConnection"] = connection };
+
+    private string[] Place(bool isSilo) => _primaryPort is not { } port ? []
+        : isSilo && !_nodes.Any(node => node.IsPrimary) ? ["--silo-port", $"{port}"]
+        : ["--primary", $"127.0.0.1:{port}"];
+
+    private NodeProcess Add(NodeProcess node)
+    {
+        _nodes.Add(node);
+        return node;
+    }
+}
