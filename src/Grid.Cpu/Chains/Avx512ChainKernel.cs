@@ -11,7 +11,7 @@ namespace Grid.Cpu.Chains;
 /// </summary>
 /// <remarks>
 /// A step waits for the accumulator of the step before it, so two chains always run side by side: two rows, or two tiles
-/// of one row. The scale comes last, because only it needs the accumulator. A single row reads its weights from memory;
+/// of one row. The scale comes last, because only it needs the accumulator. Few rows read their weights from memory;
 /// the hardware's own prefetcher does not keep up with that, so they are asked for four steps ahead.
 /// </remarks>
 internal sealed unsafe class Avx512ChainKernel : ChainKernel
@@ -75,6 +75,7 @@ internal sealed unsafe class Avx512ChainKernel : ChainKernel
         for (int s = 0; s < steps; s++)
         {
             uint* w = (uint*)(weights + ((nint)s * StepWeights));
+            Prefetch((ushort*)w);
             Vector512<uint> w0 = Vector512.Load(w), w1 = Vector512.Load(w + 16), w2 = Vector512.Load(w + 32), w3 = Vector512.Load(w + 48);
             Vector512<uint> w4 = Vector512.Load(w + 64), w5 = Vector512.Load(w + 80), w6 = Vector512.Load(w + 96), w7 = Vector512.Load(w + 112);
             for (int r = 0; r < rows; r += 2)
