@@ -12,7 +12,7 @@ internal static class HarmlessFields
     private static readonly FrozenSet<string> s_names = FrozenSet.Create(StringComparer.Ordinal,
         // training
         "attention_dropout", "attn_pdrop", "embd_pdrop", "gradient_checkpointing", "hidden_dropout", "initializer_range",
-        "resid_pdrop",
+        "neftune_noise_alpha", "resid_pdrop",
         // tokens; end tokens are read
         "bos_token_id", "decoder_start_token_id", "forced_bos_token_id", "forced_eos_token_id", "pad_token_id",
         "sep_token_id", "tokenizer_class", "unk_token_id",
@@ -29,7 +29,8 @@ internal static class HarmlessFields
         "task_specific_params", "tf_legacy_loss", "tie_encoder_decoder", "torchscript", "transformers_version",
         "transformers_weights", "use_bfloat16",
         // tools
-        "is_llama_config", "transformers.js_config", "unsloth_fixed", "unsloth_version");
+        "is_llama_config", "max_sequence_length", "model_max_length", "tokenizer_model_max_length",
+        "tokenizer_padding_side", "transformers.js_config", "unsloth_fixed", "unsloth_version", "vllm_version");
 
     /// <summary>Refuses the first field that was neither read nor is harmless. What is null or false says that something is
     /// not there, and names with an underscore in front are transformers' private ones.</summary>
