@@ -15,7 +15,7 @@ internal sealed class WeightLoader : IDisposable
     private readonly IOperations _operations;
     private readonly IProgress<ModelLoadProgress>? _progress;
     private readonly Dictionary<string, Loading> _tensors = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _copies = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _accepted = new(StringComparer.Ordinal);
     private readonly List<IDisposable> _uploaded = [];
     private readonly CancellationTokenSource _failed = new();
 
@@ -115,8 +115,18 @@ internal sealed class WeightLoader : IDisposable
         }
 
         copy.Release();
-        _copies.Add(name);
+        _accepted.Add(name);
         Report(copy.Bytes);
+    }
+
+    /// <summary>Accepts a tensor that follows from the configuration, which alone counts: it may be absent.</summary>
+    public void AcceptComputed(string name)
+    {
+        if (_source.FindOptional(name) is { } stored)
+        {
+            _accepted.Add(name);
+            Report(stored.Bytes);
+        }
     }
 
     /// <summary>Refuses a checkpoint that has this tensor.</summary>
@@ -136,7 +146,7 @@ internal sealed class WeightLoader : IDisposable
     public string Finish(ModelConfig config)
     {
         string? unused = _source.Names?
-            .Where(name => !_tensors.ContainsKey(name) && !_copies.Contains(name))
+            .Where(name => !_tensors.ContainsKey(name) && !_accepted.Contains(name))
             .Order(StringComparer.Ordinal).FirstOrDefault();
         if (unused is not null)
         {
@@ -232,7 +242,7 @@ internal sealed class WeightLoader : IDisposable
     private void Report(long bytes)
     {
         _loadedBytes += bytes;
-        _progress?.Report(new ModelLoadProgress(_tensors.Count + _copies.Count, _source.Names?.Count ?? 0, _loadedBytes, _source.TotalBytes));
+        _progress?.Report(new ModelLoadProgress(_tensors.Count + _accepted.Count, _source.Names?.Count ?? 0, _loadedBytes, _source.TotalBytes));
     }
 
     /// <summary>A tensor under way.</summary>

@@ -198,6 +198,19 @@ public sealed class ModelLoaderTests : IDisposable
     }
 
     [Fact]
+    public void Rotary_frequencies_stored_beside_the_weights_change_nothing()
+    {
+        var checkpoint = new TinyCheckpoint();
+        checkpoint.Write(_folder);
+        NumericsId id = LoadId();
+
+        checkpoint.Tensors.Add("model.layers.1.self_attn.rotary_emb.inv_freq", ([8], new ushort[8]));
+        checkpoint.Write(_folder);
+
+        Assert.Equal(id, LoadId());
+    }
+
+    [Fact]
     public void A_tied_head_may_be_stored_again_only_with_the_same_values()
     {
         var checkpoint = new TinyCheckpoint();

@@ -82,6 +82,7 @@ internal sealed record DecoderWeights(
         int hidden = config.HiddenSize;
         int queryRows = config.QueryHeads * config.HeadDim;
         int keyRows = config.KvHeads * config.HeadDim;
+        loader.AcceptComputed($"{attention}.rotary_emb.inv_freq"); // early Llama checkpoints have it
         return new DecoderLayer(
             loader.Vector($"{prefix}.input_layernorm.weight", hidden),
             loader.StackedMatrix(hidden,
