@@ -51,7 +51,7 @@ public sealed class GridNode : IAsyncDisposable
     {
         Ports.CheckHttp(options.Host, options.Port);
         await PrepareClusterAsync(options, output, cancellationToken);
-        var served = ServedModelLoader.Load(options, output);
+        var served = await ServedModelLoader.LoadAsync(options, output, cancellationToken);
         WebApplication? app = null;
         try
         {

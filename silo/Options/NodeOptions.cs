@@ -6,9 +6,13 @@ namespace Grid.Silo.Options;
 /// <summary>What a node serves and how (configuration section "Grid"; <see cref="OptionTable"/> has the spellings).</summary>
 public sealed class NodeOptions
 {
-    /// <summary>A model folder in Hugging Face form (with <see cref="LoadFormat.Dummy"/> also the name of a configuration that
-    /// ships with Grid); null serves the demo model.</summary>
+    /// <summary>A model folder in Hugging Face form, or a model of the hub: org/name or org/name@revision (with
+    /// <see cref="LoadFormat.Dummy"/> also the name of a configuration that ships with Grid); null serves the demo
+    /// model.</summary>
     public string? ModelPath { get; set; }
+
+    /// <summary>Branch, tag or commit of a model of the hub; null is the one in <see cref="ModelPath"/>, or main.</summary>
+    public string? Revision { get; set; }
 
     /// <summary>Where the weights come from.</summary>
     public LoadFormat LoadFormat { get; set; }
@@ -16,7 +20,7 @@ public sealed class NodeOptions
     /// <summary>Whether to serve by token ids alone, without a tokenizer.</summary>
     public bool SkipTokenizerInit { get; set; }
 
-    /// <summary>The name clients use; null takes the folder's.</summary>
+    /// <summary>The name clients use; null takes the folder's or the hub's.</summary>
     public string? ServedModelName { get; set; }
 
     /// <summary>Address that HTTP listens on.</summary>

@@ -11,9 +11,11 @@ public static class OptionTable
     /// <summary>The options, in the order of the help text.</summary>
     public static IReadOnlyList<NodeOption> All { get; } =
     [
-        new("--model-path", "ModelPath", "folder", "Model folder in Hugging Face form (default: the demo model)",
+        new("--model-path", "ModelPath", "folder|org/name", "Model folder in Hugging Face form, or a model of the hub as org/name or org/name@revision (default: the demo model)",
             (options, value) => options.ModelPath = Text(value)),
-        new("--served-model-name", "ServedModelName", "name", "Name that clients use (default: the folder's name)",
+        new("--revision", "Revision", "name", "Branch, tag or commit of a model of the hub (default: main)",
+            (options, value) => options.Revision = Text(value)),
+        new("--served-model-name", "ServedModelName", "name", "Name that clients use (default: the folder's or the hub's name)",
             (options, value) => options.ServedModelName = Text(value)),
         new("--host", "Host", "address", "Address that HTTP listens on (default 127.0.0.1; 0.0.0.0 is every interface)",
             (options, value) => options.Host = Address(value)),

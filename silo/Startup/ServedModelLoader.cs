@@ -18,13 +18,13 @@ internal sealed record ServedModelOnDevice(WorkerModel Description, IWorkerEngin
 /// <summary>Loads what a node serves: device, text files, weights, engine. Says what it does, a line each.</summary>
 internal static class ServedModelLoader
 {
-    /// <summary>Throws <see cref="StartException"/> when the folder cannot be served.</summary>
-    public static ServedModelOnDevice Load(NodeOptions options, TextWriter output)
+    /// <summary>Finds and loads the model. Throws <see cref="StartException"/> when it cannot be served.</summary>
+    public static async Task<ServedModelOnDevice> LoadAsync(NodeOptions options, TextWriter output, CancellationToken cancellationToken)
     {
-        string path = ModelPath(options);
         try
         {
-            return Load(options, path, output);
+            ModelSource source = await ModelSource.FindAsync(options, folder => CheckSmallFiles(options, folder), output, cancellationToken);
+            return Load(options, source, output);
         }
         catch (Exception exception) when (exception is DeviceSelfTestException or ModelFormatException or TextModelException or IOException or UnauthorizedAccessException)
         {
@@ -32,11 +32,19 @@ internal static class ServedModelLoader
         }
     }
 
-    private static ServedModelOnDevice Load(NodeOptions options, string path, TextWriter output)
+    /// <summary>What a model of the hub must pass before its weights are downloaded.</summary>
+    private static void CheckSmallFiles(NodeOptions options, string path)
+    {
+        var folder = ModelFolder.Open(path);
+        folder.ReadConfig();
+        ReadTexts(options, folder);
+    }
+
+    private static ServedModelOnDevice Load(NodeOptions options, ModelSource source, TextWriter output)
     {
         var clock = Stopwatch.StartNew();
-        var folder = ModelFolder.Open(path);
-        string name = options.ServedModelName ?? (IsShipped(options) ? options.ModelPath! : Path.GetFileName(Path.TrimEndingDirectorySeparator(folder.Path)));
+        var folder = ModelFolder.Open(source.Folder);
+        string name = options.ServedModelName ?? source.Name;
         var texts = ReadTexts(options, folder);
 
         var operations = new CpuOperations(new CpuOptions { Threads = options.CpuThreads });
@@ -50,7 +58,7 @@ internal static class ServedModelLoader
             using (progress)
             {
                 loaded = ModelLoader.Load(
-                    path, operations,
+                    source.Folder, operations,
                     new ModelLoadOptions { LoadFormat = options.LoadFormat, MaxBatchTokens = options.MaxBatchTokens }, progress);
             }
 
@@ -68,21 +76,6 @@ internal static class ServedModelLoader
             operations.Dispose();
             throw;
         }
-    }
-
-    private static string ModelPath(NodeOptions options) =>
-        options.ModelPath is not { } path ? DemoModel.Path : IsShipped(options) ? ShippedConfigs.Find(path)! : path;
-
-    /// <summary>Whether the path is no folder but the name of a configuration that ships with Grid.</summary>
-    private static bool IsShipped(NodeOptions options)
-    {
-        if (options.LoadFormat != LoadFormat.Dummy || options.ModelPath is not { } path || Directory.Exists(path))
-        {
-            return false;
-        }
-
-        return ShippedConfigs.Find(path) is not null ? true : throw new StartException(
-            $"--model-path is '{path}'; with --load-format dummy it must be a folder with a config.json or one of {string.Join(", ", ShippedConfigs.Names)}.");
     }
 
     private static IReadOnlyDictionary<string, byte[]> ReadTexts(NodeOptions options, ModelFolder folder)

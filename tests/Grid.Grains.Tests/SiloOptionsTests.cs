@@ -46,6 +46,14 @@ public sealed class SiloOptionsTests
     }
 
     [Fact]
+    public void A_model_of_the_hub_has_a_name_and_a_revision()
+    {
+        var (_, options, _) = Read("--model-path Qwen/Qwen3-8B --revision v1.0");
+        Assert.Equal(("Qwen/Qwen3-8B", "v1.0"), (options.ModelPath, options.Revision));
+        Assert.Equal("--revision is ''; it must not be empty.", Assert.Throws<StartException>(() => Read("--revision=")).Message);
+    }
+
+    [Fact]
     public void Options_are_taken_from_the_command_line_over_the_configuration()
     {
         var (request, options, others) = Read(

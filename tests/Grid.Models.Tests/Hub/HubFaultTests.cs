@@ -234,7 +234,7 @@ public sealed class HubFaultTests
             Notice = notice => _ = notice.Contains("another process is downloading it", StringComparison.Ordinal) && waiting.TrySetResult(),
         };
         Task<HubSnapshot> download = client.DownloadAsync(HubModelName.Parse(LoopbackHub.Repository), HubSelection.All, cancellationToken: HubBench.Cancellation);
-        await waiting.Task;
+        Assert.Same(waiting.Task, await Task.WhenAny(waiting.Task, download));
         Assert.DoesNotContain(bench.Hub.StorageRequests, asked => asked.Path[1..] == bench.Hub.ETag(shard));
         holder.Kill(entireProcessTree: true);
         await download;

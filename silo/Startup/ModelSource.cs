@@ -1,0 +1,118 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.InteropServices;
+using Grid.Models;
+using Grid.Models.Hub;
+using Grid.Silo.Options;
+
+namespace Grid.Silo.Startup;
+
+/// <summary>Where the model lies that a node serves, and what it is called unless the operator says otherwise.</summary>
+/// <param name="Folder">A model folder.</param>
+/// <param name="Name">The folder's name, or the model's on the hub.</param>
+internal sealed record ModelSource(string Folder, string Name)
+{
+    // What a shell reports for a program that Ctrl+C ended.
+    private const int Interrupted = 130;
+
+    /// <summary>
+    /// Finds what --model-path names: an existing folder, a configuration that ships with Grid (for dummy weights), or a
+    /// model of the hub, which is downloaded if the cache lacks it. Throws <see cref="StartException"/>.
+    /// </summary>
+    /// <param name="options">What to serve.</param>
+    /// <param name="check">Looks at the folder's small files before large ones are downloaded.</param>
+    /// <param name="output">Gets a line for each step.</param>
+    /// <param name="cancellationToken">Gives the start up.</param>
+    public static async Task<ModelSource> FindAsync(
+        NodeOptions options, Action<string> check, TextWriter output, CancellationToken cancellationToken)
+    {
+        string path = options.ModelPath ?? DemoModel.Path;
+        if (options.ModelPath is null || Directory.Exists(path))
+        {
+            return options.Revision is null
+                ? new ModelSource(path, Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path))))
+                : throw new StartException(
+                    $"--revision is '{options.Revision}'; it chooses among the revisions of a model of the hub, and a folder has none.", StartException.Usage);
+        }
+
+        if (options.LoadFormat == LoadFormat.Dummy && options.Revision is null && ShippedConfigs.Find(path) is { } shipped)
+        {
+            return new ModelSource(shipped, path);
+        }
+
+        try
+        {
+            var model = HubModelName.Parse(path, options.Revision);
+            return new ModelSource(await DownloadAsync(model, options, check, output, cancellationToken), model.Repository);
+        }
+        catch (HubException exception)
+        {
+            throw new StartException($"The model cannot be had. {exception.Message}");
+        }
+    }
+
+    private static async Task<string> DownloadAsync(
+        HubModelName model, NodeOptions options, Action<string> check, TextWriter output, CancellationToken cancellationToken)
+    {
+        var settings = HubSettings.FromEnvironment();
+        output.WriteLine(settings.Offline
+            ? $"Hub     {model} from the cache {settings.CacheFolder} alone (HF_HUB_OFFLINE)"
+            : $"Hub     {model} from {settings.Endpoint} into {settings.CacheFolder}");
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
+        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        void Stop(PosixSignalContext context)
+        {
+            context.Cancel = true;
+            stop.Cancel();
+        }
+
+        using var client = new HubClient(settings) { Notice = notice => output.WriteLine($"        {notice}") };
+        using var progress = new DownloadProgress(output);
+        var clock = Stopwatch.StartNew();
+        try
+        {
+            HubSelection selection = options.LoadFormat == LoadFormat.Dummy ? HubSelection.WithoutWeights : HubSelection.All;
+            HubSnapshot snapshot = await client.DownloadAsync(model, selection, progress, check, stop.Token);
+            progress.Dispose();
+            output.WriteLine(Describe(snapshot, clock.Elapsed));
+            return snapshot.Path;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            progress.Dispose();
+            throw new StartException("Stopped while downloading; what has arrived is kept, and the next start goes on from there.", Interrupted);
+        }
+    }
+
+    private static string Describe(HubSnapshot snapshot, TimeSpan elapsed)
+    {
+        HubProgress sums = snapshot.Progress;
+        string commit = $"        commit {snapshot.Commit}";
+        return sums.TotalFiles == 0 ? commit : sums.PresentBytes == sums.TotalBytes
+            ? $"{commit}: {sums.TotalFiles} files, {ByteSize.Format(sums.TotalBytes)}, all in the cache"
+            : string.Create(CultureInfo.InvariantCulture,
+                $"{commit}: {sums.TotalFiles} files, {ByteSize.Format(sums.TotalBytes)}, of which {ByteSize.Format(sums.TotalBytes - sums.PresentBytes)} came in {elapsed.TotalSeconds:0.0} s");
+    }
+
+    /// <summary>Shows a download's progress; a new display whenever more files become known.</summary>
+    private sealed class DownloadProgress(TextWriter output) : IProgress<HubProgress>, IDisposable
+    {
+        private ProgressDisplay? _display;
+        private long _total;
+
+        public void Report(HubProgress value)
+        {
+            if (_display is null || value.TotalBytes != _total)
+            {
+                _display?.Dispose();
+                _total = value.TotalBytes;
+                _display = ProgressDisplay.On(output, "Downloading", _total);
+            }
+
+            _display.Report(value.Bytes);
+        }
+
+        public void Dispose() => _display?.Dispose();
+    }
+}
