@@ -67,8 +67,8 @@ internal sealed record ModelSource(string Folder, string Name)
             stop.Cancel();
         }
 
-        using var client = new HubClient(settings) { Notice = notice => output.WriteLine($"        {notice}") };
         using var progress = new DownloadProgress(output);
+        using var client = new HubClient(settings) { Notice = progress.Say };
         var clock = Stopwatch.StartNew();
         try
         {
@@ -111,6 +111,13 @@ internal sealed record ModelSource(string Folder, string Name)
             }
 
             _display.Report(value.Bytes);
+        }
+
+        /// <summary>A line of its own, not behind the bar.</summary>
+        public void Say(string notice)
+        {
+            _display?.Dispose();
+            output.WriteLine($"        {notice}");
         }
 
         public void Dispose() => _display?.Dispose();

@@ -38,8 +38,6 @@ public sealed class LoopbackHub : IAsyncDisposable
 
     public IReadOnlyList<Asked> StorageRequests => [.. _storage.Requests];
 
-    public SemaphoreSlim StorageStalled => _storage.Stalled;
-
     private Dictionary<string, byte[]> Large => Files.Where(f => IsLarge(f.Key)).ToDictionary(f => Sha256(f.Value), f => f.Value);
 
     /// <summary>A repository with the demo model's files.</summary>

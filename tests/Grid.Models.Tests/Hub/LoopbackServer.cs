@@ -55,16 +55,12 @@ public sealed class LoopbackServer : IAsyncDisposable
 
     public ConcurrentQueue<Asked> Requests { get; } = [];
 
-    /// <summary>Set when a reply has come to its stall.</summary>
-    public SemaphoreSlim Stalled { get; } = new(0);
-
     public async ValueTask DisposeAsync()
     {
         await _end.CancelAsync();
         _listener.Stop();
         await _accepting;
         _end.Dispose();
-        Stalled.Dispose();
     }
 
     private async Task AcceptAsync()
@@ -126,7 +122,6 @@ public sealed class LoopbackServer : IAsyncDisposable
         await stream.WriteAsync(body, _end.Token);
         if (reply.StallAfter is not null)
         {
-            Stalled.Release();
             _ = await stream.ReadAsync(new byte[1].AsMemory(), _end.Token); // Until the client closes.
         }
         else if (reply.BreakAfter is not null)
