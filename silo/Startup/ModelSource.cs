@@ -35,9 +35,9 @@ internal sealed record ModelSource(string Folder, string Name)
                     $"--revision is '{options.Revision}'; it chooses among the revisions of a model of the hub, and a folder has none.", StartException.Usage);
         }
 
-        if (options.LoadFormat == LoadFormat.Dummy && options.Revision is null && ShippedConfigs.Find(path) is { } shipped)
+        if (options.LoadFormat == LoadFormat.Dummy && options.Revision is null && ShippedConfigs.Find(path) is { } config)
         {
-            return new ModelSource(shipped, path);
+            return new ModelSource(config, path);
         }
 
         try
@@ -47,7 +47,8 @@ internal sealed record ModelSource(string Folder, string Name)
         }
         catch (HubException exception)
         {
-            throw new StartException($"The model cannot be had. {exception.Message}");
+            string shipped = options.LoadFormat == LoadFormat.Dummy ? $" With --load-format dummy, {string.Join(", ", ShippedConfigs.Names)} need no download." : "";
+            throw new StartException($"The model cannot be had. {exception.Message}{shipped}");
         }
     }
 
@@ -95,31 +96,19 @@ internal sealed record ModelSource(string Folder, string Name)
                 $"{commit}: {sums.TotalFiles} files, {ByteSize.Format(sums.TotalBytes)}, of which {ByteSize.Format(sums.TotalBytes - sums.PresentBytes)} came in {elapsed.TotalSeconds:0.0} s");
     }
 
-    /// <summary>Shows a download's progress; a new display whenever more files become known.</summary>
+    /// <summary>Shows a download's progress, and lines that do not end up behind its bar.</summary>
     private sealed class DownloadProgress(TextWriter output) : IProgress<HubProgress>, IDisposable
     {
-        private ProgressDisplay? _display;
-        private long _total;
+        private readonly ProgressDisplay _display = ProgressDisplay.On(output, "Downloading");
 
-        public void Report(HubProgress value)
-        {
-            if (_display is null || value.TotalBytes != _total)
-            {
-                _display?.Dispose();
-                _total = value.TotalBytes;
-                _display = ProgressDisplay.On(output, "Downloading", _total);
-            }
+        public void Report(HubProgress value) => _display.Report(value.Bytes, value.TotalBytes);
 
-            _display.Report(value.Bytes);
-        }
-
-        /// <summary>A line of its own, not behind the bar.</summary>
         public void Say(string notice)
         {
-            _display?.Dispose();
+            _display.Dispose();
             output.WriteLine($"        {notice}");
         }
 
-        public void Dispose() => _display?.Dispose();
+        public void Dispose() => _display.Dispose();
     }
 }
