@@ -1,11 +1,16 @@
 using Grid.Benchmarks;
 
 // dotnet run --project tests/Grid.Benchmarks [chains] [decode] [experts] [engine] [text]; all without arguments.
-// "digest" prints a digest of results instead of a time.
+// "digest" prints a digest of results instead of a time; "load FOLDER" measures the loading of a model.
 if (args is ["digest"])
 {
     DigestCommand.Run();
     return 0;
+}
+
+if (args is ["load", var folder])
+{
+    return LoadCommand.Run(folder);
 }
 
 (string Name, Action Run)[] benchmarks =

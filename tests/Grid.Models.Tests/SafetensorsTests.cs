@@ -99,6 +99,52 @@ public sealed class SafetensorsTests : IDisposable
         Assert.Equal(("w[1]", "infinite in bf16"), (e.Field, e.Value));
     }
 
+    /// <summary>fp32 bits around the places where rounding to bf16 changes its mind.</summary>
+    [Theory]
+    [InlineData(0x3F808000u, 0x3F80)] // a tie goes to the even neighbour, downwards
+    [InlineData(0x3F818000u, 0x3F82)] // and upwards
+    [InlineData(0x3F808001u, 0x3F81)]
+    [InlineData(0x3F807FFFu, 0x3F80)]
+    [InlineData(0xBFFF8000u, 0xC000)] // into the next power of two
+    [InlineData(0x7F7F7FFFu, 0x7F7F)] // the largest that stays finite
+    [InlineData(0xFF7F7FFFu, 0xFF7F)]
+    [InlineData(0x007FFFFFu, 0x0080)] // the largest subnormal becomes normal
+    [InlineData(0x00008000u, 0x0000)]
+    [InlineData(0x00008001u, 0x0001)]
+    [InlineData(0x80000001u, 0x8000)]
+    public void Fp32_rounds_at_the_edges(uint bits, int expected)
+    {
+        using Checkpoint checkpoint = Open(new SafetensorsBuilder().AddF32("w", [1], [BitConverter.UInt32BitsToSingle(bits)]).Build());
+
+        Assert.Equal([(ushort)expected], ReadAll(checkpoint.Find("w", 1)));
+        Assert.NotEmpty(checkpoint.Find("w", 1).Identify(TestContext.Current.CancellationToken));
+    }
+
+    [Theory]
+    [InlineData(0x7F7F8000u, "infinite in bf16")] // the first fp32 that rounds to infinity
+    [InlineData(0xFF7FFFFFu, "infinite in bf16")]
+    [InlineData(0x7F800000u, "infinite in bf16")]
+    [InlineData(0x7F800001u, "NaN")] // a NaN whose upper half alone is an infinity
+    [InlineData(0xFFFFFFFFu, "NaN")]
+    public void Fp32_beyond_bf16_is_refused(uint bits, string value)
+    {
+        using Checkpoint checkpoint = Open(new SafetensorsBuilder().AddF32("w", [1], [BitConverter.UInt32BitsToSingle(bits)]).Build());
+
+        var e = Assert.Throws<ModelFormatException>(() => checkpoint.Find("w", 1).Identify(TestContext.Current.CancellationToken));
+
+        Assert.Equal(("w[0]", value), (e.Field, e.Value));
+    }
+
+    [Theory]
+    [InlineData(0x7C00, "infinite in bf16")]
+    [InlineData(0xFC01, "NaN")]
+    public void Fp16_infinities_and_NaNs_are_refused(int bits, string value)
+    {
+        using Checkpoint checkpoint = Open(new SafetensorsBuilder().AddF16("w", [1], [BitConverter.UInt16BitsToHalf((ushort)bits)]).Build());
+
+        Assert.Equal(value, Assert.Throws<ModelFormatException>(() => checkpoint.Find("w", 1).Identify(TestContext.Current.CancellationToken)).Value);
+    }
+
     [Fact]
     public void A_truncated_file_is_refused_at_every_length()
     {

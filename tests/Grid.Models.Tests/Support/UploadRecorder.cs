@@ -8,6 +8,12 @@ public sealed class UploadRecorder : IOperations
     /// <summary>What was uploaded, by tensor name.</summary>
     public Dictionary<string, ushort[]> Uploaded { get; } = new(StringComparer.Ordinal);
 
+    /// <summary>Every freeing of a matrix, by name: one that is freed twice is here twice.</summary>
+    public List<string> Freed { get; } = [];
+
+    /// <summary>The matrices uploaded, by name.</summary>
+    public List<string> Matrices { get; } = [];
+
     public string DeviceDescription => "a recorder of uploads";
 
     public WeightMatrix UploadMatrix(params ReadOnlySpan<TensorSource> parts)
@@ -21,14 +27,14 @@ public sealed class UploadRecorder : IOperations
             names += part.Name;
         }
 
-        return new Matrix(names, rows, parts[0].Columns);
+        return new Matrix(this, names, rows, parts[0].Columns);
     }
 
     public WeightMatrix UploadGatedMatrix(TensorSource gate, TensorSource up)
     {
         Record(gate);
         Record(up);
-        return new Matrix(gate.Name, gate.Rows, gate.Columns);
+        return new Matrix(this, gate.Name, gate.Rows, gate.Columns);
     }
 
     public ExpertMatrix UploadExperts(ReadOnlySpan<TensorSource> experts)
@@ -38,7 +44,7 @@ public sealed class UploadRecorder : IOperations
             Record(expert);
         }
 
-        return new ExpertMatrices(experts[0].Name, experts.Length, experts[0].Rows, experts[0].Columns);
+        return new ExpertMatrices(this, experts[0].Name, experts.Length, experts[0].Rows, experts[0].Columns);
     }
 
     public ExpertMatrix UploadGatedExperts(ReadOnlySpan<TensorSource> gates, ReadOnlySpan<TensorSource> ups)
@@ -49,7 +55,7 @@ public sealed class UploadRecorder : IOperations
             Record(ups[i]);
         }
 
-        return new ExpertMatrices(gates[0].Name, gates.Length, gates[0].Rows, gates[0].Columns);
+        return new ExpertMatrices(this, gates[0].Name, gates.Length, gates[0].Rows, gates[0].Columns);
     }
 
     public WeightVector UploadVector(params ReadOnlySpan<TensorSource> parts)
@@ -131,9 +137,41 @@ public sealed class UploadRecorder : IOperations
         Uploaded.Add(source.Name, values);
     }
 
-    private sealed class Matrix(string name, int rows, int columns) : WeightMatrix(name, rows, columns);
+    private sealed class Matrix : WeightMatrix
+    {
+        private readonly UploadRecorder _recorder;
 
-    private sealed class ExpertMatrices(string name, int experts, int rows, int columns) : ExpertMatrix(name, experts, rows, columns);
+        public Matrix(UploadRecorder recorder, string name, int rows, int columns)
+            : base(name, rows, columns)
+        {
+            _recorder = recorder;
+            recorder.Matrices.Add(name);
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            _recorder.Freed.Add(Name);
+            base.Dispose(disposing);
+        }
+    }
+
+    private sealed class ExpertMatrices : ExpertMatrix
+    {
+        private readonly UploadRecorder _recorder;
+
+        public ExpertMatrices(UploadRecorder recorder, string name, int experts, int rows, int columns)
+            : base(name, experts, rows, columns)
+        {
+            _recorder = recorder;
+            recorder.Matrices.Add(name);
+        }
+
+        protected override void Dispose(bool disposing)
+        {
+            _recorder.Freed.Add(Name);
+            base.Dispose(disposing);
+        }
+    }
 
     private sealed class Routing(int maxRows, int experts, int slots, int width) : ExpertRouting(maxRows, experts, slots, width);
 
