@@ -72,7 +72,7 @@ internal static class Dot16Cases
     private static ulong Counter(int mode, int operand, int row, int k) =>
         ((ulong)mode << 48) ^ ((ulong)operand << 44) ^ ((ulong)row << 24) ^ (ulong)k;
 
-    private static ulong Mix(ulong x)
+    public static ulong Mix(ulong x)
     {
         x += 0x9E3779B97F4A7C15;
         x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9;

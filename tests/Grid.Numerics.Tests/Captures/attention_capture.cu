@@ -3,9 +3,13 @@
 //   nvcc -O3 -std=c++20 -gencode=arch=compute_90a,code=sm_90a --fmad=false -DHEAD_DIM=128 -I ../../../src/Grid.Cuda/Kernels/Common attention_capture.cu -o capture
 //   ./capture attention_outputs_128.bin            (and with 64)
 //
-// Every case runs as one prefill, as chunks of many lengths, on two grids, and every position as a decode of its own over
-// shuffled pages; the program stops if one bit differs between them. It writes bf16 outputs, little-endian: per case the rows at
+// Every case runs as one prefill, as chunks of many lengths, and every position as a decode of its own, over pages in any
+// order; the program stops if one bit differs between them. It writes bf16 outputs, little-endian: per case the rows at
 // the positions listed, of the first and the last query head. The inputs are not stored: AttentionCases.cs repeats the generator.
+#define BLOCK_TOKENS 64
+#define SEGMENT_TOKENS 1024
+#define PREFILL_SHARED PrefillShape::SharedBytes
+#define DECODE_SHARED DecodeShape::SharedBytes
 #include "../../../src/Grid.Cuda/Kernels/Attention/Attention.cu"
 
 #include <cmath>
@@ -65,16 +69,15 @@ static T* upload(const std::vector<T>& v) {
   return p;
 }
 
-static std::vector<u16> run(AttentionArguments a, const std::vector<AttentionSequence>& sequences, const std::vector<int>& pages, bool decode, int grid, int tokens) {
+static std::vector<u16> run(AttentionArguments a, const std::vector<AttentionSequence>& sequences, const std::vector<int>& pages, bool decode, int tokens) {
   std::vector<AttentionTile> tiles;
-  std::vector<int> table, segments;
+  std::vector<int> table;
   for (int i = 0; i < (int)sequences.size(); i++) {
     table.insert(table.end(), pages.begin(), pages.end());
-    segments.push_back(sequences[i].position / SEGMENT_TOKENS + 1);
     if (decode) {
-      for (int s = 0; s < segments[i]; s++) tiles.push_back({i, 0, s, segments[i]});
+      for (int s = 0; s <= sequences[i].position / SEGMENT_TOKENS; s++) tiles.push_back({i, 0, s, 0});
     } else {
-      for (int r = 0; r < sequences[i].tokens * a.group; r += PrefillShape::Warpgroups * WarpgroupRows) tiles.push_back({i, r, 0, 1});
+      for (int r = 0; r < sequences[i].tokens * a.group; r += PrefillShape::Warpgroups * WarpgroupRows) tiles.push_back({i, r, 0, 0});
     }
   }
   a.sequences = upload(sequences);
@@ -82,14 +85,13 @@ static std::vector<u16> run(AttentionArguments a, const std::vector<AttentionSeq
   a.tile_count = upload(std::vector<int>{(int)tiles.size()});
   a.page_table = upload(table);
   a.page_table_stride = (int)pages.size();
-  int* counts = upload(segments);
   std::vector<u16> output((size_t)tokens * a.output_stride, 0xFFFF);
   a.output = upload(output);
   if (decode) {
     attention_decode<<<(tiles.size() + 3) * a.kv_heads, DecodeShape::Threads, DecodeShape::SharedBytes>>>(a);
-    attention_merge<<<dim3(sequences.size(), (a.output_stride + 511) / 512), 128>>>(a, counts);
+    attention_merge<<<dim3(sequences.size(), (a.output_stride + 511) / 512), 128>>>(a);
   } else {
-    attention_prefill<<<grid, PrefillShape::Threads, PrefillShape::SharedBytes>>>(a);
+    attention_prefill<<<(tiles.size() + 3) * a.kv_heads, PrefillShape::Threads, PrefillShape::SharedBytes>>>(a);
   }
   CHECK(cudaGetLastError());
   CHECK(cudaDeviceSynchronize());
@@ -136,25 +138,24 @@ static void capture(const Case& c, FILE* file) {
   a.kv_heads = c.kv_heads;
   a.c = c.scale * 1.44269504f;
 
-  std::vector<AttentionSequence> whole = {{0, c.tokens, 0, 0}}, chunks, singles;
+  std::vector<AttentionSequence> whole = {{0, c.tokens, 0, -1}}, chunks, singles;
   const int lengths[] = {1, 7, 64, 100, 3, 200, 63, 65, 128, 1, 1, 333};
   for (int at = 0, i = 0; at < c.tokens; i++) {
     int n = c.tokens - at < lengths[i % 12] ? c.tokens - at : lengths[i % 12];
-    chunks.push_back({at, n, at, 0});
+    chunks.push_back({at, n, at, -1});
     at += n;
   }
   int slots = 0;
   for (int t = 0; t < c.tokens; t++) {
-    singles.push_back({t, 1, t, slots});
-    slots += t / SEGMENT_TOKENS + 1;
+    singles.push_back({t, 1, t, t < SEGMENT_TOKENS ? -1 : slots});
+    slots += t < SEGMENT_TOKENS ? 0 : t / SEGMENT_TOKENS + 1;
   }
   a.partial_values = upload(std::vector<float>((size_t)slots * heads * HEAD_DIM, NAN));
   a.partial_state = upload(std::vector<float2>((size_t)slots * heads, make_float2(NAN, NAN)));
 
-  std::vector<u16> expected = run(a, whole, table, false, 132, c.tokens);
-  require_equal(expected, run(a, whole, table, false, 37, c.tokens), "prefill on another grid");
-  require_equal(expected, run(a, chunks, table, false, 132, c.tokens), "chunked prefill");
-  require_equal(expected, run(a, singles, table, true, 0, c.tokens), "decode");
+  std::vector<u16> expected = run(a, whole, table, false, c.tokens);
+  require_equal(expected, run(a, chunks, table, false, c.tokens), "chunked prefill");
+  require_equal(expected, run(a, singles, table, true, c.tokens), "decode");
   for (int position : Positions) {
     for (int head = 0; head < heads && position < c.tokens; head += heads > 1 ? heads - 1 : 1) {
       fwrite(&expected[((size_t)position * heads + head) * HEAD_DIM], 2, HEAD_DIM, file);

@@ -21,15 +21,11 @@
 #include "attention_pipeline.cuh"
 #include "launch.cuh"
 
-#ifndef HEAD_DIM
-#define HEAD_DIM 128
-#endif
-
-constexpr i32 BLOCK_TOKENS = 64;
-constexpr i32 SEGMENT_TOKENS = 1024;
-
+// Definitions: HEAD_DIM (64 or 128), BLOCK_TOKENS and SEGMENT_TOKENS (the contract's), and what the launcher believes of
+// PREFILL_SHARED and DECODE_SHARED bytes.
 using PrefillShape = AttentionShape<HEAD_DIM, BLOCK_TOKENS, SEGMENT_TOKENS, 3, 2, false>;
 using DecodeShape = AttentionShape<HEAD_DIM, BLOCK_TOKENS, SEGMENT_TOKENS, 1, 3, true>;
+static_assert(PrefillShape::SharedBytes == PREFILL_SHARED && DecodeShape::SharedBytes == DECODE_SHARED, "shared memory");
 
 extern "C" __global__ void __launch_bounds__(PrefillShape::Threads, 1) attention_prefill(const __grid_constant__ AttentionArguments a) {
   wait_for_previous_kernel();
@@ -43,8 +39,8 @@ extern "C" __global__ void __launch_bounds__(DecodeShape::Threads, 2) attention_
   attention_kernel<DecodeShape>(a);
 }
 
-extern "C" __global__ void __launch_bounds__(128) attention_merge(const __grid_constant__ AttentionArguments a, const i32* segments) {
+extern "C" __global__ void __launch_bounds__(128) attention_merge(const __grid_constant__ AttentionArguments a) {
   wait_for_previous_kernel();
   let_next_kernel_start();
-  merge_attention<HEAD_DIM>(a, segments);
+  merge_attention<HEAD_DIM, SEGMENT_TOKENS>(a);
 }

@@ -50,12 +50,11 @@ __device__ __forceinline__ void exp2_both(float first, float second, float& r0, 
 template <class Shape>
 __device__ __forceinline__ void attention_clear(AttentionState<Shape>& s) {
 #pragma unroll
-  for (int i = 0; i < Shape::HeadDim / 2; i++) {
+  for (i32 i = 0; i < Shape::HeadDim / 2; i++) {
     s.values[i] = 0.0f;
   }
-
 #pragma unroll
-  for (int k = 0; k < Shape::T / 16; k++) {
+  for (i32 k = 0; k < Shape::T / 16; k++) {
     s.weights[k][0] = s.weights[k][1] = s.weights[k][2] = s.weights[k][3] = 0;
   }
   s.sums[0] = s.sums[1] = s.sums[2] = s.sums[3] = 0.0f;
@@ -65,11 +64,11 @@ __device__ __forceinline__ void attention_clear(AttentionState<Shape>& s) {
 
 // Scores of keys that a row does not see become -infinity. last0, last1: the last key that the rows see, relative to the block.
 template <class Shape>
-__device__ __forceinline__ void attention_mask(float (&scores)[Shape::T / 2], int last0, int last1) {
+__device__ __forceinline__ void attention_mask(float (&scores)[Shape::T / 2], i32 last0, i32 last1) {
   const float none = float_of(0xFF800000u);
 #pragma unroll
-  for (int j = 0; j < Shape::T / 8; j++) {
-    int key = 8 * j + 2 * (threadIdx.x % 4);
+  for (i32 j = 0; j < Shape::T / 8; j++) {
+    i32 key = 8 * j + 2 * (threadIdx.x % 4);
     scores[4 * j] = key > last0 ? none : scores[4 * j];
     scores[4 * j + 1] = key + 1 > last0 ? none : scores[4 * j + 1];
     scores[4 * j + 2] = key > last1 ? none : scores[4 * j + 2];
@@ -78,11 +77,11 @@ __device__ __forceinline__ void attention_mask(float (&scores)[Shape::T / 2], in
 }
 
 // The new maximum of one of the rows and its unrounded weights in place of its scores. Returns (M - m) * c.
-template <class Shape, int Row>
+template <class Shape, i32 Row>
 __device__ __forceinline__ float attention_softmax_row(AttentionState<Shape>& s, float (&scores)[Shape::T / 2], float c, bool masked) {
   float m = s.maximum[Row];
 #pragma unroll
-  for (int i = 2 * Row; i < Shape::T / 2; i += 4) {
+  for (i32 i = 2 * Row; i < Shape::T / 2; i += 4) {
     m = fmaxf(m, fmaxf(scores[i], scores[i + 1]));
   }
   m = fmaxf(m, __shfl_xor_sync(0xFFFFFFFFu, m, 1));
@@ -94,9 +93,8 @@ __device__ __forceinline__ float attention_softmax_row(AttentionState<Shape>& s,
   if (masked) {
     shift = fminf(shift, -LOWEST_SCORE); // a row that sees no key of the segment yet: its weights are +0, not NaN
   }
-
 #pragma unroll
-  for (int i = 2 * Row; i < Shape::T / 2; i += 4) {
+  for (i32 i = 2 * Row; i < Shape::T / 2; i += 4) {
     scores[i] = exp2_approx(__fmaf_rn(scores[i], c, shift));
     scores[i + 1] = exp2_approx(__fmaf_rn(scores[i + 1], c, shift));
   }
@@ -119,7 +117,7 @@ __device__ __forceinline__ void attention_softmax(AttentionState<Shape>& s, floa
 template <class Shape>
 __device__ __forceinline__ void attention_round(AttentionState<Shape>& s, const float (&weights)[Shape::T / 2]) {
 #pragma unroll
-  for (int k = 0; k < Shape::T / 16; k++) {
+  for (i32 k = 0; k < Shape::T / 16; k++) {
     s.weights[k][0] = floats_to_bf16x2(weights[8 * k], weights[8 * k + 1]);
     s.weights[k][2] = floats_to_bf16x2(weights[8 * k + 4], weights[8 * k + 5]);
     if constexpr (!Shape::Decode) {
@@ -133,7 +131,7 @@ __device__ __forceinline__ void attention_round(AttentionState<Shape>& s, const 
 template <class Shape>
 __device__ __forceinline__ void attention_rescale(AttentionState<Shape>& s) {
 #pragma unroll
-  for (int i = 0; i < Shape::HeadDim / 2; i += 4) {
+  for (i32 i = 0; i < Shape::HeadDim / 2; i += 4) {
     s.values[i] = __fmul_rn(s.values[i], s.rescale[0]);
     s.values[i + 1] = __fmul_rn(s.values[i + 1], s.rescale[0]);
     if constexpr (!Shape::Decode) {
@@ -174,7 +172,7 @@ __device__ __forceinline__ void attention_merge_in_place(AttentionState<Shape>& 
 
   __syncwarp();
 #pragma unroll
-  for (int i = 0; i < Shape::HeadDim / 8; i++) {
+  for (i32 i = 0; i < Shape::HeadDim / 8; i++) {
     float4 v = make_float4(s.values[4 * i], s.values[4 * i + 1], s.values[4 * i + 2], s.values[4 * i + 3]);
     if (!first) {
       float4 old = merged[i * 128];
@@ -194,7 +192,7 @@ __device__ __forceinline__ void attention_take_merged(AttentionState<Shape>& s, 
   s.sums[0] = state[0].y;
   s.sums[2] = state[8].y;
 #pragma unroll
-  for (int i = 0; i < Shape::HeadDim / 8; i++) {
+  for (i32 i = 0; i < Shape::HeadDim / 8; i++) {
     float4 v = merged[i * 128];
     s.values[4 * i] = v.x;
     s.values[4 * i + 1] = v.y;
@@ -216,12 +214,12 @@ __device__ __forceinline__ bool divides_rarely(float o) {
 
 // bf16(O / L) of one of the rows, stored to this thread's columns.
 template <class Shape>
-__device__ __forceinline__ void attention_store_row(const AttentionState<Shape>& s, int row, u16* output) {
+__device__ __forceinline__ void attention_store_row(const AttentionState<Shape>& s, i32 row, u16* output) {
   float l = row == 0 ? s.sums[0] : s.sums[2];
   float y = __frcp_rn(l);
   bool rare = !(l > 1e-9f && l < 1e9f);
 #pragma unroll
-  for (int j = 0; j < Shape::HeadDim / 8; j++) {
+  for (i32 j = 0; j < Shape::HeadDim / 8; j++) {
     float first = row == 0 ? s.values[4 * j] : s.values[4 * j + 2];
     float second = row == 0 ? s.values[4 * j + 1] : s.values[4 * j + 3];
     rare |= divides_rarely(first) | divides_rarely(second);
@@ -229,7 +227,7 @@ __device__ __forceinline__ void attention_store_row(const AttentionState<Shape>&
   }
   if (rare) {
 #pragma unroll
-    for (int j = 0; j < Shape::HeadDim / 8; j++) {
+    for (i32 j = 0; j < Shape::HeadDim / 8; j++) {
       float first = row == 0 ? s.values[4 * j] : s.values[4 * j + 2];
       float second = row == 0 ? s.values[4 * j + 1] : s.values[4 * j + 3];
       *(u32*)(output + 8 * j) = floats_to_bf16x2(__fdiv_rn(first, l), __fdiv_rn(second, l));

@@ -4,24 +4,21 @@
 #include "attention_types.cuh"
 #include "attention_block.cuh"
 
-// Grid: (sequences, ceil(query heads * HeadDim / 512)), 128 threads of four elements. segments[i]: segments of sequence i, in
-// ascending order; a sequence with one has its result already.
-template <int HeadDim>
-__device__ __forceinline__ void merge_attention(const AttentionArguments& a, const int* segments) {
-  int heads = a.kv_heads * a.group;
-  int index = blockIdx.x, element = (blockIdx.y * 128 + threadIdx.x) * 4, head = element / HeadDim;
-  int count = segments[index];
-  if (count < 2 || head >= heads) {
-    return;
-  }
-
-  AttentionSequence sequence = a.sequences[index];
-  const float4* values = (const float4*)(a.partial_values + (long long)sequence.first_slot * heads * HeadDim + element);
-  const float2* states = a.partial_state + (long long)sequence.first_slot * heads + head;
+// Grid: (sequences, ceil(query heads * HeadDim / 512)), 128 threads of four elements. Segments in ascending order; sequences
+// without partial results are passed over.
+template <i32 HeadDim, i32 Segment>
+__device__ __forceinline__ void merge_attention(const AttentionArguments& a) {
+  i32 heads = a.kv_heads * a.group;
+  i32 element = (blockIdx.y * 128 + threadIdx.x) * 4, head = element / HeadDim;
+  AttentionSequence sequence = a.sequences[blockIdx.x];
+  if (sequence.first_slot < 0 || head >= heads) return;
+  i32 count = sequence.position / Segment + 1;
+  const float4* values = (const float4*)(a.partial_values + (i64)sequence.first_slot * heads * HeadDim + element);
+  const float2* states = a.partial_state + (i64)sequence.first_slot * heads + head;
   float2 state = states[0];
   float4 v = values[0];
 #pragma unroll 4
-  for (int s = 1; s < count; s++) {
+  for (i32 s = 1; s < count; s++) {
     float2 next = states[s * heads];
     float4 other = values[s * (heads * HeadDim / 4)];
     float m = fmaxf(state.x, next.x);
@@ -36,5 +33,5 @@ __device__ __forceinline__ void merge_attention(const AttentionArguments& a, con
   }
   uint2 rounded = make_uint2(
     floats_to_bf16x2(__fdiv_rn(v.x, state.y), __fdiv_rn(v.y, state.y)), floats_to_bf16x2(__fdiv_rn(v.z, state.y), __fdiv_rn(v.w, state.y)));
-  *(uint2*)(a.output + (long long)sequence.first_token * a.output_stride + element) = rounded;
+  *(uint2*)(a.output + (i64)sequence.first_token * a.output_stride + element) = rounded;
 }

@@ -130,7 +130,7 @@ __device__ __forceinline__ void attention_store_queries(const AttentionArguments
 template <class Shape>
 __device__ __forceinline__ void attention_store(const AttentionArguments& a, const AttentionWork& w, i32 row0, const AttentionState<Shape>& s) {
   i32 column = 2 * (threadIdx.x % 4);
-  if (Shape::Decode && w.tile.segments > 1) {
+  if (Shape::Decode && w.sequence.first_slot >= 0) {
     if (row0 >= w.rows) return;
     i64 at = ((i64)(w.sequence.first_slot + w.tile.segment) * a.kv_heads + w.kv_head) * a.group + row0;
     float* values = a.partial_values + at * Shape::HeadDim + column;

@@ -1,0 +1,183 @@
+using Grid.Cuda.Build;
+using Grid.Cuda.Driver;
+using Grid.Numerics;
+
+namespace Grid.Cuda.Kernels.Attention;
+
+/// <summary>
+/// Launches Attention.cu: causal attention over paged keys and values, bits of <see cref="AttentionReference"/>. A step's
+/// prefill tiles and its decode tiles are two launches; <see cref="LaunchMerge"/> follows decode tiles of several segments.
+/// </summary>
+internal sealed class AttentionKernel
+{
+    /// <summary>Rows (query token and head) of a prefill tile.</summary>
+    public const int PrefillRows = 3 * WarpgroupRows;
+
+    /// <summary>Query heads per KV head that decode can take; more go through prefill tiles.</summary>
+    public const int MaxDecodeGroup = 8;
+
+    private const int WarpgroupRows = 64;
+    private const int PrefillWarpgroups = 3;
+    private const int PrefillStages = 2;
+    private const int DecodeStages = 3;
+    private const int MergeThreads = 128;
+    private const int MergeElements = 4 * MergeThreads;
+    private const int OnesBytes = 256;
+
+    // Below it, the kernels' stand-in for a maximum of -infinity would not give the contract's bits.
+    private const float LeastExponentFactor = 1e-30f;
+
+    private readonly CudaKernel<Arguments> prefill;
+    private readonly CudaKernel<Arguments> decode;
+    private readonly CudaKernel<Arguments> merge;
+    private readonly int headDim;
+
+    public AttentionKernel(CudaModule module, int headDim)
+    {
+        RequireHeadDim(headDim);
+        this.headDim = headDim;
+        prefill = module.GetKernel<Arguments>("attention_prefill", PrefillSharedBytes(headDim));
+        decode = module.GetKernel<Arguments>("attention_decode", DecodeSharedBytes(headDim));
+        merge = module.GetKernel<Arguments>("attention_merge");
+    }
+
+    /// <summary>What to build for a head size, 64 or 128.</summary>
+    public static KernelSource Source(int headDim)
+    {
+        RequireHeadDim(headDim);
+        return KernelSource.FromResource(
+            "Attention/Attention.cu", $"Attention-{headDim}", $"HEAD_DIM={headDim}", $"BLOCK_TOKENS={AttentionLayout.BlockTokens}",
+            $"SEGMENT_TOKENS={AttentionLayout.SegmentTokens}", $"PREFILL_SHARED={PrefillSharedBytes(headDim)}",
+            $"DECODE_SHARED={DecodeSharedBytes(headDim)}");
+    }
+
+    /// <summary>Bytes of a page of one layer: keys and values of <see cref="AttentionLayout.BlockTokens"/> tokens.</summary>
+    public static long PageBytes(int kvHeads, int headDim) => 2L * kvHeads * AttentionLayout.BlockTokens * headDim * sizeof(ushort);
+
+    /// <summary>Segments, and so decode tiles, of a sequence whose query is at a position.</summary>
+    public static int Segments(int position) => (position / AttentionLayout.SegmentTokens) + 1;
+
+    /// <summary>Every row of the prefill tiles' sequences. Longest tiles first is fastest.</summary>
+    public void LaunchPrefill(CudaStream stream, in AttentionOperands operands, int maxTiles, bool startsEarly = false)
+    {
+        var shape = new LaunchShape(new Dim3(checked(maxTiles * operands.KvHeads)), new Dim3((PrefillWarpgroups + 1) * 128))
+        {
+            SharedBytes = PrefillSharedBytes(headDim),
+            StartsEarly = startsEarly,
+        };
+        prefill.Launch(stream, shape, Check(operands, maxTiles));
+    }
+
+    /// <summary>Every segment of the decode tiles' sequences.</summary>
+    public void LaunchDecode(CudaStream stream, in AttentionOperands operands, int maxTiles, bool startsEarly = false)
+    {
+        if (operands.QueryHeads > MaxDecodeGroup * operands.KvHeads)
+        {
+            throw new ArgumentException(
+                $"Decode takes at most {MaxDecodeGroup} query heads per KV head; {operands.QueryHeads} of {operands.KvHeads} are more.", nameof(operands));
+        }
+
+        var shape = new LaunchShape(new Dim3(checked(maxTiles * operands.KvHeads)), new Dim3(128))
+        {
+            SharedBytes = DecodeSharedBytes(headDim),
+            StartsEarly = startsEarly,
+        };
+        decode.Launch(stream, shape, Check(operands, maxTiles));
+    }
+
+    /// <summary>Merges the segments of the first <paramref name="sequences"/> sequences; those with FirstSlot below 0 are done.</summary>
+    public void LaunchMerge(CudaStream stream, in AttentionOperands operands, int sequences, bool startsEarly = false)
+    {
+        int elements = operands.QueryHeads * headDim;
+        KernelShapes.RequireBytes(operands.Sequences, sequences * 16L);
+        var shape = new LaunchShape(new Dim3(sequences, (elements + MergeElements - 1) / MergeElements), new Dim3(MergeThreads))
+        {
+            StartsEarly = startsEarly,
+        };
+        merge.Launch(stream, shape, Check(operands, 1));
+    }
+
+    private static void RequireHeadDim(int headDim)
+    {
+        if (headDim is not (64 or 128))
+        {
+            throw new ArgumentOutOfRangeException(nameof(headDim), headDim, "The attention kernels are made for head sizes 64 and 128.");
+        }
+    }
+
+    private static int PrefillSharedBytes(int headDim) =>
+        (PrefillWarpgroups * WarpgroupRows * headDim * 2) + Ring(PrefillStages, headDim)
+        + (PrefillWarpgroups * WarpgroupRows * ((headDim * 4) + 8)) + OnesBytes;
+
+    private static int DecodeSharedBytes(int headDim) => Ring(DecodeStages, headDim) + OnesBytes;
+
+    /// <summary>Key and value blocks and their four barriers.</summary>
+    private static int Ring(int stages, int headDim) => stages * ((2 * AttentionLayout.BlockTokens * headDim * sizeof(ushort)) + 32);
+
+    private Arguments Check(in AttentionOperands o, int maxTiles)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(o.KvHeads);
+        if (o.QueryHeads <= 0 || o.QueryHeads % o.KvHeads != 0)
+        {
+            throw new ArgumentException($"{o.QueryHeads} query heads are no multiple of {o.KvHeads} KV heads.", nameof(o));
+        }
+
+        float c = AttentionReference.ExponentFactor(o.Scale);
+        if (!(c >= LeastExponentFactor))
+        {
+            throw new ArgumentException($"The scale is {o.Scale}; its product with log2(e) must be at least {LeastExponentFactor}.", nameof(o));
+        }
+
+        if (o.QueryStride % 8 != 0)
+        {
+            throw new ArgumentException($"The queries' stride is {o.QueryStride}; 16-byte accesses need a multiple of 8.", nameof(o));
+        }
+
+        KernelShapes.RequireBytes(o.Queries, sizeof(ushort));
+        KernelShapes.RequireBytes(o.Output, sizeof(ushort));
+        KernelShapes.RequireBytes(o.Pages, PageBytes(o.KvHeads, headDim));
+        KernelShapes.RequireBytes(o.PageTable, sizeof(int));
+        KernelShapes.RequireBytes(o.Sequences, 16);
+        KernelShapes.RequireBytes(o.Tiles, maxTiles * 16L);
+        KernelShapes.RequireBytes(o.TileCount, sizeof(int));
+        return new Arguments
+        {
+            Queries = o.Queries.Start,
+            Output = o.Output.Start,
+            Pages = o.Pages.Start,
+            PageTable = o.PageTable.Start,
+            Sequences = o.Sequences.Start,
+            Tiles = o.Tiles.Start,
+            TileCount = o.TileCount.Start,
+            PartialValues = o.PartialValues.Start,
+            PartialState = o.PartialState.Start,
+            PageStride = PageBytes(o.KvHeads, headDim),
+            QueryStride = o.QueryStride,
+            OutputStride = o.QueryHeads * headDim,
+            PageTableStride = o.PageTableStride,
+            Group = o.QueryHeads / o.KvHeads,
+            KvHeads = o.KvHeads,
+            C = c,
+        };
+    }
+
+    private struct Arguments
+    {
+        public CUdeviceptr Queries;
+        public CUdeviceptr Output;
+        public CUdeviceptr Pages;
+        public CUdeviceptr PageTable;
+        public CUdeviceptr Sequences;
+        public CUdeviceptr Tiles;
+        public CUdeviceptr TileCount;
+        public CUdeviceptr PartialValues;
+        public CUdeviceptr PartialState;
+        public long PageStride;
+        public int QueryStride;
+        public int OutputStride;
+        public int PageTableStride;
+        public int Group;
+        public int KvHeads;
+        public float C;
+    }
+}

@@ -1,0 +1,209 @@
+using Grid.Cuda.Driver;
+using Grid.Cuda.Kernels.Attention;
+using Grid.Numerics;
+
+namespace Grid.Cuda.Tests;
+
+/// <summary>The attention kernels against the CPU's reference and against each other, bit for bit.</summary>
+[Collection(GpuCollection.Name)]
+public sealed class AttentionKernelTests(GpuFixture gpu)
+{
+    [Theory]
+    [InlineData(128, 2, 4, 2200, 1f)]
+    [InlineData(128, 1, 8, 1100, 8f)] // scores far apart: weights of zero, changing maxima
+    [InlineData(128, 1, 7, 300, 1f)]
+    [InlineData(128, 3, 1, 130, 0.01f)]
+    [InlineData(64, 2, 5, 2200, 1f)]
+    [InlineData(64, 1, 1, 65, 4f)]
+    public void Prefill_chunks_and_decode_have_the_bits_of_the_reference(int headDim, int kvHeads, int group, int tokens, float spread)
+    {
+        using var bench = new AttentionBench(gpu, headDim, kvHeads, group, tokens, spread);
+        ushort[] prefill = bench.Prefill([tokens]);
+        Bits.Equal(prefill, bench.Prefill([1, 7, 64, 100, 3, 200, 63, 65, 128]), kvHeads * group * headDim, "chunks");
+        Bits.Equal(prefill, bench.Decode(), kvHeads * group * headDim, "decode");
+        foreach (int position in (int[])[0, 1, 63, 64, 65, 129, 1023, 1024, 1025, 2047, 2048, tokens - 1])
+        {
+            if (position < tokens)
+            {
+                bench.RequireReference(prefill, position);
+            }
+        }
+    }
+
+    [Fact]
+    public void Decode_refuses_more_heads_than_it_has_rows()
+    {
+        using var bench = new AttentionBench(gpu, 64, 1, 9, 10, 1f);
+        Assert.Throws<ArgumentException>(bench.Decode);
+        bench.RequireReference(bench.Prefill([10]), 9);
+    }
+
+    /// <summary>One sequence of random queries, keys and values over pages in any order.</summary>
+    private sealed class AttentionBench : IDisposable
+    {
+        private const int Page = AttentionLayout.BlockTokens;
+        private readonly int headDim, kvHeads, group, tokens, pages;
+        private readonly float scale;
+        private readonly CudaContext context;
+        private readonly CudaModule module;
+        private readonly CudaStream stream;
+        private readonly ushort[] queries, keys, values; // queries [token][head][d], keys and values [KV head][token][d]
+        private readonly DeviceMemory deviceQueries, devicePages;
+
+        public AttentionBench(GpuFixture gpu, int headDim, int kvHeads, int group, int tokens, float spread)
+        {
+            (this.headDim, this.kvHeads, this.group, this.tokens) = (headDim, kvHeads, group, tokens);
+            pages = (tokens + Page - 1) / Page;
+            scale = 1f / MathF.Sqrt(headDim);
+            context = gpu.Require();
+            module = gpu.Load(AttentionKernel.Source(headDim));
+            stream = new CudaStream(context);
+            var random = new Random(tokens);
+            queries = Values(random, tokens * kvHeads * group * headDim, spread);
+            keys = Values(random, tokens * kvHeads * headDim, spread);
+            values = Values(random, tokens * kvHeads * headDim, 1f);
+            deviceQueries = DeviceMemory.Of<ushort>(context, stream, queries);
+            devicePages = DeviceMemory.Of<ushort>(context, stream, Pages());
+        }
+
+        /// <summary>All rows, in chunks of these lengths again and again.</summary>
+        public ushort[] Prefill(int[] lengths)
+        {
+            var sequences = new List<AttentionSequence>();
+            var tiles = new List<AttentionTile>();
+            for (int at = 0; at < tokens; at += sequences[^1].Tokens)
+            {
+                int count = Math.Min(lengths[sequences.Count % lengths.Length], tokens - at);
+                for (int row = 0; row < count * group; row += AttentionKernel.PrefillRows)
+                {
+                    tiles.Add(new AttentionTile(sequences.Count, row, 0));
+                }
+
+                sequences.Add(new AttentionSequence(at, count, at, -1));
+            }
+
+            return Run(sequences, tiles, 0);
+        }
+
+        /// <summary>Every row as a decode of its own.</summary>
+        public ushort[] Decode()
+        {
+            var sequences = new List<AttentionSequence>();
+            var tiles = new List<AttentionTile>();
+            int slots = 0;
+            for (int position = 0; position < tokens; position++)
+            {
+                int segments = AttentionKernel.Segments(position);
+                for (int segment = 0; segment < segments; segment++)
+                {
+                    tiles.Add(new AttentionTile(position, 0, segment));
+                }
+
+                sequences.Add(new AttentionSequence(position, 1, position, segments > 1 ? slots : -1));
+                slots += segments > 1 ? segments : 0;
+            }
+
+            return Run(sequences, tiles, Math.Max(slots, 1));
+        }
+
+        public void RequireReference(ushort[] actual, int position)
+        {
+            var expected = new ushort[headDim];
+            for (int head = 0; head < kvHeads * group; head++)
+            {
+                int row = ((position * kvHeads * group) + head) * headDim;
+                int first = head / group * tokens * headDim, count = (position + 1) * headDim;
+                AttentionReference.Row(queries.AsSpan(row, headDim), keys.AsSpan(first, count), values.AsSpan(first, count), position, scale, expected);
+                Bits.Equal(expected, actual.AsSpan(row, headDim), headDim, $"position {position}, head {head}");
+            }
+        }
+
+        public void Dispose()
+        {
+            devicePages.Dispose();
+            deviceQueries.Dispose();
+            stream.Dispose();
+            module.Dispose();
+        }
+
+        private ushort[] Run(List<AttentionSequence> sequences, List<AttentionTile> tiles, int slots)
+        {
+            int[] order = Order();
+            int[] table = [.. sequences.SelectMany(_ => order)];
+            int heads = kvHeads * group;
+            using DeviceMemory deviceTable = DeviceMemory.Of<int>(context, stream, table);
+            using DeviceMemory deviceSequences = DeviceMemory.Of<AttentionSequence>(context, stream, sequences.ToArray());
+            using DeviceMemory deviceTiles = DeviceMemory.Of<AttentionTile>(context, stream, tiles.ToArray());
+            using DeviceMemory count = DeviceMemory.Of<int>(context, stream, (int[])[tiles.Count]);
+            using var output = new DeviceMemory(context, deviceQueries.Bytes);
+            using var partialValues = new DeviceMemory(context, Math.Max(slots, 1) * (long)heads * headDim * sizeof(float));
+            using var partialState = new DeviceMemory(context, Math.Max(slots, 1) * (long)heads * 2 * sizeof(float));
+            stream.Fill(output.Span, 0xFF);
+            stream.Fill(partialValues.Span, 0xFF);
+            stream.Fill(partialState.Span, 0xFF);
+            var operands = new AttentionOperands
+            {
+                Queries = deviceQueries.Span,
+                QueryStride = heads * headDim,
+                Output = output.Span,
+                Pages = devicePages.Span,
+                PageTable = deviceTable.Span,
+                PageTableStride = pages,
+                Sequences = deviceSequences.Span,
+                Tiles = deviceTiles.Span,
+                TileCount = count.Span,
+                PartialValues = partialValues.Span,
+                PartialState = partialState.Span,
+                QueryHeads = heads,
+                KvHeads = kvHeads,
+                Scale = scale,
+            };
+            var kernel = new AttentionKernel(module, headDim);
+            if (slots > 0)
+            {
+                kernel.LaunchDecode(stream, operands, tiles.Count);
+                kernel.LaunchMerge(stream, operands, sequences.Count, startsEarly: true);
+            }
+            else
+            {
+                kernel.LaunchPrefill(stream, operands, tiles.Count);
+            }
+
+            var result = new ushort[queries.Length];
+            stream.Download<ushort>(result, output.Span);
+            return result;
+        }
+
+        /// <summary>Page of every block; page 0 is nobody's.</summary>
+        private int[] Order() => [.. Enumerable.Range(0, pages).Select(i => pages - i)];
+
+        private ushort[] Pages()
+        {
+            int image = Page * headDim;
+            var result = new ushort[(pages + 1) * 2 * kvHeads * image];
+            int[] order = Order();
+            for (int i = 0; i < keys.Length; i++)
+            {
+                int head = i / (tokens * headDim), token = i / headDim % tokens, d = i % headDim;
+                int at = (((order[token / Page] * kvHeads) + head) * 2 * image)
+                    + (token % Page / 8 * headDim * 8) + (d / 8 * 64) + (token % 8 * 8) + (d % 8);
+                result[at] = keys[i];
+                result[at + image] = values[i];
+            }
+
+            return result;
+        }
+
+        private static ushort[] Values(Random random, int count, float spread)
+        {
+            var result = new ushort[count];
+            for (int i = 0; i < count; i++)
+            {
+                float sum = random.NextSingle() + random.NextSingle() + random.NextSingle() + random.NextSingle() - 2f;
+                result[i] = Bf16.FromSingle(sum * 1.7f * spread);
+            }
+
+            return result;
+        }
+    }
+}
