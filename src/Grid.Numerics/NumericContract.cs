@@ -4,8 +4,7 @@ namespace Grid.Numerics;
 public static class NumericContract
 {
     /// <summary>
-    /// Changes whenever any bit of any result may change. "provisional" until the open constants (attention layout,
-    /// the order of row reductions) have been measured on the GPU and frozen.
+    /// Changes whenever any bit of any result may change. Frozen: every constant and order has been measured on the GPU.
     /// </summary>
-    public const string Version = "1-provisional";
+    public const string Version = "1";
 }
