@@ -1,6 +1,7 @@
 // Captures known answers of the attention kernels on a Hopper GPU, for AttentionCaptureTests.cs.
 //
-//   nvcc -O3 -std=c++20 -gencode=arch=compute_90a,code=sm_90a --fmad=false -DHEAD_DIM=128 -I ../../../src/Grid.Cuda/Kernels/Common attention_capture.cu -o capture
+//   nvcc -O3 -std=c++20 -gencode=arch=compute_90a,code=sm_90a --fmad=false -DHEAD_DIM=128 
+//     -I ../../../src/Grid.Cuda/Kernels/Common attention_capture.cu -o capture
 //   ./capture attention_outputs_128.bin            (and with 64)
 //
 // Every case runs as one prefill, as chunks of many lengths, and every position as a decode of its own, over pages in any
@@ -18,7 +19,11 @@
 #include <cstring>
 #include <vector>
 
-#define CHECK(call) do { cudaError_t e = (call); if (e != cudaSuccess) { printf("%s: %s\n", #call, cudaGetErrorString(e)); exit(1); } } while (0)
+static void check(cudaError_t error) {
+  if (error == cudaSuccess) return;
+  printf("%s\n", cudaGetErrorString(error));
+  exit(1);
+}
 
 // ---- Inputs: the same functions stand in AttentionCases.cs -----------------------------------------------------------
 
@@ -64,12 +69,13 @@ static const int Positions[] = {0, 1, 63, 64, 65, 511, 1023, 1024, 1087, 2047, 2
 template <class T>
 static T* upload(const std::vector<T>& v) {
   T* p;
-  CHECK(cudaMalloc(&p, v.size() * sizeof(T) + 16));
-  CHECK(cudaMemcpy(p, v.data(), v.size() * sizeof(T), cudaMemcpyHostToDevice));
+  check(cudaMalloc(&p, v.size() * sizeof(T) + 16));
+  check(cudaMemcpy(p, v.data(), v.size() * sizeof(T), cudaMemcpyHostToDevice));
   return p;
 }
 
-static std::vector<u16> run(AttentionArguments a, const std::vector<AttentionSequence>& sequences, const std::vector<int>& pages, bool decode, int tokens) {
+static std::vector<u16> run(
+    AttentionArguments a, const std::vector<AttentionSequence>& sequences, const std::vector<int>& pages, bool decode, int tokens) {
   std::vector<AttentionTile> tiles;
   std::vector<int> table;
   for (int i = 0; i < (int)sequences.size(); i++) {
@@ -93,9 +99,9 @@ static std::vector<u16> run(AttentionArguments a, const std::vector<AttentionSeq
   } else {
     attention_prefill<<<(tiles.size() + 3) * a.kv_heads, PrefillShape::Threads, PrefillShape::SharedBytes>>>(a);
   }
-  CHECK(cudaGetLastError());
-  CHECK(cudaDeviceSynchronize());
-  CHECK(cudaMemcpy(output.data(), a.output, output.size() * 2, cudaMemcpyDeviceToHost));
+  check(cudaGetLastError());
+  check(cudaDeviceSynchronize());
+  check(cudaMemcpy(output.data(), a.output, output.size() * 2, cudaMemcpyDeviceToHost));
   return output;
 }
 
@@ -165,8 +171,8 @@ static void capture(const Case& c, FILE* file) {
 }
 
 int main(int argc, char** argv) {
-  CHECK(cudaFuncSetAttribute(attention_prefill, cudaFuncAttributeMaxDynamicSharedMemorySize, PrefillShape::SharedBytes));
-  CHECK(cudaFuncSetAttribute(attention_decode, cudaFuncAttributeMaxDynamicSharedMemorySize, DecodeShape::SharedBytes));
+  check(cudaFuncSetAttribute(attention_prefill, cudaFuncAttributeMaxDynamicSharedMemorySize, PrefillShape::SharedBytes));
+  check(cudaFuncSetAttribute(attention_decode, cudaFuncAttributeMaxDynamicSharedMemorySize, DecodeShape::SharedBytes));
   FILE* file = fopen(argc > 1 ? argv[1] : "attention_outputs.bin", "wb");
   for (const Case& c : Cases) capture(c, file);
   return fclose(file);

@@ -74,7 +74,8 @@ internal sealed class AttentionKernel
         if (operands.QueryHeads > MaxDecodeGroup * operands.KvHeads)
         {
             throw new ArgumentException(
-                $"Decode takes at most {MaxDecodeGroup} query heads per KV head; {operands.QueryHeads} of {operands.KvHeads} are more.", nameof(operands));
+                $"Decode takes at most {MaxDecodeGroup} query heads per KV head; {operands.QueryHeads} of {operands.KvHeads} are more.",
+                nameof(operands));
         }
 
         var shape = new LaunchShape(new Dim3(checked(maxTiles * operands.KvHeads)), new Dim3(128))
@@ -125,7 +126,8 @@ internal sealed class AttentionKernel
         float c = AttentionReference.ExponentFactor(o.Scale);
         if (!(c >= LeastExponentFactor))
         {
-            throw new ArgumentException($"The scale is {o.Scale}; its product with log2(e) must be at least {LeastExponentFactor}.", nameof(o));
+            throw new ArgumentException(
+                $"The scale is {o.Scale}; its product with log2(e) must be at least {LeastExponentFactor}.", nameof(o));
         }
 
         if (o.QueryStride % 8 != 0)

@@ -128,7 +128,8 @@ __device__ __forceinline__ void attention_store_queries(const AttentionArguments
 
 // Stores the results of this thread's rows. Decode: O, M and L of the segment where there are several.
 template <class Shape>
-__device__ __forceinline__ void attention_store(const AttentionArguments& a, const AttentionWork& w, i32 row0, const AttentionState<Shape>& s) {
+__device__ __forceinline__ void attention_store(
+    const AttentionArguments& a, const AttentionWork& w, i32 row0, const AttentionState<Shape>& s) {
   i32 column = 2 * (threadIdx.x % 4);
   if (Shape::Decode && w.sequence.first_slot >= 0) {
     if (row0 >= w.rows) return;
@@ -144,7 +145,8 @@ __device__ __forceinline__ void attention_store(const AttentionArguments& a, con
     i32 row = row0 + half * 8;
     if (row < w.rows) {
       i64 token = w.sequence.first_token + row / a.group;
-      attention_store_row<Shape>(s, half, a.output + token * a.output_stride + (w.kv_head * a.group + row % a.group) * Shape::HeadDim + column);
+      i32 head = w.kv_head * a.group + row % a.group;
+      attention_store_row<Shape>(s, half, a.output + token * a.output_stride + head * Shape::HeadDim + column);
     }
   }
 }

@@ -48,8 +48,10 @@ __device__ __forceinline__ void warps_arrive(u32 name, u32 threads) {
 
 // Contiguous bytes from global to shared memory; completes on the barrier. Addresses and size are multiples of 16.
 __device__ __forceinline__ void bulk_load(u32 destination, const void* source, u32 bytes, u32 barrier) {
-  asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(destination), "l"(source), "r"(bytes), "r"(barrier)
-        : "memory");
+  asm volatile(
+      "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(destination), "l"(source),
+      "r"(bytes), "r"(barrier)
+      : "memory");
 }
 
 // Ordinary stores to shared memory become visible to tensor cores and copy engine; by each writer, before the barrier.
