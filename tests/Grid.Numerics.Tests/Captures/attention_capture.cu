@@ -1,6 +1,6 @@
 // Captures known answers of the attention kernels on a Hopper GPU, for AttentionCaptureTests.cs.
 //
-//   nvcc -O3 -std=c++20 -gencode=arch=compute_90a,code=sm_90a --fmad=false -DHEAD_DIM=128 
+//   nvcc -O3 -std=c++20 -gencode=arch=compute_90a,code=sm_90a --fmad=false -DHEAD_DIM=128 \
 //     -I ../../../src/Grid.Cuda/Kernels/Common attention_capture.cu -o capture
 //   ./capture attention_outputs_128.bin            (and with 64)
 //
