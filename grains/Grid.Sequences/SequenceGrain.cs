@@ -33,6 +33,8 @@ internal sealed partial class SequenceGrain(
     private string _numericsId = "";
     private int[] _promptIds = [];
     private int _epoch;
+    private int _outputAtRestart;
+    private int _fruitless;
     private bool _cachedKnown;
 
     private Guid Id => Guid.ParseExact(SiloKey.Parse(this.GetPrimaryKeyString()).Rest, "N");
@@ -252,7 +254,9 @@ internal sealed partial class SequenceGrain(
         Publish(reader, decoder);
         var reply = SubmitReply.Refused(RefusalKind.Unavailable, "No worker with the same NumericsId is left.");
         bool Fits(LiveWorker worker) => worker.Status.NumericsId == _numericsId;
-        for (_epoch++; _epoch < options.Value.MaxAttempts; _epoch++)
+        _fruitless = decoder.OutputIds.Count > _outputAtRestart ? 0 : _fruitless + 1;
+        _outputAtRestart = decoder.OutputIds.Count;
+        for (_epoch++; _fruitless < options.Value.MaxFruitlessAttempts; _epoch++, _fruitless++)
         {
             // A gateway that is stopping itself takes what is there, and does not wait for what may come.
             var patience = lifetime.ApplicationStopping.IsCancellationRequested ? TimeSpan.Zero : options.Value.FailoverWait;

@@ -59,10 +59,8 @@ internal sealed class SequenceService : ISequenceService
 
     public async Task<int> FlushCacheAsync(CancellationToken cancellationToken)
     {
-        var flushes = _workers.Live.Select(worker => worker.Grain.FlushCache().WaitAsync(cancellationToken)).ToArray();
-        await Task.WhenAll(flushes).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        cancellationToken.ThrowIfCancellationRequested();
-        return flushes.Count(flush => flush.IsCompletedSuccessfully);
+        bool[] flushed = await Task.WhenAll(_workers.Live.Select(worker => worker.FlushCacheAsync(cancellationToken)));
+        return flushed.Count(done => done);
     }
 
     private static GridRefusal ToRefusal(RefusalKind kind) => kind switch

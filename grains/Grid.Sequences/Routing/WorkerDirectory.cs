@@ -80,7 +80,7 @@ public sealed partial class WorkerDirectory : BackgroundService
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        using var watch = _time.CreateTimer(_ => CheckSilence(), null, TimeSpan.FromMilliseconds(500), TimeSpan.FromMilliseconds(500));
+        var watching = WatchAsync(stoppingToken);
         try
         {
             Follow(_manifest.Current, stoppingToken);
@@ -98,7 +98,7 @@ public sealed partial class WorkerDirectory : BackgroundService
             await stop.CancelAsync();
         }
 
-        await Task.WhenAll(_nodes.Values.Select(node => node.Run));
+        await Task.WhenAll(_nodes.Values.Select(node => node.Run).Append(watching));
     }
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -167,11 +167,22 @@ public sealed partial class WorkerDirectory : BackgroundService
         Interlocked.Exchange(ref _changed, NewSignal()).TrySetResult();
     }
 
-    private void CheckSilence()
+    private async Task WatchAsync(CancellationToken stoppingToken)
     {
-        foreach (var link in _links.Values)
+        // Ticks that this process missed come as one.
+        using var timer = new PeriodicTimer(_options.WorkerSilence / SequencesOptions.SilenceTicks, _time);
+        try
         {
-            link.CheckSilence();
+            while (await timer.WaitForNextTickAsync(stoppingToken))
+            {
+                foreach (var link in _links.Values)
+                {
+                    link.CheckSilence();
+                }
+            }
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
         }
     }
 

@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using Grid.Grains;
 using Grid.Grains.Messages;
 using Grid.Text;
@@ -22,7 +21,7 @@ public sealed partial class WorkerLink
     private readonly ILogger _logger;
     private readonly Lock _switching = new();
     private LiveWorker? _live;
-    private long _lastBatch;
+    private int _quietTicks;
     private CancellationTokenSource? _stream;
 
     internal WorkerLink(
@@ -50,28 +49,38 @@ public sealed partial class WorkerLink
     {
         while (!cancellationToken.IsCancellationRequested)
         {
+            using var stream = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            SetStream(stream);
+            var reading = ReadAsync(stream);
             try
             {
-                await ConnectAsync(cancellationToken);
+                // Not the reading itself: a silo that hangs answers neither it nor the news that its reader has left,
+                // and the link must be free to take the worker up again.
+                await reading.WaitAsync(stream.Token);
                 LogEnded(_id);
             }
-            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            catch (OperationCanceledException) when (stream.IsCancellationRequested)
             {
+                reading.Ignore();
             }
             catch (Exception exception)
             {
                 LogLost(exception, _id);
             }
 
+            SetStream(null);
             Lose();
             await Task.Delay(_options.ReconnectDelay, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
-    /// <summary>Gives the stream up when the worker has been silent for too long.</summary>
+    /// <summary>
+    /// Gives the stream up when the worker has been silent for too long. Called once a tick: silence is counted in
+    /// ticks, not by a clock, so that a gateway that was itself held up does not take the gap for its workers' silence.
+    /// </summary>
     internal void CheckSilence()
     {
-        if (Live is null || _time.GetElapsedTime(Volatile.Read(ref _lastBatch)) <= _options.WorkerSilence)
+        if (Live is null || Interlocked.Increment(ref _quietTicks) <= SequencesOptions.SilenceTicks)
         {
             return;
         }
@@ -84,27 +93,20 @@ public sealed partial class WorkerLink
         }
     }
 
-    private async Task ConnectAsync(CancellationToken cancellationToken)
+    private async Task ReadAsync(CancellationTokenSource stream)
     {
-        using var stream = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        SetStream(stream);
-        try
+        var token = stream.Token;
+        var status = await Grain.GetStatus().WaitAsync(token);
+        var text = await _texts.GetAsync(Grain, status.TextDigest, token);
+        LiveWorker? live = null;
+        var batches = Grain.Subscribe(_gateway, token).WithBatchSize(_options.StreamBatchSize);
+        await foreach (var batch in batches.WithCancellation(token))
         {
-            var status = await Grain.GetStatus().WaitAsync(stream.Token);
-            var text = await _texts.GetAsync(Grain, status.TextDigest, stream.Token);
-            LiveWorker? live = null;
-            var batches = Grain.Subscribe(_gateway, stream.Token).WithBatchSize(_options.StreamBatchSize);
-            await foreach (var batch in batches.WithCancellation(stream.Token))
-            {
-                Volatile.Write(ref _lastBatch, _time.GetTimestamp());
-                live ??= GoLive(status, text);
-                live.Load = batch.Load;
-                live.Demultiplexer.Dispatch(batch);
-            }
-        }
-        finally
-        {
-            SetStream(null);
+            token.ThrowIfCancellationRequested(); // Given up meanwhile: what comes late counts for nothing.
+            Volatile.Write(ref _quietTicks, 0);
+            live ??= GoLive(stream, status, text);
+            live.Load = batch.Load;
+            live.Demultiplexer.Dispatch(batch);
         }
     }
 
@@ -116,11 +118,16 @@ public sealed partial class WorkerLink
         }
     }
 
-    private LiveWorker GoLive(WorkerStatus status, TextModel? text)
+    private LiveWorker GoLive(CancellationTokenSource stream, WorkerStatus status, TextModel? text)
     {
         var live = new LiveWorker(this, status, text);
         lock (_switching)
         {
+            if (_stream != stream)
+            {
+                throw new OperationCanceledException(); // Another stream has taken its place.
+            }
+
             _live = live;
         }
 
@@ -155,77 +162,4 @@ public sealed partial class WorkerLink
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Worker {Worker} has been silent for {Seconds} s and is given up")]
     private partial void LogSilent(WorkerId worker, double seconds);
-}
-
-/// <summary>A worker while its step stream is up.</summary>
-public sealed class LiveWorker
-{
-    private readonly WorkerLink _link;
-    private int _underWay;
-    private volatile bool _open = true;
-
-    internal LiveWorker(WorkerLink link, WorkerStatus status, TextModel? text)
-    {
-        _link = link;
-        Status = status;
-        Text = text;
-        Load = status.Load;
-    }
-
-    /// <summary>The worker's grain.</summary>
-    public IGpuWorkerGrain Grain => _link.Grain;
-
-    /// <summary>What it serves, as of when the stream began.</summary>
-    public WorkerStatus Status { get; }
-
-    /// <summary>Tokenizer and chat template of its model; null when it is served by token ids alone.</summary>
-    public TextModel? Text { get; }
-
-    /// <summary>Its load, as of the last batch.</summary>
-    public WorkerLoad Load { get; internal set; }
-
-    /// <summary>Where its events go.</summary>
-    public StepDemultiplexer Demultiplexer { get; } = new();
-
-    /// <summary>False once the stream is gone; then nothing may be submitted under this object any more.</summary>
-    public bool IsOpen => _open;
-
-    /// <summary>Sequences on the worker as far as this gateway knows: those reported and those just being submitted.</summary>
-    public int Queue => Load.Running + Load.Waiting + Volatile.Read(ref _underWay);
-
-    /// <summary>Listens for an attempt's events and submits it. When it is refused, or the worker is lost meanwhile,
-    /// nobody listens any more.</summary>
-    public async Task<SubmitReply> SubmitAsync(SubmitRequest request, ChannelWriter<SequenceEvent> inbox)
-    {
-        Demultiplexer.Add(request.Attempt, inbox);
-        Interlocked.Increment(ref _underWay);
-        SubmitReply? reply = null;
-        try
-        {
-            reply = IsOpen ? await Grain.Submit(request) : Lost();
-        }
-        catch (Exception exception) when (exception is OrleansException or TimeoutException)
-        {
-            reply = Lost(exception);
-        }
-        finally
-        {
-            Interlocked.Decrement(ref _underWay);
-            if (reply?.Refusal != RefusalKind.None)
-            {
-                Demultiplexer.Remove(request.Attempt);
-            }
-        }
-
-        return reply;
-    }
-
-    private SubmitReply Lost(Exception? exception = null) =>
-        SubmitReply.Refused(RefusalKind.Unavailable, $"Worker {Status.Worker} is lost. {exception?.Message}".TrimEnd());
-
-    internal void Close()
-    {
-        _open = false;
-        Demultiplexer.LoseAll();
-    }
 }

@@ -65,9 +65,12 @@ internal sealed record Completion(string Text, string Logprobs, string Finish, s
         }
 
         Assert.True(done, "The stream broke off.");
-        lock (gaps ?? [])
+        if (gaps is not null)
         {
-            gaps?.Add(worst);
+            lock (gaps)
+            {
+                gaps.Add(worst);
+            }
         }
 
         return new Completion(text.ToString(), logprobs.ToString(), finish.ToString(), usage);

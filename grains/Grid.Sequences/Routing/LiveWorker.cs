@@ -1,0 +1,111 @@
+using System.Threading.Channels;
+using Grid.Grains;
+using Grid.Grains.Messages;
+using Grid.Text;
+
+namespace Grid.Sequences.Routing;
+
+/// <summary>A worker while its step stream is up.</summary>
+public sealed class LiveWorker
+{
+    private readonly WorkerLink _link;
+    private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _underWay;
+
+    internal LiveWorker(WorkerLink link, WorkerStatus status, TextModel? text)
+    {
+        _link = link;
+        Status = status;
+        Text = text;
+        Load = status.Load;
+    }
+
+    /// <summary>The worker's grain.</summary>
+    public IGpuWorkerGrain Grain => _link.Grain;
+
+    /// <summary>What it serves, as of when the stream began.</summary>
+    public WorkerStatus Status { get; }
+
+    /// <summary>Tokenizer and chat template of its model; null when it is served by token ids alone.</summary>
+    public TextModel? Text { get; }
+
+    /// <summary>Its load, as of the last batch.</summary>
+    public WorkerLoad Load { get; internal set; }
+
+    /// <summary>Where its events go.</summary>
+    public StepDemultiplexer Demultiplexer { get; } = new();
+
+    /// <summary>False once the stream is gone; then nothing may be submitted under this object any more.</summary>
+    public bool IsOpen => !_closed.Task.IsCompleted;
+
+    /// <summary>Sequences on the worker as far as this gateway knows: those reported and those just being submitted.</summary>
+    public int Queue => Load.Running + Load.Waiting + Volatile.Read(ref _underWay);
+
+    /// <summary>Listens for an attempt's events and submits it. When it is refused, or the worker is lost meanwhile,
+    /// nobody listens any more.</summary>
+    public async Task<SubmitReply> SubmitAsync(SubmitRequest request, ChannelWriter<SequenceEvent> inbox)
+    {
+        Demultiplexer.Add(request.Attempt, inbox);
+        Interlocked.Increment(ref _underWay);
+        SubmitReply? reply = null;
+        try
+        {
+            reply = IsOpen ? await AskAsync(request) : Lost();
+        }
+        catch (Exception exception) when (exception is OrleansException or TimeoutException)
+        {
+            reply = Lost(exception);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _underWay);
+            if (reply?.Refusal != RefusalKind.None)
+            {
+                Demultiplexer.Remove(request.Attempt);
+            }
+        }
+
+        return reply;
+    }
+
+    /// <summary>Drops unleased prefix-cache pages; false when the worker is lost or does not answer.</summary>
+    public async Task<bool> FlushCacheAsync(CancellationToken cancellationToken)
+    {
+        var flush = Grain.FlushCache();
+        flush.Ignore();
+        await Task.WhenAny(flush, _closed.Task).WaitAsync(cancellationToken);
+        return flush.IsCompletedSuccessfully;
+    }
+
+    /// <summary>Waits for the answer, but not longer than the worker is heard of: to a hung silo a call takes its whole
+    /// response timeout.</summary>
+    private async Task<SubmitReply> AskAsync(SubmitRequest request)
+    {
+        var answer = Grain.Submit(request);
+        if (await Task.WhenAny(answer, _closed.Task) == answer)
+        {
+            return await answer;
+        }
+
+        CancelOnceTakenAsync(answer, request.Attempt).Ignore();
+        return Lost();
+    }
+
+    /// <summary>Should it have reached the worker after all, nobody listens to it any more.</summary>
+    private async Task CancelOnceTakenAsync(Task<SubmitReply> answer, AttemptId attempt)
+    {
+        if ((await answer).Refusal == RefusalKind.None)
+        {
+            await Grain.Cancel(attempt);
+        }
+    }
+
+    private SubmitReply Lost(Exception? exception = null) =>
+        SubmitReply.Refused(RefusalKind.Unavailable, $"Worker {Status.Worker} is lost. {exception?.Message}".TrimEnd());
+
+    internal void Close()
+    {
+        _closed.TrySetResult();
+        Demultiplexer.LoseAll();
+    }
+}

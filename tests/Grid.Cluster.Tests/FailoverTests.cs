@@ -1,0 +1,84 @@
+using Grid.Cluster.Tests.Support;
+
+namespace Grid.Cluster.Tests;
+
+/// <summary>Workers that hang, wake up again or are asked to leave, while sequences run on them.</summary>
+public sealed class FailoverTests(RedisServer redis, PostgresServer postgres, ITestOutputHelper output)
+{
+    private const string Silent = "has been silent for";
+    private const string Restarted = "and restarts";
+    private const string NoticedByTheCluster = "left; its workers are gone";
+
+    [Fact]
+    public async Task A_worker_that_hangs_loses_its_sequences_to_another_and_what_it_says_later_counts_for_nothing()
+    {
+        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
+        var (gateway, silos) = await cluster.StartAsync(2);
+        var undisturbed = await Completion.StreamAllAsync(gateway.Client, Completion.Mixed);
+
+        // Stopped with tokens on their way, and woken while the same sequences run elsewhere under the next epoch.
+        var gaps = new List<TimeSpan>();
+        var streams = await BeginAsync(gateway, gaps);
+        await silos[1].SignalAsync("STOP");
+        await gateway.SaysAsync(Restarted);
+        AssertFoundBySilence(gateway, 1);
+        await silos[1].SignalAsync("CONT");
+        Assert.Equal(undisturbed, await Task.WhenAll(streams));
+        output.WriteLine($"Longest silence of a stream over a hung worker: {gaps.Max().TotalSeconds:F2} s");
+
+        // It is taken up again, and serves as before.
+        await gateway.SaysAsync("is live with model", times: 3);
+        Assert.Equal(undisturbed, await Completion.StreamAllAsync(gateway.Client, Completion.Mixed));
+
+        // Stopped for good between requests: those that are sent there meanwhile wait no longer than it is silent.
+        await silos[1].SignalAsync("STOP");
+        streams = await BeginAsync(gateway, gaps);
+        AssertFoundBySilence(gateway, 2);
+        Assert.Equal(undisturbed, await Task.WhenAll(streams));
+    }
+
+    [Fact]
+    public async Task A_gateway_that_was_held_up_does_not_take_the_gap_for_its_workers_silence()
+    {
+        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
+        var (gateway, _) = await cluster.StartAsync(1);
+        var undisturbed = await Completion.StreamAllAsync(gateway.Client, Completion.Mixed);
+        var streams = await BeginAsync(gateway, []);
+        await gateway.SignalAsync("STOP");
+        await Task.Delay(TimeSpan.FromSeconds(2)); // The fault itself: twice the silence that a worker is given up for.
+        await gateway.SignalAsync("CONT");
+        Assert.Equal(undisturbed, await Task.WhenAll(streams));
+        Assert.Equal((0, 0), (gateway.Count(Silent), gateway.Count(Restarted)));
+    }
+
+    [Fact]
+    public async Task A_worker_that_is_asked_to_leave_moves_what_does_not_end_in_time_and_ends_well()
+    {
+        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
+        var (gateway, silos) = await cluster.StartAsync(2, "--drain-seconds", "0");
+        var undisturbed = await Completion.StreamAllAsync(gateway.Client, Completion.Mixed);
+        var streams = await BeginAsync(gateway, []);
+        await silos[1].SignalAsync("TERM");
+        Assert.Equal(undisturbed, await Task.WhenAll(streams));
+        Assert.True(gateway.Count(Restarted) > 0, $"Nothing had to move:\n{gateway.Output}");
+        Assert.Equal(0, await silos[1].EndsAsync());
+        Assert.Equal(0, gateway.Count(Silent)); // It said goodbye.
+        Assert.Equal(undisturbed, await Completion.StreamAllAsync(gateway.Client, Completion.Mixed));
+    }
+
+    /// <summary>By the gateway itself, and not because the cluster had declared the worker dead.</summary>
+    private static void AssertFoundBySilence(NodeProcess gateway, int times)
+    {
+        Assert.True(gateway.Count(Silent) >= times, gateway.Output);
+        Assert.Equal(0, gateway.Count(NoticedByTheCluster));
+    }
+
+    /// <summary>Streams of which each has had its first token.</summary>
+    private static async Task<Task<Completion>[]> BeginAsync(NodeProcess gateway, List<TimeSpan> gaps)
+    {
+        var begun = Completion.Mixed.Select(_ => new TaskCompletionSource()).ToArray();
+        var streams = Completion.Mixed.Select((request, i) => Completion.StreamAsync(gateway.Client, request, begun[i], gaps)).ToArray();
+        await Task.WhenAll(begun.Select(first => first.Task)).WaitAsync(Programs.Patience);
+        return streams;
+    }
+}
