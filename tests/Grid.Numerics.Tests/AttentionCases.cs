@@ -32,14 +32,9 @@ internal sealed record AttentionCases(
         from head in new[] { 0, Heads - 1 }
         select (position, head);
 
-    /// <summary>bf16 outputs, case after case.</summary>
-    public static ushort[] ReadOutputs(int headDim)
-    {
-        byte[] bytes = File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "Captures", $"attention_outputs_{headDim}.bin"));
-        var outputs = new ushort[bytes.Length / 2];
-        Buffer.BlockCopy(bytes, 0, outputs, 0, bytes.Length);
-        return outputs;
-    }
+    /// <summary>Per row of every case its bf16 output and, from position 1024 on, fp32 L and O of the first segment.</summary>
+    public static BinaryReader ReadOutputs(int headDim) =>
+        new(File.OpenRead(Path.Combine(AppContext.BaseDirectory, "Captures", $"attention_outputs_{headDim}.bin")));
 
     public ushort[] Query(int position, int head, int headDim) =>
         Elements(1, (((long)position * Heads) + head) * headDim, headDim, Queries);

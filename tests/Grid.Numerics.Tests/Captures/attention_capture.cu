@@ -5,8 +5,9 @@
 //   ./capture attention_outputs_128.bin            (and with 64)
 //
 // Every case runs as one prefill, as chunks of many lengths, and every position as a decode of its own, over pages in any
-// order; the program stops if one bit differs between them. It writes bf16 outputs, little-endian: per case the rows at
-// the positions listed, of the first and the last query head. The inputs are not stored: AttentionCases.cs repeats the generator.
+// order; the program stops if one bit differs between them. It writes, little-endian, per case, for the positions listed and
+// the first and the last query head: the bf16 output row, then, where decode had several segments, the fp32 state of the first:
+// L and O. The inputs are not stored: AttentionCases.cs repeats the generator.
 #define BLOCK_TOKENS 64
 #define SEGMENT_TOKENS 1024
 #define PREFILL_SHARED PrefillShape::SharedBytes
@@ -162,9 +163,17 @@ static void capture(const Case& c, FILE* file) {
   std::vector<u16> expected = run(a, whole, table, false, c.tokens);
   require_equal(expected, run(a, chunks, table, false, c.tokens), "chunked prefill");
   require_equal(expected, run(a, singles, table, true, c.tokens), "decode");
+  std::vector<float> values((size_t)slots * heads * HEAD_DIM);
+  std::vector<float2> states((size_t)slots * heads);
+  check(cudaMemcpy(values.data(), a.partial_values, values.size() * sizeof(float), cudaMemcpyDeviceToHost));
+  check(cudaMemcpy(states.data(), a.partial_state, states.size() * sizeof(float2), cudaMemcpyDeviceToHost));
   for (int position : Positions) {
     for (int head = 0; head < heads && position < c.tokens; head += heads > 1 ? heads - 1 : 1) {
       fwrite(&expected[((size_t)position * heads + head) * HEAD_DIM], 2, HEAD_DIM, file);
+      if (position < SEGMENT_TOKENS) continue;
+      size_t row = (size_t)singles[position].first_slot * heads + head;
+      fwrite(&states[row].y, 4, 1, file);
+      fwrite(&values[row * HEAD_DIM], 4, HEAD_DIM, file);
     }
   }
   printf("%d KV heads of %d: %zu outputs equal in prefill, chunks and decode\n", c.kv_heads, c.group, expected.size());
