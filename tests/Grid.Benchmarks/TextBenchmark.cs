@@ -4,7 +4,6 @@ using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
-using Grid.Text;
 using Microsoft.ML.Tokenizers;
 using Tokenizer = Grid.Text.Tokenizer;
 

@@ -1,22 +1,18 @@
 using System.Collections.Concurrent;
 using System.Text;
-using Microsoft.ML.Tokenizers;
 
 namespace Grid.Text.Tokenization;
 
-/// <summary>Byte-level byte pair encoding of single words: Microsoft.ML.Tokenizers behind a cache of words.</summary>
+/// <summary>Byte-level byte pair encoding of single words: <see cref="BytePairMerger"/> behind a cache of words.</summary>
 internal sealed class BytePairModel
 {
-    /// <summary>From this many UTF-16 units on a word is merged by <see cref="LongWordMerger"/>.</summary>
-    public const int LongWord = 256;
-
+    private const int StackBytes = 256;
     private const int CachedWordLength = 48;
     private const int CacheCapacity = 1 << 16;
 
-    private readonly BpeTokenizer _library;
-    private readonly LongWordMerger _longWords;
+    private readonly BytePairMerger _merger;
     private readonly int[] _idOfByte = new int[256];
-    private readonly Dictionary<string, int>? _wholeWords;
+    private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>>? _wholeWords;
 
     // Bounded by never evicting: what words it holds depends on traffic, what it answers does not.
     private readonly ConcurrentDictionary<string, int[]> _cache = new(StringComparer.Ordinal);
@@ -29,23 +25,14 @@ internal sealed class BytePairModel
     /// <param name="ignoreMerges">A word that is a token is that token, whatever the merges would give.</param>
     public BytePairModel(Dictionary<string, int> vocabulary, List<(string Left, string Right)> merges, bool ignoreMerges)
     {
-        var options = new BpeOptions(vocabulary) { ByteLevel = true, Merges = merges.Select(m => $"{m.Left} {m.Right}") };
-        _library = BpeTokenizer.Create(options);
-        _wholeWords = ignoreMerges ? vocabulary : null;
+        _wholeWords = ignoreMerges ? vocabulary.GetAlternateLookup<ReadOnlySpan<char>>() : null;
         _cacheBySpan = _cache.GetAlternateLookup<ReadOnlySpan<char>>();
         for (int value = 0; value < 256; value++)
         {
             _idOfByte[value] = vocabulary.GetValueOrDefault(ByteAlphabet.ToChar((byte)value).ToString(), -1);
         }
 
-        var ranks = new Dictionary<(int, int), (int, int)>(merges.Count);
-        for (int rank = 0; rank < merges.Count; rank++)
-        {
-            (string left, string right) = merges[rank];
-            ranks.Add((vocabulary[left], vocabulary[right]), (rank, vocabulary[left + right]));
-        }
-
-        _longWords = new LongWordMerger(ranks);
+        _merger = new BytePairMerger([.. merges.Select(m => (vocabulary[m.Left], vocabulary[m.Right], vocabulary[m.Left + m.Right]))]);
     }
 
     /// <summary>Appends the ids of one word of well-formed UTF-16. Safe for concurrent use.</summary>
@@ -72,37 +59,32 @@ internal sealed class BytePairModel
         ids.AddRange(known);
     }
 
-    /// <summary>As <see cref="Encode"/>, by Grid's own merging; for the test that the two agree.</summary>
-    public void EncodeByOwnMerging(ReadOnlySpan<char> word, List<int> ids)
-    {
-        byte[] bytes = Encoding.UTF8.GetBytes(word.ToArray());
-        var symbols = new int[bytes.Length];
-        for (int i = 0; i < bytes.Length; i++)
-        {
-            symbols[i] = _idOfByte[bytes[i]];
-        }
-
-        _longWords.Merge(symbols, ids);
-    }
-
     private void EncodeUncached(ReadOnlySpan<char> word, List<int> ids)
     {
-        if (_wholeWords is not null)
+        int longest = Encoding.UTF8.GetMaxByteCount(word.Length);
+        Span<byte> buffer = longest <= StackBytes ? stackalloc byte[StackBytes] : new byte[longest];
+        Span<byte> bytes = buffer[..Encoding.UTF8.GetBytes(word, buffer)];
+        if (_wholeWords is { } wholeWords)
         {
-            byte[] bytes = Encoding.UTF8.GetBytes(word.ToArray());
-            if (_wholeWords.TryGetValue(ByteAlphabet.FromBytes(bytes), out int whole))
+            Span<char> letters = bytes.Length <= StackBytes ? stackalloc char[StackBytes] : new char[bytes.Length];
+            for (int i = 0; i < bytes.Length; i++)
+            {
+                letters[i] = ByteAlphabet.ToChar(bytes[i]);
+            }
+
+            if (wholeWords.TryGetValue(letters[..bytes.Length], out int whole))
             {
                 ids.Add(whole);
                 return;
             }
         }
 
-        if (word.Length >= LongWord)
+        Span<int> symbols = bytes.Length <= StackBytes ? stackalloc int[StackBytes] : new int[bytes.Length];
+        for (int i = 0; i < bytes.Length; i++)
         {
-            EncodeByOwnMerging(word, ids);
-            return;
+            symbols[i] = _idOfByte[bytes[i]];
         }
 
-        ids.AddRange(_library.EncodeToIds(word, considerPreTokenization: false, considerNormalization: false));
+        _merger.Merge(symbols[..bytes.Length], ids);
     }
 }
