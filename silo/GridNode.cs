@@ -144,10 +144,7 @@ public sealed class GridNode : IAsyncDisposable
         logging.SetMinimumLevel(LogLevel.Warning);
         logging.AddFilter("Grid", options.LogLevel);
         logging.AddFilter("Orleans", options.LogLevel > LogLevel.Warning ? options.LogLevel : LogLevel.Warning);
-
-        // Two that only alarm here: one asks for the server collector, the other reports every busy moment of the cores.
-        logging.AddFilter("Orleans.Runtime.Silo", LogLevel.Error);
-        logging.AddFilter("Orleans.Runtime.Watchdog", LogLevel.Error);
+        ClusterNode.QuietLogs(logging);
         logging.AddFilter("Microsoft", options.LogLevel > LogLevel.Warning ? options.LogLevel : LogLevel.Warning);
         if (options.JsonLogs)
         {

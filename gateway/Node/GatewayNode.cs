@@ -46,8 +46,7 @@ public sealed class GatewayNode : IAsyncDisposable
         CheckSettings(builder.Configuration);
         var cluster = await ClusterNode.PrepareAsync(options.Cluster, takesClients: false, output, cancellationToken);
         builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Grid", LogLevel.Information);
-        // Two that only alarm: one asks for the server collector, the other reports every busy moment of the cores.
-        builder.Logging.AddFilter("Orleans.Runtime.Silo", LogLevel.Error).AddFilter("Orleans.Runtime.Watchdog", LogLevel.Error);
+        ClusterNode.QuietLogs(builder.Logging);
         // Standard output says where the gateway listens and whether it serves, and nothing else.
         builder.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(options.Host, options.Port));

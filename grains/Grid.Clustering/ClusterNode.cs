@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Grid.Clustering.Options;
 using Grid.Clustering.Stores;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 using Orleans.Configuration;
 using StackExchange.Redis;
@@ -97,6 +98,24 @@ public sealed class ClusterNode
             membership.TableRefreshTimeout = TimeSpan.FromSeconds(10);
         });
         _store.Configure(silo, Silo);
+    }
+
+    /// <summary>Lets the log say once what it would say for every message: while a dead node is still listed, these
+    /// report each attempt to reach it, with a trace. What membership makes of it is still logged.</summary>
+    public static void QuietLogs(ILoggingBuilder logging)
+    {
+        foreach (string category in new[]
+        {
+            "Orleans.Networking", "Orleans.Runtime.Messaging", "Orleans.Runtime.GrainDirectory",
+            "Orleans.Runtime.Metadata.ClusterManifestProvider", "Orleans.Runtime.MembershipService.MembershipSystemTarget",
+        })
+        {
+            logging.AddFilter(category, LogLevel.Critical);
+        }
+
+        // Two that only alarm: one asks for the server collector, the other reports every busy moment of the cores.
+        logging.AddFilter("Orleans.Runtime.Silo", LogLevel.Error);
+        logging.AddFilter("Orleans.Runtime.Watchdog", LogLevel.Error);
     }
 
     /// <summary>A sentence for a start that failed in Orleans because of the cluster; null when it was something else.

@@ -14,7 +14,7 @@ public sealed class FailoverTests(RedisServer redis, PostgresServer postgres, IT
     {
         await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
         var (gateway, silos) = await cluster.StartAsync(2);
-        var undisturbed = await Completion.StreamAllAsync(gateway.Client, Completion.Mixed);
+        var undisturbed = await Completion.UndisturbedAsync(gateway.Client);
 
         // Stopped with tokens on their way, and woken while the same sequences run elsewhere under the next epoch.
         var gaps = new List<TimeSpan>();
@@ -42,7 +42,7 @@ public sealed class FailoverTests(RedisServer redis, PostgresServer postgres, IT
     {
         await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
         var (gateway, _) = await cluster.StartAsync(1);
-        var undisturbed = await Completion.StreamAllAsync(gateway.Client, Completion.Mixed);
+        var undisturbed = await Completion.UndisturbedAsync(gateway.Client);
         var streams = await BeginAsync(gateway, []);
         await gateway.SignalAsync("STOP");
         await Task.Delay(TimeSpan.FromSeconds(2)); // The fault itself: twice the silence that a worker is given up for.
@@ -56,7 +56,7 @@ public sealed class FailoverTests(RedisServer redis, PostgresServer postgres, IT
     {
         await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
         var (gateway, silos) = await cluster.StartAsync(2, "--drain-seconds", "0");
-        var undisturbed = await Completion.StreamAllAsync(gateway.Client, Completion.Mixed);
+        var undisturbed = await Completion.UndisturbedAsync(gateway.Client);
         var streams = await BeginAsync(gateway, []);
         await silos[1].SignalAsync("TERM");
         Assert.Equal(undisturbed, await Task.WhenAll(streams));

@@ -18,7 +18,7 @@ public sealed class MembershipTests(RedisServer redis, PostgresServer postgres)
         await gateway.SaysAsync(store == "localhost" ? "Waiting for the silo at 127.0.0.1:" : "Waiting for a worker");
         cluster.StartSilo();
         await gateway.SaysAsync("Ready: workers serve demo.");
-        var undisturbed = await Completion.StreamAllAsync(gateway.Client, Completion.Mixed);
+        var undisturbed = await Completion.UndisturbedAsync(gateway.Client);
 
         // Then another worker, after the gateway.
         var second = cluster.StartSilo();

@@ -23,7 +23,7 @@ public sealed class WrongStoreTests(RedisServer redis, PostgresServer postgres)
     [Fact]
     public async Task A_wrong_password_for_Redis_is_said_to_be_wrong()
     {
-        RedisServer.Require();
+        redis.Require();
         await EndsWithAsync(1, "it does not accept the user or password", "redis", $"127.0.0.1:{redis.Port},password={Secret}");
         await EndsWithAsync(1, "it does not accept the user or password", "redis", $"127.0.0.1:{redis.Port}");
     }
@@ -31,7 +31,7 @@ public sealed class WrongStoreTests(RedisServer redis, PostgresServer postgres)
     [Fact]
     public async Task A_database_that_is_missing_refuses_or_has_no_tables_is_named()
     {
-        PostgresServer.Require();
+        postgres.Require();
         await EndsWithAsync(1, "password authentication failed for user \"grid\"", "postgres", postgres.Connection("postgres").Replace(PostgresServer.Password, Secret, StringComparison.Ordinal));
         await EndsWithAsync(1, "database \"nowhere\" does not exist", "postgres", postgres.Connection("nowhere"));
         await EndsWithAsync(1, "database empty, lacks the membership tables; start one node with --apply-schema", "postgres", await postgres.CreateDatabaseAsync("empty"));
@@ -40,8 +40,8 @@ public sealed class WrongStoreTests(RedisServer redis, PostgresServer postgres)
     [Fact]
     public async Task A_store_of_another_kind_is_not_taken_for_the_right_one()
     {
-        PostgresServer.Require();
-        RedisServer.Require();
+        postgres.Require();
+        redis.Require();
         await EndsWithAsync(1, "nothing answers there as Redis does", "redis", $"127.0.0.1:{postgres.Port},password={Secret}");
         await EndsWithAsync(1, "nothing answers there as PostgreSQL does", "postgres", $"Host=127.0.0.1;Port={redis.Port};Database=grid;Username=u;Password={Secret}");
     }

@@ -11,6 +11,8 @@ namespace Grid.Cluster.Tests.Support;
 /// <param name="Usage">Prompt and completion tokens.</param>
 internal sealed record Completion(string Text, string Logprobs, string Finish, string Usage)
 {
+    private static Completion[]? s_undisturbed;
+
     /// <summary>Requests that differ in everything that an answer may depend on.</summary>
     public static IReadOnlyList<string> Mixed { get; } =
     [
@@ -75,6 +77,10 @@ internal sealed record Completion(string Text, string Logprobs, string Finish, s
 
         return new Completion(text.ToString(), logprobs.ToString(), finish.ToString(), usage);
     }
+
+    /// <summary>What the mixed requests get from a grid that nothing happens to: asked once, for it is the same of every
+    /// grid of this model.</summary>
+    public static async Task<Completion[]> UndisturbedAsync(HttpClient client) => s_undisturbed ??= await StreamAllAsync(client, Mixed);
 
     /// <summary>Sends requests all at once.</summary>
     public static Task<Completion[]> StreamAllAsync(HttpClient client, IEnumerable<string> requests) =>

@@ -22,10 +22,10 @@ internal sealed class TestCluster : IAsyncDisposable
         switch (store)
         {
             case "redis":
-                RedisServer.Require();
+                redis.Require();
                 return new(Settings(store, redis.Connection), null);
             case "postgres":
-                PostgresServer.Require();
+                postgres.Require();
                 var environment = Settings(store, await postgres.CreateDatabaseAsync($"grid_{Interlocked.Increment(ref s_number)}"));
                 environment["Grid__ApplySchema"] = "true"; // On every node: whoever comes first makes the tables.
                 return new(environment, null);
