@@ -3,7 +3,7 @@ using Grid.Cluster.Tests.Support;
 namespace Grid.Cluster.Tests;
 
 /// <summary>Silos and gateways as processes of their own, finding each other through each kind of store.</summary>
-public sealed class MembershipTests(RedisServer redis, PostgresServer postgres)
+public sealed class MembershipTests(RedisServer redis, PostgresServer postgres, ITestOutputHelper output)
 {
     [Theory]
     [InlineData("localhost")]
@@ -24,10 +24,12 @@ public sealed class MembershipTests(RedisServer redis, PostgresServer postgres)
         var second = cluster.StartSilo();
         await gateway.SaysAsync("is live with model", times: 2);
         var begun = Completion.Mixed.Select(_ => new TaskCompletionSource()).ToArray();
-        var streams = Completion.Mixed.Select((request, i) => Completion.StreamAsync(gateway.Client, request, begun[i])).ToArray();
+        var gaps = new List<TimeSpan>();
+        var streams = Completion.Mixed.Select((request, i) => Completion.StreamAsync(gateway.Client, request, begun[i], gaps)).ToArray();
         await Task.WhenAll(begun.Select(first => first.Task)).WaitAsync(Programs.Patience);
         second.Kill();
         Assert.Equal(undisturbed, await Task.WhenAll(streams));
+        output.WriteLine($"Longest silence of a stream over a killed worker: {gaps.Max().TotalSeconds:F2} s");
         Assert.True(gateway.Count("and restarts") > 0, $"Nothing ran on the worker that was killed:\n{gateway.Output}");
 
         // And what comes after its death, whether or not the cluster has noticed it.

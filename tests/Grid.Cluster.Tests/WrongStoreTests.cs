@@ -12,6 +12,7 @@ public sealed class WrongStoreTests(RedisServer redis, PostgresServer postgres)
     [InlineData(2, "--cluster is postgres, but --cluster-connection does not say how it is reached", "postgres", null)]
     [InlineData(2, "--cluster-connection is given, but --cluster is localhost", "localhost", "127.0.0.1:1")]
     [InlineData(2, "--cluster-connection cannot be read; for Redis it is host:port", "redis", $"127.0.0.1:1,pasword={Secret}")]
+    [InlineData(2, "--cluster-connection holds a part that is neither host:port nor name=value; for Redis", "redis", $"127.0.0.1:1,{Secret}")]
     [InlineData(2, "--cluster-connection names no host; for Redis it is host:port", "redis", $"password={Secret}")]
     [InlineData(2, "--cluster-connection cannot be read; for PostgreSQL it is written 'Host=", "postgres", $"Host=127.0.0.1;Pasword={Secret}")]
     [InlineData(2, "--cluster-connection names no Host; for PostgreSQL", "postgres", $"Password={Secret}")]

@@ -32,6 +32,13 @@ internal sealed class RedisStore : IMembershipStore
             throw new ClusterStartException($"--cluster-connection names no host; {Example}.", isUsage: true);
         }
 
+        // What has no port may be anything, even a password that lacks its 'password='; it must not be taken, and shown,
+        // as a host.
+        if (_connection.EndPoints.Any(endpoint => endpoint is DnsEndPoint { Port: 0 } or IPEndPoint { Port: 0 }))
+        {
+            throw new ClusterStartException($"--cluster-connection holds a part that is neither host:port nor name=value; {Example}.", isUsage: true);
+        }
+
         _connection.ClientName ??= "grid";
     }
 
@@ -115,8 +122,8 @@ internal sealed class RedisStore : IMembershipStore
 
     private static (string Host, int Port) Parts(EndPoint endpoint) => endpoint switch
     {
-        DnsEndPoint dns => (dns.Host, dns.Port == 0 ? 6379 : dns.Port),
-        IPEndPoint ip => (ip.Address.ToString(), ip.Port == 0 ? 6379 : ip.Port),
+        DnsEndPoint dns => (dns.Host, dns.Port),
+        IPEndPoint ip => (ip.Address.ToString(), ip.Port),
         _ => ("", 0),
     };
 }
