@@ -123,12 +123,15 @@ internal sealed partial class SequenceGrain(
 
     private async Task<SubmitReply> BeginAsync(SequenceStart start, RunningSequence reader)
     {
-        var candidates = workers.Find(worker => worker.Status.ModelId == start.Model);
+        bool Serves(LiveWorker worker) => worker.Status.ModelId == start.Model;
+        var candidates = await FindCandidatesAsync(Serves);
         if (candidates.Length == 0)
         {
-            return workers.Live.Any(worker => worker.Status.ModelId == start.Model)
-                ? SubmitReply.Refused(RefusalKind.Unavailable, $"Every worker of model '{start.Model}' is shutting down.")
-                : SubmitReply.Refused(RefusalKind.ModelNotFound, $"Model '{start.Model}' is not served here.", "model");
+            return !workers.Expected.Any(Serves)
+                ? SubmitReply.Refused(RefusalKind.ModelNotFound, $"Model '{start.Model}' is not served here.", "model")
+                : SubmitReply.Refused(RefusalKind.Unavailable, workers.Live.Any(Serves)
+                    ? $"Every worker of model '{start.Model}' is shutting down."
+                    : $"No worker of model '{start.Model}' answers.");
         }
 
         // All attempts must give the same bits: the least loaded worker's contract is the sequence's from here on.
@@ -144,7 +147,38 @@ internal sealed partial class SequenceGrain(
         _promptIds = start.PromptIds ?? tokenizer!.Encode(start.PromptText!, start.ParseSpecialTokens, start.AddSpecialTokens);
         _decoder = new SequenceDecoder(tokenizer, start.StopStrings);
         reader.SetPrompt(_promptIds);
-        return await SubmitAsync(candidates, start, _decoder);
+        var reply = await SubmitAsync(candidates, start, _decoder);
+        for (int lost = 1; reply.Refusal == RefusalKind.Unavailable && lost < options.Value.MaxFruitlessAttempts; lost++)
+        {
+            candidates = await FindCandidatesAsync(worker => worker.Status.NumericsId == _numericsId);
+            if (candidates.Length == 0 || _decoder.FinishReason is not null)
+            {
+                break;
+            }
+
+            reply = await SubmitAsync(candidates, start, _decoder);
+        }
+
+        return reply;
+    }
+
+    /// <summary>Workers that may take the sequence. Where the last one has just been lost, it or another is waited for, as
+    /// running sequences wait.</summary>
+    private async Task<LiveWorker[]> FindCandidatesAsync(Func<LiveWorker, bool> serves)
+    {
+        if (!workers.Live.Any(serves) && workers.Expected.Any(serves) && !lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            try
+            {
+                await workers.WaitForAsync(serves, options.Value.FailoverWait, lifetime.ApplicationStopping);
+            }
+            catch (OperationCanceledException)
+            {
+                // A gateway that is stopping takes what is there.
+            }
+        }
+
+        return workers.Find(serves);
     }
 
     /// <summary>Offers the current attempt to the candidates in order; the first that takes it becomes the worker.</summary>

@@ -101,7 +101,7 @@ internal sealed class SequenceService : ISequenceService
         },
     };
 
-    private void Refresh() => Volatile.Write(ref _models, [.. _workers.Live
+    private void Refresh() => Volatile.Write(ref _models, [.. _workers.Expected
         .GroupBy(worker => worker.Status.ModelId, StringComparer.Ordinal)
         .OrderBy(group => group.Key, StringComparer.Ordinal)
         .Select(group => group.MinBy(worker => worker.Status.Started)!)

@@ -27,6 +27,7 @@ public sealed partial class WorkerDirectory : BackgroundService
     private readonly Dictionary<SiloAddress, (CancellationTokenSource Stop, Task Run)> _nodes = [];
     private volatile TaskCompletionSource _changed = NewSignal();
     private LiveWorker[] _live = [];
+    private LiveWorker[] _expected = [];
 
     /// <summary>Made by the container.</summary>
     public WorkerDirectory(
@@ -47,7 +48,11 @@ public sealed partial class WorkerDirectory : BackgroundService
     /// <summary>Workers whose step stream is up, ordered by key.</summary>
     public IReadOnlyList<LiveWorker> Live => Volatile.Read(ref _live);
 
-    /// <summary>Raised after <see cref="Live"/> changed.</summary>
+    /// <summary>The live workers, and those lost so recently that they may be back: what the grid serves does not change
+    /// because a worker was held up for a moment.</summary>
+    public IReadOnlyList<LiveWorker> Expected => Volatile.Read(ref _expected);
+
+    /// <summary>Raised after <see cref="Live"/> or <see cref="Expected"/> changed.</summary>
     public event Action? Changed;
 
     /// <summary>Live workers that fit, least loaded first; ties by key.</summary>
@@ -153,19 +158,23 @@ public sealed partial class WorkerDirectory : BackgroundService
         _links[worker] = link;
         await link.RunAsync(cancellationToken);
         _links.TryRemove(new(worker, link));
+        Refresh();
     }
 
     private void Refresh()
     {
         lock (_links)
         {
-            Volatile.Write(ref _live, [.. _links.Values.Select(link => link.Live).OfType<LiveWorker>()
-                .OrderBy(live => live.Status.Worker.Key, StringComparer.Ordinal)]);
+            Volatile.Write(ref _live, Ordered(link => link.Live));
+            Volatile.Write(ref _expected, Ordered(link => link.Expected));
         }
 
         Changed?.Invoke();
         Interlocked.Exchange(ref _changed, NewSignal()).TrySetResult();
     }
+
+    private LiveWorker[] Ordered(Func<WorkerLink, LiveWorker?> choose) =>
+        [.. _links.Values.Select(choose).OfType<LiveWorker>().OrderBy(worker => worker.Status.Worker.Key, StringComparer.Ordinal)];
 
     private async Task WatchAsync(CancellationToken stoppingToken)
     {
@@ -175,9 +184,16 @@ public sealed partial class WorkerDirectory : BackgroundService
         {
             while (await timer.WaitForNextTickAsync(stoppingToken))
             {
+                bool forgot = false;
                 foreach (var link in _links.Values)
                 {
                     link.CheckSilence();
+                    forgot |= link.ForgetLost();
+                }
+
+                if (forgot)
+                {
+                    Refresh();
                 }
             }
         }

@@ -21,6 +21,8 @@ public sealed partial class WorkerLink
     private readonly ILogger _logger;
     private readonly Lock _switching = new();
     private LiveWorker? _live;
+    private LiveWorker? _lost;
+    private long _lostAt;
     private int _quietTicks;
     private CancellationTokenSource? _stream;
 
@@ -43,6 +45,19 @@ public sealed partial class WorkerLink
 
     /// <summary>What the worker serves; null while the link is not live.</summary>
     public LiveWorker? Live => Volatile.Read(ref _live);
+
+    /// <summary>The worker last seen here, live or lost, while it may be expected back; null after
+    /// <see cref="SequencesOptions.FailoverWait"/> without it.</summary>
+    public LiveWorker? Expected
+    {
+        get
+        {
+            lock (_switching)
+            {
+                return _live ?? _lost;
+            }
+        }
+    }
 
     /// <summary>Keeps the link up until cancelled; never throws.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -93,6 +108,22 @@ public sealed partial class WorkerLink
         }
     }
 
+    /// <summary>Expects a lost worker back no longer than <see cref="SequencesOptions.FailoverWait"/>; true when that has
+    /// just passed.</summary>
+    internal bool ForgetLost()
+    {
+        lock (_switching)
+        {
+            if (_lost is null || _time.GetElapsedTime(_lostAt) < _options.FailoverWait)
+            {
+                return false;
+            }
+
+            _lost = null;
+            return true;
+        }
+    }
+
     private async Task ReadAsync(CancellationTokenSource stream)
     {
         var token = stream.Token;
@@ -128,7 +159,7 @@ public sealed partial class WorkerLink
                 throw new OperationCanceledException(); // Another stream has taken its place.
             }
 
-            _live = live;
+            (_live, _lost) = (live, null);
         }
 
         LogLive(_id, status.ModelId);
@@ -142,6 +173,10 @@ public sealed partial class WorkerLink
         lock (_switching)
         {
             (lost, _live) = (_live, null);
+            if (lost is { Load.Draining: false })
+            {
+                (_lost, _lostAt) = (lost, _time.GetTimestamp());
+            }
         }
 
         if (lost is not null)
