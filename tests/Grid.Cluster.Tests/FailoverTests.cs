@@ -52,6 +52,19 @@ public sealed class FailoverTests(RedisServer redis, PostgresServer postgres, IT
     }
 
     [Fact]
+    public async Task A_request_that_comes_while_the_only_worker_is_held_up_waits_for_it()
+    {
+        await using var cluster = await TestCluster.CreateAsync("redis", redis, postgres);
+        var (gateway, silos) = await cluster.StartAsync(1);
+        var undisturbed = await Completion.UndisturbedAsync(gateway.Client);
+        await silos[0].SignalAsync("STOP");
+        await gateway.SaysAsync(Silent);
+        var streams = Completion.Mixed.Select(request => Completion.StreamAsync(gateway.Client, request)).ToArray();
+        await silos[0].SignalAsync("CONT");
+        Assert.Equal(undisturbed, await Task.WhenAll(streams));
+    }
+
+    [Fact]
     public async Task A_worker_that_is_asked_to_leave_moves_what_does_not_end_in_time_and_ends_well()
     {
         await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
