@@ -54,6 +54,19 @@ __device__ __forceinline__ void bulk_load(u32 destination, const void* source, u
       : "memory");
 }
 
+// 16 bytes from global to shared memory, or 16 zeros; done when this thread's copy_wait says so. An ordinary store to others.
+__device__ __forceinline__ void copy_16(u32 destination, const void* source, bool zeros) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(destination), "l"(source), "r"(zeros ? 0 : 16) : "memory");
+}
+
+__device__ __forceinline__ void copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+
+// Waits until at most Pending of this thread's groups are under way.
+template <i32 Pending>
+__device__ __forceinline__ void copy_wait() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(Pending) : "memory");
+}
+
 // Ordinary stores to shared memory become visible to tensor cores and copy engine; by each writer, before the barrier.
 __device__ __forceinline__ void fence_async_proxy() {
   asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
