@@ -3,6 +3,7 @@ using Grid.Cuda.Build;
 using Grid.Cuda.Driver;
 using Grid.Cuda.Kernels.Embed;
 using Grid.Cuda.Kernels.PackWeights;
+using Grid.Cuda.Kernels.Product;
 using Grid.Cuda.Kernels.RmsNorm;
 
 namespace Grid.Cuda.Tests;
@@ -79,7 +80,7 @@ public sealed class NvrtcTests(GpuFixture gpu, ITestOutputHelper output)
     {
         NvrtcCompiler compiler = gpu.RequireCompiler();
         CubinCache cache = new(Path.Combine(gpu.Cache.Folder, "all"));
-        KernelSource[] sources = [RmsNormKernel.Source, EmbedKernel.Source, PackWeightsKernel.Source];
+        KernelSource[] sources = [RmsNormKernel.Source, EmbedKernel.Source, PackWeightsKernel.Source, .. ProductKernel.Sources];
         var clock = Stopwatch.StartNew();
         KernelBuild cold = new KernelBuilder(compiler, cache).Build(sources);
         output.WriteLine($"{compiler.Identity}; {string.Join(' ', compiler.Options)}: cold {clock.Elapsed.TotalMilliseconds:F0} ms");

@@ -1,0 +1,118 @@
+using System.Runtime.InteropServices;
+using Grid.Cuda.Build;
+using Grid.Cuda.Driver;
+using Grid.Cuda.Kernels.PackWeights;
+using Grid.Cuda.Kernels.Product;
+
+namespace Grid.Cuda.Tests;
+
+/// <summary>The product kernels, loaded, and a case's operands on the GPU.</summary>
+internal sealed class ProductBench : IDisposable
+{
+    private const int GuardBytes = 512;
+    private readonly List<IDisposable> owned = [];
+    private readonly ProductCase values;
+    private readonly DeviceMemory output;
+    private readonly ProductKernel kernel;
+
+    public ProductBench(GpuFixture gpu, ProductCase values, Func<ProductShape, KernelSource>? source = null)
+    {
+        this.values = values;
+        Context = gpu.Require();
+        Stream = Own(new CudaStream(Context));
+        kernel = new ProductKernel(
+            [.. ProductShape.All.Select(shape => Own(gpu.Load(source is null ? shape.Source : source(shape))))], Context.Device);
+        using CudaModule packing = gpu.Load(PackWeightsKernel.Source);
+        var pack = new PackWeightsKernel(packing);
+        int groups = (values.Outputs + 7) / 8;
+        DeviceMemory tiles = Own(new DeviceMemory(Context, PackWeightsKernel.TileBytes(values.Outputs, values.Width)));
+        DeviceMemory gated = Own(new DeviceMemory(Context, PackWeightsKernel.TileBytes(groups * 16, values.Width)));
+        Stream.Fill(tiles.Span, 0);
+        Stream.Fill(gated.Span, 0);
+        DeviceMemory weights = Upload(values.Weights), up = Upload(values.UpWeights);
+        pack.Launch(Stream, weights.Span, tiles.Span, values.Outputs, values.Width);
+        pack.Launch(Stream, weights.Span, gated.Span, values.Outputs, values.Width, 0, interleaved: true);
+        pack.Launch(Stream, up.Span, gated.Span, values.Outputs, values.Width, 8, interleaved: true);
+        Stream.Synchronize();
+        (Tiles, GatedTiles) = (tiles.Span, gated.Span);
+        Input = Upload(values.Input).Span;
+        Bias = Upload(values.Bias).Span;
+        Residual = Upload(values.Residual).Span;
+        output = Own(new DeviceMemory(Context, ((long)values.Tokens * values.Outputs * sizeof(float)) + GuardBytes));
+    }
+
+    public CudaContext Context { get; }
+
+    public CudaStream Stream { get; }
+
+    public DeviceSpan Tiles { get; }
+
+    public DeviceSpan GatedTiles { get; }
+
+    public DeviceSpan Input { get; }
+
+    public DeviceSpan Bias { get; }
+
+    public DeviceSpan Residual { get; }
+
+    public DeviceSpan Output => output.Span;
+
+    /// <summary>The first tokens of the case.</summary>
+    public ProductOperands Operands(ProductEpilogue epilogue, int tokens, bool bias = false) => new()
+    {
+        Tiles = epilogue == ProductEpilogue.GatedSilu ? GatedTiles : Tiles,
+        Input = Input,
+        Bias = bias ? Bias : default,
+        Residual = epilogue == ProductEpilogue.Add ? Residual : default,
+        Output = Output,
+        Tokens = tokens,
+        Width = values.Width,
+        Outputs = values.Outputs,
+        Epilogue = epilogue,
+    };
+
+    /// <summary>The results; fails if anything beyond them was written. Shape below 0: the launcher chooses.</summary>
+    public ushort[] Run(in ProductOperands operands, int shape = -1)
+    {
+        Stream.Fill(output.Span, 0xFF);
+        if (shape < 0)
+        {
+            kernel.Launch(Stream, operands);
+        }
+        else
+        {
+            kernel.Launch(Stream, operands, shape, startsEarly: false);
+        }
+
+        int words = operands.Tokens * operands.Outputs * (operands.Epilogue == ProductEpilogue.Raw ? 2 : 1);
+        var all = new ushort[words + (GuardBytes / 2)];
+        Stream.Download<ushort>(all, output.Span.Slice(0, all.Length * 2L));
+        Assert.True(all.AsSpan(words).IndexOfAnyExcept((ushort)0xFFFF) < 0, "the kernel wrote past its output");
+        return all[..words];
+    }
+
+    public ushort[] Run(ProductEpilogue epilogue, int tokens, int shape = -1, bool bias = false) =>
+        Run(Operands(epilogue, tokens, bias), shape);
+
+    public void Launch(in ProductOperands operands, int shape, bool startsEarly) => kernel.Launch(Stream, operands, shape, startsEarly);
+
+    public DeviceMemory Upload<T>(T[] source)
+        where T : unmanaged => Own(DeviceMemory.Of<T>(Context, Stream, source));
+
+    public T Own<T>(T resource)
+        where T : IDisposable
+    {
+        owned.Add(resource);
+        return resource;
+    }
+
+    public static ushort[] Words(float[] values) => MemoryMarshal.Cast<float, ushort>(values).ToArray();
+
+    public void Dispose()
+    {
+        for (int i = owned.Count - 1; i >= 0; i--)
+        {
+            owned[i].Dispose();
+        }
+    }
+}

@@ -1,0 +1,186 @@
+using Grid.Cuda.Build;
+using Grid.Cuda.Driver;
+using Grid.Cuda.Kernels.Product;
+
+namespace Grid.Cuda.Tests;
+
+/// <summary>The matrix product kernels against chains of Dot16, bit for bit.</summary>
+[Collection(GpuCollection.Name)]
+public sealed class ProductKernelTests(GpuFixture gpu)
+{
+    private static readonly int[] TokenCounts = [1, 3, 8, 9, 64, 65, 200];
+
+    /// <summary>Widths around chunks of 64, stages of 128 and rings of 256 to 768; outputs around tiles of 64 and groups of 8.</summary>
+    public static TheoryData<ProductData, int, int> Cases()
+    {
+        var cases = new TheoryData<ProductData, int, int>();
+        foreach (ProductData data in Enum.GetValues<ProductData>())
+        {
+            foreach ((int width, int outputs) in ((int, int)[])[(8, 1), (40, 65), (64, 64), (128, 99), (200, 8), (512, 192), (1000, 130), (1024, 200), (4096, 72)])
+            {
+                cases.Add(data, width, outputs);
+            }
+        }
+
+        return cases;
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Every_shape_and_epilogue_has_the_bits_of_the_chains(ProductData data, int width, int outputs)
+    {
+        gpu.Require();
+        var values = new ProductCase(data, TokenCounts[^1], width, outputs);
+        using var bench = new ProductBench(gpu, values);
+        ushort[] raw = ProductBench.Words(values.Raw), stored = values.Stored, biased = values.Biased, added = values.Added, gated = values.Gated;
+        foreach (int tokens in TokenCounts)
+        {
+            int count = tokens * outputs;
+            for (int shape = -1; shape < ProductShape.All.Count; shape++)
+            {
+                string what = $"{tokens} tokens, shape {shape}";
+                Bits.Equal(raw.AsSpan(0, 2 * count), bench.Run(ProductEpilogue.Raw, tokens, shape), 2 * outputs, $"Raw, {what}");
+                Bits.Equal(stored.AsSpan(0, count), bench.Run(ProductEpilogue.Store, tokens, shape), outputs, $"Store, {what}");
+                Bits.Equal(biased.AsSpan(0, count), bench.Run(ProductEpilogue.Store, tokens, shape, bias: true), outputs, $"bias, {what}");
+                Bits.Equal(added.AsSpan(0, count), bench.Run(ProductEpilogue.Add, tokens, shape), outputs, $"Add, {what}");
+                Bits.Equal(gated.AsSpan(0, count), bench.Run(ProductEpilogue.GatedSilu, tokens, shape), outputs, $"GatedSilu, {what}");
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(1000, 1216, 520)]
+    [InlineData(8192, 200, 320)]
+    [InlineData(2500, 4160, 64)]
+    public void All_shapes_agree_when_there_are_many_tokens(int tokens, int outputs, int width)
+    {
+        gpu.Require();
+        var random = new Random(tokens);
+        var part = new ProductCase(ProductData.Wide, 16, width, outputs);
+
+        // The same sixteen rows again and again, in an order of their own: each token's results are known.
+        int[] rows = [.. Enumerable.Range(0, tokens).Select(_ => random.Next(16))];
+        using var bench = new ProductBench(gpu, part);
+        DeviceSpan list = bench.Upload(rows).Span;
+        DeviceMemory output = bench.Own(new DeviceMemory(bench.Context, (long)tokens * outputs * sizeof(ushort)));
+        ushort[] gated = part.Gated;
+        var actual = new ushort[tokens * outputs];
+        for (int shape = 0; shape < ProductShape.All.Count; shape++)
+        {
+            bench.Stream.Fill(output.Span, 0xFF);
+            ProductOperands operands = bench.Operands(ProductEpilogue.GatedSilu, tokens) with { Rows = list, Output = output.Span };
+            bench.Launch(operands, shape, startsEarly: false);
+            bench.Stream.Download<ushort>(actual, output.Span);
+            for (int m = 0; m < tokens; m++)
+            {
+                Bits.Equal(gated.AsSpan(rows[m] * outputs, outputs), actual.AsSpan(m * outputs, outputs), outputs, $"shape {shape}, token {m}");
+            }
+        }
+    }
+
+    [Fact]
+    public void Listed_rows_give_the_logits_of_those_rows()
+    {
+        gpu.Require();
+        var values = new ProductCase(ProductData.Usual, 40, 1024, 1000);
+        using var bench = new ProductBench(gpu, values);
+        int[] rows = [39, 0, 7, 7, 21];
+        ProductOperands operands = bench.Operands(ProductEpilogue.Raw, rows.Length) with { Rows = bench.Upload(rows).Span };
+        ushort[] expected = ProductBench.Words([.. rows.SelectMany(row => values.Raw.AsSpan(row * 1000, 1000).ToArray())]);
+        Bits.Equal(expected, bench.Run(operands), 2000, "logits");
+    }
+
+    [Fact]
+    public void A_residual_may_be_the_output()
+    {
+        gpu.Require();
+        var values = new ProductCase(ProductData.Usual, 70, 256, 192);
+        using var bench = new ProductBench(gpu, values);
+        for (int shape = 0; shape < ProductShape.All.Count; shape++)
+        {
+            DeviceSpan inPlace = bench.Upload(values.Residual).Span;
+            bench.Launch(bench.Operands(ProductEpilogue.Add, 70) with { Residual = inPlace, Output = inPlace }, shape, startsEarly: false);
+            var actual = new ushort[values.Residual.Length];
+            bench.Stream.Download<ushort>(actual, inPlace);
+            Bits.Equal(values.Added, actual, 192, $"shape {shape}");
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(64)]
+    [InlineData(300)]
+    public void Products_that_start_early_wait_for_the_one_before(int tokens)
+    {
+        // y = bf16(y + W x), x and y in turn, many times: a product that reads too early or writes too early shows.
+        const int Size = 1024, Rounds = 60;
+        gpu.Require();
+        var values = new ProductCase(ProductData.Usual, tokens, Size, Size);
+        using var bench = new ProductBench(gpu, values);
+        DeviceSpan[] halves = [bench.Upload(values.Input).Span, bench.Upload(values.Residual).Span];
+        ushort[]? expected = null;
+        foreach (bool startsEarly in (bool[])[false, true, true, true])
+        {
+            bench.Stream.Upload<ushort>(halves[0], values.Input);
+            bench.Stream.Upload<ushort>(halves[1], values.Residual);
+            for (int round = 0; round < Rounds; round++)
+            {
+                DeviceSpan from = halves[round % 2], to = halves[1 - (round % 2)];
+                ProductOperands operands = bench.Operands(ProductEpilogue.Add, tokens) with { Input = from, Residual = to, Output = to };
+                bench.Launch(operands, ProductShape.Choose(tokens, Size / 64, 132), startsEarly);
+            }
+
+            var actual = new ushort[tokens * Size];
+            bench.Stream.Download<ushort>(actual, halves[0]);
+            expected ??= actual;
+            Bits.Equal(expected, actual, Size, $"starts early: {startsEarly}");
+        }
+    }
+
+    [Theory]
+    [InlineData(ProductData.Usual)]
+    [InlineData(ProductData.Wide)]
+    [InlineData(ProductData.Tiny)]
+    public void The_data_tell_another_order_of_k_apart(ProductData data)
+    {
+        gpu.Require();
+        var values = new ProductCase(data, 64, 512, 64);
+        using var bench = new ProductBench(gpu, values, Backwards);
+        for (int shape = 0; shape < ProductShape.All.Count; shape++)
+        {
+            Assert.NotEqual(ProductBench.Words(values.Raw), bench.Run(ProductEpilogue.Raw, 64, shape));
+        }
+    }
+
+    [Fact]
+    public void Operands_that_do_not_fit_are_refused_by_name()
+    {
+        gpu.Require();
+        var values = new ProductCase(ProductData.Usual, 4, 64, 64);
+        using var bench = new ProductBench(gpu, values);
+        ProductOperands store = bench.Operands(ProductEpilogue.Store, 4);
+        Refused("o.Tiles has 8176 bytes, and the kernel touches 8192.", store with { Tiles = store.Tiles.Slice(0, 8176) });
+        Refused("o.Input has 384 bytes, and the kernel touches 512.", store with { Input = store.Input.Slice(0, 384) });
+        Refused("o.Output has 16 bytes, and the kernel touches 512.", store with { Output = store.Output.Slice(0, 16) });
+        Refused("Width is 63; rows start at 16 bytes, so it must be a multiple of 8.", store with { Width = 63 });
+        Refused("a residual goes with epilogue Add, not with Store.", store with { Residual = bench.Residual });
+        Refused("a bias goes with epilogue Store, not with Raw.", bench.Operands(ProductEpilogue.Raw, 4) with { Bias = bench.Bias });
+        Refused("o.Residual has 0 bytes, and the kernel touches 512.", store with { Epilogue = ProductEpilogue.Add });
+
+        void Refused(string message, ProductOperands operands)
+        {
+            var e = Assert.Throws<ArgumentException>(() => bench.Run(operands));
+            Assert.StartsWith(message, e.Message, StringComparison.Ordinal);
+        }
+    }
+
+    // Steps inside a stage in descending order: right in every respect but the contract's order.
+    private static KernelSource Backwards(ProductShape shape)
+    {
+        const string Step = " + step * (";
+        string text = shape.Source.Text;
+        Assert.Equal(3, text.Split(Step).Length);
+        return KernelSource.FromText(
+            $"Backwards-{shape.Tokens}", text.Replace(Step, " + (STAGE_K / STEP - 1 - step) * (", StringComparison.Ordinal), shape.Definitions);
+    }
+}

@@ -1,0 +1,117 @@
+using System.Globalization;
+using Grid.Cuda.Driver;
+using Grid.Cuda.Kernels.Product;
+
+namespace Grid.Cuda.Tests;
+
+/// <summary>
+/// Times products at the sizes of Qwen3-8B; only where GRID_TIMINGS names the file to append to. Graphs of launches over
+/// rotating copies of random weights, so that they come from memory; medians of replays. Asserts nothing.
+/// </summary>
+[Collection(GpuCollection.Name)]
+public sealed class ProductTimings(GpuFixture gpu)
+{
+    private const double PlainReadTerabytes = 3.07;
+    private const int Replays = 9;
+
+    [Theory]
+    [InlineData("qkv", 6144, 4096, "Store")]
+    [InlineData("o", 4096, 4096, "Add")]
+    [InlineData("gate_up", 12288, 4096, "GatedSilu")]
+    [InlineData("down", 4096, 12288, "Add")]
+    [InlineData("lm_head", 151936, 4096, "Raw")]
+    public void Qwen3_8B(string name, int outputs, int width, string epilogueName)
+    {
+        string? file = Environment.GetEnvironmentVariable("GRID_TIMINGS");
+        Assert.SkipWhen(string.IsNullOrEmpty(file), "GRID_TIMINGS names no file.");
+        ProductEpilogue epilogue = Enum.Parse<ProductEpilogue>(epilogueName);
+        int[] counts = epilogue == ProductEpilogue.Raw ? [1, 8, 64, 256] : [1, 8, 16, 32, 64, 128, 256, 512, 2048, 8192];
+        CudaContext context = gpu.Require();
+        using var stream = new CudaStream(context);
+        CudaModule[] modules = [.. ProductKernel.Sources.Select(gpu.Load)];
+        var kernel = new ProductKernel(modules, context.Device);
+        long bytes = (long)outputs * width * sizeof(ushort) * (epilogue == ProductEpilogue.GatedSilu ? 2 : 1);
+        int copies = Math.Max(2, (int)(300_000_000 / bytes) + 1);
+        DeviceMemory[] weights = [.. Enumerable.Range(0, copies).Select(_ => Noise(context, stream, bytes))];
+        using DeviceMemory input = Noise(context, stream, (long)counts[^1] * width * sizeof(ushort));
+        using DeviceMemory output = Noise(context, stream, (long)counts[^1] * outputs * sizeof(float));
+        var lines = new List<string>();
+        foreach (int tokens in counts)
+        {
+            int launches = tokens > 256 ? 4 : 40;
+            double[] microseconds = [.. ((bool[])[false, true]).Select(startsEarly => Median(context, stream, launches, i => kernel.Launch(
+                stream,
+                new ProductOperands
+                {
+                    Tiles = weights[i % copies].Span,
+                    Input = input.Span,
+                    Residual = epilogue == ProductEpilogue.Add ? output.Span : default,
+                    Output = output.Span,
+                    Tokens = tokens,
+                    Width = width,
+                    Outputs = outputs,
+                    Epilogue = epilogue,
+                },
+                startsEarly)))];
+            double best = microseconds.Min();
+            lines.Add(string.Create(CultureInfo.InvariantCulture,
+                $"{name} M={tokens}: {microseconds[0]:F1} us, started early {microseconds[1]:F1} us; weights {bytes / best / 1e6:F2} TB/s (at {PlainReadTerabytes}: {bytes / PlainReadTerabytes / 1e6:F1} us), {tokens * (double)bytes / best / 1e6:F0} TFLOP/s"));
+        }
+
+        File.AppendAllLines(file!, lines);
+        Array.ForEach(weights, memory => memory.Dispose());
+        Array.ForEach(modules, module => module.Dispose());
+    }
+
+    private static double Median(CudaContext context, CudaStream stream, int launches, Action<int> launch)
+    {
+        using CudaGraph graph = CudaGraph.Capture(context, stream, () =>
+        {
+            for (int i = 0; i < launches; i++)
+            {
+                launch(i);
+            }
+        });
+        using var start = new CudaEvent(context, timed: true);
+        using var end = new CudaEvent(context, timed: true);
+        var times = new double[Replays];
+        for (int i = -2; i < Replays; i++)
+        {
+            stream.Record(start);
+            graph.Launch(stream);
+            stream.Record(end);
+            stream.Synchronize();
+            if (i >= 0)
+            {
+                times[i] = end.MillisecondsSince(start) * 1000.0 / launches;
+            }
+        }
+
+        Array.Sort(times);
+        return times[Replays / 2];
+    }
+
+    // Finite bf16 of both signs with exponents -9 to -2: zeros would draw less power and run faster.
+    private static DeviceMemory Noise(CudaContext context, CudaStream stream, long bytes)
+    {
+        const int Part = 1 << 24;
+        var random = new Random(1);
+        var memory = new DeviceMemory(context, bytes);
+        byte[] raw = new byte[(int)Math.Min(bytes, Part)];
+        random.NextBytes(raw);
+        for (int i = 1; i < raw.Length; i += 2)
+        {
+            int exponent = 118 + (raw[i] & 7);
+            raw[i] = (byte)((raw[i] & 0x80) | (exponent >> 1));
+            raw[i - 1] = (byte)((raw[i - 1] & 0x7F) | ((exponent & 1) << 7));
+        }
+
+        for (long done = 0; done < bytes; done += Part)
+        {
+            int now = (int)Math.Min(Part, bytes - done);
+            stream.Upload<byte>(memory.Span.Slice(done, now), raw.AsSpan(0, now));
+        }
+
+        return memory;
+    }
+}
