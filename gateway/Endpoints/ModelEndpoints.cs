@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
+using Grid.Grains.Messages;
 using Grid.Sequences;
 
 namespace Grid.Gateway.Endpoints;
@@ -52,6 +53,7 @@ internal sealed class ModelEndpoints(ISequenceService service)
             json.WriteBoolean("is_generation", true);
             json.WriteNumber("max_context_tokens", model.MaxContextTokens);
             json.WriteString("system_fingerprint", model.NumericsId);
+            WriteSampling(json, model.Sampling);
             json.WriteEndObject();
         });
     }
@@ -65,6 +67,19 @@ internal sealed class ModelEndpoints(ISequenceService service)
         json.WriteString("owned_by", "grid");
         json.WriteNumber("max_model_len", model.MaxContextTokens);
         json.WriteString("system_fingerprint", model.NumericsId);
+        WriteSampling(json, model.Sampling);
+        json.WriteEndObject();
+    }
+
+    /// <summary>The values that hold where a request is silent, as a request would say them.</summary>
+    private static void WriteSampling(Utf8JsonWriter json, SamplingDefaults sampling)
+    {
+        json.WriteStartObject("default_sampling_params");
+        json.WriteNumber("temperature", sampling.Temperature);
+        json.WriteNumber("top_p", sampling.TopP);
+        json.WriteNumber("top_k", sampling.TopK == 0 ? -1 : sampling.TopK);
+        json.WriteNumber("min_p", sampling.MinP);
+        json.WriteNumber("repetition_penalty", sampling.RepetitionPenalty);
         json.WriteEndObject();
     }
 }

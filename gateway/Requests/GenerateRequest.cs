@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Grid.Gateway.Http;
 using Grid.Gateway.Json;
+using Grid.Grains.Messages;
 using Grid.Sequences;
 
 namespace Grid.Gateway.Requests;
@@ -58,7 +59,7 @@ internal static class GenerateRequest
         var logprobs = TakeLogprobs(perPrompt);
         var requestIds = TakeRequestIds(fields, prompts.Length, isList);
         var stream = fields.Boolean("stream") ?? false;
-        var sampling = TakeSampling(fields, perPrompt, out var choices);
+        var sampling = TakeSampling(fields, perPrompt, model.Sampling, out var choices);
         OpenAiFields.RequireRoom("sampling_params.n", prompts.Length, choices, options);
         fields.RefuseOthers(s_unsupported);
         RequireTextWhereUsed(model, sampling, logprobs);
@@ -153,12 +154,13 @@ internal static class GenerateRequest
         return logprobs;
     }
 
-    private static Sampling[] TakeSampling(JsonFields fields, PerPromptFields perPrompt, out int choices)
+    private static Sampling[] TakeSampling(
+        JsonFields fields, PerPromptFields perPrompt, SamplingDefaults defaults, out int choices)
     {
         // One draw for the whole request: a list without seeds is replayed with one number.
         var drawn = Seeds.Draw();
-        var sampling = perPrompt.Take("sampling_params", (value, path) => TakeSampling(new JsonFields(value, path), drawn),
-            new Sampling(new SequenceSpec { Model = "", Seed = drawn, MaxNewTokens = DefaultMaxNewTokens }, 1, null));
+        var sampling = perPrompt.Take("sampling_params", (value, path) => TakeSampling(new JsonFields(value, path), defaults, drawn),
+            new Sampling(SamplingFields.Silent(defaults) with { Seed = drawn, MaxNewTokens = DefaultMaxNewTokens }, 1, null));
         choices = sampling[0].Choices;
         for (var p = 1; p < sampling.Length; p++)
         {
@@ -171,14 +173,14 @@ internal static class GenerateRequest
         return sampling;
     }
 
-    private static Sampling TakeSampling(JsonFields fields, ulong drawnSeed)
+    private static Sampling TakeSampling(JsonFields fields, SamplingDefaults defaults, ulong drawnSeed)
     {
         var choices = fields.Int32("n", 1, SamplingFields.MaxChoices) ?? 1;
         var asked = fields.Int32("max_new_tokens", 0);
         var max = asked ?? DefaultMaxNewTokens;
         var min = fields.Int32("min_new_tokens", 0) ?? 0;
         SamplingFields.RequireOrder(fields, "min_new_tokens", min, max);
-        var spec = SamplingFields.Take(fields, openAi: false) with
+        var spec = SamplingFields.Take(fields, defaults, openAi: false) with
         {
             Seed = fields.Seed("sampling_seed") ?? drawnSeed,
             MaxNewTokens = Math.Max(max, 1),

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Grid.Gateway.Http;
 using Grid.Gateway.Json;
+using Grid.Grains.Messages;
 using Grid.Sequences;
 
 namespace Grid.Gateway.Requests;
@@ -29,22 +30,35 @@ internal static class SamplingFields
     /// Takes temperature, top_p, top_k, min_p, the penalties, logit_bias, stop, stop_token_ids and ignore_eos into a
     /// spec. Model, seed, prompt, lengths and logprobs are the caller's to fill.
     /// </summary>
-    public static SequenceSpec Take(JsonFields fields, bool openAi) => new()
+    /// <param name="fields">The object that holds them.</param>
+    /// <param name="defaults">What holds where the request is silent.</param>
+    /// <param name="openAi">Whether the OpenAI API's range of temperatures holds.</param>
+    public static SequenceSpec Take(JsonFields fields, SamplingDefaults defaults, bool openAi) => Silent(defaults) with
     {
-        Model = "",
-        Seed = 0,
-        Temperature = fields.Single("temperature", openAi ? OpenAiTemperature : AnyTemperature) ?? 1f,
-        TopP = fields.Single("top_p", PositiveShare) ?? 1f,
+        Temperature = fields.Single("temperature", openAi ? OpenAiTemperature : AnyTemperature) ?? defaults.Temperature,
+        TopP = fields.Single("top_p", PositiveShare) ?? defaults.TopP,
         // -1 is the field's older way to say "all", 0 is ours.
-        TopK = Math.Max(fields.Int32("top_k", -1) ?? 0, 0),
-        MinP = fields.Single("min_p", Share) ?? 0f,
+        TopK = Math.Max(fields.Int32("top_k", -1) ?? defaults.TopK, 0),
+        MinP = fields.Single("min_p", Share) ?? defaults.MinP,
         PresencePenalty = fields.Single("presence_penalty", Penalty) ?? 0f,
         FrequencyPenalty = fields.Single("frequency_penalty", Penalty) ?? 0f,
-        RepetitionPenalty = fields.Single("repetition_penalty", RepetitionPenalty) ?? 1f,
+        RepetitionPenalty = fields.Single("repetition_penalty", RepetitionPenalty) ?? defaults.RepetitionPenalty,
         LogitBias = TakeLogitBias(fields),
         StopStrings = fields.Take("stop") is { } stop ? JsonValues.StringOrList(stop, fields.PathOf("stop"), MaxStops) : [],
         StopTokenIds = TakeStopIds(fields),
         IgnoreEndTokens = fields.Boolean("ignore_eos") ?? false,
+    };
+
+    /// <summary>The spec of a request that says nothing of sampling.</summary>
+    public static SequenceSpec Silent(SamplingDefaults defaults) => new()
+    {
+        Model = "",
+        Seed = 0,
+        Temperature = defaults.Temperature,
+        TopP = defaults.TopP,
+        TopK = defaults.TopK,
+        MinP = defaults.MinP,
+        RepetitionPenalty = defaults.RepetitionPenalty,
     };
 
     /// <summary>Refuses a minimum above the maximum.</summary>

@@ -1,3 +1,4 @@
+using Grid.Grains.Messages;
 using Grid.Text;
 
 namespace Grid.Sequences;
@@ -39,7 +40,11 @@ public interface IRunningSequence : IAsyncDisposable
 /// <param name="MaxContextTokens">Prompt and output together.</param>
 /// <param name="Text">Tokenizer and chat template; null when the model is served by token ids alone.</param>
 /// <param name="Created">When the first worker serving it came up.</param>
-public sealed record ServedModel(string Id, string NumericsId, int MaxContextTokens, TextModel? Text, DateTimeOffset Created);
+public sealed record ServedModel(string Id, string NumericsId, int MaxContextTokens, TextModel? Text, DateTimeOffset Created)
+{
+    /// <summary>How requests are sampled that do not say: the values of the worker that came up first.</summary>
+    public SamplingDefaults Sampling { get; init; } = new();
+}
 
 /// <summary>A request refused: what the client is told.</summary>
 public sealed class GridRequestException(GridRefusal refusal, string? parameter, string message) : Exception(message)

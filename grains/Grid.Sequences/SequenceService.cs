@@ -107,5 +107,6 @@ internal sealed class SequenceService : ISequenceService
         .Select(group => group.MinBy(worker => worker.Status.Started)!)
         .Select(worker => new ServedModel(
             worker.Status.ModelId, worker.Status.NumericsId, worker.Status.Limits.MaxContextTokens, worker.Text,
-            worker.Status.Started))]);
+            worker.Status.Started)
+        { Sampling = worker.Status.Sampling })]);
 }

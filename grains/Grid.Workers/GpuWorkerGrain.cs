@@ -37,6 +37,7 @@ public sealed class GpuWorkerGrain(WorkerHost host) : Grain, IGpuWorkerGrain
             Started = Worker.Started,
             Limits = model.Limits,
             Load = Worker.Load,
+            Sampling = model.Sampling,
         });
     }
 

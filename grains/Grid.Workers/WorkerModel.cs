@@ -15,6 +15,9 @@ namespace Grid.Workers;
 public sealed record WorkerModel(
     string Device, string Description, string ModelId, string NumericsId, TextFiles Text, WorkerLimits Limits)
 {
+    /// <summary>How requests are sampled that do not say.</summary>
+    public SamplingDefaults Sampling { get; init; } = new();
+
     /// <summary>Text files with their digest: SHA-256 over (length, name, length, content), ordered by name.</summary>
     public static TextFiles PackTextFiles(IReadOnlyDictionary<string, byte[]> files)
     {

@@ -20,6 +20,10 @@ public sealed class NodeOptions
     /// <summary>Whether to serve by token ids alone, without a tokenizer.</summary>
     public bool SkipTokenizerInit { get; set; }
 
+    /// <summary>Whether requests that leave sampling parameters out get those of the model's generation_config.json;
+    /// otherwise the OpenAI API's.</summary>
+    public bool UseModelSampling { get; set; } = true;
+
     /// <summary>The name clients use; null takes the folder's or the hub's.</summary>
     public string? ServedModelName { get; set; }
 

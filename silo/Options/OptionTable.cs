@@ -29,6 +29,8 @@ public static class OptionTable
             (options, value) => options.LoadFormat = Format(value)),
         new("--skip-tokenizer-init", "SkipTokenizerInit", "true|false", "Serve by token ids alone (input_ids on /generate), without a tokenizer",
             (options, value) => options.SkipTokenizerInit = Flag(value), IsSwitch: true),
+        new("--sampling-defaults", "SamplingDefaults", "model|openai", "Where sampling parameters come from that a request leaves out (default model: its generation_config.json; openai: temperature 1, top_p 1, top_k off)",
+            (options, value) => options.UseModelSampling = IsModel(value)),
         new("--kv-cache-memory", "KvCacheMemory", "size", "Memory for the KV cache, e.g. 512MiB (default: a quarter of what is free, at most 1GiB)",
             (options, value) => options.KvCacheMemory = ByteSize.Parse(value)),
         new("--max-batch-tokens", "MaxBatchTokens", "number", "Tokens in one forward pass at most (default 256)",
@@ -108,6 +110,13 @@ public static class OptionTable
         "true" => true,
         "false" => false,
         _ => throw new OptionValueException("be true or false"),
+    };
+
+    private static bool IsModel(string value) => value switch
+    {
+        "model" => true,
+        "openai" => false,
+        _ => throw new OptionValueException("be model or openai"),
     };
 
     private static void CheckDeterministic(string value)

@@ -37,6 +37,7 @@ internal static class ServedModelLoader
     {
         var folder = ModelFolder.Open(path);
         folder.ReadConfig();
+        ReadSampling(options, folder);
         ReadTexts(options, folder);
     }
 
@@ -45,6 +46,7 @@ internal static class ServedModelLoader
         var clock = Stopwatch.StartNew();
         var folder = ModelFolder.Open(source.Folder);
         string name = options.ServedModelName ?? source.Name;
+        var sampling = ReadSampling(options, folder);
         var texts = ReadTexts(options, folder);
 
         var operations = new CpuOperations(new CpuOptions { Threads = options.CpuThreads });
@@ -63,18 +65,47 @@ internal static class ServedModelLoader
             }
 
             Describe(output, name, loaded, options, progress.Latest, clock.Elapsed);
+            DescribeSampling(output, sampling);
             if (texts.Count == 0)
             {
                 output.WriteLine("Text    no tokenizer: /generate takes and gives token ids, and nothing else is served");
             }
 
-            return Serve(options, name, texts, operations, loaded, output);
+            return Serve(options, name, texts, sampling, operations, loaded, output);
         }
         catch
         {
             loaded?.Dispose();
             operations.Dispose();
             throw;
+        }
+    }
+
+    private static SamplingDefaults ReadSampling(NodeOptions options, ModelFolder folder)
+    {
+        var defaults = new SamplingDefaults();
+        if (!options.UseModelSampling)
+        {
+            return defaults;
+        }
+
+        var recommended = folder.ReadRecommendedSampling();
+        return new SamplingDefaults
+        {
+            Temperature = recommended.Temperature ?? defaults.Temperature,
+            TopP = recommended.TopP ?? defaults.TopP,
+            TopK = recommended.TopK ?? defaults.TopK,
+            MinP = recommended.MinP ?? defaults.MinP,
+            RepetitionPenalty = recommended.RepetitionPenalty ?? defaults.RepetitionPenalty,
+        };
+    }
+
+    private static void DescribeSampling(TextWriter output, SamplingDefaults sampling)
+    {
+        if (sampling != new SamplingDefaults())
+        {
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"        sampled with temperature {sampling.Temperature}, top_p {sampling.TopP}, top_k {(sampling.TopK == 0 ? "off" : sampling.TopK)}, min_p {sampling.MinP}, repetition_penalty {sampling.RepetitionPenalty} where a request does not say"));
         }
     }
 
@@ -106,8 +137,8 @@ internal static class ServedModelLoader
     }
 
     private static ServedModelOnDevice Serve(
-        NodeOptions options, string name, IReadOnlyDictionary<string, byte[]> texts, CpuOperations operations,
-        LoadedModel loaded, TextWriter output)
+        NodeOptions options, string name, IReadOnlyDictionary<string, byte[]> texts, SamplingDefaults sampling,
+        CpuOperations operations, LoadedModel loaded, TextWriter output)
     {
         var model = loaded.Model;
         int pages = KvPages(options, model);
@@ -130,7 +161,8 @@ internal static class ServedModelLoader
             VocabularySize = model.Config.VocabularySize,
         };
         var description = new WorkerModel(
-            "cpu", operations.DeviceDescription, name, loaded.NumericsId.ToString(), WorkerModel.PackTextFiles(texts), limits);
+            "cpu", operations.DeviceDescription, name, loaded.NumericsId.ToString(), WorkerModel.PackTextFiles(texts), limits)
+        { Sampling = sampling };
         return new ServedModelOnDevice(description, new InferenceEngineAdapter(engine), new Owner(loaded, operations));
     }
 

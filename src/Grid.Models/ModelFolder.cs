@@ -43,6 +43,12 @@ public sealed class ModelFolder
         return ModelConfigReader.Read(config, generation);
     }
 
+    /// <summary>Reads and checks the sampling parameters of generation_config.json; empty without that file.</summary>
+    public RecommendedSampling ReadRecommendedSampling() =>
+        ReadBounded(ModelConfigReader.GenerationConfigFile, MaxConfigBytes) is { } generation
+            ? RecommendedSamplingReader.Read(generation)
+            : new RecommendedSampling();
+
     /// <summary>The files that turn text into ids and back, by name, as far as the folder has them: tokenizer.json,
     /// tokenizer_config.json, chat_template.jinja.</summary>
     public IReadOnlyDictionary<string, byte[]> ReadTextFiles()
@@ -72,7 +78,7 @@ public sealed class ModelFolder
         }
 
         // A link's own length is not its target's; hub caches are made of links.
-        using FileStream stream = file.OpenRead();
+        using FileStream stream = OpenTarget(file);
         if (stream.Length > maximum)
         {
             throw new ModelFormatException(file.FullName, "the file's length", $"{stream.Length} bytes", $"it must not exceed {maximum} bytes");
@@ -81,5 +87,18 @@ public sealed class ModelFolder
         byte[] bytes = new byte[stream.Length];
         stream.ReadExactly(bytes);
         return bytes;
+    }
+
+    // A link to nothing counts as existing until it is opened.
+    private static FileStream OpenTarget(FileInfo file)
+    {
+        try
+        {
+            return file.OpenRead();
+        }
+        catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new ModelFormatException(file.FullName, "the file", "a link to nothing", "it must lead to an existing file", exception);
+        }
     }
 }

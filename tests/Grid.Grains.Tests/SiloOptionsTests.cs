@@ -24,6 +24,7 @@ public sealed class SiloOptionsTests
     [InlineData("--device cuda", "--device is 'cuda': this build has no CUDA device; use cpu or auto.")]
     [InlineData("--device gpu", "--device is 'gpu'; it must be cpu or auto.")]
     [InlineData("--load-format gguf", "--load-format is 'gguf'; it must be auto, safetensors or dummy.")]
+    [InlineData("--sampling-defaults none", "--sampling-defaults is 'none'; it must be model or openai.")]
     [InlineData("--skip-tokenizer-init=maybe", "--skip-tokenizer-init is 'maybe'; it must be true or false.")]
     [InlineData("--kv-cache-memory lots", "--kv-cache-memory is 'lots'; it must be a size such as 512MiB or 2GB.")]
     [InlineData("--cpu-threads 0", "--cpu-threads is '0'; it must be a whole number from 1 to 1024.")]
@@ -43,6 +44,14 @@ public sealed class SiloOptionsTests
         Read("--enable-deterministic-inference=true");
         var error = Assert.Throws<StartException>(() => Read("--enable-deterministic-inference=false"));
         Assert.StartsWith("--enable-deterministic-inference is 'false': Grid has no other arithmetic", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Sampling_defaults_are_the_models_unless_told_otherwise()
+    {
+        Assert.True(Read("").Options.UseModelSampling);
+        Assert.True(Read("--sampling-defaults model").Options.UseModelSampling);
+        Assert.False(Read("--sampling-defaults openai").Options.UseModelSampling);
     }
 
     [Fact]

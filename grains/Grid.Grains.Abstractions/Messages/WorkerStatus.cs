@@ -32,6 +32,32 @@ public sealed record WorkerStatus
 
     [Id(7)]
     public required WorkerLoad Load { get; init; }
+
+    /// <summary>How requests are sampled that do not say.</summary>
+    [Id(8)]
+    public SamplingDefaults Sampling { get; init; } = new();
+}
+
+/// <summary>The values of sampling parameters that a request leaves out; by default those of the OpenAI API.</summary>
+[GenerateSerializer, Immutable, Alias("grid.sampling-defaults")]
+public sealed record SamplingDefaults
+{
+    /// <summary>0 is greedy.</summary>
+    [Id(0)]
+    public float Temperature { get; init; } = 1f;
+
+    [Id(1)]
+    public float TopP { get; init; } = 1f;
+
+    /// <summary>0 keeps all tokens.</summary>
+    [Id(2)]
+    public int TopK { get; init; }
+
+    [Id(3)]
+    public float MinP { get; init; }
+
+    [Id(4)]
+    public float RepetitionPenalty { get; init; } = 1f;
 }
 
 /// <summary>What a worker takes at most.</summary>

@@ -13,7 +13,7 @@ internal static class ModelConfigReader
     /// <summary>The file with the architecture.</summary>
     public const string ConfigFile = "config.json";
 
-    /// <summary>The file with the end tokens; optional.</summary>
+    /// <summary>The file with the end tokens and the recommended sampling; optional.</summary>
     public const string GenerationConfigFile = "generation_config.json";
 
     /// <summary>Reads and checks a configuration.</summary>

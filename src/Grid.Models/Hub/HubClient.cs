@@ -42,6 +42,12 @@ public sealed class HubClient(HubSettings settings, TimeProvider? time = null) :
             return FromCache(model, selection, cache);
         }
 
+        // A commit cannot move: what it has is known without asking.
+        if (model.IsCommit && selection == HubSelection.All && NeededFiles.IsWhole(cache.Snapshot(model.Revision)))
+        {
+            return new HubSnapshot(cache.Snapshot(model.Revision), model.Revision, default);
+        }
+
         var counter = new ProgressCounter(progress);
         HubListing listing = await LookUpAsync(model, cache, selection, cancellationToken);
         string snapshot = cache.Snapshot(listing.Commit);

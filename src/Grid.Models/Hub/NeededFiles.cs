@@ -13,6 +13,9 @@ internal static class NeededFiles
         "chat_template.json", "special_tokens_map.json",
     ];
 
+    private static readonly string[] s_usual =
+        [ModelConfigReader.GenerationConfigFile, ModelFolder.TokenizerFile, "tokenizer_config.json"];
+
     /// <summary>The small files of a repository; with weights also the index, where the weights are shards.</summary>
     public static List<string> Small(string repository, HubListing listing, HubSelection selection)
     {
@@ -67,6 +70,19 @@ internal static class NeededFiles
         }
 
         return missing;
+    }
+
+    /// <summary>Whether a snapshot surely has all that its repository has of the files named here. Other programs leave
+    /// snapshots with some of the small files, and which of the optional ones a repository holds only the hub knows; so a
+    /// snapshot without one of the usual ones is not sure.</summary>
+    public static bool IsWhole(string snapshot)
+    {
+        string chat = Path.Combine(snapshot, "tokenizer_config.json");
+        return Directory.Exists(snapshot)
+            && MissingIn(snapshot, HubSelection.All).Count == 0
+            && s_usual.All(name => HubCache.LengthOf(Path.Combine(snapshot, name)) is not null)
+            && (HubCache.LengthOf(Path.Combine(snapshot, "chat_template.jinja")) is not null
+                || File.ReadAllText(chat).Contains("\"chat_template\"", StringComparison.Ordinal));
     }
 
     private static IReadOnlyList<string> Shards(string snapshot)

@@ -78,6 +78,53 @@ public sealed class HubDownloadTests
     }
 
     [Fact]
+    public async Task A_commit_that_is_complete_costs_no_question()
+    {
+        await using var bench = new HubBench(LoopbackHub.WithDemoModel());
+        string name = $"{LoopbackHub.Repository}@{LoopbackHub.Commit}";
+        await bench.DownloadAsync(name);
+        int before = bench.Hub.Requests.Count;
+
+        HubSnapshot again = await bench.DownloadAsync(name);
+
+        Assert.Equal((bench.SnapshotFolder, LoopbackHub.Commit), (again.Path, again.Commit));
+        Assert.Equal(before, bench.Hub.Requests.Count);
+    }
+
+    [Theory]
+    [InlineData("config.json")]
+    [InlineData("generation_config.json")]
+    [InlineData("model.safetensors")]
+    [InlineData("tokenizer.json")]
+    [InlineData("tokenizer_config.json")]
+    public async Task A_commit_that_lacks_a_file_gets_it(string file)
+    {
+        await using var bench = new HubBench(LoopbackHub.WithDemoModel());
+        string name = $"{LoopbackHub.Repository}@{LoopbackHub.Commit}";
+        await bench.DownloadAsync(name);
+        File.Delete(Path.Combine(bench.SnapshotFolder, file));
+
+        await bench.DownloadAsync(name);
+
+        bench.AssertSnapshot(s_demoFiles);
+    }
+
+    [Fact]
+    public async Task A_commit_without_any_chat_template_is_asked_for_one()
+    {
+        await using var bench = new HubBench(LoopbackHub.WithDemoModel());
+        string name = $"{LoopbackHub.Repository}@{LoopbackHub.Commit}";
+        bench.Hub.Files["tokenizer_config.json"] = "{}"u8.ToArray();
+        bench.Hub.Files["chat_template.jinja"] = "x"u8.ToArray();
+        await bench.DownloadAsync(name);
+        File.Delete(Path.Combine(bench.SnapshotFolder, "chat_template.jinja"));
+
+        await bench.DownloadAsync(name);
+
+        bench.AssertSnapshot([.. s_demoFiles, "chat_template.jinja"]);
+    }
+
+    [Fact]
     public async Task A_cache_that_another_program_began_is_used()
     {
         // As huggingface_hub leaves it: one file copied into the snapshot where links do not work, one blob without its
