@@ -20,6 +20,7 @@ internal sealed unsafe class NativeBuffer<T> : IDisposable
         _bytes = checked(((nuint)length * (nuint)sizeof(T)) + Alignment);
         _block = NativeMemory.AllocZeroed(_bytes);
         Pointer = (T*)(((nuint)_block + Alignment - 1) & ~(nuint)(Alignment - 1));
+        HugePages.Ask(_block, _bytes);
         GC.AddMemoryPressure((long)_bytes);
     }
 
