@@ -80,6 +80,15 @@ __device__ __forceinline__ u64 operand(u32 address, u32 along_k, u32 along_mn) {
   return (u64)((address & 0x3FFFF) >> 4) | ((u64)(along_k >> 4) << 16) | ((u64)(along_mn >> 4) << 32);
 }
 
+// Operand of rows of 128 bytes (64 k), swizzled as below: eight rows are 1024 bytes and start at a multiple of that. The next 16
+// k begin 32 bytes further.
+__device__ __forceinline__ u64 operand_swizzled(u32 address) {
+  return (u64)((address & 0x3FFFF) >> 4) | ((u64)1 << 16) | ((u64)(1024 >> 4) << 32) | ((u64)1 << 62);
+}
+
+// Where 16 bytes of such a row lie, from the first row's start.
+__device__ __forceinline__ u32 swizzled(u32 row, u32 piece) { return row * 128 + (piece ^ row % 8) * 16; }
+
 __device__ __forceinline__ void wgmma_fence() {
   asm volatile("wgmma.fence.sync.aligned;" ::: "memory");
 }

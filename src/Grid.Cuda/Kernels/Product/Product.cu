@@ -11,7 +11,7 @@
 //           residual, never the input. Weights are finite.
 // Threads:  a block computes WARPGROUPS * 64 weight rows (wgmma's M) times TOKENS tokens (its N). Consumer warpgroups own 64
 //           rows each; four producer warps fill a ring of STAGES stages of CHUNKS * 64 k: weights by bulk copies, tokens by
-//           16-byte copies that put row-major rows into core matrices. Results turn around in shared memory, so that a token's
+//           16-byte copies that swizzle row-major rows. Results turn around in shared memory, so that a token's
 //           64 outputs are one stretch.
 // Order:    one chain per output element, k ascending in steps of 16, from +0. Past the width tokens are zeros, which change
 //           nothing: also against the last chunk, which stands in where a stage has more chunks than are left.
@@ -41,13 +41,15 @@ enum Epilogue : u32 { STORE = 0, ADD = 1, GATED_SILU = 2, RAW = 3 };
 constexpr u32 ROWS = 64;       // weight rows of a tile
 constexpr u32 CHUNK = 64;      // k of a chunk
 constexpr u32 STEP = 16;       // k of a wgmma
+constexpr u32 STEPS = CHUNK / STEP;
 constexpr u32 PIECE = 8;       // bf16 in 16 bytes
 constexpr u32 CHUNK_BYTES = ROWS * CHUNK * 2;
 constexpr u32 CONSUMERS = WARPGROUPS * 128;
 constexpr u32 PRODUCERS = 128;
 constexpr u32 STAGE_K = CHUNKS * CHUNK;
 constexpr u32 WEIGHT_BYTES = CHUNKS * CHUNK_BYTES; // of one warpgroup's stage
-constexpr u32 TOKEN_BYTES = TOKENS * STAGE_K * 2;
+constexpr u32 TOKEN_CHUNK_BYTES = TOKENS * CHUNK * 2;
+constexpr u32 TOKEN_BYTES = CHUNKS * TOKEN_CHUNK_BYTES;
 constexpr u32 STAGE_BYTES = WARPGROUPS * WEIGHT_BYTES + TOKEN_BYTES;
 constexpr u32 LAG = STAGES / 2; // stages whose tokens may be under way before the producers wait for the oldest
 constexpr u32 TOKEN_GROUP = 8;  // token tiles that go over the same weights before the grid moves on
@@ -106,22 +108,22 @@ __device__ __forceinline__ void load_weights(const ProductArguments& a, const Bl
   }
 }
 
-// Row r of the tile, k half h of step s: core matrix (s, r / 8, h), row r % 8. Eight lanes fill a core matrix, four of them
-// read 64 bytes of a row.
+// Rows of 64 k in a chunk, swizzled: eight lanes copy a row's 128 bytes into one line of shared memory, so that neither side
+// has conflicts. (Core matrices without swizzle would spread a row over places in the same banks: a third of the speed.)
 __device__ __forceinline__ void load_tokens(const ProductArguments& a, const Block& b, u32 stage, const i32* row_of, u32 thread) {
-  constexpr u32 Groups = TOKENS / 8, Units = Groups * (STAGE_K / 32);
+  constexpr u32 Quads = TOKENS / 4, Units = Quads * CHUNKS;
+  static_assert(Units % 4 == 0, "every producer warp copies as much");
   u32 to = b.ring + stage % STAGES * STAGE_BYTES + WARPGROUPS * WEIGHT_BYTES;
-  u32 in_group = thread % 8, quarter = thread / 8 % 4;
+  u32 piece = thread % 8;
 #pragma unroll
-  for (u32 i = 0; i < (Units + 3) / 4; i++) {
+  for (u32 i = 0; i < Units / 4; i++) {
     u32 unit = i * 4 + thread / 32;
-    if (Units % 4 != 0 && unit >= Units) break;
-    u32 group = unit % Groups, piece = unit / Groups * 4 + quarter;
-    u32 k = stage * STAGE_K + piece * PIECE;
-    i32 row = row_of[group * 8 + in_group];
+    u32 in_tile = unit % Quads * 4 + thread / 8 % 4, chunk = unit / Quads;
+    u32 k = stage * STAGE_K + chunk * CHUNK + piece * PIECE;
+    i32 row = row_of[in_tile];
     bool zeros = row < 0 || k >= a.width;
     const u16* source = zeros ? a.input : a.input + (u64)(u32)row * a.width + k;
-    copy_16(to + piece / 2 * (TOKENS * STEP * 2) + (group * 2 + piece % 2) * 128 + in_group * 16, source, zeros);
+    copy_16(to + chunk * TOKEN_CHUNK_BYTES + swizzled(in_tile, piece), source, zeros);
   }
 }
 
@@ -177,7 +179,8 @@ __device__ __forceinline__ void multiply(float (&d)[TOKENS / 2], const Block& b,
     wgmma_fence();
 #pragma unroll
     for (u32 step = 0; step < STAGE_K / STEP; step++) {
-      wgmma_ss(d, operand(weights + step * (ROWS * STEP * 2), 128, 256), operand(tokens + step * (TOKENS * STEP * 2), 128, 256), 1);
+      u32 of_tokens = tokens + step / STEPS * TOKEN_CHUNK_BYTES + step % STEPS * (STEP * 2);
+      wgmma_ss(d, operand(weights + step * (ROWS * STEP * 2), 128, 256), operand_swizzled(of_tokens), 1);
     }
     wgmma_commit();
     wgmma_wait<1>();
@@ -292,7 +295,7 @@ __device__ __forceinline__ void consume(const ProductArguments& a, const Block& 
 }
 
 extern "C" __global__ void __launch_bounds__(CONSUMERS + PRODUCERS, 1) product(const __grid_constant__ ProductArguments a) {
-  extern __shared__ __align__(128) char memory[];
+  extern __shared__ __align__(1024) char memory[];
   Block b = block_of(a, shared_address(memory));
   if (threadIdx.x == 0) {
     for (u32 i = 0; i < STAGES; i++) {
