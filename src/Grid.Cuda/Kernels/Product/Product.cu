@@ -51,15 +51,18 @@ constexpr u32 WEIGHT_BYTES = CHUNKS * CHUNK_BYTES; // of one warpgroup's stage
 constexpr u32 TOKEN_CHUNK_BYTES = TOKENS * CHUNK * 2;
 constexpr u32 TOKEN_BYTES = CHUNKS * TOKEN_CHUNK_BYTES;
 constexpr u32 STAGE_BYTES = WARPGROUPS * WEIGHT_BYTES + TOKEN_BYTES;
+constexpr u32 QUADS = TOKENS / 4;         // groups of four tokens, one warp's copy
+constexpr u32 UNITS = QUADS * CHUNKS;     // such copies of a stage
+constexpr u32 ROWS_PER_THREAD = QUADS < 4 ? 1 : QUADS / 4;
 constexpr u32 LAG = STAGES / 2; // stages whose tokens may be under way before the producers wait for the oldest
 constexpr u32 TOKEN_GROUP = 8;  // token tiles that go over the same weights before the grid moves on
 constexpr u32 TURN_STRIDE = ROWS + 4;
 constexpr u32 TURN_BYTES = TOKENS * TURN_STRIDE * 4;
 constexpr u32 RING_BYTES = STAGES * STAGE_BYTES;
 static_assert(WARPGROUPS * TURN_BYTES <= RING_BYTES, "results turn around where the ring was");
-static_assert(RING_BYTES + STAGES * 16 + TOKENS * 4 == SHARED_BYTES, "shared memory");
+static_assert(RING_BYTES + STAGES * 16 == SHARED_BYTES, "shared memory");
 
-enum Barrier : u32 { PRODUCERS_ONLY = 1, CONSUMERS_ONLY = 2 };
+constexpr u32 CONSUMERS_ONLY = 1; // named barrier
 
 // What this block computes, and where its ring lies.
 struct Block {
@@ -108,22 +111,41 @@ __device__ __forceinline__ void load_weights(const ProductArguments& a, const Bl
   }
 }
 
+// This thread's rows of the token tile: where each begins, and which are there.
+struct TokenRows {
+  const u16* start[ROWS_PER_THREAD];
+  u32 present;
+};
+
+// A warp copies four rows of a chunk at a time, eight lanes a row.
+__device__ __forceinline__ u32 row_in_tile(u32 thread, u32 i) { return (i * 4 + thread / 32) % QUADS * 4 + thread / 8 % 4; }
+
+__device__ __forceinline__ TokenRows token_rows(const ProductArguments& a, const Block& b, u32 thread) {
+  TokenRows rows;
+  rows.present = 0;
+#pragma unroll
+  for (u32 i = 0; i < ROWS_PER_THREAD; i++) {
+    u32 token = b.tokens + row_in_tile(thread, i);
+    u32 row = token >= a.tokens ? 0 : a.rows != nullptr ? a.rows[token] : token;
+    rows.start[i] = token >= a.tokens ? a.input : a.input + (u64)row * a.width;
+    rows.present |= (token < a.tokens ? 1u : 0u) << i;
+  }
+  return rows;
+}
+
 // Rows of 64 k in a chunk, swizzled: eight lanes copy a row's 128 bytes into one line of shared memory, so that neither side
 // has conflicts. (Core matrices without swizzle spread a row over places in the same banks: up to 1.8 times as long, measured.)
-__device__ __forceinline__ void load_tokens(const ProductArguments& a, const Block& b, u32 stage, const i32* row_of, u32 thread) {
-  constexpr u32 Quads = TOKENS / 4, Units = Quads * CHUNKS;
-  static_assert(Units % 4 == 0, "every producer warp copies as much");
+__device__ __forceinline__ void load_tokens(const ProductArguments& a, const Block& b, u32 stage, const TokenRows& rows, u32 thread) {
+  static_assert(UNITS % 4 == 0, "every producer warp copies as much");
   u32 to = b.ring + stage % STAGES * STAGE_BYTES + WARPGROUPS * WEIGHT_BYTES;
   u32 piece = thread % 8;
 #pragma unroll
-  for (u32 i = 0; i < Units / 4; i++) {
-    u32 unit = i * 4 + thread / 32;
-    u32 in_tile = unit % Quads * 4 + thread / 8 % 4, chunk = unit / Quads;
+  for (u32 i = 0; i < UNITS / 4; i++) {
+    u32 chunk = (i * 4 + thread / 32) / QUADS;
     u32 k = stage * STAGE_K + chunk * CHUNK + piece * PIECE;
-    i32 row = row_of[in_tile];
-    bool zeros = row < 0 || k >= a.width;
-    const u16* source = zeros ? a.input : a.input + (u64)(u32)row * a.width + k;
-    copy_16(to + chunk * TOKEN_CHUNK_BYTES + swizzled(in_tile, piece), source, zeros);
+    bool zeros = k >= a.width || (rows.present >> i % ROWS_PER_THREAD & 1) == 0;
+    const u16* source = rows.start[i % ROWS_PER_THREAD] + (zeros ? 0 : k);
+    copy_16(to + chunk * TOKEN_CHUNK_BYTES + swizzled(row_in_tile(thread, i), piece), source, zeros);
   }
 }
 
@@ -134,7 +156,7 @@ __device__ __forceinline__ void publish_tokens(const Block& b, u32 stage) {
   if (threadIdx.x % 32 == 0) barrier_arrive(b.full + stage % STAGES * 8);
 }
 
-__device__ __forceinline__ void produce(const ProductArguments& a, const Block& b, i32* row_of) {
+__device__ __forceinline__ void produce(const ProductArguments& a, const Block& b) {
   u32 thread = threadIdx.x - CONSUMERS;
   if (thread == 0) {
     for (u32 i = 0; i < min((u32)STAGES, b.stages); i++) load_weights(a, b, i);
@@ -143,18 +165,14 @@ __device__ __forceinline__ void produce(const ProductArguments& a, const Block& 
 
   // Weights are nobody's output; everything else may be.
   wait_for_previous_kernel();
-  for (u32 i = thread; i < TOKENS; i += PRODUCERS) {
-    u32 token = b.tokens + i;
-    row_of[i] = token >= a.tokens ? -1 : a.rows != nullptr ? (i32)a.rows[token] : (i32)token;
-  }
-  warps_sync(PRODUCERS_ONLY, PRODUCERS);
+  TokenRows rows = token_rows(a, b, thread);
   for (u32 i = 0; i < b.stages; i++) {
     if (i >= STAGES) {
       barrier_wait(b.empty + i % STAGES * 8, (i / STAGES - 1) & 1);
       if (thread == 0) load_weights(a, b, i);
       __syncwarp();
     }
-    load_tokens(a, b, i, row_of, thread);
+    load_tokens(a, b, i, rows, thread);
     copy_commit();
     if (i >= LAG) {
       copy_wait<LAG>();
@@ -307,7 +325,7 @@ extern "C" __global__ void __launch_bounds__(CONSUMERS + PRODUCERS, 1) product(c
   __syncthreads();
   let_next_kernel_start();
   if (threadIdx.x >= CONSUMERS) {
-    produce(a, b, (i32*)(memory + RING_BYTES + STAGES * 16));
+    produce(a, b);
   } else {
     consume(a, b, memory);
   }

@@ -23,10 +23,9 @@ internal sealed record ProductShape(int Tokens, int Warpgroups, int Chunks, int 
     /// <summary>Threads of a block: the consumers and four producer warps.</summary>
     public int Threads => (Warpgroups * WarpgroupThreads) + ProducerThreads;
 
-    /// <summary>Dynamic shared memory of a block: the ring, two barriers a stage, and which input row each token is.</summary>
+    /// <summary>Dynamic shared memory of a block: the ring, and two barriers a stage.</summary>
     public int SharedBytes =>
-        (Stages * ((((Warpgroups * PackWeightsKernel.Chunk) + Tokens) * Chunks * PackWeightsKernel.Chunk * sizeof(ushort)) + BarrierBytes))
-        + (Tokens * sizeof(int));
+        (Stages * ((((Warpgroups * PackWeightsKernel.Chunk) + Tokens) * Chunks * PackWeightsKernel.Chunk * sizeof(ushort)) + BarrierBytes));
 
     /// <summary>What to build for it.</summary>
     public KernelSource Source => KernelSource.FromResource("Product/Product.cu", $"Product-{Tokens}", Definitions);
