@@ -199,6 +199,25 @@ public sealed class SequenceTests
     }
 
     [Fact]
+    public async Task Requests_that_come_faster_than_workers_report_are_spread_all_the_same()
+    {
+        await using var grid = await TestGrid.StartAsync(2, _ => new ScriptedEngine { HeldBack = true });
+        var sequences = new List<IRunningSequence>();
+        for (int i = 0; i < 8; i++)
+        {
+            sequences.Add(await grid.Sequences().StartAsync(Answer.Spec([1, 2], 3), default));
+        }
+
+        Assert.All(grid.Engines, engine => Assert.Equal(4, engine.Requests.Count));
+        Assert.All(grid.Engines, engine => engine.Allow(10));
+        foreach (var sequence in sequences)
+        {
+            await Answer.ReadAsync(sequence);
+            await sequence.DisposeAsync();
+        }
+    }
+
+    [Fact]
     public async Task A_flush_reaches_every_worker()
     {
         await using var grid = await TestGrid.StartAsync(2, _ => new ScriptedEngine());

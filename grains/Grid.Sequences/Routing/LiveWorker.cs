@@ -10,7 +10,6 @@ public sealed class LiveWorker
 {
     private readonly WorkerLink _link;
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private int _underWay;
 
     internal LiveWorker(WorkerLink link, WorkerStatus status, TextModel? text)
     {
@@ -38,15 +37,15 @@ public sealed class LiveWorker
     /// <summary>False once the stream is gone; then nothing may be submitted under this object any more.</summary>
     public bool IsOpen => !_closed.Task.IsCompleted;
 
-    /// <summary>Sequences on the worker as far as this gateway knows: those reported and those just being submitted.</summary>
-    public int Queue => Load.Running + Load.Waiting + Volatile.Read(ref _underWay);
+    /// <summary>Sequences on the worker as far as this gateway knows: those that it reported, or this gateway's own where
+    /// they are more, because the report is older than the last submissions.</summary>
+    public int Queue => Math.Max(Load.Running + Load.Waiting, Demultiplexer.Count);
 
     /// <summary>Listens for an attempt's events and submits it. When it is refused, or the worker is lost meanwhile,
     /// nobody listens any more.</summary>
     public async Task<SubmitReply> SubmitAsync(SubmitRequest request, ChannelWriter<SequenceEvent> inbox)
     {
         Demultiplexer.Add(request.Attempt, inbox);
-        Interlocked.Increment(ref _underWay);
         SubmitReply? reply = null;
         try
         {
@@ -58,7 +57,6 @@ public sealed class LiveWorker
         }
         finally
         {
-            Interlocked.Decrement(ref _underWay);
             if (reply?.Refusal != RefusalKind.None)
             {
                 Demultiplexer.Remove(request.Attempt);
