@@ -2,6 +2,7 @@ using System.Threading.Channels;
 using Grid.Grains;
 using Grid.Grains.Messages;
 using Grid.Grains.Placement;
+using Grid.Sequences.Attempts;
 using Grid.Sequences.Decoding;
 using Grid.Sequences.Routing;
 using Microsoft.Extensions.Hosting;
@@ -29,17 +30,12 @@ internal sealed partial class SequenceGrain(
     private SequenceStart? _start;
     private RunningSequence? _reader;
     private SequenceDecoder? _decoder;
-    private LiveWorker? _worker;
-    private string _numericsId = "";
-    private int[] _promptIds = [];
-    private int _epoch;
-    private int _outputAtRestart;
-    private int _fruitless;
+    private AttemptLauncher? _launcher;
+    private SequenceAttempt? _attempt;
+    private int _promptTokens;
     private bool _cachedKnown;
 
     private Guid Id => Guid.ParseExact(SiloKey.Parse(this.GetPrimaryKeyString()).Rest, "N");
-
-    private AttemptId Attempt => new(Id, _epoch);
 
     /// <inheritdoc/>
     public async Task<SubmitReply> Start(SequenceStart start)
@@ -113,9 +109,9 @@ internal sealed partial class SequenceGrain(
         {
             Id = Id,
             Model = start.Model,
-            Worker = _worker?.Status.Worker,
-            Epoch = _epoch,
-            PromptTokens = _promptIds.Length,
+            Worker = _attempt?.Worker.Status.Worker,
+            Epoch = _launcher?.Epoch ?? 0,
+            PromptTokens = _promptTokens,
             OutputTokens = _decoder?.OutputIds.Count ?? 0,
             FinishReason = _decoder?.FinishReason,
         });
@@ -124,7 +120,7 @@ internal sealed partial class SequenceGrain(
     private async Task<SubmitReply> BeginAsync(SequenceStart start, RunningSequence reader)
     {
         bool Serves(LiveWorker worker) => worker.Status.ModelId == start.Model;
-        var candidates = await FindCandidatesAsync(Serves);
+        var candidates = await workers.FindExpectedAsync(Serves, lifetime.ApplicationStopping);
         if (candidates.Length == 0)
         {
             return !workers.Expected.Any(Serves)
@@ -134,8 +130,6 @@ internal sealed partial class SequenceGrain(
                     : $"No worker of model '{start.Model}' answers.");
         }
 
-        // All attempts must give the same bits: the least loaded worker's contract is the sequence's from here on.
-        _numericsId = candidates[0].Status.NumericsId;
         var tokenizer = candidates[0].Text?.Tokenizer;
         if (tokenizer is null && (start.PromptIds is null || start.StopStrings.Length > 0))
         {
@@ -144,92 +138,17 @@ internal sealed partial class SequenceGrain(
                 start.PromptIds is null ? nameof(SequenceSpec.PromptText) : nameof(SequenceSpec.StopStrings));
         }
 
-        _promptIds = start.PromptIds ?? tokenizer!.Encode(start.PromptText!, start.ParseSpecialTokens, start.AddSpecialTokens);
+        int[] promptIds = start.PromptIds ?? tokenizer!.Encode(start.PromptText!, start.ParseSpecialTokens, start.AddSpecialTokens);
+        _promptTokens = promptIds.Length;
         _decoder = new SequenceDecoder(tokenizer, start.StopStrings);
-        reader.SetPrompt(_promptIds);
-        var reply = await SubmitAsync(candidates, start, _decoder);
-        for (int lost = 1; reply.Refusal == RefusalKind.Unavailable && lost < options.Value.MaxFruitlessAttempts; lost++)
-        {
-            candidates = await FindCandidatesAsync(worker => worker.Status.NumericsId == _numericsId);
-            if (candidates.Length == 0 || _decoder.FinishReason is not null)
-            {
-                break;
-            }
 
-            reply = await SubmitAsync(candidates, start, _decoder);
-        }
-
+        // All attempts must give the same bits: the least loaded worker's contract is the sequence's from here on.
+        _launcher = new AttemptLauncher(
+            Id, start, promptIds, candidates[0].Status.NumericsId, _decoder, _inbox.Writer, workers, options.Value,
+            lifetime.ApplicationStopping);
+        reader.SetPrompt(promptIds);
+        (_attempt, var reply) = await _launcher.BeginAsync(candidates);
         return reply;
-    }
-
-    /// <summary>Workers that may take the sequence. Where the last one has just been lost, it or another is waited for, as
-    /// running sequences wait.</summary>
-    private async Task<LiveWorker[]> FindCandidatesAsync(Func<LiveWorker, bool> serves)
-    {
-        if (!workers.Live.Any(serves) && workers.Expected.Any(serves) && !lifetime.ApplicationStopping.IsCancellationRequested)
-        {
-            try
-            {
-                await workers.WaitForAsync(serves, options.Value.FailoverWait, lifetime.ApplicationStopping);
-            }
-            catch (OperationCanceledException)
-            {
-                // A gateway that is stopping takes what is there.
-            }
-        }
-
-        return workers.Find(serves);
-    }
-
-    /// <summary>Offers the current attempt to the candidates in order; the first that takes it becomes the worker.</summary>
-    private async Task<SubmitReply> SubmitAsync(LiveWorker[] candidates, SequenceStart start, SequenceDecoder decoder)
-    {
-        var reply = SubmitReply.Refused(RefusalKind.Unavailable, "No worker is left.");
-        foreach (var candidate in candidates.Where(candidate => candidate.Status.NumericsId == _numericsId))
-        {
-            reply = await candidate.SubmitAsync(Request(start, decoder), _inbox.Writer);
-            if (reply.Refusal == RefusalKind.None)
-            {
-                _worker = candidate;
-                if (decoder.FinishReason is not null)
-                {
-                    Leave(); // Cancelled meanwhile.
-                }
-
-                return reply;
-            }
-
-            if (reply.Refusal == RefusalKind.Invalid)
-            {
-                return reply; // No other worker of this model would take it.
-            }
-
-            // A call that failed may have arrived all the same; another attempt must not share its name.
-            _epoch++;
-        }
-
-        return reply;
-    }
-
-    private SubmitRequest Request(SequenceStart start, SequenceDecoder decoder)
-    {
-        var generation = start.Generation;
-        if (generation.PromptLogprobsFrom is { } from && decoder.NextPromptIndex > from)
-        {
-            // Reported already by an earlier attempt, wholly or in part.
-            int next = decoder.NextPromptIndex;
-            generation = generation with { PromptLogprobsFrom = next < _promptIds.Length ? next : null };
-        }
-
-        return new SubmitRequest
-        {
-            Attempt = Attempt,
-            Gateway = workers.Gateway,
-            NumericsId = _numericsId,
-            PromptIds = _promptIds,
-            PriorOutputIds = [.. decoder.OutputIds],
-            Generation = generation,
-        };
     }
 
     private async Task RunAsync(RunningSequence reader, SequenceDecoder decoder)
@@ -260,7 +179,7 @@ internal sealed partial class SequenceGrain(
 
     private async Task TakeAsync(SequenceEvent item, RunningSequence reader, SequenceDecoder decoder)
     {
-        if (item.Attempt != Attempt)
+        if (item.Attempt != _attempt?.Id)
         {
             return; // An older epoch's news.
         }
@@ -283,33 +202,11 @@ internal sealed partial class SequenceGrain(
     /// <summary>The worker was lost: goes on elsewhere with a new epoch, prompt and output so far.</summary>
     private async Task RestartAsync(RunningSequence reader, SequenceDecoder decoder)
     {
-        LogRestart(Id, _epoch, _worker?.Status.Worker.Key);
-        _worker = null;
+        LogRestart(Id, _attempt!.Id.Epoch, _attempt.Worker.Status.Worker.Key);
+        _attempt = null;
         Publish(reader, decoder);
-        var reply = SubmitReply.Refused(RefusalKind.Unavailable, "No worker with the same NumericsId is left.");
-        bool Fits(LiveWorker worker) => worker.Status.NumericsId == _numericsId;
-        _fruitless = decoder.OutputIds.Count > _outputAtRestart ? 0 : _fruitless + 1;
-        _outputAtRestart = decoder.OutputIds.Count;
-        for (_epoch++; _fruitless < options.Value.MaxFruitlessAttempts; _epoch++, _fruitless++)
-        {
-            // A gateway that is stopping itself takes what is there, and does not wait for what may come.
-            var patience = lifetime.ApplicationStopping.IsCancellationRequested ? TimeSpan.Zero : options.Value.FailoverWait;
-            bool found = await workers.WaitForAsync(Fits, patience, CancellationToken.None);
-            if (!found || decoder.FinishReason is not null)
-            {
-                break;
-            }
-
-            reply = await SubmitAsync(workers.Find(Fits), _start!, decoder);
-            if (reply.Refusal is RefusalKind.None or RefusalKind.Invalid)
-            {
-                break;
-            }
-
-            await Task.Delay(options.Value.ReconnectDelay);
-        }
-
-        if (reply.Refusal != RefusalKind.None)
+        (_attempt, var reply) = await _launcher!.RelaunchAsync();
+        if (_attempt is null)
         {
             decoder.Finish("error", error: $"The worker was lost and the sequence could not go on elsewhere: {reply.Message}");
         }
@@ -323,20 +220,10 @@ internal sealed partial class SequenceGrain(
         }
     }
 
-    /// <summary>Stops listening, and ends the attempt at the worker in case it still runs there.</summary>
     private void Leave()
     {
-        if (_worker is not { } worker)
-        {
-            return;
-        }
-
-        _worker = null;
-        worker.Demultiplexer.Remove(Attempt);
-        if (worker.IsOpen)
-        {
-            worker.Grain.Cancel(Attempt).Ignore();
-        }
+        _attempt?.Leave();
+        _attempt = null;
     }
 
     private void End()

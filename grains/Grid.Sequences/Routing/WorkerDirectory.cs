@@ -82,6 +82,24 @@ public sealed partial class WorkerDirectory : BackgroundService
         }
     }
 
+    /// <summary>Live workers that fit, as <see cref="Find"/> gives them. Where the last one has just been lost, it or another
+    /// is waited for, as running sequences wait; a gateway that is stopping takes what is there.</summary>
+    public async Task<LiveWorker[]> FindExpectedAsync(Func<LiveWorker, bool> fits, CancellationToken stopping)
+    {
+        if (!Live.Any(fits) && Expected.Any(fits) && !stopping.IsCancellationRequested)
+        {
+            try
+            {
+                await WaitForAsync(fits, _options.FailoverWait, stopping);
+            }
+            catch (OperationCanceledException)
+            {
+            }
+        }
+
+        return Find(fits);
+    }
+
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {

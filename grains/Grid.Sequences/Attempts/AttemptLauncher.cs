@@ -1,0 +1,129 @@
+using System.Threading.Channels;
+using Grid.Grains;
+using Grid.Grains.Messages;
+using Grid.Sequences.Decoding;
+using Grid.Sequences.Routing;
+
+namespace Grid.Sequences.Attempts;
+
+/// <summary>
+/// Makes one sequence's attempts: asks workers whose bits are the sequence's, in order, each under an epoch of its own,
+/// with the output so far. All attempts' events come to one inbox.
+/// </summary>
+/// <param name="sequence">The sequence.</param>
+/// <param name="start">What was asked for.</param>
+/// <param name="promptIds">The prompt as ids.</param>
+/// <param name="numericsId">All attempts must give these bits.</param>
+/// <param name="decoder">Holds the output so far.</param>
+/// <param name="inbox">Gets the events.</param>
+/// <param name="workers">Who may run it.</param>
+/// <param name="options">How often and how long to try.</param>
+/// <param name="stopping">This gateway is stopping.</param>
+internal sealed class AttemptLauncher(
+    Guid sequence, SequenceStart start, int[] promptIds, string numericsId, SequenceDecoder decoder,
+    ChannelWriter<SequenceEvent> inbox, WorkerDirectory workers, SequencesOptions options, CancellationToken stopping)
+{
+    private int _nextEpoch;
+    private int _outputAtRestart;
+    private int _fruitless;
+
+    /// <summary>The epoch of the last attempt.</summary>
+    public int Epoch => Math.Max(0, _nextEpoch - 1);
+
+    /// <summary>Offers an attempt to the candidates in order, as long as one may still take it.</summary>
+    public async Task<Launch> LaunchAsync(IEnumerable<LiveWorker> candidates)
+    {
+        var reply = SubmitReply.Refused(RefusalKind.Unavailable, "No worker is left.");
+        foreach (var candidate in candidates.Where(Fits))
+        {
+            // A call that failed may have arrived all the same; another attempt must not share its name.
+            var attempt = new SequenceAttempt(new AttemptId(sequence, _nextEpoch++), candidate);
+            reply = await attempt.SubmitAsync(Request(attempt.Id), inbox);
+            if (reply.Refusal == RefusalKind.None)
+            {
+                if (decoder.FinishReason is not null)
+                {
+                    attempt.Leave(); // Cancelled meanwhile.
+                }
+
+                return new Launch(attempt, reply);
+            }
+
+            if (reply.Refusal == RefusalKind.Invalid || decoder.FinishReason is not null)
+            {
+                break; // No other worker of this model would take it, or nobody wants it any more.
+            }
+        }
+
+        return Launch.Failed(reply);
+    }
+
+    /// <summary>The first launch: candidates that are lost meanwhile are looked for anew.</summary>
+    public async Task<Launch> BeginAsync(IEnumerable<LiveWorker> candidates)
+    {
+        var launch = await LaunchAsync(candidates);
+        for (int lost = 1; launch.Reply.Refusal == RefusalKind.Unavailable && lost < options.MaxFruitlessAttempts; lost++)
+        {
+            var others = await workers.FindExpectedAsync(Fits, stopping);
+            if (others.Length == 0 || decoder.FinishReason is not null)
+            {
+                break;
+            }
+
+            launch = await LaunchAsync(others);
+        }
+
+        return launch;
+    }
+
+    /// <summary>Another launch after a worker was lost: waits for one that fits.</summary>
+    public async Task<Launch> RelaunchAsync()
+    {
+        var launch = Launch.Failed(SubmitReply.Refused(RefusalKind.Unavailable, "No worker with the same NumericsId is left."));
+        _fruitless = decoder.OutputIds.Count > _outputAtRestart ? 0 : _fruitless + 1;
+        _outputAtRestart = decoder.OutputIds.Count;
+        for (; _fruitless < options.MaxFruitlessAttempts; _fruitless++)
+        {
+            // A gateway that is stopping itself takes what is there, and does not wait for what may come.
+            var patience = stopping.IsCancellationRequested ? TimeSpan.Zero : options.FailoverWait;
+            bool found = await workers.WaitForAsync(Fits, patience, CancellationToken.None);
+            if (!found || decoder.FinishReason is not null)
+            {
+                break;
+            }
+
+            launch = await LaunchAsync(workers.Find(Fits));
+            if (launch.Reply.Refusal is RefusalKind.None or RefusalKind.Invalid)
+            {
+                break;
+            }
+
+            await Task.Delay(options.ReconnectDelay, CancellationToken.None);
+        }
+
+        return launch;
+    }
+
+    private bool Fits(LiveWorker worker) => worker.Status.NumericsId == numericsId;
+
+    private SubmitRequest Request(AttemptId attempt)
+    {
+        var generation = start.Generation;
+        if (generation.PromptLogprobsFrom is { } from && decoder.NextPromptIndex > from)
+        {
+            // Reported already by an earlier attempt, wholly or in part.
+            int next = decoder.NextPromptIndex;
+            generation = generation with { PromptLogprobsFrom = next < promptIds.Length ? next : null };
+        }
+
+        return new SubmitRequest
+        {
+            Attempt = attempt,
+            Gateway = workers.Gateway,
+            NumericsId = numericsId,
+            PromptIds = promptIds,
+            PriorOutputIds = [.. decoder.OutputIds],
+            Generation = generation,
+        };
+    }
+}

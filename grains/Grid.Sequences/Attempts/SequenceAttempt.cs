@@ -1,0 +1,41 @@
+using System.Threading.Channels;
+using Grid.Grains;
+using Grid.Grains.Messages;
+using Grid.Sequences.Routing;
+
+namespace Grid.Sequences.Attempts;
+
+/// <summary>One attempt at a sequence: an epoch of it on one worker.</summary>
+/// <param name="id">The sequence and the epoch.</param>
+/// <param name="worker">Where it runs.</param>
+internal sealed class SequenceAttempt(AttemptId id, LiveWorker worker)
+{
+    /// <summary>The sequence and the epoch.</summary>
+    public AttemptId Id => id;
+
+    /// <summary>Where it runs.</summary>
+    public LiveWorker Worker => worker;
+
+    /// <summary>Offers it to the worker; its events go to the inbox from then on.</summary>
+    public Task<SubmitReply> SubmitAsync(SubmitRequest request, ChannelWriter<SequenceEvent> inbox) =>
+        worker.SubmitAsync(request, inbox);
+
+    /// <summary>Stops listening, and ends it at the worker in case it still runs there.</summary>
+    public void Leave()
+    {
+        worker.Demultiplexer.Remove(id);
+        if (worker.IsOpen)
+        {
+            worker.Grain.Cancel(id).Ignore();
+        }
+    }
+}
+
+/// <summary>How a search for a worker ended.</summary>
+/// <param name="Attempt">The attempt that runs now; null when nobody took it.</param>
+/// <param name="Reply">The last worker's answer.</param>
+internal readonly record struct Launch(SequenceAttempt? Attempt, SubmitReply Reply)
+{
+    /// <summary>Nobody took it.</summary>
+    public static Launch Failed(SubmitReply reply) => new(null, reply);
+}
