@@ -9,23 +9,6 @@
 // -151 and Exp2 gives +0, and (LOWEST - LOWEST) * c is 0 instead of NaN. Needs c >= 1e-30.
 constexpr float LOWEST_SCORE = -3.402823466e+38f;
 
-// Exp2 for x <= 0 or -infinity: the contract's operations without its upper clamp, which such x never meets.
-__device__ __forceinline__ float exp2_nonpositive(float x) {
-  float c = fmaxf(x, -151.0f);
-  float s = __fadd_rn(c, 12582912.0f);
-  i32 n = (i32)(bits_of(s) - 0x4B400000u);
-  float f = __fsub_rn(c, __fsub_rn(s, 12582912.0f));
-  float p = float_of(0x3920D380u);
-  p = __fmaf_rn(p, f, float_of(0x3AAF829Du));
-  p = __fmaf_rn(p, f, float_of(0x3C1D96ACu));
-  p = __fmaf_rn(p, f, float_of(0x3D6357BAu));
-  p = __fmaf_rn(p, f, float_of(0x3E75FDEFu));
-  p = __fmaf_rn(p, f, float_of(0x3F317218u));
-  p = __fmaf_rn(p, f, 1.0f);
-  i32 h = n >> 1;
-  return __fmul_rn(__fmul_rn(p, power_of_two(h)), power_of_two(n - h));
-}
-
 // What a consumer thread carries from block to block. It holds rows l / 4 and l / 4 + 8 of its warp's sixteen; the four
 // lanes of a quad share a row's columns.
 template <class Shape>

@@ -46,9 +46,8 @@ struct alignas(16) Bf16x8 {
 // 2^n for -126 <= n <= 127, and what the same bits mean beyond.
 __device__ __forceinline__ float power_of_two(i32 n) { return float_of((u32)(n + 127) << 23); }
 
-__device__ __forceinline__ float grid_exp2(float x) {
-  float c = x < -151.0f ? -151.0f : x;
-  c = c > 129.0f ? 129.0f : c;
+// Exp2 of an argument within [-151, 129].
+__device__ __forceinline__ float exp2_in_range(float c) {
   float s = __fadd_rn(c, 12582912.0f);
   i32 n = (i32)(bits_of(s) - 0x4B400000u);
   float f = __fsub_rn(c, __fsub_rn(s, 12582912.0f));
@@ -62,6 +61,14 @@ __device__ __forceinline__ float grid_exp2(float x) {
   i32 h = n >> 1;
   return __fmul_rn(__fmul_rn(p, power_of_two(h)), power_of_two(n - h));
 }
+
+__device__ __forceinline__ float grid_exp2(float x) {
+  float c = x < -151.0f ? -151.0f : x;
+  return exp2_in_range(c > 129.0f ? 129.0f : c);
+}
+
+// The same for x <= 0 or -infinity, which never meets the upper clamp.
+__device__ __forceinline__ float exp2_nonpositive(float x) { return exp2_in_range(fmaxf(x, -151.0f)); }
 
 __device__ __forceinline__ float grid_log2(float x) {
   if (!(x > 0.0f)) return x == 0.0f ? float_of(0xFF800000u) : float_of(0x7FC00000u);
