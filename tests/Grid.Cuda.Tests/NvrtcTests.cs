@@ -1,10 +1,13 @@
 using System.Diagnostics;
 using Grid.Cuda.Build;
 using Grid.Cuda.Driver;
+using Grid.Cuda.Kernels.ClearPages;
+using Grid.Cuda.Kernels.DummyFill;
 using Grid.Cuda.Kernels.Embed;
 using Grid.Cuda.Kernels.PackWeights;
 using Grid.Cuda.Kernels.Product;
 using Grid.Cuda.Kernels.RmsNorm;
+using Grid.Cuda.Kernels.RotateAndStore;
 
 namespace Grid.Cuda.Tests;
 
@@ -80,7 +83,11 @@ public sealed class NvrtcTests(GpuFixture gpu, ITestOutputHelper output)
     {
         NvrtcCompiler compiler = gpu.RequireCompiler();
         CubinCache cache = new(Path.Combine(gpu.Cache.Folder, "all"));
-        KernelSource[] sources = [RmsNormKernel.Source, EmbedKernel.Source, PackWeightsKernel.Source, .. ProductKernel.Sources];
+        KernelSource[] sources =
+        [
+            RmsNormKernel.Source, EmbedKernel.Source, PackWeightsKernel.Source, ClearPagesKernel.Source, DummyFillKernel.Source,
+            RotateAndStoreKernel.Source(64), RotateAndStoreKernel.Source(128), .. ProductKernel.Sources,
+        ];
         var clock = Stopwatch.StartNew();
         KernelBuild cold = new KernelBuilder(compiler, cache).Build(sources);
         output.WriteLine($"{compiler.Identity}; {string.Join(' ', compiler.Options)}: cold {clock.Elapsed.TotalMilliseconds:F0} ms");

@@ -1,5 +1,6 @@
 using Grid.Cuda.Driver;
 using Grid.Cuda.Kernels.Embed;
+using Grid.Cuda.Kernels.PackWeights;
 using Grid.Cuda.Kernels.RmsNorm;
 using Grid.Numerics;
 
@@ -59,29 +60,37 @@ public sealed class RowKernelTests(GpuFixture gpu)
 
     [Theory]
     [InlineData(1, 8)]
-    [InlineData(33, 100)]
+    [InlineData(33, 104)]
     [InlineData(512, 4096)]
-    [InlineData(7, 4099)]
-    public void Embed_copies_the_rows_asked_for(int rows, int width)
+    [InlineData(7, 4104)]
+    public void Embed_copies_the_rows_asked_for_out_of_the_packed_table(int rows, int width)
     {
         const int Vocabulary = 1000;
         CudaContext context = gpu.Require();
         using CudaModule module = gpu.Load(EmbedKernel.Source);
+        using CudaModule packModule = gpu.Load(PackWeightsKernel.Source);
         var kernel = new EmbedKernel(module);
         using var stream = new CudaStream(context);
         ushort[] table = Values(Vocabulary * width, 1f, 3);
         var random = new Random(5);
         int[] ids = [.. Enumerable.Range(0, rows).Select(i => i == 0 ? Vocabulary - 1 : random.Next(Vocabulary))];
         using DeviceMemory deviceTable = DeviceMemory.Of<ushort>(context, stream, table);
+        using var tiles = new DeviceMemory(context, PackWeightsKernel.TileBytes(Vocabulary, width));
+        stream.Fill(tiles.Span, 0);
+        new PackWeightsKernel(packModule).Launch(stream, deviceTable.Span, tiles.Span, Vocabulary, width);
         using DeviceMemory deviceIds = DeviceMemory.Of<int>(context, stream, ids);
         using var output = new DeviceMemory(context, (long)rows * width * sizeof(ushort));
-        kernel.Launch(stream, deviceIds.Span, deviceTable.Span, output.Span, rows, width);
+        kernel.Launch(stream, deviceIds.Span, tiles.Span, output.Span, rows, Vocabulary, width, startsEarly: true);
         ushort[] actual = new ushort[rows * width];
         stream.Download<ushort>(actual, output.Span);
         for (int r = 0; r < rows; r++)
         {
             Bits.Equal(table.AsSpan(ids[r] * width, width), actual.AsSpan(r * width, width), width, $"row {r}");
         }
+
+        var refused = Assert.Throws<ArgumentException>(
+            () => kernel.Launch(stream, deviceIds.Span, tiles.Span, output.Span, rows, Vocabulary, width - 1));
+        Assert.StartsWith($"Width is {width - 1}; rows start at 16 bytes", refused.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -37,3 +37,36 @@ __device__ __forceinline__ float row_combine(float sum, u32 lanes, RowScratch& s
 
 // A lane's step of a sum of squares.
 __device__ __forceinline__ float row_add_square(float sum, float x) { return __fmaf_rn(x, x, sum); }
+
+// ---- Short rows: several in a warp -----------------------------------------------------------------------------------
+//
+// Rows of N <= 256 elements, N a multiple of 16, each held by row_threads<N>() neighbouring threads: thread t < N / 16 holds
+// lane t's eight elements and those of lane t + N / 16, half a row further. Threads past N / 16 hold none.
+
+template <u32 N>
+__device__ constexpr u32 row_threads() {
+  static_assert(N % 16 == 0 && N <= ROW_MAX_LANES, "short rows");
+  u32 threads = 1;
+  while (threads * 16 < N) threads *= 2;
+  return threads;
+}
+
+// The sum of all lanes, given to every thread of the row. low, high: this thread's two lanes, +0 where there is none. Call it from
+// the whole warp. An exchange instead of a shift changes no bit: a + b = b + a.
+template <u32 N>
+__device__ __forceinline__ float row_combine_short(float low, float high) {
+  constexpr u32 Threads = row_threads<N>(), Held = N / 16; // the tree has 2 * Threads lanes
+  float sum;
+  if constexpr (Held == Threads) {
+    sum = __fadd_rn(low, high);
+  } else {
+    // Lane t is at hand, or the other lane of thread t - Held; lane t + Threads is the other lane of thread t + Threads - Held.
+    u32 t = threadIdx.x % Threads;
+    float moved = __shfl_sync(0xFFFFFFFFu, high, t - Held, Threads);
+    float far = __shfl_sync(0xFFFFFFFFu, high, t + Threads - Held, Threads);
+    sum = __fadd_rn(t < Held ? low : moved, t + Threads < 2 * Held ? far : 0.0f);
+  }
+#pragma unroll
+  for (u32 half = Threads / 2; half > 0; half /= 2) sum = __fadd_rn(sum, __shfl_xor_sync(0xFFFFFFFFu, sum, half));
+  return sum;
+}

@@ -1,18 +1,19 @@
-// Rows of a table, by token id.
+// Rows of a table, by token id. The table is a packed matrix, so that a tied embedding exists once.
 //
 //   output[r][i] = table[ids[r]][i]
 //
-// Shapes:  ids [rows] 32-bit integers, each in [0, vocabulary): the caller checks them; table [vocabulary, n] bf16; output
-//          [rows, n] bf16; rows contiguous.
-// Threads: one block per row; a thread copies 16 bytes at a time when n is a multiple of 8, else single elements.
+// Shapes:  ids [rows] 32-bit integers, each in [0, vocabulary): the caller checks them; table [vocabulary, n] bf16 in the tiles
+//          of weight_tiles.cuh, n a multiple of 8; output [rows, n] bf16, row-major.
+// Threads: one block per row; a thread copies 16 bytes at a time.
 // Order:   no arithmetic, so none.
 // May vary: nothing.
 #include "launch.cuh"
 #include "numerics.cuh"
+#include "weight_tiles.cuh"
 
 struct EmbedArguments {
   const u32* ids;
-  const u16* table;
+  const u16* tiles;
   u16* output;
   u32 width;
   u32 unused;
@@ -21,11 +22,9 @@ struct EmbedArguments {
 extern "C" __global__ void __launch_bounds__(256) embed(const __grid_constant__ EmbedArguments a) {
   wait_for_previous_kernel();
   let_next_kernel_start();
-  const u16* row = a.table + (u64)a.ids[blockIdx.x] * a.width;
-  u16* output = a.output + (u64)blockIdx.x * a.width;
-  if (a.width % 8 == 0) {
-    for (u32 i = threadIdx.x; i < a.width / 8; i += blockDim.x) ((Bf16x8*)output)[i] = ((const Bf16x8*)row)[i];
-  } else {
-    for (u32 i = threadIdx.x; i < a.width; i += blockDim.x) output[i] = row[i];
+  u32 row = a.ids[blockIdx.x], chunks = packed_chunks(a.width);
+  Bf16x8* output = (Bf16x8*)(a.output + (u64)blockIdx.x * a.width);
+  for (u32 piece = threadIdx.x; piece < a.width / TILE_PIECE; piece += blockDim.x) {
+    output[piece] = *(const Bf16x8*)(a.tiles + packed_piece(row, piece, chunks));
   }
 }

@@ -1,9 +1,10 @@
 using Grid.Cuda.Build;
 using Grid.Cuda.Driver;
+using Grid.Cuda.Kernels.PackWeights;
 
 namespace Grid.Cuda.Kernels.Embed;
 
-/// <summary>Launches Embed.cu: output[r] = table[ids[r]].</summary>
+/// <summary>Launches Embed.cu: output[r] = table[ids[r]], the table as PackWeights packs it.</summary>
 internal sealed class EmbedKernel(CudaModule module)
 {
     private const int MaxThreads = 256;
@@ -17,24 +18,32 @@ internal sealed class EmbedKernel(CudaModule module)
 
     /// <summary>Gives one launch to the stream.</summary>
     /// <param name="stream">Where.</param>
-    /// <param name="ids">[rows] int32, each a row of the table: checked by whoever wrote them there.</param>
-    /// <param name="table">[vocabulary, width] bf16, row-major.</param>
-    /// <param name="output">[rows, width] bf16.</param>
+    /// <param name="ids">[rows] int32, each in [0, vocabulary): checked by whoever wrote them there.</param>
+    /// <param name="tiles">[vocabulary, width] bf16, packed from row 0 on and not interleaved.</param>
+    /// <param name="output">[rows, width] bf16, row-major.</param>
     /// <param name="rows">At least 1.</param>
-    /// <param name="width">At least 1.</param>
+    /// <param name="vocabulary">Rows of the table, at least 1.</param>
+    /// <param name="width">A multiple of 8.</param>
     /// <param name="startsEarly">Programmatic dependent launch.</param>
     public void Launch(
-        CudaStream stream, DeviceSpan ids, DeviceSpan table, DeviceSpan output, int rows, int width, bool startsEarly = false)
+        CudaStream stream, DeviceSpan ids, DeviceSpan tiles, DeviceSpan output, int rows, int vocabulary, int width,
+        bool startsEarly = false)
     {
+        if (width <= 0 || width % ElementsPerThread != 0)
+        {
+            throw new ArgumentException(
+                $"Width is {width}; rows start at 16 bytes, so it must be a multiple of {ElementsPerThread}.", nameof(width));
+        }
+
         KernelShapes.RequireBytes(ids, (long)rows * sizeof(int));
-        KernelShapes.RequireBytes(table, (long)width * sizeof(ushort));
+        KernelShapes.RequireBytes(tiles, PackWeightsKernel.TileBytes(vocabulary, width));
         KernelShapes.RequireBytes(output, (long)rows * width * sizeof(ushort));
-        int warps = Math.Max(1, (width + (WarpThreads * ElementsPerThread) - 1) / (WarpThreads * ElementsPerThread));
+        int warps = (width + (WarpThreads * ElementsPerThread) - 1) / (WarpThreads * ElementsPerThread);
         var shape = new LaunchShape(new Dim3(rows), new Dim3(Math.Min(MaxThreads, warps * WarpThreads))) { StartsEarly = startsEarly };
         kernel.Launch(stream, shape, new Arguments
         {
             Ids = ids.Start,
-            Table = table.Start,
+            Tiles = tiles.Start,
             Output = output.Start,
             Width = (uint)width,
         });
@@ -43,7 +52,7 @@ internal sealed class EmbedKernel(CudaModule module)
     private struct Arguments
     {
         public CUdeviceptr Ids;
-        public CUdeviceptr Table;
+        public CUdeviceptr Tiles;
         public CUdeviceptr Output;
         public uint Width;
 #pragma warning disable CS0649 // Fills the structure to a multiple of its alignment, as in the kernel's text.
