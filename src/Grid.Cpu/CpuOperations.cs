@@ -189,6 +189,13 @@ public sealed unsafe class CpuOperations : IOperations
     }
 
     /// <inheritdoc/>
+    public void RunStep(BatchLayout batch, Action pass)
+    {
+        BeginStep(batch);
+        pass();
+    }
+
+    /// <inheritdoc/>
     public void Embed(WeightMatrix table, Activation output) => _embed.Run(_crew, (CpuMatrix)table, _batch, (CpuActivation)output);
 
     /// <inheritdoc/>

@@ -17,7 +17,7 @@ namespace Grid.Engine;
 /// thread; <see cref="Step"/> and <see cref="WaitForWork"/> from one thread only, the one that owns the device.
 /// When <see cref="Step"/> throws, the device or the engine is broken and the engine cannot be used further.
 /// </remarks>
-public sealed class InferenceEngine
+public sealed class InferenceEngine : IDisposable
 {
     private readonly ICausalLanguageModel _model;
     private readonly IOperations _operations;
@@ -122,6 +122,14 @@ public sealed class InferenceEngine
         }
     }
 
+    /// <summary>Frees the KV cache and the logits; model and operations are their owner's.</summary>
+    public void Dispose()
+    {
+        _broken = true;
+        _sampler.Dispose();
+        _kvCache.Dispose();
+    }
+
     private void TakeCommands()
     {
         foreach (Command command in _inbox.TakeAll())
@@ -161,7 +169,7 @@ public sealed class InferenceEngine
     {
         if (_broken)
         {
-            throw new InvalidOperationException("An earlier step failed; this engine cannot be used further.");
+            throw new InvalidOperationException("An earlier step failed, or the engine was disposed; it cannot be used further.");
         }
     }
 }

@@ -54,6 +54,12 @@ internal sealed class TimedOperations(IOperations inner) : IOperations
 
     public void BeginStep(BatchLayout batch) => inner.BeginStep(batch);
 
+    public void RunStep(BatchLayout batch, Action pass)
+    {
+        BeginStep(batch);
+        pass();
+    }
+
     public void Embed(WeightMatrix table, Activation output)
     {
         long start = Stopwatch.GetTimestamp();

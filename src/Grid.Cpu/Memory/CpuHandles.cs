@@ -63,6 +63,12 @@ internal sealed class CpuLogits(int maxRows, int width) : LogitsBuffer(maxRows, 
     public NativeBuffer<float> Data { get; } = new((long)maxRows * width);
 
     public Span<float> Row(int row) => Data.Slice((long)row * Width, Width);
+
+    protected override void Dispose(bool disposing)
+    {
+        Data.Dispose();
+        base.Dispose(disposing);
+    }
 }
 
 internal sealed class CpuRotaryTable(float[] cos, float[] sin, int positions, int headDim) : RotaryTable(positions, headDim)
@@ -91,4 +97,10 @@ internal sealed class CpuKvCache(int layers, int kvHeads, int headDim, int pages
     /// <summary>Start of the key image; the value image follows BlockTokens * HeadDim further.</summary>
     public long HeadStart(int page, int layer, int kvHead) =>
         (page * PageLength(Layers, KvHeads, HeadDim)) + ((((long)layer * KvHeads) + kvHead) * HeadLength);
+
+    protected override void Dispose(bool disposing)
+    {
+        Data.Dispose();
+        base.Dispose(disposing);
+    }
 }

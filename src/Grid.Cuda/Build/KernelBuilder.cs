@@ -6,8 +6,10 @@ internal sealed class KernelBuilder(IKernelCompiler compiler, CubinCache cache)
     /// <summary>Builds all of them.</summary>
     /// <param name="sources">Names must be unique.</param>
     /// <param name="maxParallel">Compilations at once; 0: one per processor.</param>
+    /// <param name="progress">Told after each of them, from any thread.</param>
     /// <exception cref="KernelBuildException">One does not compile or must not be used; the first of them in the order given.</exception>
-    public KernelBuild Build(IReadOnlyList<KernelSource> sources, int maxParallel = 0)
+    public KernelBuild Build(
+        IReadOnlyList<KernelSource> sources, int maxParallel = 0, IProgress<KernelBuildProgress>? progress = null)
     {
         string? twice = sources.GroupBy(source => source.Name).FirstOrDefault(group => group.Count() > 1)?.Key;
         if (twice is not null)
@@ -18,11 +20,15 @@ internal sealed class KernelBuilder(IKernelCompiler compiler, CubinCache cache)
         var built = new BuiltKernel[sources.Count];
         var failures = new KernelBuildException?[sources.Count];
         var options = new ParallelOptions { MaxDegreeOfParallelism = maxParallel > 0 ? maxParallel : Environment.ProcessorCount };
+        int done = 0;
+        int compiled = 0;
         Parallel.For(0, sources.Count, options, i =>
         {
             try
             {
                 built[i] = BuildOne(sources[i]);
+                int compiledNow = built[i].FromCache ? Volatile.Read(ref compiled) : Interlocked.Increment(ref compiled);
+                progress?.Report(new KernelBuildProgress(Interlocked.Increment(ref done), sources.Count, compiledNow));
             }
             catch (KernelBuildException e)
             {

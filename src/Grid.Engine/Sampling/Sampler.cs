@@ -7,7 +7,7 @@ namespace Grid.Engine.Sampling;
 
 /// <summary>Computes logits a bounded group of rows at a time and samples or scores each by its own sequence's
 /// parameters.</summary>
-internal sealed class Sampler
+internal sealed class Sampler : IDisposable
 {
     private readonly ICausalLanguageModel _model;
     private readonly IOperations _operations;
@@ -46,6 +46,9 @@ internal sealed class Sampler
 
         return _results.AsSpan(0, tasks.Length);
     }
+
+    /// <summary>Frees the logits.</summary>
+    public void Dispose() => _logits.Dispose();
 
     private static void Fill(SamplingRow row, LogitTask task)
     {

@@ -88,18 +88,30 @@ public abstract class Activation(int maxRows, int width)
 }
 
 /// <summary>fp32 logits, up to MaxRows rows of Width (vocabulary) values.</summary>
-public abstract class LogitsBuffer(int maxRows, int width)
+public abstract class LogitsBuffer(int maxRows, int width) : IDisposable
 {
     public int MaxRows { get; } = maxRows;
 
     public int Width { get; } = width;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Frees the device memory.</summary>
+    protected virtual void Dispose(bool disposing)
+    {
+    }
 }
 
 /// <summary>
 /// Keys and values of all layers in pages of <see cref="Grid.Numerics.AttentionLayout.BlockTokens"/> tokens. A page id
 /// names the same slot in every layer. Unused slots hold zeros.
 /// </summary>
-public abstract class KvCache(int layers, int kvHeads, int headDim, int pages)
+public abstract class KvCache(int layers, int kvHeads, int headDim, int pages) : IDisposable
 {
     public int Layers { get; } = layers;
 
@@ -108,6 +120,18 @@ public abstract class KvCache(int layers, int kvHeads, int headDim, int pages)
     public int HeadDim { get; } = headDim;
 
     public int Pages { get; } = pages;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Dispose(true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Frees the device memory.</summary>
+    protected virtual void Dispose(bool disposing)
+    {
+    }
 }
 
 /// <summary>cos and sin for positions [0, Positions) and HeadDim/2 frequencies, fp32.</summary>

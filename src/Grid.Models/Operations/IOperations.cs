@@ -2,9 +2,10 @@ namespace Grid.Models.Operations;
 
 /// <summary>
 /// The only seam between models and hardware: the operations of the numeric contract (see the README of Grid.Numerics)
-/// on one device. Implementations agree bit for bit. Calls are made from one thread, in order; between
-/// <see cref="BeginStep"/> calls they all refer to the same <see cref="BatchLayout"/>, whose rows are the first RowCount
-/// rows of every activation.
+/// on one device. Implementations agree bit for bit. Calls are made one after another, never from two threads at once; from
+/// a <see cref="BeginStep"/> or <see cref="RunStep"/> to the next they all refer to the same <see cref="BatchLayout"/>, whose rows
+/// are the first RowCount rows of every activation. What the operations allocated is freed with them; matrices, KV caches and
+/// logits buffers may be freed earlier.
 /// </summary>
 public interface IOperations : IDisposable
 {
@@ -55,6 +56,15 @@ public interface IOperations : IDisposable
 
     /// <summary>Takes the batch that the following calls work on.</summary>
     void BeginStep(BatchLayout batch);
+
+    /// <summary>
+    /// Takes the batch and runs a forward pass over it: <see cref="BeginStep"/>, then the pass. A pass always makes the same calls
+    /// with the same operands; only the batch differs. So a device may record what the pass gives it and repeat that for a
+    /// later batch without calling the pass again, which is recognised by its delegate: keep one for every KV cache. The pass
+    /// neither reads results nor allocates, and its last calls may be followed by <see cref="ComputeLogits"/> and
+    /// <see cref="Sample"/> outside.
+    /// </summary>
+    void RunStep(BatchLayout batch, Action pass);
 
     /// <summary>output[r] = table[TokenIds[r]]; the table is an uploaded [vocabulary, width] matrix.</summary>
     void Embed(WeightMatrix table, Activation output);

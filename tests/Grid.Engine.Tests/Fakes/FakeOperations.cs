@@ -52,6 +52,8 @@ internal sealed class FakeOperations : IOperations
 
     public void BeginStep(BatchLayout batch) => throw new NotSupportedException();
 
+    public void RunStep(BatchLayout batch, Action pass) => throw new NotSupportedException();
+
     public void Embed(WeightMatrix table, Activation output) => throw new NotSupportedException();
 
     public void RmsNorm(Activation input, WeightVector weight, float epsilon, Activation output) => throw new NotSupportedException();

@@ -87,6 +87,8 @@ public sealed class UploadRecorder : IOperations
 
     public void BeginStep(BatchLayout batch) => throw Unused();
 
+    public void RunStep(BatchLayout batch, Action pass) => throw Unused();
+
     public void Embed(WeightMatrix table, Activation output) => throw Unused();
 
     public void RmsNorm(Activation input, WeightVector weight, float epsilon, Activation output) => throw Unused();

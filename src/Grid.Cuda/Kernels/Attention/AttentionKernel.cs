@@ -98,7 +98,8 @@ internal sealed class AttentionKernel
         merge.Launch(stream, shape, Check(operands, 1));
     }
 
-    private static void RequireHeadDim(int headDim)
+    /// <summary>Refuses head sizes that there are no kernels for.</summary>
+    public static void RequireHeadDim(int headDim)
     {
         if (headDim is not (64 or 128))
         {

@@ -54,11 +54,19 @@ internal readonly record struct AttentionOperands
 /// <param name="Position">Absolute position of the first.</param>
 /// <param name="FirstSlot">Decode over several segments: where its partial results begin. Else below 0.</param>
 [StructLayout(LayoutKind.Sequential)]
-internal readonly record struct AttentionSequence(int FirstToken, int Tokens, int Position, int FirstSlot);
+internal readonly record struct AttentionSequence(int FirstToken, int Tokens, int Position, int FirstSlot)
+{
+    /// <summary>Of the structure.</summary>
+    public const int Bytes = 16;
+}
 
 /// <summary>Rows of a sequence that one block of the grid computes, for each KV head.</summary>
 /// <param name="Sequence">Which.</param>
 /// <param name="FirstRow">A multiple of <see cref="AttentionKernel.PrefillRows"/>; decode: 0.</param>
 /// <param name="Segment">Decode: the segment.</param>
-[StructLayout(LayoutKind.Sequential, Size = 16)]
-internal readonly record struct AttentionTile(int Sequence, int FirstRow, int Segment);
+[StructLayout(LayoutKind.Sequential, Size = Bytes)]
+internal readonly record struct AttentionTile(int Sequence, int FirstRow, int Segment)
+{
+    /// <summary>Of the structure.</summary>
+    public const int Bytes = 16;
+}

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Grid.Models.Operations;
 
 namespace Grid.Models.Architectures.Decoder;
@@ -12,6 +13,10 @@ public sealed class DecoderModel : ICausalLanguageModel
     private readonly DecoderWeights _weights;
     private readonly RotaryTable _rotary;
     private readonly float _attentionScale;
+
+    // One pass for each KV cache, by which the device recognises it.
+    private readonly ConditionalWeakTable<KvCache, Action> _passes = [];
+    private readonly ConditionalWeakTable<KvCache, Action>.CreateValueCallback _createPass;
 
     // Working memory, [MaxRows, ...] each. A feed-forward has its own.
     private readonly Activation _residual;   // [hidden]: the stream that every layer adds to
@@ -32,6 +37,7 @@ public sealed class DecoderModel : ICausalLanguageModel
         _normalized = operations.AllocateActivation(maxRows, config.HiddenSize);
         _qkv = operations.AllocateActivation(maxRows, (config.QueryHeads + 2 * config.KvHeads) * config.HeadDim);
         _attention = operations.AllocateActivation(maxRows, config.QueryHeads * config.HeadDim);
+        _createPass = cache => () => Pass(cache);
     }
 
     /// <inheritdoc/>
@@ -58,7 +64,28 @@ public sealed class DecoderModel : ICausalLanguageModel
     {
         ArgumentNullException.ThrowIfNull(batch);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(batch.RowCount, MaxRows);
-        _operations.BeginStep(batch);
+        if (HiddenStateObserver is null)
+        {
+            _operations.RunStep(batch, _passes.GetValue(cache, _createPass));
+        }
+        else
+        {
+            // Observers read in the middle of the pass, so it cannot be a recorded one.
+            _operations.BeginStep(batch);
+            Pass(cache);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void ComputeLogits(int first, int count, LogitsBuffer logits) =>
+        _operations.ComputeLogits(_normalized, _weights.Head, first, count, logits);
+
+    /// <inheritdoc/>
+    public void Dispose() => _weights.Dispose();
+
+    /// <summary>All layers and the final norm, for the rows of the step.</summary>
+    private void Pass(KvCache cache)
+    {
         _operations.Embed(_weights.Embedding, _residual);
         HiddenStateObserver?.Invoke(0, _residual);
         for (int i = 0; i < Config.Layers; i++)
@@ -71,13 +98,6 @@ public sealed class DecoderModel : ICausalLanguageModel
         _operations.RmsNorm(_residual, _weights.FinalNorm, Config.NormEpsilon, _normalized);
         HiddenStateObserver?.Invoke(Config.Layers + 1, _normalized);
     }
-
-    /// <inheritdoc/>
-    public void ComputeLogits(int first, int count, LogitsBuffer logits) =>
-        _operations.ComputeLogits(_normalized, _weights.Head, first, count, logits);
-
-    /// <inheritdoc/>
-    public void Dispose() => _weights.Dispose();
 
     /// <summary>residual += o_proj(attention(rotate(norm(qkv_proj(norm(residual))))))</summary>
     private void Attention(DecoderLayer layer, KvCache cache, int index)

@@ -1,0 +1,237 @@
+using System.Text.RegularExpressions;
+using Grid.Cuda.Driver;
+using Grid.Cuda.Kernels.Attention;
+using Grid.Cuda.Operations;
+using Grid.Models.Operations;
+
+namespace Grid.Cuda;
+
+/// <summary>
+/// The operations of the numeric contract on one GPU, on one stream. Calls are made one after another, from any thread. A call
+/// that computes returns before the GPU is done; <see cref="Sample"/> and the Read calls wait for their results.
+/// </summary>
+public sealed partial class CudaOperations : IOperations
+{
+    // Partial results of decode's segments have so many places; a step that needs more sends rows through prefill tiles.
+    private const int PartialSlots = 4096;
+
+    private readonly CudaOptions options;
+    private readonly CudaContext context;
+    private readonly CudaStream stream;
+    private readonly DeviceHeap heap;
+    private readonly KernelLibrary kernels;
+    private readonly WeightUploader weights;
+    private readonly AttentionPlan plan = new(PartialSlots);
+    private readonly StepInputs inputs;
+    private readonly PassRecorder recorder;
+    private readonly StagedInts pageIds;
+    private BatchLayout batch = new(0, 0);
+    private int group; // query heads per KV head of the last attention; 0: there was none
+    private int recounts; // of the attention's tiles within a step
+    private DeviceMemory? partialValues;
+    private DeviceMemory? partialState;
+    private DeviceMemory? alignedRows;
+    private bool disposed;
+
+    private CudaOperations(CudaContext context, CudaOptions options, CudaStream stream, KernelLibrary kernels)
+    {
+        (this.context, this.options, this.stream, this.kernels) = (context, options, stream, kernels);
+        heap = new DeviceHeap(context);
+        weights = new WeightUploader(context, stream, heap, kernels);
+        inputs = new StepInputs(context, stream, heap);
+        pageIds = new StagedInts(context, stream, heap);
+        recorder = new PassRecorder(context, stream, inputs, plan);
+        heap.Freeing += recorder.Forget;
+        DeviceDescription = $"{context.Device.Name} (cuda:{context.Device.Ordinal}), driver {DriverRelease(context)}";
+    }
+
+    /// <inheritdoc/>
+    public string DeviceDescription { get; }
+
+    /// <summary>The GPU.</summary>
+    public CudaDevice Device => context.Device;
+
+    /// <summary>The GPU's memory now.</summary>
+    public CudaMemoryInfo Memory
+    {
+        get
+        {
+            context.MakeCurrent();
+            (long free, long total) = context.MemoryInfo();
+            return new CudaMemoryInfo(free, total);
+        }
+    }
+
+    /// <summary>Steps that ran as a recorded pass.</summary>
+    internal long ReplayedSteps => recorder.Replays;
+
+    /// <summary>Passes recorded.</summary>
+    internal long RecordedPasses => recorder.Recordings;
+
+    /// <summary>Builds the kernels that the cache lacks and opens the GPU.</summary>
+    /// <param name="device">One of <see cref="CudaDevice.List"/>.</param>
+    /// <param name="options">Null: the defaults.</param>
+    /// <exception cref="CudaUnavailableException">The GPU, the driver or the compiler is not one Grid can use.</exception>
+    /// <exception cref="KernelBuildException">A kernel does not compile.</exception>
+    public static CudaOperations Open(CudaDevice device, CudaOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        options ??= new CudaOptions();
+        CudaContext context = CudaContext.Open(device.Ordinal);
+        CudaStream? stream = null;
+        KernelLibrary? kernels = null;
+        try
+        {
+            kernels = KernelLibrary.Load(context, options);
+            stream = new CudaStream(context);
+            return new CudaOperations(context, options, stream, kernels);
+        }
+        catch
+        {
+            kernels?.Dispose();
+            stream?.Dispose();
+            context.Dispose();
+            throw;
+        }
+    }
+
+    // ---- Load time -------------------------------------------------------------------------------------------
+
+    /// <inheritdoc/>
+    /// <exception cref="CudaOutOfMemoryException">The GPU's memory does not suffice.</exception>
+    public WeightMatrix UploadMatrix(params ReadOnlySpan<TensorSource> parts)
+    {
+        context.MakeCurrent();
+        return weights.Stacked(parts);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="CudaOutOfMemoryException">The GPU's memory does not suffice.</exception>
+    public WeightMatrix UploadGatedMatrix(TensorSource gate, TensorSource up)
+    {
+        context.MakeCurrent();
+        return weights.Gated(gate, up);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="CudaOutOfMemoryException">The GPU's memory does not suffice.</exception>
+    public ExpertMatrix UploadExperts(ReadOnlySpan<TensorSource> experts)
+    {
+        context.MakeCurrent();
+        return weights.Experts(experts);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="CudaOutOfMemoryException">The GPU's memory does not suffice.</exception>
+    public ExpertMatrix UploadGatedExperts(ReadOnlySpan<TensorSource> gates, ReadOnlySpan<TensorSource> ups)
+    {
+        context.MakeCurrent();
+        return weights.GatedExperts(gates, ups);
+    }
+
+    /// <inheritdoc/>
+    public WeightVector UploadVector(params ReadOnlySpan<TensorSource> parts)
+    {
+        context.MakeCurrent();
+        return weights.Vector(parts);
+    }
+
+    /// <inheritdoc/>
+    public RotaryTable UploadRotary(ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int positions, int headDim)
+    {
+        long length = (long)positions * (headDim / 2);
+        if (cos.Length != length || sin.Length != length)
+        {
+            throw new ArgumentException(
+                $"cos has {cos.Length} and sin {sin.Length} values; {positions} positions of head size {headDim} need {length}.", nameof(cos));
+        }
+
+        context.MakeCurrent();
+        return new CudaRotaryTable(positions, headDim, Uploaded(cos), Uploaded(sin));
+    }
+
+    /// <inheritdoc/>
+    public Activation AllocateActivation(int maxRows, int width) =>
+        new CudaActivation(maxRows, width, Zeroed((long)maxRows * width * sizeof(ushort), "working memory"));
+
+    /// <inheritdoc/>
+    public LogitsBuffer AllocateLogits(int maxRows, int width) =>
+        new CudaLogits(maxRows, width, heap, Zeroed((long)maxRows * width * sizeof(float), "the logits"));
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentOutOfRangeException">The head size is neither 64 nor 128.</exception>
+    /// <exception cref="CudaOutOfMemoryException">The GPU's memory does not suffice.</exception>
+    public KvCache AllocateKvCache(int layers, int kvHeads, int headDim, int pages)
+    {
+        AttentionKernel.RequireHeadDim(headDim);
+        DeviceMemory data = Zeroed(checked(KvPageBytes(layers, kvHeads, headDim) * pages), $"a KV cache of {pages} pages");
+        return new CudaKvCache(layers, kvHeads, headDim, pages, heap, data);
+    }
+
+    /// <inheritdoc/>
+    public long KvPageBytes(int layers, int kvHeads, int headDim) => layers * AttentionKernel.PageBytes(kvHeads, headDim);
+
+    // ---- Tests and tools -------------------------------------------------------------------------------------
+
+    /// <inheritdoc/>
+    public void Read(Activation source, int rows, Span<ushort> destination)
+    {
+        long bytes = (long)rows * source.Width * sizeof(ushort);
+        context.MakeCurrent();
+        stream.Download(destination[..(rows * source.Width)], ((CudaActivation)source).Data.Slice(0, bytes));
+    }
+
+    /// <inheritdoc/>
+    public void Read(LogitsBuffer source, int rows, Span<float> destination)
+    {
+        long bytes = (long)rows * source.Width * sizeof(float);
+        context.MakeCurrent();
+        stream.Download(destination[..(rows * source.Width)], ((CudaLogits)source).Data.Slice(0, bytes));
+    }
+
+    /// <summary>Waits for the GPU and frees everything that these operations allocated.</summary>
+    public void Dispose()
+    {
+        if (disposed)
+        {
+            return;
+        }
+
+        disposed = true;
+        context.MakeCurrent();
+        heap.Freeing -= recorder.Forget;
+        recorder.Dispose();
+        weights.Dispose();
+        inputs.Dispose();
+        pageIds.Dispose();
+        heap.Dispose();
+        stream.Dispose();
+        kernels.Dispose();
+        context.Dispose();
+    }
+
+    private DeviceMemory Zeroed(long bytes, string what)
+    {
+        context.MakeCurrent();
+        return heap.AllocateZeroed(stream, bytes, what);
+    }
+
+    private DeviceMemory Uploaded(ReadOnlySpan<float> values)
+    {
+        DeviceMemory memory = heap.Allocate((long)values.Length * sizeof(float), "the rotary table");
+        stream.Upload(memory.Span, values);
+        return memory;
+    }
+
+    /// <summary>The driver's release as its kernel module gives it, such as 580.159.04; else the CUDA that it supports.</summary>
+    private static string DriverRelease(CudaContext context)
+    {
+        const string VersionFile = "/proc/driver/nvidia/version";
+        string text = File.Exists(VersionFile) ? File.ReadAllText(VersionFile) : string.Empty;
+        Match release = ReleasePattern().Match(text);
+        return release.Success ? release.Value : $"for CUDA {context.DriverVersion}";
+    }
+
+    [GeneratedRegex(@"\b\d{3}\.\d+(\.\d+)?\b")]
+    private static partial Regex ReleasePattern();
+}

@@ -1,0 +1,23 @@
+namespace Grid.Cuda;
+
+/// <summary>How the operations work on a GPU. Nothing here changes a bit of any result.</summary>
+public sealed record CudaOptions
+{
+    /// <summary>Where compiled kernels are kept; null: $XDG_CACHE_HOME/grid/cubins or ~/.cache/grid/cubins.</summary>
+    public string? KernelCacheFolder { get; init; }
+
+    /// <summary>Told how far the kernels' build has come, from any thread.</summary>
+    public IProgress<KernelBuildProgress>? KernelBuild { get; init; }
+
+    /// <summary>Whether decode passes are recorded once and repeated (CUDA graphs).</summary>
+    public bool RecordPasses { get; init; } = true;
+
+    /// <summary>Whether a kernel may start before the one before it has ended (programmatic dependent launch).</summary>
+    public bool KernelsStartEarly { get; init; } = true;
+}
+
+/// <summary>How far a build has come.</summary>
+/// <param name="Done">Kernel texts that are machine code now.</param>
+/// <param name="Total">All of them.</param>
+/// <param name="Compiled">How many of those done were not in the cache.</param>
+public readonly record struct KernelBuildProgress(int Done, int Total, int Compiled);

@@ -1,0 +1,284 @@
+using System.Runtime.ExceptionServices;
+using Grid.Cuda.Driver;
+using Grid.Cuda.Kernels.PackWeights;
+using Grid.Models.Operations;
+
+namespace Grid.Cuda.Operations;
+
+/// <summary>
+/// Brings weights into tiles on the device. Rows of a checkpoint are read by all cores into one of two pinned pieces while the
+/// other is copied and packed; generated tensors are made on the device.
+/// </summary>
+internal sealed class WeightUploader(CudaContext context, CudaStream stream, DeviceHeap heap, KernelLibrary kernels) : IDisposable
+{
+    private const int Pieces = 2;
+    private const long PieceBytes = 32 << 20;
+    private const int WidthMultiple = 8;
+    private const int RowsPerGroup = 8;
+
+    private readonly PinnedMemory?[] pinned = new PinnedMemory?[Pieces];
+    private readonly DeviceMemory?[] staging = new DeviceMemory?[Pieces];
+    private readonly CudaEvent[] copied = [.. Enumerable.Range(0, Pieces).Select(_ => new CudaEvent(context))];
+    private int turn;
+
+    /// <summary>Matrices stacked by rows.</summary>
+    public CudaMatrix Stacked(ReadOnlySpan<TensorSource> parts)
+    {
+        int rows = 0;
+        foreach (TensorSource part in parts)
+        {
+            RequireColumns(part, parts[0].Columns);
+            rows = checked(rows + part.Rows);
+        }
+
+        string name = Names(parts);
+        DeviceMemory tiles = Tiles(name, 1, rows, parts[0].Columns);
+        return Filled(tiles, new CudaMatrix(name, rows, parts[0].Columns, gated: false, heap, tiles), parts, (uploader, sources) =>
+        {
+            int first = 0;
+            foreach (TensorSource part in sources)
+            {
+                uploader.Pack(part, tiles.Span, first, interleaved: false);
+                first += part.Rows;
+            }
+        });
+    }
+
+    /// <summary>Gate and up in turn.</summary>
+    public CudaMatrix Gated(TensorSource gate, TensorSource up)
+    {
+        RequireGated(gate, up);
+        string name = $"{gate.Name} * {up.Name}";
+        DeviceMemory tiles = Tiles(name, 1, GatedRows(gate.Rows), gate.Columns);
+        return Filled(tiles, new CudaMatrix(name, gate.Rows, gate.Columns, gated: true, heap, tiles), [gate, up], (uploader, sources) =>
+            uploader.PackGated(sources[0], sources[1], tiles.Span));
+    }
+
+    /// <summary>A matrix for every expert.</summary>
+    public CudaExpertMatrix Experts(ReadOnlySpan<TensorSource> experts)
+    {
+        TensorSource first = experts[0];
+        foreach (TensorSource expert in experts)
+        {
+            RequireShape(expert, first);
+        }
+
+        long bytes = PackWeightsKernel.TileBytes(first.Rows, first.Columns);
+        DeviceMemory tiles = Tiles(first.Name, experts.Length, first.Rows, first.Columns);
+        var matrix = new CudaExpertMatrix(first.Name, experts.Length, first.Rows, first.Columns, gated: false, heap, tiles);
+        return Filled(tiles, matrix, experts, (uploader, sources) =>
+        {
+            for (int e = 0; e < sources.Length; e++)
+            {
+                uploader.Pack(sources[e], tiles.Span.Slice(e * bytes, bytes), 0, interleaved: false);
+            }
+        });
+    }
+
+    /// <summary>Gate and up in turn for every expert.</summary>
+    public CudaExpertMatrix GatedExperts(ReadOnlySpan<TensorSource> gates, ReadOnlySpan<TensorSource> ups)
+    {
+        if (gates.Length != ups.Length)
+        {
+            throw new ArgumentException($"There are {gates.Length} gates and {ups.Length} ups; every expert needs one of each.", nameof(ups));
+        }
+
+        TensorSource first = gates[0];
+        for (int e = 0; e < gates.Length; e++)
+        {
+            RequireShape(gates[e], first);
+            RequireGated(gates[e], ups[e]);
+        }
+
+        long bytes = PackWeightsKernel.TileBytes(GatedRows(first.Rows), first.Columns);
+        int experts = gates.Length;
+        DeviceMemory tiles = Tiles(first.Name, experts, GatedRows(first.Rows), first.Columns);
+        var matrix = new CudaExpertMatrix(first.Name, experts, first.Rows, first.Columns, gated: true, heap, tiles);
+        return Filled(tiles, matrix, [.. gates, .. ups], (uploader, sources) =>
+        {
+            for (int e = 0; e < experts; e++)
+            {
+                uploader.PackGated(sources[e], sources[experts + e], tiles.Span.Slice(e * bytes, bytes));
+            }
+        });
+    }
+
+    /// <summary>Vectors, one after another.</summary>
+    public CudaVector Vector(ReadOnlySpan<TensorSource> parts)
+    {
+        int length = 0;
+        foreach (TensorSource part in parts)
+        {
+            length = checked(length + part.Columns);
+        }
+
+        var values = new ushort[length];
+        int at = 0;
+        foreach (TensorSource part in parts)
+        {
+            part.CopyRow(0, values.AsSpan(at, part.Columns));
+            at += part.Columns;
+        }
+
+        string name = Names(parts);
+        DeviceMemory memory = heap.Allocate((long)length * sizeof(ushort), name);
+        stream.Upload<ushort>(memory.Span, values);
+        return new CudaVector(name, length, memory);
+    }
+
+    /// <summary>Frees the staging memory; a later upload takes it again.</summary>
+    public void ReleaseStaging()
+    {
+        if (staging[0] is null)
+        {
+            return;
+        }
+
+        stream.Synchronize();
+        for (int i = 0; i < Pieces; i++)
+        {
+            pinned[i]?.Dispose();
+            pinned[i] = null;
+            if (staging[i] is { } memory)
+            {
+                heap.Free(memory);
+                staging[i] = null;
+            }
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (PinnedMemory? piece in pinned)
+        {
+            piece?.Dispose();
+        }
+
+        foreach (CudaEvent point in copied)
+        {
+            point.Dispose();
+        }
+    }
+
+    /// <summary>Fills tiles; when that fails, frees them.</summary>
+    private T Filled<T>(DeviceMemory tiles, T result, ReadOnlySpan<TensorSource> sources, Action<WeightUploader, TensorSource[]> fill)
+    {
+        try
+        {
+            fill(this, sources.ToArray());
+            return result;
+        }
+        catch
+        {
+            heap.Free(tiles);
+            throw;
+        }
+    }
+
+    private DeviceMemory Tiles(string name, int matrices, int rows, int columns)
+    {
+        if (columns % WidthMultiple != 0)
+        {
+            throw new ArgumentException(
+                $"{name} has {columns} columns; on a GPU rows start at 16 bytes, so columns must be a multiple of {WidthMultiple}.", nameof(columns));
+        }
+
+        return heap.AllocateZeroed(stream, matrices * PackWeightsKernel.TileBytes(rows, columns), name);
+    }
+
+    private void PackGated(TensorSource gate, TensorSource up, DeviceSpan tiles)
+    {
+        Pack(gate, tiles, 0, interleaved: true);
+        Pack(up, tiles, RowsPerGroup, interleaved: true);
+    }
+
+    private void Pack(TensorSource source, DeviceSpan tiles, int firstRow, bool interleaved)
+    {
+        int piece = (int)Math.Max(RowsPerGroup, PieceBytes / ((long)source.Columns * sizeof(ushort)) / RowsPerGroup * RowsPerGroup);
+        for (int row = 0; row < source.Rows; row += piece)
+        {
+            int rows = Math.Min(piece, source.Rows - row);
+            DeviceSpan staged = Stage(source, row, rows);
+            kernels.PackWeights.Launch(stream, staged, tiles, rows, source.Columns, firstRow + (interleaved ? 2 * row : row), interleaved);
+        }
+    }
+
+    /// <summary>Rows of a source, row-major on the device until the next but one call.</summary>
+    private DeviceSpan Stage(TensorSource source, int firstRow, int rows)
+    {
+        long bytes = (long)rows * source.Columns * sizeof(ushort);
+        turn = (turn + 1) % Pieces;
+        copied[turn].Synchronize();
+        if (pinned[turn] is not { } buffer || buffer.Bytes < bytes)
+        {
+            buffer = Room(turn, Math.Max(PieceBytes, bytes));
+        }
+
+        ReadRows(source, firstRow, rows, buffer);
+        DeviceSpan target = staging[turn]!.Span.Slice(0, bytes);
+        stream.Copy(target, buffer.Span.Slice(0, bytes));
+        stream.Record(copied[turn]);
+        return target;
+    }
+
+    private PinnedMemory Room(int index, long bytes)
+    {
+        pinned[index]?.Dispose();
+        pinned[index] = null;
+        if (staging[index] is { } old)
+        {
+            heap.Free(old);
+            staging[index] = null;
+        }
+
+        staging[index] = heap.Allocate(bytes, "loading weights");
+        return pinned[index] = new PinnedMemory(context, bytes);
+    }
+
+    private static void ReadRows(TensorSource source, int firstRow, int rows, PinnedMemory buffer)
+    {
+        int columns = source.Columns;
+        try
+        {
+            Parallel.For(0, rows, r => source.CopyRow(firstRow + r, buffer.View<ushort>((long)r * columns, columns)));
+        }
+        catch (AggregateException e)
+        {
+            // What the source said is what the caller should hear.
+            ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
+        }
+    }
+
+    /// <summary>Rows of both in turn, whole groups.</summary>
+    private static int GatedRows(int rows) => checked((rows + RowsPerGroup - 1) / RowsPerGroup * (2 * RowsPerGroup));
+
+    private static string Names(ReadOnlySpan<TensorSource> parts) =>
+        parts.Length == 1 ? parts[0].Name : string.Join(" + ", parts.ToArray().Select(part => part.Name));
+
+    private static void RequireColumns(TensorSource source, int columns)
+    {
+        if (source.Columns != columns)
+        {
+            throw new ArgumentException($"{source.Name} has {source.Columns} columns; stacked matrices need {columns}.", nameof(source));
+        }
+    }
+
+    private static void RequireGated(TensorSource gate, TensorSource up)
+    {
+        RequireColumns(up, gate.Columns);
+        if (up.Rows != gate.Rows)
+        {
+            throw new ArgumentException($"{up.Name} has {up.Rows} rows and {gate.Name} {gate.Rows}; gate and up must have as many.", nameof(up));
+        }
+    }
+
+    private static void RequireShape(TensorSource source, TensorSource first)
+    {
+        if (source.Rows != first.Rows || source.Columns != first.Columns)
+        {
+            throw new ArgumentException(
+                $"{source.Name} is [{source.Rows}, {source.Columns}] and {first.Name} [{first.Rows}, {first.Columns}]; all experts must have one shape.",
+                nameof(source));
+        }
+    }
+}
