@@ -1,5 +1,5 @@
-using Grid.Cuda.Kernels.Attention;
 using Grid.Cuda.Driver;
+using Grid.Cuda.Kernels.Attention;
 
 namespace Grid.Cuda.Operations;
 

@@ -22,7 +22,7 @@ internal sealed class SequenceResult(SequenceRequest request)
 }
 
 /// <summary>An engine with the results of its sequences.</summary>
-internal sealed class EngineRun(ICausalLanguageModel model, IOperations operations, EngineOptions options)
+internal sealed class EngineRun(ICausalLanguageModel model, IOperations operations, EngineOptions options) : IDisposable
 {
     private readonly InferenceEngine _engine = new(model, operations, options);
     private readonly Dictionary<SequenceId, SequenceResult> _results = [];
@@ -66,6 +66,8 @@ internal sealed class EngineRun(ICausalLanguageModel model, IOperations operatio
             Step();
         }
     }
+
+    public void Dispose() => _engine.Dispose();
 
     private static void Add(SequenceResult result, EngineEvent engineEvent)
     {

@@ -41,7 +41,7 @@ public class ModelFixture : IDisposable
     /// <summary>What the request gives when nothing else ever ran.</summary>
     internal SequenceResult Alone(Engine.SequenceRequest request)
     {
-        EngineRun engine = NewEngine(pages: 40);
+        using EngineRun engine = NewEngine(pages: 40);
         SequenceResult result = engine.Submit(request);
         engine.RunToEnd();
         return result;
