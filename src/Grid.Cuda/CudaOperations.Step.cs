@@ -1,6 +1,7 @@
 using Grid.Cuda.Driver;
 using Grid.Cuda.Kernels.Attention;
 using Grid.Cuda.Kernels.Product;
+using Grid.Cuda.Kernels.RotateAndStore;
 using Grid.Cuda.Operations;
 using Grid.Models.Operations;
 
@@ -40,6 +41,69 @@ public sealed partial class CudaOperations
         BeginStep(batch);
         pass();
         recorder.Learn(pass, recounts > 1 ? 0 : group);
+    }
+
+    /// <inheritdoc/>
+    public void ClearPages(KvCache cache, ReadOnlySpan<int> pages)
+    {
+        if (pages.IsEmpty)
+        {
+            return;
+        }
+
+        var kv = (CudaKvCache)cache;
+        foreach (int page in pages)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(page, nameof(pages));
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(page, kv.Pages, nameof(pages));
+        }
+
+        context.MakeCurrent();
+        kernels.ClearPages.Launch(
+            stream, kv.Data, pageIds.Upload(pages), pages.Length, kv.Layers, kv.Pages, AttentionKernel.PageBytes(kv.KvHeads, kv.HeadDim));
+    }
+
+    /// <inheritdoc/>
+    public void Embed(WeightMatrix table, Activation output)
+    {
+        RequirePlain(table);
+        RequireWidths(table.Name, table.Columns, table.Columns, table.Columns, output.Width);
+        kernels.Embed.Launch(
+            stream, inputs.TokenIds, ((CudaMatrix)table).Tiles, Data(output), Rows, table.Rows, table.Columns, Early);
+    }
+
+    /// <inheritdoc/>
+    public void RotateAndStore(
+        Activation qkv, int queryHeads, WeightVector? queryNorm, WeightVector? keyNorm, float epsilon, RotaryTable rotary,
+        KvCache cache, int layer)
+    {
+        var kv = (CudaKvCache)cache;
+        var table = (CudaRotaryTable)rotary;
+        RequireHeads(qkv, queryHeads, kv);
+        if (table.HeadDim != kv.HeadDim)
+        {
+            throw new ArgumentException($"The rotary table is for heads of {table.HeadDim}, the KV cache for {kv.HeadDim}.", nameof(rotary));
+        }
+
+        kernels.RotateAndStore(kv.HeadDim).Launch(
+            stream,
+            new RotateAndStoreOperands
+            {
+                Qkv = Data(qkv),
+                QueryNorm = queryNorm is null ? default : ((CudaVector)queryNorm).Values,
+                KeyNorm = keyNorm is null ? default : ((CudaVector)keyNorm).Values,
+                Epsilon = epsilon,
+                Cos = table.Cos,
+                Sin = table.Sin,
+                TablePositions = table.Positions,
+                Positions = inputs.Positions,
+                Slots = inputs.Slots,
+                Pages = kv.Layer(layer),
+                Rows = Rows,
+                QueryHeads = queryHeads,
+                KvHeads = kv.KvHeads,
+            },
+            Early);
     }
 
     /// <inheritdoc/>

@@ -1,16 +1,25 @@
 using Grid.Cuda.Build;
 using Grid.Cuda.Driver;
 using Grid.Cuda.Kernels.Attention;
+using Grid.Cuda.Kernels.ClearPages;
+using Grid.Cuda.Kernels.DummyFill;
+using Grid.Cuda.Kernels.Embed;
 using Grid.Cuda.Kernels.PackWeights;
 using Grid.Cuda.Kernels.Product;
 using Grid.Cuda.Kernels.RmsNorm;
+using Grid.Cuda.Kernels.RotateAndStore;
 
 namespace Grid.Cuda.Operations;
 
 /// <summary>Every kernel that the operations launch, built and loaded on one GPU.</summary>
 internal sealed class KernelLibrary : IDisposable
 {
+    /// <summary>What attention is made for.</summary>
+    public static readonly int[] HeadDims = [64, 128];
+
     private readonly Dictionary<string, CudaModule> modules = new(StringComparer.Ordinal);
+    private readonly Dictionary<int, AttentionKernel> attention = [];
+    private readonly Dictionary<int, RotateAndStoreKernel> rotateAndStore = [];
 
     private KernelLibrary(CudaContext context, KernelBuild build)
     {
@@ -24,8 +33,14 @@ internal sealed class KernelLibrary : IDisposable
             RmsNorm = new RmsNormKernel(Module(RmsNormKernel.Source));
             PackWeights = new PackWeightsKernel(Module(PackWeightsKernel.Source));
             Product = new ProductKernel([.. ProductKernel.Sources.Select(Module)], context.Device);
-            attention64 = new AttentionKernel(Module(AttentionKernel.Source(64)), 64);
-            attention128 = new AttentionKernel(Module(AttentionKernel.Source(128)), 128);
+            Embed = new EmbedKernel(Module(EmbedKernel.Source));
+            ClearPages = new ClearPagesKernel(Module(ClearPagesKernel.Source));
+            DummyFill = new DummyFillKernel(Module(DummyFillKernel.Source));
+            foreach (int headDim in HeadDims)
+            {
+                attention.Add(headDim, new AttentionKernel(Module(AttentionKernel.Source(headDim)), headDim));
+                rotateAndStore.Add(headDim, new RotateAndStoreKernel(Module(RotateAndStoreKernel.Source(headDim)), headDim));
+            }
         }
         catch
         {
@@ -34,23 +49,30 @@ internal sealed class KernelLibrary : IDisposable
         }
     }
 
-    private readonly AttentionKernel attention64;
-    private readonly AttentionKernel attention128;
-
     /// <summary>What is built.</summary>
     public static IReadOnlyList<KernelSource> Sources { get; } =
     [
-        RmsNormKernel.Source, PackWeightsKernel.Source, .. ProductKernel.Sources, AttentionKernel.Source(64), AttentionKernel.Source(128),
+        RmsNormKernel.Source, PackWeightsKernel.Source, EmbedKernel.Source, ClearPagesKernel.Source, DummyFillKernel.Source,
+        .. ProductKernel.Sources, .. HeadDims.Select(AttentionKernel.Source), .. HeadDims.Select(RotateAndStoreKernel.Source),
     ];
 
     public RmsNormKernel RmsNorm { get; }
 
     public PackWeightsKernel PackWeights { get; }
 
+    public EmbedKernel Embed { get; }
+
+    public ClearPagesKernel ClearPages { get; }
+
+    public DummyFillKernel DummyFill { get; }
+
     public ProductKernel Product { get; }
 
     /// <summary>The attention of a head size, 64 or 128.</summary>
-    public AttentionKernel Attention(int headDim) => headDim == 64 ? attention64 : attention128;
+    public AttentionKernel Attention(int headDim) => attention[headDim];
+
+    /// <summary>The rotation of a head size, 64 or 128.</summary>
+    public RotateAndStoreKernel RotateAndStore(int headDim) => rotateAndStore[headDim];
 
     /// <summary>Builds what the cache does not have, one compilation per core, and loads everything.</summary>
     public static KernelLibrary Load(CudaContext context, CudaOptions options)

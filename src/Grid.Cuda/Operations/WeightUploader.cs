@@ -194,6 +194,12 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
 
     private void Pack(TensorSource source, DeviceSpan tiles, int firstRow, bool interleaved)
     {
+        if (source is GeneratedTensor generated)
+        {
+            kernels.DummyFill.LaunchTiles(stream, generated.Values, tiles, source.Rows, source.Columns, firstRow, interleaved);
+            return;
+        }
+
         int piece = (int)Math.Max(RowsPerGroup, PieceBytes / ((long)source.Columns * sizeof(ushort)) / RowsPerGroup * RowsPerGroup);
         for (int row = 0; row < source.Rows; row += piece)
         {

@@ -14,18 +14,19 @@ public sealed class DeviceSelfTest
     private const int Rows = 70; // crosses a page
     private const int Width = 96;
     private const int Outputs = 80;
-    private const int HeadDim = 32;
     private const int QueryHeads = 4;
     private const int KvHeads = 2;
     private const int ExpertCount = 8;
     private const int ExpertSlots = 3;
     private const int ExpertInner = 40; // no multiple of 16
-    private const int QkvWidth = (QueryHeads + (2 * KvHeads)) * HeadDim;
 
     /// <summary>What the contract's version gives, by operation.</summary>
     public static IReadOnlyDictionary<string, string> KnownAnswers { get; } = new SortedDictionary<string, string>(StringComparer.Ordinal)
     {
-        ["attend"] = "3de2fc195cf0a7a0f8168cf16217f52fe03f412352700093139a670636ffbaff",
+        ["attend-128"] = "8eae2530a79c0cf2fb8c12ddcc65c66ab6b9c85a7ad7c0ec220ab7a97399200e",
+        ["attend-128-decode"] = "9aabf83bf52b2b6b7e8903c53dcc450433ac24768f994c50dc740ca12d2dcda7",
+        ["attend-64"] = "5884aab8a86d5499188a147d1f171e5e830ccf1174ab1e592be6a22940149afc",
+        ["attend-64-decode"] = "9c2f850c1ac939d0ef682b85a818eae8bc6160d82c747424f1ae65845881d2d5",
         ["embed"] = "5762c1a56ce629c863a6ca9ea3305f59926845a868cde374f226b86e1a0ca81c",
         ["logits"] = "4f2c231e69fde41eb68de5caeff5abc67132a2a4cd0b735b1dfef2a2266f7cec",
         ["project"] = "0470edcf8a415dec07fac8366b3d759bcd84db3e8fca99657a7f98103385e647",
@@ -35,7 +36,10 @@ public sealed class DeviceSelfTest
         ["project-experts-gated-silu"] = "8f25842092365e08d7d36c65947a8a20f62a7c12e94b480cc744cb607a85dec5",
         ["project-gated-silu"] = "a24297d06502f068a0d6ed22a210e56287a15fd6bb26a06183193bd1d06f5bf1",
         ["rms-norm"] = "983c3a7c783cf73986d09a6d4dff2ee735680842373332a8babf10864da68d43",
-        ["rotate"] = "92d024300a321059ae1af81f8374b29c679e7cdd35c7c9ad09b0c1963465d16a",
+        ["rotate-128"] = "588eb2b26b732b26375aa599f19ccd7d0bf0217938c2944bcca5f79e4003133d",
+        ["rotate-128-decode"] = "e26b59eeff4efb053d9497fdf337c6d1aaf5a3f248a4a2f5ea9c1de23ffe3ea9",
+        ["rotate-64"] = "fea7a00965ae09a52447ad841cd84e784c75afbc55e2bdd4dcf39c0cc2312ce3",
+        ["rotate-64-decode"] = "05fa0b594b2ea59ad237a9c206d2e0764d6f5d8f95cbf83cc4a5e9297f523f3b",
         ["route"] = "aa173879cbb98c0f144fd00ddb358a5e641a46ca87778d4c26b55f49c21adfea",
         ["route-unnormalized"] = "c66abf39458de57c7fe5794d70604bca2e20164633c2bf0179da894a94c74369",
         ["sample"] = "ce8fc73af3c07acd8261da6f2be422a6ba006aca8c33a86fc7f4f8f6c92a15d5",
@@ -64,7 +68,8 @@ public sealed class DeviceSelfTest
         var test = new DeviceSelfTest(operations);
         test.Rowwise();
         test.Experts();
-        test.Attention();
+        test.Attention(64);
+        test.Attention(128);
         return test._answers;
     }
 
@@ -99,7 +104,7 @@ public sealed class DeviceSelfTest
 
     private void Logits(Activation x, WeightMatrix weight)
     {
-        LogitsBuffer logits = _operations.AllocateLogits(Rows, Outputs);
+        using LogitsBuffer logits = _operations.AllocateLogits(Rows, Outputs);
         _operations.ComputeLogits(x, weight, 0, Rows, logits);
         var values = new float[Rows * Outputs];
         _operations.Read(logits, Rows, values);
@@ -152,40 +157,47 @@ public sealed class DeviceSelfTest
         Record("project-experts-add", x);
     }
 
-    private void Attention()
+    /// <summary>A prompt across a page's end, then the token after it.</summary>
+    private void Attention(int headDim)
     {
-        Activation qkv = Begin(new Generated("qkv", 6, Rows, QkvWidth), [1, 0]);
-        var rotary = RotaryEmbedding.Compute(Rows, HeadDim, 10000);
-        KvCache cache = _operations.AllocateKvCache(1, KvHeads, HeadDim, 2);
-        _operations.RotateAndStore(
-            qkv, QueryHeads, _operations.UploadVector(new Generated("qn", 7, HeadDim)), _operations.UploadVector(new Generated("kn", 8, HeadDim)),
-            1e-6f, _operations.UploadRotary(rotary.Cos, rotary.Sin, Rows, HeadDim), cache, 0);
-        Record("rotate", qkv);
-        Activation attended = _operations.AllocateActivation(Rows, QueryHeads * HeadDim);
-        _operations.Attend(qkv, QueryHeads, 0.25f, cache, 0, attended);
-        Record("attend", attended);
+        using KvCache cache = _operations.AllocateKvCache(1, KvHeads, headDim, 2);
+        var rotary = RotaryEmbedding.Compute(Rows + 1, headDim, 10000);
+        RotaryTable table = _operations.UploadRotary(rotary.Cos, rotary.Sin, Rows + 1, headDim);
+        WeightVector queryNorm = _operations.UploadVector(new Generated("qn", 7, headDim));
+        WeightVector keyNorm = _operations.UploadVector(new Generated("kn", 8, headDim));
+        int width = (QueryHeads + (2 * KvHeads)) * headDim;
+        foreach (bool decode in (ReadOnlySpan<bool>)[false, true])
+        {
+            int rows = decode ? 1 : Rows;
+            Activation qkv = Begin(new Generated("qkv", decode ? 11 : 6, rows, width), [1, 0], decode ? Rows : 0);
+            _operations.RotateAndStore(qkv, QueryHeads, queryNorm, keyNorm, 1e-6f, table, cache, 0);
+            Record($"rotate-{headDim}{(decode ? "-decode" : "")}", qkv, rows);
+            Activation attended = _operations.AllocateActivation(rows, QueryHeads * headDim);
+            _operations.Attend(qkv, QueryHeads, 0.25f, cache, 0, attended);
+            Record($"attend-{headDim}{(decode ? "-decode" : "")}", attended, rows);
+        }
     }
 
-    private Activation Begin(Generated rows, int[] pageTable)
+    private Activation Begin(Generated rows, int[] pageTable, int firstPosition = 0)
     {
-        var batch = new BatchLayout(Rows, 1) { RowCount = Rows, SequenceCount = 1, LogitRowCount = Rows };
-        for (int r = 0; r < Rows; r++)
+        var batch = new BatchLayout(rows.Rows, 1) { RowCount = rows.Rows, SequenceCount = 1, LogitRowCount = rows.Rows };
+        for (int r = 0; r < rows.Rows; r++)
         {
-            (batch.TokenIds[r], batch.Positions[r], batch.LogitRows[r]) = (r, r, r);
+            (batch.TokenIds[r], batch.Positions[r], batch.LogitRows[r]) = (r, firstPosition + r, r);
         }
 
-        batch.Sequences[0] = new SequenceSlice(0, Rows, pageTable);
+        batch.Sequences[0] = new SequenceSlice(0, rows.Rows, pageTable);
         _operations.BeginStep(batch);
-        Activation activation = _operations.AllocateActivation(Rows, rows.Columns);
+        Activation activation = _operations.AllocateActivation(rows.Rows, rows.Columns);
         using WeightMatrix table = _operations.UploadMatrix(rows);
         _operations.Embed(table, activation);
         return activation;
     }
 
-    private void Record(string operation, Activation activation)
+    private void Record(string operation, Activation activation, int rows = Rows)
     {
-        var bits = new ushort[Rows * activation.Width];
-        _operations.Read(activation, Rows, bits);
+        var bits = new ushort[rows * activation.Width];
+        _operations.Read(activation, rows, bits);
         Record(operation, MemoryMarshal.AsBytes(bits.AsSpan()));
     }
 
