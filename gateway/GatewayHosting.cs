@@ -1,5 +1,6 @@
 using Grid.Gateway.Endpoints;
 using Grid.Gateway.Http;
+using Grid.Sequences;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
@@ -11,7 +12,7 @@ public static class GatewayHosting
 {
     /// <summary>
     /// Adds the gateway's services, its error handling and Kestrel limits. The host provides
-    /// <see cref="Sequences.ISequenceService"/>. Options come from section <see cref="GatewayOptions.Section"/>; an
+    /// <see cref="ISequenceService"/>. Options come from section <see cref="GatewayOptions.Section"/>; an
     /// unknown or invalid one fails the start with its name, value and rule.
     /// </summary>
     public static IServiceCollection AddGridGateway(this IServiceCollection services, IConfiguration configuration)
@@ -24,6 +25,11 @@ public static class GatewayHosting
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = gateway.Value.MaxRequestBodyBytes;
+        });
+        services.AddOptions<SequencesOptions>().Configure<IOptions<GatewayOptions>>((sequences, gateway) =>
+        {
+            sequences.QueueSize = gateway.Value.QueueSize;
+            sequences.QueueTimeout = TimeSpan.FromSeconds(gateway.Value.QueueTimeoutSecs);
         });
         services.AddRouting();
         services.TryAddSingleton(TimeProvider.System);

@@ -16,6 +16,12 @@ public sealed class GatewayOptions
 
     /// <summary>Most sequences that one request may start: prompts times n.</summary>
     public int MaxSequencesPerRequest { get; set; } = 1024;
+
+    /// <summary>Sequences of one model that may wait while all its workers are full; 0 refuses at once.</summary>
+    public int QueueSize { get; set; } = 1024;
+
+    /// <summary>Seconds that a sequence waits for a worker at most; then it is refused.</summary>
+    public int QueueTimeoutSecs { get; set; } = 60;
 }
 
 /// <summary>Checks <see cref="GatewayOptions"/> at start.</summary>
@@ -27,6 +33,8 @@ internal sealed class GatewayOptionsValidator : IValidateOptions<GatewayOptions>
         Check(nameof(options.MaxRequestBodyBytes), options.MaxRequestBodyBytes, 1024, 1 << 30, failures);
         Check(nameof(options.MaxJsonDepth), options.MaxJsonDepth, 8, 256, failures);
         Check(nameof(options.MaxSequencesPerRequest), options.MaxSequencesPerRequest, 1, 65536, failures);
+        Check(nameof(options.QueueSize), options.QueueSize, 0, 1_000_000, failures);
+        Check(nameof(options.QueueTimeoutSecs), options.QueueTimeoutSecs, 1, 3600, failures);
         return failures.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(failures);
     }
 

@@ -19,7 +19,7 @@ internal sealed class AnswerRunner(ISequenceService service, TimeProvider clock,
     public async Task RunAsync(HttpContext context, RequestPlan plan, Func<RunningBatch, Answer> answerFor)
     {
         var started = clock.GetTimestamp();
-        await using var batch = await RunningBatch.StartAsync(service, plan, logger, context.RequestAborted);
+        await using var batch = await RunningBatch.StartAsync(service, plan with { Client = ClientOf(context, plan) }, logger, context.RequestAborted);
         var answer = answerFor(batch);
         if (plan.Stream)
         {
@@ -38,6 +38,10 @@ internal sealed class AnswerRunner(ISequenceService service, TimeProvider clock,
             clock.GetElapsedTime(started).TotalMilliseconds, plan.User is null ? null : JsonShown.Text(plan.User),
             context.TraceIdentifier);
     }
+
+    /// <summary>The user that the client names, or else the address that it calls from.</summary>
+    private static string ClientOf(HttpContext context, RequestPlan plan) =>
+        plan.User is { } user ? $"user {user}" : $"address {context.Connection.RemoteIpAddress}";
 
     private async Task StreamAsync(HttpContext context, RunningBatch batch, Answer answer)
     {

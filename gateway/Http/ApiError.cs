@@ -68,9 +68,9 @@ internal static class ApiErrors
         new(new ApiError(StatusCodes.Status503ServiceUnavailable, reason, "service_unavailable", null,
             "service_unavailable", RetryAfterSeconds: 1));
 
-    public static ApiException Overloaded(string reason) =>
+    public static ApiException Overloaded(string reason, TimeSpan? retryAfter) =>
         new(new ApiError(StatusCodes.Status429TooManyRequests, reason, "rate_limit_error", null,
-            "overloaded", RetryAfterSeconds: 1));
+            "overloaded", RetryAfterSeconds: Math.Max(1, (int)Math.Ceiling((retryAfter ?? TimeSpan.Zero).TotalSeconds))));
 
     /// <summary>A sequence that ended with an error of its own.</summary>
     public static ApiException Failed(string reason) => new(ServerError(reason));

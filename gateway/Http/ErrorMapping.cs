@@ -45,7 +45,7 @@ internal static class ErrorMapping
             refused.Parameter?.EndsWith(".Length", StringComparison.Ordinal) == true ? ApiErrors.ContextLengthExceeded : "invalid_value",
             message).Error,
         GridRefusal.ModelNotFound => new ApiError(StatusCodes.Status404NotFound, message, "invalid_request_error", "model", "model_not_found"),
-        GridRefusal.Overloaded => ApiErrors.Overloaded(message).Error,
+        GridRefusal.Overloaded => ApiErrors.Overloaded(message, refused.RetryAfter).Error,
         _ => ApiErrors.Unavailable(message).Error,
     };
 }

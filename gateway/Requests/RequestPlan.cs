@@ -44,6 +44,9 @@ internal record RequestPlan
     /// <summary>The client's name for its user, for the request log.</summary>
     public string? User { get; init; }
 
+    /// <summary>Who asks, as far as it can be told: clients take turns where requests have to wait.</summary>
+    public string Client { get; init; } = "";
+
     /// <summary>The field the number of new tokens came from.</summary>
     public string MaxTokensField { get; init; } = "max_tokens";
 

@@ -84,7 +84,8 @@ internal sealed class RunningBatch : IAsyncDisposable
     {
         try
         {
-            var running = await service.StartAsync(sequence.Spec, _stop.Token);
+            var spec = sequence.Spec with { NumericsId = plan.Model.NumericsId, Client = plan.Client };
+            var running = await service.StartAsync(spec, _stop.Token);
             _running.Add(running);
             _transcripts.Add(new Transcript(_transcripts.Count, sequence, running));
             StartedChecks.RequireRoom(plan, sequence, running.PromptIds.Count);

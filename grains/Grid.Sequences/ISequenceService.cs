@@ -10,8 +10,8 @@ public interface ISequenceService
     IReadOnlyList<ServedModel> Models { get; }
 
     /// <summary>
-    /// Starts a sequence. Throws <see cref="GridRequestException"/> for a request that cannot run (names field, value
-    /// and rule) or that the grid refuses for load.
+    /// Starts a sequence; while all workers that fit are full, it waits for its turn. Throws <see cref="GridRequestException"/> for a request that cannot run (names field, value
+    /// and rule), or that the grid refuses for load: too many wait already, or it waited too long.
     /// </summary>
     Task<IRunningSequence> StartAsync(SequenceSpec spec, CancellationToken cancellationToken);
 
@@ -53,6 +53,9 @@ public sealed class GridRequestException(GridRefusal refusal, string? parameter,
 
     /// <summary>The field at fault.</summary>
     public string? Parameter { get; } = parameter;
+
+    /// <summary>When the same request may be taken, as far as can be told; null when nobody knows.</summary>
+    public TimeSpan? RetryAfter { get; init; }
 }
 
 /// <summary>Kinds of refusal; the gateway maps them to 400, 404, 429 and 503.</summary>

@@ -119,11 +119,14 @@ internal sealed partial class SequenceGrain(
 
     private async Task<SubmitReply> BeginAsync(SequenceStart start, RunningSequence reader)
     {
-        bool Serves(LiveWorker worker) => worker.Status.ModelId == start.Model;
+        // All attempts must give the same bits: those the client was told, or that the model's name stands for.
+        string? served = workers.Representative(start.Model)?.Status.NumericsId;
+        string? numericsId = start.NumericsId ?? served;
+        bool Serves(LiveWorker worker) => worker.Status.NumericsId == numericsId && worker.Status.ModelId == start.Model;
         var candidates = await workers.FindExpectedAsync(Serves, lifetime.ApplicationStopping);
         if (candidates.Length == 0)
         {
-            return !workers.Expected.Any(Serves)
+            return served is null
                 ? SubmitReply.Refused(RefusalKind.ModelNotFound, $"Model '{start.Model}' is not served here.", "model")
                 : SubmitReply.Refused(RefusalKind.Unavailable, workers.Live.Any(Serves)
                     ? $"Every worker of model '{start.Model}' is shutting down."
@@ -142,9 +145,8 @@ internal sealed partial class SequenceGrain(
         _promptTokens = promptIds.Length;
         _decoder = new SequenceDecoder(tokenizer, start.StopStrings);
 
-        // All attempts must give the same bits: the least loaded worker's contract is the sequence's from here on.
         _launcher = new AttemptLauncher(
-            Id, start, promptIds, candidates[0].Status.NumericsId, _decoder, _inbox.Writer, workers, options.Value,
+            Id, start, promptIds, numericsId!, _decoder, _inbox.Writer, workers, options.Value,
             lifetime.ApplicationStopping);
         reader.SetPrompt(promptIds);
         (_attempt, var reply) = await _launcher.BeginAsync(candidates);

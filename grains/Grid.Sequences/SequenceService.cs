@@ -9,14 +9,16 @@ namespace Grid.Sequences;
 internal sealed class SequenceService : ISequenceService
 {
     private readonly WorkerDirectory _workers;
+    private readonly AdmissionQueue _admission;
     private readonly SequenceTable _table;
     private readonly IGrainFactory _grains;
     private readonly SiloAddress _silo;
     private ServedModel[] _models = [];
 
-    public SequenceService(WorkerDirectory workers, SequenceTable table, IGrainFactory grains, ILocalSiloDetails silo)
+    public SequenceService(WorkerDirectory workers, AdmissionQueue admission, SequenceTable table, IGrainFactory grains, ILocalSiloDetails silo)
     {
         _workers = workers;
+        _admission = admission;
         _table = table;
         _grains = grains;
         _silo = silo.SiloAddress;
@@ -35,6 +37,21 @@ internal sealed class SequenceService : ISequenceService
             throw new ArgumentException("Exactly one of PromptText and PromptIds must be given.", nameof(spec));
         }
 
+        using var place = await _admission.EnterAsync(spec.Model, spec.Client, cancellationToken);
+        while (true)
+        {
+            if (await TryStartAsync(spec, cancellationToken) is { } sequence)
+            {
+                return sequence;
+            }
+
+            await place.WaitAgainAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>Asks the workers once; null when all are full.</summary>
+    private async Task<RunningSequence?> TryStartAsync(SequenceSpec spec, CancellationToken cancellationToken)
+    {
         var sequence = _table.Create();
         try
         {
@@ -44,7 +61,10 @@ internal sealed class SequenceService : ISequenceService
             if (reply.Refusal != RefusalKind.None)
             {
                 sequence.Grain = null; // Nothing runs that would have to be cancelled.
-                throw new GridRequestException(ToRefusal(reply.Refusal), reply.Field, reply.Message);
+                await sequence.DisposeAsync();
+                return reply.Refusal == RefusalKind.Overloaded
+                    ? null
+                    : throw new GridRequestException(ToRefusal(reply.Refusal), reply.Field, reply.Message);
             }
 
             cancellationToken.ThrowIfCancellationRequested();
@@ -67,7 +87,6 @@ internal sealed class SequenceService : ISequenceService
     {
         RefusalKind.Invalid => GridRefusal.InvalidRequest,
         RefusalKind.ModelNotFound => GridRefusal.ModelNotFound,
-        RefusalKind.Overloaded => GridRefusal.Overloaded,
         RefusalKind.Unavailable => GridRefusal.Unavailable,
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "Unknown refusal."),
     };
@@ -75,6 +94,7 @@ internal sealed class SequenceService : ISequenceService
     private static SequenceStart ToMessage(SequenceSpec spec) => new()
     {
         Model = spec.Model,
+        NumericsId = spec.NumericsId,
         PromptText = spec.PromptText,
         ParseSpecialTokens = spec.ParseSpecialTokens,
         AddSpecialTokens = spec.AddSpecialTokens,
@@ -101,10 +121,8 @@ internal sealed class SequenceService : ISequenceService
         },
     };
 
-    private void Refresh() => Volatile.Write(ref _models, [.. _workers.Expected
-        .GroupBy(worker => worker.Status.ModelId, StringComparer.Ordinal)
-        .OrderBy(group => group.Key, StringComparer.Ordinal)
-        .Select(group => group.MinBy(worker => worker.Status.Started)!)
+    private void Refresh() => Volatile.Write(ref _models, [.. _workers.Representatives.Values
+        .OrderBy(worker => worker.Status.ModelId, StringComparer.Ordinal)
         .Select(worker => new ServedModel(
             worker.Status.ModelId, worker.Status.NumericsId, worker.Status.Limits.MaxContextTokens, worker.Text,
             worker.Status.Started)

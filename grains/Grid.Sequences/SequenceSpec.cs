@@ -9,6 +9,14 @@ public sealed record SequenceSpec
     /// <summary>Served model id.</summary>
     public required string Model { get; init; }
 
+    /// <summary>The model's NumericsId as the client is told it: workers that give other bits are not asked. Null takes the
+    /// one that the model's name stands for (<see cref="ServedModel.NumericsId"/>).</summary>
+    public string? NumericsId { get; init; }
+
+    /// <summary>Who asks, as far as the gateway knows: where requests have to wait, clients take turns. No part of what is
+    /// asked for.</summary>
+    public string Client { get; init; } = "";
+
     /// <summary>Prompt text, or null when <see cref="PromptIds"/> is given.</summary>
     public string? PromptText { get; init; }
 

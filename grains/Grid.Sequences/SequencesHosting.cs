@@ -18,6 +18,7 @@ public static class SequencesHosting
         services.AddSingleton<SequenceTable>();
         services.AddSingleton<WorkerDirectory>();
         services.AddHostedService(provider => provider.GetRequiredService<WorkerDirectory>());
+        services.AddSingleton<AdmissionQueue>();
         services.AddSingleton<ISequenceService, SequenceService>();
         silo.AddPlacementDirector<NamedSiloPlacement, NamedSiloPlacementDirector>();
         if (!silo.Services.Any(service => service.ServiceKey is NamedSiloDirectory.Name))

@@ -19,6 +19,19 @@ public sealed record SequencesOptions
     /// <summary>Attempts at one sequence that may be lost one after the other without a new token.</summary>
     public int MaxFruitlessAttempts { get; set; } = 8;
 
+    /// <summary>What a sequence on a worker counts against it, in prompt tokens to compute: about what it has still to
+    /// generate. A page's worth.</summary>
+    public int SequenceCost { get; set; } = 64;
+
+    /// <summary>A worker that has not reported for this long may be loaded otherwise than it seems.</summary>
+    public TimeSpan StaleReport { get; set; } = TimeSpan.FromMilliseconds(750);
+
+    /// <summary>Sequences of one model that may wait here while all its workers are full; more are refused.</summary>
+    public int QueueSize { get; set; } = 1024;
+
+    /// <summary>How long a sequence waits here at most; then it is refused.</summary>
+    public TimeSpan QueueTimeout { get; set; } = TimeSpan.FromSeconds(60);
+
     /// <summary>Step batches that one read of a step stream may bring.</summary>
     public int StreamBatchSize { get; set; } = 64;
 }

@@ -20,6 +20,7 @@ public sealed partial class DeviceWorker : IDisposable
     private readonly ConcurrentDictionary<AttemptId, Attempt> _attempts = new();
     private readonly List<Attempt> _touched = [];
     private readonly List<StepSubscription> _written = [];
+    private readonly PrefixDigest _prefixes;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Thread _thread;
     private ITimer? _heartbeat;
@@ -32,6 +33,8 @@ public sealed partial class DeviceWorker : IDisposable
     {
         Model = model;
         _engine = engine;
+        _prefixes = new(model.NumericsId);
+        engine.Observe(_prefixes);
         _options = options;
         _time = time;
         _logger = logger;
@@ -67,7 +70,7 @@ public sealed partial class DeviceWorker : IDisposable
     /// <summary>Opens a gateway's step stream; one it had before ends. The first batch is there at once.</summary>
     public StepSubscription Subscribe(GatewayId gateway)
     {
-        var subscription = new StepSubscription(gateway, _time, ended => End(ended, null));
+        var subscription = new StepSubscription(gateway, _prefixes, _time, ended => End(ended, null));
         StepSubscription? former = null;
         _subscriptions.AddOrUpdate(gateway, subscription, (_, existing) =>
         {

@@ -39,6 +39,7 @@ internal static class EngineMessages
             Logprobs = generation.Logprobs,
             TopLogprobs = generation.TopLogprobs,
             PromptLogprobsFrom = generation.PromptLogprobsFrom,
+            Resumed = request.Resumed,
         };
     }
 
@@ -64,5 +65,6 @@ internal static class EngineMessages
         CachedPromptTokens = status.CachedPromptTokens,
         Preemptions = status.Preemptions,
         Draining = draining,
+        QueuedTokens = status.QueuedTokens,
     };
 }

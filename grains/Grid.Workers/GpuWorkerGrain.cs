@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Grid.Grains;
 using Grid.Grains.Messages;
 using Grid.Grains.Placement;
+using Grid.Numerics;
 using Orleans.Concurrency;
 using Orleans.GrainDirectory;
 using Orleans.Placement;
@@ -38,6 +39,7 @@ public sealed class GpuWorkerGrain(WorkerHost host) : Grain, IGpuWorkerGrain
             Limits = model.Limits,
             Load = Worker.Load,
             Sampling = model.Sampling,
+            PageTokens = AttentionLayout.BlockTokens,
         });
     }
 

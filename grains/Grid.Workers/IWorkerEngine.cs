@@ -1,4 +1,5 @@
 using Grid.Engine;
+using Grid.Engine.PrefixCaching;
 
 namespace Grid.Workers;
 
@@ -10,6 +11,11 @@ public interface IWorkerEngine
 {
     /// <inheritdoc cref="InferenceEngine.Status"/>
     EngineStatus Status { get; }
+
+    /// <summary>Has somebody told of what the prefix cache holds; an engine without one says nothing.</summary>
+    void Observe(IPrefixCacheObserver observer)
+    {
+    }
 
     /// <inheritdoc cref="InferenceEngine.TrySubmit"/>
     bool TrySubmit(SequenceRequest request);
@@ -32,6 +38,9 @@ public sealed class InferenceEngineAdapter(InferenceEngine engine) : IWorkerEngi
 {
     /// <inheritdoc/>
     public EngineStatus Status => engine.Status;
+
+    /// <inheritdoc/>
+    public void Observe(IPrefixCacheObserver observer) => engine.Observe(observer);
 
     /// <inheritdoc/>
     public bool TrySubmit(SequenceRequest request) => engine.TrySubmit(request);

@@ -18,6 +18,7 @@ public sealed class StepSubscription : IDisposable
     private readonly TimeProvider _time;
     private readonly Action<StepSubscription> _onDispose;
     private readonly Lock _publishing = new();
+    private readonly PrefixDigestReader _prefixes;
 
     // The step being gathered; the device's thread only.
     private readonly List<SequenceStep> _steps = [];
@@ -28,9 +29,10 @@ public sealed class StepSubscription : IDisposable
     private long _lastWrite;
     private long _lastRead;
 
-    internal StepSubscription(GatewayId gateway, TimeProvider time, Action<StepSubscription> onDispose)
+    internal StepSubscription(GatewayId gateway, PrefixDigest prefixes, TimeProvider time, Action<StepSubscription> onDispose)
     {
         Gateway = gateway;
+        _prefixes = new(prefixes);
         _time = time;
         _onDispose = onDispose;
         _lastRead = time.GetTimestamp();
@@ -157,6 +159,7 @@ public sealed class StepSubscription : IDisposable
                 Sequences = steps,
                 Tokens = tokens,
                 Alternatives = alternatives,
+                Prefixes = _prefixes.Take(),
             });
             Volatile.Write(ref _lastWrite, _time.GetTimestamp());
         }

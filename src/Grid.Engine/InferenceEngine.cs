@@ -69,7 +69,10 @@ public sealed class InferenceEngine : IDisposable
 
     internal PrefixCache Prefixes => _prefixes;
 
-    /// <summary>Queues a sequence; false when the waiting queue is full. Throws <see cref="ArgumentException"/> naming
+    /// <summary>Has somebody told of every page that enters or leaves the prefix cache; before the first step.</summary>
+    public void Observe(IPrefixCacheObserver observer) => _prefixes.Observer = observer;
+
+    /// <summary>Queues a sequence; false when the waiting queue is full (resumed ones are always taken). Throws <see cref="ArgumentException"/> naming
     /// field, value and rule when the request cannot run on this model.</summary>
     public bool TrySubmit(SequenceRequest request)
     {
@@ -137,7 +140,8 @@ public sealed class InferenceEngine : IDisposable
             switch (command.Kind)
             {
                 case CommandKind.Submit:
-                    _waiting.AddLast(command.Sequence!);
+                    command.Sequence!.ExpectedTokens = _pages.UncachedTokens(command.Sequence);
+                    _waiting.AddLast(command.Sequence);
                     break;
                 case CommandKind.Cancel:
                     _publisher.Cancel(command.Sequence!);
@@ -163,7 +167,8 @@ public sealed class InferenceEngine : IDisposable
 
     private void ReportLoad() => _inbox.Report(new EngineLoad(
         _scheduler.Running.Count, _waiting.Count, _pool.FreePages, _prefixes.CachedPages, _pool.TotalPages, _steps,
-        _publisher.GeneratedTokens, _publisher.PromptTokens, _publisher.CachedPromptTokens, _scheduler.Preemptions));
+        _publisher.GeneratedTokens, _publisher.PromptTokens, _publisher.CachedPromptTokens, _scheduler.Preemptions,
+        _waiting.ExpectedTokens + _scheduler.PrefillTokens));
 
     private void ThrowIfBroken()
     {
@@ -187,4 +192,9 @@ public sealed class InferenceEngine : IDisposable
 /// <param name="Preemptions">Preemptions so far.</param>
 public sealed record EngineStatus(
     int Running, int Waiting, int FreePages, int CachedPages, int TotalPages, long Steps, long GeneratedTokens,
-    long PromptTokens, long CachedPromptTokens, long Preemptions);
+    long PromptTokens, long CachedPromptTokens, long Preemptions)
+{
+    /// <summary>Tokens that wait for prefill: those that running sequences have still to compute, and those that waiting
+    /// ones would have had to when they came.</summary>
+    public long QueuedTokens { get; init; }
+}

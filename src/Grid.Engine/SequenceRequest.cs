@@ -41,6 +41,9 @@ public sealed record SequenceRequest
     /// <summary>Report logprobs of prompt tokens from this index on (index 0 has none); null reports none. The
     /// rows that give them are computed even where the prefix cache holds their pages.</summary>
     public int? PromptLogprobsFrom { get; init; }
+
+    /// <summary>The sequence was accepted before, here or elsewhere: a full waiting queue does not refuse it.</summary>
+    public bool Resumed { get; init; }
 }
 
 /// <summary>Why a sequence ended.</summary>

@@ -104,14 +104,17 @@ public sealed class SequenceTests
     [Fact]
     public async Task Refusals_name_kind_field_value_and_rule()
     {
-        await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine { MaxWaiting = 0 });
+        await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine());
         var unknown = await Assert.ThrowsAsync<GridRequestException>(() => grid.Sequences().StartAsync(Answer.Spec([1], 1) with { Model = "gpt" }, default));
         Assert.Equal((GridRefusal.ModelNotFound, "model"), (unknown.Refusal, unknown.Parameter));
         Assert.Contains("'gpt'", unknown.Message, StringComparison.Ordinal);
         var invalid = await Assert.ThrowsAsync<GridRequestException>(() => grid.Sequences().StartAsync(Answer.Spec([1], 0), default));
         Assert.Equal((GridRefusal.InvalidRequest, "MaxNewTokens", "MaxNewTokens is 0; it must be at least 1."), (invalid.Refusal, invalid.Parameter, invalid.Message));
+        grid.Service<Microsoft.Extensions.Options.IOptions<SequencesOptions>>(0).Value.QueueSize = 0;
+        grid.Engines[0].MaxWaiting = 0;
         var overloaded = await Assert.ThrowsAsync<GridRequestException>(() => grid.Sequences().StartAsync(Answer.Spec([1], 1), default));
-        Assert.Equal(GridRefusal.Overloaded, overloaded.Refusal);
+        Assert.Equal((GridRefusal.Overloaded, TimeSpan.FromSeconds(1)), (overloaded.Refusal, overloaded.RetryAfter));
+        grid.Service<Microsoft.Extensions.Options.IOptions<SequencesOptions>>(0).Value.QueueSize = 1;
         _ = grid.Worker().DrainAsync(default);
         var draining = await Assert.ThrowsAsync<GridRequestException>(() => grid.Sequences().StartAsync(Answer.Spec([1], 1), default));
         Assert.Equal(GridRefusal.Unavailable, draining.Refusal);
@@ -159,6 +162,7 @@ public sealed class SequenceTests
     {
         await using var grid = await TestGrid.StartAsync(2, i => new ScriptedEngine { HeldBack = i == 1, MaxWaiting = i });
         var worker = grid.Worker(1);
+        grid.Service<Microsoft.Extensions.Options.IOptions<SequencesOptions>>(0).Value.QueueSize = 0;
         await using var sequence = await grid.Sequences().StartAsync(Answer.Spec([7], 20), default);
         var stopped = grid.StopAsync(1);
         using (var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(5)))

@@ -25,6 +25,10 @@ public sealed record StepBatch
     /// <summary>Most probable alternatives, in the order of the tokens they belong to.</summary>
     [Id(4)]
     public StepAlternative[] Alternatives { get; init; } = [];
+
+    /// <summary>News of the worker's prefix cache; null when there is none.</summary>
+    [Id(5)]
+    public PrefixChanges? Prefixes { get; init; }
 }
 
 /// <summary>What one step did for one sequence.</summary>

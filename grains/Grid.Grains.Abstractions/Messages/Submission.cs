@@ -91,6 +91,10 @@ public sealed record SequenceStart
     /// <summary>Whether the tokens that the tokenizer puts around a text are added.</summary>
     [Id(6)]
     public bool AddSpecialTokens { get; init; }
+
+    /// <summary>The bits that the client was told; null takes those that the model's name stands for.</summary>
+    [Id(8)]
+    public string? NumericsId { get; init; }
 }
 
 /// <summary>An attempt at a sequence as a worker gets it.</summary>
@@ -117,6 +121,10 @@ public sealed record SubmitRequest
 
     [Id(5)]
     public required GenerationParameters Generation { get; init; }
+
+    /// <summary>The grid has accepted the sequence before: a full waiting queue does not refuse it.</summary>
+    [Id(6)]
+    public bool Resumed { get; init; }
 }
 
 /// <summary>Why a worker does not take a sequence.</summary>

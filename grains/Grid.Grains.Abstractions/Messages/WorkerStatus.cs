@@ -36,6 +36,10 @@ public sealed record WorkerStatus
     /// <summary>How requests are sampled that do not say.</summary>
     [Id(8)]
     public SamplingDefaults Sampling { get; init; } = new();
+
+    /// <summary>Tokens of a KV page, the unit of the prefix cache.</summary>
+    [Id(10)]
+    public required int PageTokens { get; init; }
 }
 
 /// <summary>The values of sampling parameters that a request leaves out; by default those of the OpenAI API.</summary>
@@ -123,6 +127,11 @@ public readonly record struct WorkerLoad
     /// <summary>The worker ends what runs and takes nothing new.</summary>
     [Id(10)]
     public bool Draining { get; init; }
+
+    /// <summary>Prompt tokens that wait for prefill: of running sequences, and of waiting ones those that the prefix
+    /// cache did not have when they came.</summary>
+    [Id(13)]
+    public long QueuedTokens { get; init; }
 }
 
 /// <summary>The text files of a model folder.</summary>

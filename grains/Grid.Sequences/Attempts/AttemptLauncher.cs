@@ -26,15 +26,17 @@ internal sealed class AttemptLauncher(
     private int _nextEpoch;
     private int _outputAtRestart;
     private int _fruitless;
+    private bool _resumed;
 
     /// <summary>The epoch of the last attempt.</summary>
     public int Epoch => Math.Max(0, _nextEpoch - 1);
 
-    /// <summary>Offers an attempt to the candidates in order, as long as one may still take it.</summary>
+    /// <summary>Offers an attempt to the candidates, cheapest first, as long as one may still take it.</summary>
     public async Task<Launch> LaunchAsync(IEnumerable<LiveWorker> candidates)
     {
         var reply = SubmitReply.Refused(RefusalKind.Unavailable, "No worker is left.");
-        foreach (var candidate in candidates.Where(Fits))
+        var cheapestFirst = WorkerChoice.Order(candidates.Where(Fits), Request(new AttemptId(sequence, _nextEpoch)));
+        foreach (var candidate in cheapestFirst)
         {
             // A call that failed may have arrived all the same; another attempt must not share its name.
             var attempt = new SequenceAttempt(new AttemptId(sequence, _nextEpoch++), candidate);
@@ -79,6 +81,7 @@ internal sealed class AttemptLauncher(
     /// <summary>Another launch after a worker was lost: waits for one that fits.</summary>
     public async Task<Launch> RelaunchAsync()
     {
+        _resumed = true;
         var launch = Launch.Failed(SubmitReply.Refused(RefusalKind.Unavailable, "No worker with the same NumericsId is left."));
         _fruitless = decoder.OutputIds.Count > _outputAtRestart ? 0 : _fruitless + 1;
         _outputAtRestart = decoder.OutputIds.Count;
@@ -124,6 +127,7 @@ internal sealed class AttemptLauncher(
             PromptIds = promptIds,
             PriorOutputIds = [.. decoder.OutputIds],
             Generation = generation,
+            Resumed = _resumed,
         };
     }
 }

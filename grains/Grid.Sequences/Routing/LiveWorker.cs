@@ -9,14 +9,15 @@ namespace Grid.Sequences.Routing;
 public sealed class LiveWorker
 {
     private readonly WorkerLink _link;
+    private readonly WorkerQueue _queue;
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    internal LiveWorker(WorkerLink link, WorkerStatus status, TextModel? text)
+    internal LiveWorker(WorkerLink link, WorkerStatus status, TextModel? text, SequencesOptions options, TimeProvider time)
     {
         _link = link;
         Status = status;
         Text = text;
-        Load = status.Load;
+        _queue = new(Demultiplexer, status, options, time);
     }
 
     /// <summary>The worker's grain.</summary>
@@ -29,7 +30,10 @@ public sealed class LiveWorker
     public TextModel? Text { get; }
 
     /// <summary>Its load, as of the last batch.</summary>
-    public WorkerLoad Load { get; internal set; }
+    public WorkerLoad Load => _queue.Load;
+
+    /// <summary>What its prefix cache holds, as of the last batch.</summary>
+    public PrefixView Prefixes { get; } = new();
 
     /// <summary>Where its events go.</summary>
     public StepDemultiplexer Demultiplexer { get; } = new();
@@ -37,15 +41,37 @@ public sealed class LiveWorker
     /// <summary>False once the stream is gone; then nothing may be submitted under this object any more.</summary>
     public bool IsOpen => !_closed.Task.IsCompleted;
 
-    /// <summary>Sequences on the worker as far as this gateway knows: those that it reported, or this gateway's own where
-    /// they are more, because the report is older than the last submissions.</summary>
-    public int Queue => Math.Max(Load.Running + Load.Waiting, Demultiplexer.Count);
+    /// <summary>Sequences on the worker as far as this gateway knows: its own, and what was reported beyond them.</summary>
+    public int Queue => _queue.Sequences;
+
+    /// <summary>How many more sequences its waiting queue takes, as far as this gateway knows.</summary>
+    public int Room => _queue.Room;
+
+    /// <summary>Whether it has not reported for so long that it may be loaded otherwise than it seems.</summary>
+    public bool IsStale => _queue.IsStale;
+
+    /// <summary>What a prompt costs here: prompt tokens to compute, its own and those in front of it.</summary>
+    internal long CostOf(PromptPrefix prompt) => _queue.Cost + prompt.UncachedTokens(this);
+
+    /// <summary>Takes a batch of its step stream.</summary>
+    internal void Take(StepBatch batch)
+    {
+        if (batch.Prefixes is { } prefixes)
+        {
+            // First, so that whoever hears of a sequence's end finds its pages here.
+            Prefixes.Apply(prefixes);
+        }
+
+        Demultiplexer.Dispatch(batch);
+        _queue.Report(batch.Load);
+    }
 
     /// <summary>Listens for an attempt's events and submits it. When it is refused, or the worker is lost meanwhile,
     /// nobody listens any more.</summary>
     public async Task<SubmitReply> SubmitAsync(SubmitRequest request, ChannelWriter<SequenceEvent> inbox)
     {
-        Demultiplexer.Add(request.Attempt, inbox);
+        Demultiplexer.Add(request.Attempt, inbox, new PromptPrefix(request).UncachedTokens(this));
+        _queue.Submitted();
         SubmitReply? reply = null;
         try
         {
@@ -60,6 +86,7 @@ public sealed class LiveWorker
             if (reply?.Refusal != RefusalKind.None)
             {
                 Demultiplexer.Remove(request.Attempt);
+                _queue.Refused(reply?.Refusal == RefusalKind.Overloaded);
             }
         }
 

@@ -12,32 +12,58 @@ namespace Grid.Sequences.Routing;
 /// </summary>
 public sealed class StepDemultiplexer
 {
-    private readonly ConcurrentDictionary<AttemptId, ChannelWriter<SequenceEvent>> _inboxes = new();
+    private readonly ConcurrentDictionary<AttemptId, Listener> _listeners = new();
+    private long _prefillTokens;
 
     /// <summary>Attempts listened for.</summary>
-    public int Count => _inboxes.Count;
+    public int Count => _listeners.Count;
+
+    /// <summary>Prompt tokens that those of them without a token yet were expected to need computed.</summary>
+    public long PrefillTokens => Interlocked.Read(ref _prefillTokens);
 
     /// <summary>Listens for an attempt's events; before it is submitted, so that none is missed.</summary>
-    public void Add(AttemptId attempt, ChannelWriter<SequenceEvent> inbox)
+    /// <param name="attempt">The attempt.</param>
+    /// <param name="inbox">Gets the events.</param>
+    /// <param name="prefillTokens">Prompt tokens that the worker is expected to compute for it.</param>
+    public void Add(AttemptId attempt, ChannelWriter<SequenceEvent> inbox, long prefillTokens = 0)
     {
-        if (!_inboxes.TryAdd(attempt, inbox))
+        var listener = new Listener(inbox, prefillTokens);
+        if (!_listeners.TryAdd(attempt, listener))
         {
             throw new InvalidOperationException($"Attempt {attempt} is listened for already.");
         }
+
+        Interlocked.Add(ref _prefillTokens, prefillTokens);
     }
 
     /// <summary>Stops listening; unknown attempts are ignored.</summary>
-    public void Remove(AttemptId attempt) => _inboxes.TryRemove(attempt, out _);
+    public void Remove(AttemptId attempt)
+    {
+        if (_listeners.TryRemove(attempt, out var listener))
+        {
+            EndPrefill(listener);
+        }
+    }
 
-    /// <summary>Hands out one batch.</summary>
+    /// <summary>Hands out one batch. After an attempt's end nothing is listened for.</summary>
     public void Dispatch(StepBatch batch)
     {
         for (int i = 0; i < batch.Sequences.Length; i++)
         {
-            var attempt = batch.Sequences[i].Attempt;
-            if (_inboxes.TryGetValue(attempt, out var inbox))
+            ref var step = ref batch.Sequences[i];
+            if (!_listeners.TryGetValue(step.Attempt, out var listener))
             {
-                inbox.TryWrite(new SequenceEvent(attempt, batch, i));
+                continue;
+            }
+
+            listener.Inbox.TryWrite(new SequenceEvent(step.Attempt, batch, i));
+            if (step.Finish != StepFinish.None)
+            {
+                Remove(step.Attempt);
+            }
+            else if (step.OutputTokenCount > 0)
+            {
+                EndPrefill(listener);
             }
         }
     }
@@ -45,12 +71,23 @@ public sealed class StepDemultiplexer
     /// <summary>Tells all listeners that their worker was lost, once, and forgets them.</summary>
     public void LoseAll()
     {
-        foreach (var attempt in _inboxes.Keys)
+        foreach (var attempt in _listeners.Keys)
         {
-            if (_inboxes.TryRemove(attempt, out var inbox))
+            if (_listeners.TryRemove(attempt, out var listener))
             {
-                inbox.TryWrite(SequenceEvent.WorkerLost(attempt));
+                EndPrefill(listener);
+                listener.Inbox.TryWrite(SequenceEvent.WorkerLost(attempt));
             }
         }
+    }
+
+    private void EndPrefill(Listener listener) =>
+        Interlocked.Add(ref _prefillTokens, -Interlocked.Exchange(ref listener.PrefillTokens, 0));
+
+    private sealed class Listener(ChannelWriter<SequenceEvent> inbox, long prefillTokens)
+    {
+        public long PrefillTokens = prefillTokens;
+
+        public ChannelWriter<SequenceEvent> Inbox { get; } = inbox;
     }
 }

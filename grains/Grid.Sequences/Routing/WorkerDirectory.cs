@@ -28,6 +28,7 @@ public sealed partial class WorkerDirectory : BackgroundService
     private volatile TaskCompletionSource _changed = NewSignal();
     private LiveWorker[] _live = [];
     private LiveWorker[] _expected = [];
+    private Dictionary<string, LiveWorker> _representatives = [];
 
     /// <summary>Made by the container.</summary>
     public WorkerDirectory(
@@ -54,6 +55,17 @@ public sealed partial class WorkerDirectory : BackgroundService
 
     /// <summary>Raised after <see cref="Live"/> or <see cref="Expected"/> changed.</summary>
     public event Action? Changed;
+
+    /// <summary>Raised when a worker has said how loaded it is.</summary>
+    public event Action? Reported;
+
+    /// <summary>The worker that stands for a model, live or expected back: of those that serve it the one that came up
+    /// first. Its NumericsId is the model's, so that equal requests get equal bits on every gateway; workers that serve
+    /// other bits under the same name get no sequences until the last of these has gone. Null when none serves it.</summary>
+    public LiveWorker? Representative(string modelId) => Representatives.GetValueOrDefault(modelId);
+
+    /// <summary>The <see cref="Representative"/> of every model, by model id.</summary>
+    public IReadOnlyDictionary<string, LiveWorker> Representatives => Volatile.Read(ref _representatives);
 
     /// <summary>Live workers that fit, least loaded first; ties by key.</summary>
     public LiveWorker[] Find(Func<LiveWorker, bool> fits) =>
@@ -172,7 +184,7 @@ public sealed partial class WorkerDirectory : BackgroundService
     private async Task RunLinkAsync(WorkerId worker, CancellationToken cancellationToken)
     {
         var grain = _grains.GetGrain<IGpuWorkerGrain>(worker.Key);
-        var link = new WorkerLink(worker, grain, _gateway, _texts, _options, _time, Refresh, _logger);
+        var link = new WorkerLink(worker, grain, _gateway, _texts, _options, _time, Refresh, () => Reported?.Invoke(), _logger);
         _links[worker] = link;
         await link.RunAsync(cancellationToken);
         _links.TryRemove(new(worker, link));
@@ -185,6 +197,8 @@ public sealed partial class WorkerDirectory : BackgroundService
         {
             Volatile.Write(ref _live, Ordered(link => link.Live));
             Volatile.Write(ref _expected, Ordered(link => link.Expected));
+            Volatile.Write(ref _representatives, _expected.GroupBy(worker => worker.Status.ModelId, StringComparer.Ordinal)
+                .ToDictionary(group => group.Key, group => group.MinBy(worker => worker.Status.Started)!, StringComparer.Ordinal));
         }
 
         Changed?.Invoke();

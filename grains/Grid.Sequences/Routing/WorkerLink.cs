@@ -18,6 +18,7 @@ public sealed partial class WorkerLink
     private readonly SequencesOptions _options;
     private readonly TimeProvider _time;
     private readonly Action _changed;
+    private readonly Action _reported;
     private readonly ILogger _logger;
     private readonly Lock _switching = new();
     private LiveWorker? _live;
@@ -28,7 +29,7 @@ public sealed partial class WorkerLink
 
     internal WorkerLink(
         WorkerId id, IGpuWorkerGrain grain, GatewayId gateway, TextModelCache texts, SequencesOptions options,
-        TimeProvider time, Action changed, ILogger logger)
+        TimeProvider time, Action changed, Action reported, ILogger logger)
     {
         _id = id;
         Grain = grain;
@@ -37,6 +38,7 @@ public sealed partial class WorkerLink
         _options = options;
         _time = time;
         _changed = changed;
+        _reported = reported;
         _logger = logger;
     }
 
@@ -136,8 +138,8 @@ public sealed partial class WorkerLink
             token.ThrowIfCancellationRequested(); // Given up meanwhile: what comes late counts for nothing.
             Volatile.Write(ref _quietTicks, 0);
             live ??= GoLive(stream, status, text);
-            live.Load = batch.Load;
-            live.Demultiplexer.Dispatch(batch);
+            live.Take(batch);
+            _reported();
         }
     }
 
@@ -151,7 +153,7 @@ public sealed partial class WorkerLink
 
     private LiveWorker GoLive(CancellationTokenSource stream, WorkerStatus status, TextModel? text)
     {
-        var live = new LiveWorker(this, status, text);
+        var live = new LiveWorker(this, status, text, _options, _time);
         lock (_switching)
         {
             if (_stream != stream)

@@ -26,12 +26,13 @@ internal sealed class Inbox(int maxWaiting)
                 EngineLoad load = _load;
                 return new EngineStatus(
                     load.Running, load.Waiting + _submitted, load.FreePages, load.CachedPages, load.TotalPages, load.Steps,
-                    load.GeneratedTokens, load.PromptTokens, load.CachedPromptTokens, load.Preemptions);
+                    load.GeneratedTokens, load.PromptTokens, load.CachedPromptTokens, load.Preemptions)
+                { QueuedTokens = load.QueuedTokens };
             }
         }
     }
 
-    /// <summary>Posts a new sequence; false when the waiting queue is full.</summary>
+    /// <summary>Posts a new sequence; false when the waiting queue is full, unless it was accepted before.</summary>
     public bool TrySubmit(Sequence sequence)
     {
         lock (_gate)
@@ -41,7 +42,7 @@ internal sealed class Inbox(int maxWaiting)
                 throw RequestValidator.Refuse(nameof(sequence.Id), sequence.Id, "not be that of a sequence still waiting or running");
             }
 
-            if (_load.Waiting + _submitted >= maxWaiting)
+            if (_load.Waiting + _submitted >= maxWaiting && !sequence.Request.Resumed)
             {
                 return false;
             }
@@ -147,4 +148,4 @@ internal enum CommandKind
 /// <summary>An engine's load as a value: reporting it allocates nothing.</summary>
 internal readonly record struct EngineLoad(
     int Running, int Waiting, int FreePages, int CachedPages, int TotalPages, long Steps, long GeneratedTokens,
-    long PromptTokens, long CachedPromptTokens, long Preemptions);
+    long PromptTokens, long CachedPromptTokens, long Preemptions, long QueuedTokens);

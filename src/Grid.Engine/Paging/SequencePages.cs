@@ -40,6 +40,13 @@ internal sealed class SequencePages(PagePool pool, PrefixCache cache)
         return true;
     }
 
+    /// <summary>Tokens of a sequence that would have to be computed if it were attached now.</summary>
+    public int UncachedTokens(Sequence sequence)
+    {
+        cache.Match(sequence.Tokens.AsSpan(0, sequence.TokenCount), MaxHitPages(sequence), out int hits, out _);
+        return sequence.TokenCount - (hits * AttentionLayout.BlockTokens);
+    }
+
     /// <summary>Takes pages until the table holds so many tokens, evicting unleased cached pages where needed. False
     /// when the pages ran out; those taken so far stay.</summary>
     public bool TryGrow(Sequence sequence, int tokens)

@@ -33,6 +33,9 @@ internal sealed class PrefixCache
     /// <summary>The empty prefix.</summary>
     public PrefixNode Root { get; } = new(new PageId(-1));
 
+    /// <summary>Is told of pages that come and go; null when nobody wants to know.</summary>
+    public IPrefixCacheObserver? Observer { get; set; }
+
     /// <summary>Pages in the tree.</summary>
     public int CachedPages { get; private set; }
 
@@ -137,6 +140,7 @@ internal sealed class PrefixCache
         RemoveKey(node, parent);
         node.Parent = null;
         CachedPages--;
+        Observer?.Removed(page.Value);
         UnleasedPages--;
         if (--parent.Children == 0 && parent.Parent is not null && parent.Leases == 0)
         {
@@ -172,6 +176,7 @@ internal sealed class PrefixCache
         _children[key] = node;
         parent.Children++;
         CachedPages++;
+        Observer?.Added(page.Value, parent.Page.Value, tokens);
         return node;
     }
 

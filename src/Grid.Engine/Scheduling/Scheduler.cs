@@ -25,6 +25,21 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
     /// <summary>Preemptions so far.</summary>
     public long Preemptions { get; private set; }
 
+    /// <summary>Known tokens that running sequences have still to compute before they decode.</summary>
+    public long PrefillTokens
+    {
+        get
+        {
+            long tokens = 0;
+            foreach (Sequence sequence in _running)
+            {
+                tokens += sequence.PendingTokens - 1;
+            }
+
+            return tokens;
+        }
+    }
+
     /// <summary>Plans the next step; the plan is reused by the next call.</summary>
     public StepPlan Schedule()
     {
@@ -125,6 +140,7 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
     {
         pages.Release(sequence);
         _running.RemoveAt(_running.Count - 1);
+        sequence.ExpectedTokens = pages.UncachedTokens(sequence);
         waiting.AddFirst(sequence);
         Preemptions++;
     }

@@ -72,6 +72,9 @@ internal sealed class Sequence
 
     public SequencePhase Phase { get; set; }
 
+    /// <summary>Tokens that admission would leave to compute, as of when it came or went back to the waiting queue.</summary>
+    public int ExpectedTokens { get; set; }
+
     /// <summary>Its place in the waiting queue while it waits there.</summary>
     public LinkedListNode<Sequence>? WaitingPlace { get; set; }
 

@@ -40,7 +40,8 @@ public sealed class ScriptedEngine : IWorkerEngine, IDisposable
         {
             lock (_sync)
             {
-                return new EngineStatus(_running.Count, 0, 10, 0, 10, _steps, _generated, 0, 0, 0);
+                int waiting = Math.Max(0, TestModel.MaxWaiting - Math.Max(0, MaxWaiting - _running.Count)); // What leaves the room there is.
+                return new EngineStatus(_running.Count, waiting, 10, 0, 10, _steps, _generated, 0, 0, 0);
             }
         }
     }
@@ -58,7 +59,7 @@ public sealed class ScriptedEngine : IWorkerEngine, IDisposable
                 throw Refuse($"MaxNewTokens is {request.MaxNewTokens}; it must be at least 1.", nameof(request.MaxNewTokens));
             }
 
-            if (_running.Count >= MaxWaiting)
+            if (_running.Count >= MaxWaiting && !request.Resumed)
             {
                 return false;
             }

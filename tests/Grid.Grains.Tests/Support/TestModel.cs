@@ -11,6 +11,9 @@ internal static class TestModel
 {
     public const string Name = "bytes";
 
+    /// <summary>Sequences that a worker lets wait, by what it says.</summary>
+    public const int MaxWaiting = 1000;
+
     public const string NumericsId = "grid-test-1";
 
     public static IReadOnlyDictionary<string, byte[]> TextFiles { get; } = new Dictionary<string, byte[]>
@@ -27,7 +30,7 @@ internal static class TestModel
         {
             MaxContextTokens = 100_000,
             MaxRunningSequences = 1000,
-            MaxWaitingSequences = 1000,
+            MaxWaitingSequences = MaxWaiting,
             KvCacheTokens = 1 << 20,
             VocabularySize = ScriptedEngine.Vocabulary,
         });

@@ -1,0 +1,55 @@
+namespace Grid.Grains.Caching;
+
+/// <summary>
+/// Names of prefixes: a 64-bit hash of all tokens up to the end of a full KV page, chained page by page. Workers publish
+/// those of the pages they have cached, gateways compute a prompt's; equal prefixes of one model have equal hashes on
+/// every node. They steer routing alone: a worker looks its cache up by the tokens themselves.
+/// </summary>
+public static class PageChain
+{
+    private const ulong Multiplier = 0x9E3779B97F4A7C15;
+
+    /// <summary>The chain of the empty prefix: a model's salt, so that models' prefixes differ.</summary>
+    public static ulong Start(string numericsId)
+    {
+        ArgumentNullException.ThrowIfNull(numericsId);
+        ulong chain = 0x13198A2E03707344;
+        foreach (char c in numericsId)
+        {
+            chain = Mix(chain, c);
+        }
+
+        return chain;
+    }
+
+    /// <summary>The chain after one more full page of token ids.</summary>
+    public static ulong Next(ulong chain, ReadOnlySpan<int> page)
+    {
+        foreach (int token in page)
+        {
+            chain = Mix(chain, (uint)token);
+        }
+
+        return chain;
+    }
+
+    /// <summary>The chains after each full page of the tokens, the partial last page left out.</summary>
+    public static ulong[] Of(string numericsId, ReadOnlySpan<int> tokens, int pageTokens)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(pageTokens, 1);
+        var chains = new ulong[tokens.Length / pageTokens];
+        ulong chain = Start(numericsId);
+        for (int i = 0; i < chains.Length; i++)
+        {
+            chains[i] = chain = Next(chain, tokens.Slice(i * pageTokens, pageTokens));
+        }
+
+        return chains;
+    }
+
+    private static ulong Mix(ulong chain, ulong value)
+    {
+        chain = (chain ^ value) * Multiplier;
+        return chain ^ (chain >> 29);
+    }
+}

@@ -1,0 +1,237 @@
+using System.Globalization;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+
+namespace Grid.Sequences.Routing;
+
+/// <summary>
+/// Where sequences wait while every worker of their model is full: a bounded line per model, in which clients take
+/// turns, each client's sequences in the order they came. A sequence leaves it when a worker reports room, when its
+/// client gives up, or, refused, when it has waited too long.
+/// </summary>
+public sealed class AdmissionQueue
+{
+    private readonly WorkerDirectory _workers;
+    private readonly SequencesOptions _options;
+    private readonly TimeProvider _time;
+    private readonly CancellationToken _stopping;
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, ModelLine> _lines = new(StringComparer.Ordinal);
+    private int _waiting;
+
+    /// <summary>Made by the container.</summary>
+    public AdmissionQueue(
+        WorkerDirectory workers, IOptions<SequencesOptions> options, IHostApplicationLifetime lifetime, TimeProvider time)
+    {
+        ArgumentNullException.ThrowIfNull(workers);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(lifetime);
+        _workers = workers;
+        _options = options.Value;
+        _time = time;
+        _stopping = lifetime.ApplicationStopping;
+        workers.Reported += LetIn;
+        workers.Changed += LetIn;
+    }
+
+    /// <summary>Sequences waiting for workers of a model.</summary>
+    public int Waiting(string model)
+    {
+        lock (_gate)
+        {
+            return _lines.TryGetValue(model, out var line) ? line.Count : 0;
+        }
+    }
+
+    /// <summary>Waits until the client's sequence may be offered to the model's workers. The place is held until it is
+    /// disposed. Throws <see cref="GridRequestException"/> when too many wait already or this one has waited too long.</summary>
+    internal async Task<AdmissionPlace> EnterAsync(string model, string client, CancellationToken cancellationToken)
+    {
+        var place = new AdmissionPlace(this, model, client, _time.GetTimestamp());
+        if (_workers.Representative(model) is null)
+        {
+            return place; // Nobody to wait for; what becomes of the sequence is said elsewhere.
+        }
+
+        lock (_gate)
+        {
+            var line = LineOf(model);
+            if (line.Count == 0 && line.Entering < Room(model))
+            {
+                line.Entering++;
+                place.Held = true;
+            }
+            else
+            {
+                Stand(line, place);
+            }
+        }
+
+        await WaitAsync(place, cancellationToken);
+        return place;
+    }
+
+    /// <summary>All workers refused it as full: waits for its turn again.</summary>
+    internal Task ReturnAsync(AdmissionPlace place, CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            Release(place);
+            Stand(LineOf(place.Model), place);
+        }
+
+        return WaitAsync(place, cancellationToken);
+    }
+
+    /// <summary>It is known what has become of the sequence.</summary>
+    internal void Leave(AdmissionPlace place)
+    {
+        lock (_gate)
+        {
+            Release(place);
+        }
+
+        LetIn();
+    }
+
+    private async Task WaitAsync(AdmissionPlace place, CancellationToken cancellationToken)
+    {
+        if (place.Held)
+        {
+            return;
+        }
+
+        var left = _options.QueueTimeout - _time.GetElapsedTime(place.Since);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stopping);
+        try
+        {
+            await place.Waiter!.Turn.Task.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, _time, end.Token);
+        }
+        catch (Exception exception) when (exception is TimeoutException or OperationCanceledException)
+        {
+            var retryAfter = GiveUp(place);
+            cancellationToken.ThrowIfCancellationRequested();
+            throw _stopping.IsCancellationRequested
+                ? new GridRequestException(GridRefusal.Unavailable, null, "The gateway is shutting down.")
+                : Refuse($"Every worker of model '{place.Model}' has been full for {Seconds(_options.QueueTimeout)} s.", retryAfter);
+        }
+    }
+
+    private TimeSpan GiveUp(AdmissionPlace place)
+    {
+        TimeSpan retryAfter;
+        lock (_gate)
+        {
+            var line = LineOf(place.Model);
+            retryAfter = line.ExpectedWait(_time);
+            if (line.Remove(place.Waiter!))
+            {
+                _waiting--;
+            }
+        }
+
+        Leave(place); // Let in at the last moment, maybe.
+        return retryAfter;
+    }
+
+    private void Stand(ModelLine line, AdmissionPlace place)
+    {
+        if (place.Waiter is { } waiter)
+        {
+            line.AddAgain(waiter);
+        }
+        else if (line.Count < _options.QueueSize)
+        {
+            place.Waiter = line.Add(place.Client, place.Since);
+            place.Waiter.Place = place;
+        }
+        else
+        {
+            var retryAfter = line.ExpectedWait(_time);
+            throw Refuse(
+                $"Every worker of model '{place.Model}' is full, and {line.Count} sequences wait for one already, as many as may.",
+                retryAfter);
+        }
+
+        _waiting++;
+    }
+
+    /// <summary>Lets in whom workers have room for.</summary>
+    private void LetIn()
+    {
+        if (Volatile.Read(ref _waiting) == 0)
+        {
+            return; // Every report comes by here.
+        }
+
+        lock (_gate)
+        {
+            foreach (var (model, line) in _lines)
+            {
+                for (int room = line.Count == 0 ? 0 : Room(model); line.Count > 0 && line.Entering < room;)
+                {
+                    var waiter = line.TakeNext(_time);
+                    _waiting--;
+                    line.Entering++;
+                    waiter.Place!.Held = true;
+                    waiter.Turn.SetResult();
+                }
+            }
+        }
+    }
+
+    private void Release(AdmissionPlace place)
+    {
+        if (place.Held)
+        {
+            place.Held = false;
+            LineOf(place.Model).Entering--;
+        }
+    }
+
+    /// <summary>Sequences that a model's workers take. Where there is no worker, nobody is kept waiting: what becomes of
+    /// the sequence is said elsewhere.</summary>
+    private int Room(string model)
+    {
+        string? numericsId = _workers.Representative(model)?.Status.NumericsId;
+        var workers = _workers.Find(worker => worker.Status.NumericsId == numericsId && worker.Status.ModelId == model);
+        return workers.Length == 0 ? int.MaxValue : (int)Math.Min(int.MaxValue, workers.Sum(worker => (long)worker.Room));
+    }
+
+    private ModelLine LineOf(string model)
+    {
+        if (!_lines.TryGetValue(model, out var line))
+        {
+            _lines.Add(model, line = new ModelLine());
+        }
+
+        return line;
+    }
+
+    private static GridRequestException Refuse(string reason, TimeSpan retryAfter) =>
+        new(GridRefusal.Overloaded, null, $"{reason} Try again in {Seconds(retryAfter)} s.") { RetryAfter = retryAfter };
+
+    private static string Seconds(TimeSpan time) => Math.Ceiling(time.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+}
+
+/// <summary>The right to offer a sequence to workers; held until it is known whether one took it.</summary>
+internal sealed class AdmissionPlace(AdmissionQueue queue, string model, string client, long since) : IDisposable
+{
+    public string Model { get; } = model;
+
+    public string Client { get; } = client;
+
+    /// <summary>When the sequence came.</summary>
+    public long Since { get; } = since;
+
+    /// <summary>Its place in the line; null while it has never had to wait.</summary>
+    public Waiter? Waiter { get; set; }
+
+    /// <summary>Whether it is let in. Under the queue's lock.</summary>
+    public bool Held { get; set; }
+
+    /// <summary>All workers refused it as full: waits for its turn again.</summary>
+    public Task WaitAgainAsync(CancellationToken cancellationToken) => queue.ReturnAsync(this, cancellationToken);
+
+    public void Dispose() => queue.Leave(this);
+}

@@ -1,0 +1,121 @@
+namespace Grid.Sequences.Routing;
+
+/// <summary>
+/// The sequences that wait for one model. Clients take turns: a client's first sequence belongs to the round after the
+/// one that is served, each further one to the round after; rounds go in order, and within a round whoever came first.
+/// So nobody waits longer than it takes to serve one sequence of every other client for each of its own. Used under the
+/// queue's lock.
+/// </summary>
+internal sealed class ModelLine
+{
+    private const int Remembered = 64;
+
+    private static readonly TimeSpan s_memory = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan s_longestWait = TimeSpan.FromMinutes(10);
+
+    private readonly SortedSet<Waiter> _waiters = new(Comparer<Waiter>.Create(static (one, other) =>
+        one.Round != other.Round ? one.Round.CompareTo(other.Round) : one.Number.CompareTo(other.Number)));
+
+    private readonly Dictionary<string, (long Round, int Count)> _clients = new(StringComparer.Ordinal);
+    private readonly Queue<long> _departures = new();
+    private long _round;
+    private long _numbers;
+
+    /// <summary>Sequences waiting.</summary>
+    public int Count => _waiters.Count;
+
+    /// <summary>Sequences let in of which it is not known yet whether a worker took them.</summary>
+    public int Entering { get; set; }
+
+    /// <summary>Gives a sequence that has just come its place.</summary>
+    public Waiter Add(string client, long since)
+    {
+        var (last, count) = _clients.GetValueOrDefault(client);
+        var waiter = new Waiter(client, Math.Max(_round, last) + 1, _numbers++, since);
+        _clients[client] = (waiter.Round, count);
+        AddAgain(waiter);
+        return waiter;
+    }
+
+    /// <summary>Gives a sequence that no worker took its place back.</summary>
+    public void AddAgain(Waiter waiter)
+    {
+        var (last, count) = _clients.GetValueOrDefault(waiter.Client);
+        _clients[waiter.Client] = (Math.Max(last, waiter.Round), count + 1);
+        _waiters.Add(waiter);
+        waiter.Turn = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+
+    /// <summary>Takes a sequence out that waits no longer; false when it is not there.</summary>
+    public bool Remove(Waiter waiter)
+    {
+        if (!_waiters.Remove(waiter))
+        {
+            return false;
+        }
+
+        var (last, count) = _clients[waiter.Client];
+        if (count > 1)
+        {
+            _clients[waiter.Client] = (last, count - 1);
+        }
+        else
+        {
+            _clients.Remove(waiter.Client);
+        }
+
+        return true;
+    }
+
+    /// <summary>Takes out the sequence whose turn it is.</summary>
+    public Waiter TakeNext(TimeProvider time)
+    {
+        var waiter = _waiters.Min!;
+        Remove(waiter);
+        _round = Math.Max(_round, waiter.Round);
+        _departures.Enqueue(time.GetTimestamp());
+        while (_departures.Count > Remembered)
+        {
+            _departures.Dequeue();
+        }
+
+        return waiter;
+    }
+
+    /// <summary>How long a sequence that came now would wait, by the pace at which the last ones left; where none has
+    /// left lately, as long as the first has waited. Whole seconds, at least one.</summary>
+    public TimeSpan ExpectedWait(TimeProvider time)
+    {
+        while (_departures.TryPeek(out long departure) && time.GetElapsedTime(departure) > s_memory)
+        {
+            _departures.Dequeue();
+        }
+
+        TimeSpan wait = _departures.TryPeek(out long oldest) ? time.GetElapsedTime(oldest) / _departures.Count * (Count + 1)
+            : _waiters.Min is { } next ? time.GetElapsedTime(next.Since)
+            : TimeSpan.Zero;
+        return TimeSpan.FromSeconds(Math.Clamp(Math.Ceiling(wait.TotalSeconds), 1, s_longestWait.TotalSeconds));
+    }
+}
+
+/// <summary>A sequence that waits.</summary>
+/// <param name="client">Who asks.</param>
+/// <param name="round">Its client's turn.</param>
+/// <param name="number">Counts the line's sequences as they come.</param>
+/// <param name="since">When it came.</param>
+internal sealed class Waiter(string client, long round, long number, long since)
+{
+    public string Client { get; } = client;
+
+    public long Round { get; } = round;
+
+    public long Number { get; } = number;
+
+    public long Since { get; } = since;
+
+    /// <summary>What is let in with it.</summary>
+    public AdmissionPlace? Place { get; set; }
+
+    /// <summary>Completed when the sequence is let in.</summary>
+    public TaskCompletionSource Turn { get; set; } = new();
+}

@@ -1,0 +1,86 @@
+using Grid.Grains.Messages;
+
+namespace Grid.Sequences.Routing;
+
+/// <summary>
+/// How loaded a worker is as far as this gateway knows. Reports are up to a heartbeat old, so the gateway counts its own
+/// sequences itself and takes from a report what others have there: what it holds beyond the gateway's own.
+/// </summary>
+internal sealed class WorkerQueue(StepDemultiplexer own, WorkerStatus status, SequencesOptions options, TimeProvider time)
+{
+    private readonly Lock _gate = new();
+    private WorkerLoad _load = status.Load;
+    private int _otherSequences = status.Load.Running + status.Load.Waiting;
+    private long _otherTokens = status.Load.QueuedTokens;
+    private long _reportedAt = time.GetTimestamp();
+    private int _submitted;
+    private bool _full;
+
+    /// <summary>The last report.</summary>
+    public WorkerLoad Load
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _load;
+            }
+        }
+    }
+
+    /// <summary>Running and waiting sequences.</summary>
+    public int Sequences => own.Count + Volatile.Read(ref _otherSequences);
+
+    /// <summary>Prompt tokens that are computed before a newcomer's, and what the sequences there slow it down by, in
+    /// prompt tokens.</summary>
+    public long Cost => own.PrefillTokens + Interlocked.Read(ref _otherTokens) + ((long)Sequences * options.SequenceCost);
+
+    /// <summary>Sequences that the waiting queue has still room for; none after a refusal, until the next report.</summary>
+    public int Room
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _full ? 0 : Math.Max(0, status.Limits.MaxWaitingSequences - _load.Waiting - _submitted);
+            }
+        }
+    }
+
+    /// <summary>Whether the last report is older than <see cref="SequencesOptions.StaleReport"/>.</summary>
+    public bool IsStale => time.GetElapsedTime(Interlocked.Read(ref _reportedAt)) > options.StaleReport;
+
+    /// <summary>A sequence is on its way there.</summary>
+    public void Submitted()
+    {
+        lock (_gate)
+        {
+            _submitted++;
+        }
+    }
+
+    /// <summary>It was not taken.</summary>
+    public void Refused(bool full)
+    {
+        lock (_gate)
+        {
+            _submitted = Math.Max(0, _submitted - 1);
+            _full |= full;
+        }
+    }
+
+    /// <summary>The worker said how loaded it is.</summary>
+    public void Report(in WorkerLoad load)
+    {
+        lock (_gate)
+        {
+            _load = load;
+            _submitted = 0;
+            _full = false;
+        }
+
+        Volatile.Write(ref _otherSequences, Math.Max(0, load.Running + load.Waiting - own.Count));
+        Interlocked.Exchange(ref _otherTokens, Math.Max(0, load.QueuedTokens - own.PrefillTokens));
+        Interlocked.Exchange(ref _reportedAt, time.GetTimestamp());
+    }
+}

@@ -1,0 +1,137 @@
+using Grid.Grains.Tests.Support;
+using Grid.Sequences;
+using Grid.Sequences.Routing;
+using Microsoft.Extensions.Options;
+
+namespace Grid.Grains.Tests.Routing;
+
+/// <summary>Sequences that wait at a gateway while the only worker takes one at a time.</summary>
+public sealed class AdmissionQueueTests
+{
+    [Fact]
+    public async Task Clients_take_turns_and_each_ones_sequences_keep_their_order()
+    {
+        await using var grid = await StartAsync();
+        await using var running = await grid.Sequences().StartAsync(Spec("a", 0), default);
+        var waiting = new List<Task<IRunningSequence>>();
+        foreach (var (client, number) in new[] { ("a", 1), ("a", 2), ("a", 3), ("b", 4), ("b", 5), ("c", 6) })
+        {
+            waiting.Add(await WaitingAsync(grid, Spec(client, number), default));
+        }
+
+        grid.Engines[0].Allow(1_000_000);
+        foreach (var started in waiting)
+        {
+            await using var sequence = await started.WaitAsync(TestGrid.Patience);
+            Assert.Equal("length", (await Answer.ReadAsync(sequence)).FinishReason);
+        }
+
+        Assert.Equal([0, 1, 4, 6, 2, 5, 3], grid.Engines[0].Requests.Select(request => request.PromptIds[0]));
+    }
+
+    [Fact]
+    public async Task A_client_that_hangs_up_leaves_the_line_and_holds_up_nobody()
+    {
+        await using var grid = await StartAsync();
+        await using var running = await grid.Sequences().StartAsync(Spec("a", 0), default);
+        using var hangUp = new CancellationTokenSource();
+        var gone = await WaitingAsync(grid, Spec("a", 1), hangUp.Token);
+        var stays = await WaitingAsync(grid, Spec("a", 2), default);
+        await hangUp.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => gone);
+        Assert.Equal(1, Queue(grid).Waiting(TestModel.Name));
+        grid.Engines[0].Allow(1_000_000);
+        await using var sequence = await stays.WaitAsync(TestGrid.Patience);
+        await Answer.ReadAsync(sequence);
+        Assert.Equal([0, 2], grid.Engines[0].Requests.Select(request => request.PromptIds[0]));
+    }
+
+    [Fact]
+    public async Task Past_the_bound_and_past_the_time_a_sequence_is_refused_with_a_time_to_come_back()
+    {
+        await using var grid = await StartAsync();
+        var options = grid.Service<IOptions<SequencesOptions>>(0).Value;
+        options.QueueSize = 1;
+        options.QueueTimeout = TimeSpan.FromMilliseconds(300);
+        await using var running = await grid.Sequences().StartAsync(Spec("a", 0), default);
+        var waits = await WaitingAsync(grid, Spec("a", 1), default);
+        var tooMany = await Assert.ThrowsAsync<GridRequestException>(() => grid.Sequences().StartAsync(Spec("b", 2), default));
+        Assert.Equal((GridRefusal.Overloaded, TimeSpan.FromSeconds(1)), (tooMany.Refusal, tooMany.RetryAfter));
+        Assert.Contains("1 sequences wait", tooMany.Message, StringComparison.Ordinal);
+        var tooLong = await Assert.ThrowsAsync<GridRequestException>(() => waits);
+        Assert.Equal(GridRefusal.Overloaded, tooLong.Refusal);
+        Assert.NotNull(tooLong.RetryAfter);
+        Assert.Equal(0, Queue(grid).Waiting(TestModel.Name));
+        grid.Engines[0].Allow(1_000_000);
+        Assert.Equal("length", (await Answer.ReadAsync(running)).FinishReason);
+    }
+
+    [Fact]
+    public async Task A_sequence_that_was_accepted_goes_on_at_a_worker_that_is_full()
+    {
+        await using var grid = await TestGrid.StartAsync(2, i => new ScriptedEngine { HeldBack = true, MaxWaiting = i, FailAtStep = i == 1 ? 3 : null });
+        await using var sequence = await grid.Sequences().StartAsync(Spec("a", 7, 40), default);
+        Assert.All(grid.Engines, engine => engine.Allow(100));
+        var answer = await Answer.ReadAsync(sequence);
+        Assert.Equal((Answer.TextOf(Answer.Expected([7], 40)), "length"), (answer.Text, answer.FinishReason));
+        Assert.Single(grid.Engines[0].Requests);
+    }
+
+    [Fact]
+    public void What_a_newcomer_would_wait_is_told_by_the_pace_of_those_before_it()
+    {
+        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
+        var line = new ModelLine();
+        for (int i = 0; i < 6; i++)
+        {
+            line.Add("client", time.GetTimestamp());
+        }
+
+        time.Advance(TimeSpan.FromSeconds(3));
+        Assert.Equal(TimeSpan.FromSeconds(3), line.ExpectedWait(time)); // None has left: as long as the first has waited.
+        line.TakeNext(time);
+        time.Advance(TimeSpan.FromSeconds(2));
+        line.TakeNext(time);
+        time.Advance(TimeSpan.FromSeconds(2));
+        Assert.Equal(TimeSpan.FromSeconds(10), line.ExpectedWait(time)); // Two in 4 s, and four wait.
+        time.Advance(TimeSpan.FromMinutes(5));
+        Assert.Equal(TimeSpan.FromSeconds(307), line.ExpectedWait(time)); // What was long ago counts no more.
+    }
+
+    [Fact]
+    public void Whoever_comes_late_to_a_long_line_is_served_within_a_round_and_a_sequence_put_back_keeps_its_place()
+    {
+        var line = new ModelLine();
+        var many = Enumerable.Range(0, 10).Select(_ => line.Add("many", 0)).ToArray();
+        Assert.Equal(many[..3], [Next(), Next(), Next()]);
+        var (one, other) = (line.Add("one", 0), line.Add("other", 0));
+        line.AddAgain(many[2]);
+        Assert.Equal([many[2], many[3], one, other, many[4]], [Next(), Next(), Next(), Next(), Next()]);
+        Assert.True(line.Remove(many[5]));
+        Assert.False(line.Remove(many[5]));
+        Assert.Equal((many[6], 3), (Next(), line.Count));
+
+        Waiter Next() => line.TakeNext(TimeProvider.System);
+    }
+
+    private static Task<TestGrid> StartAsync() => TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true, MaxWaiting = 1 });
+
+    private static SequenceSpec Spec(string client, int number, int tokens = 3) => Answer.Spec([number], tokens) with { Client = client };
+
+    private static AdmissionQueue Queue(TestGrid grid) => grid.Service<AdmissionQueue>(0);
+
+    /// <summary>Starts a sequence that has to wait, once it does.</summary>
+    private static async Task<Task<IRunningSequence>> WaitingAsync(TestGrid grid, SequenceSpec spec, CancellationToken cancellationToken)
+    {
+        int before = Queue(grid).Waiting(TestModel.Name);
+        var started = grid.Sequences().StartAsync(spec, cancellationToken);
+        using var patience = new CancellationTokenSource(TestGrid.Patience);
+        while (Queue(grid).Waiting(TestModel.Name) == before)
+        {
+            Assert.False(started.IsCompleted, "It did not have to wait.");
+            await Task.Delay(1, patience.Token);
+        }
+
+        return started;
+    }
+}
