@@ -1,0 +1,31 @@
+// Thread block clusters: blocks that run at once and reach each other's shared memory.
+#pragma once
+
+#include "numerics.cuh"
+
+// The place of this block in its cluster.
+__device__ __forceinline__ u32 cluster_rank() {
+  u32 rank;
+  asm("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
+  return rank;
+}
+
+// Says that this thread got here; what it wrote before can be seen by those that wait.
+__device__ __forceinline__ void cluster_arrive() { asm volatile("barrier.cluster.arrive.release;" ::: "memory"); }
+
+// Waits for every thread of the cluster to have arrived or ended.
+__device__ __forceinline__ void cluster_wait() { asm volatile("barrier.cluster.wait.acquire;" ::: "memory"); }
+
+// Both.
+__device__ __forceinline__ void cluster_sync() {
+  cluster_arrive();
+  cluster_wait();
+}
+
+// The same place in another block's shared memory. That block must have started (all blocks arrived somewhere) and not ended.
+template <typename T>
+__device__ __forceinline__ T* in_block(T* mine, u32 rank) {
+  u64 theirs;
+  asm("mapa.u64 %0, %1, %2;" : "=l"(theirs) : "l"((u64)mine), "r"(rank));
+  return (T*)theirs;
+}

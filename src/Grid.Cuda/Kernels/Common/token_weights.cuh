@@ -1,0 +1,65 @@
+// Section 8 of the contract, per token: the order of logits and their integer weights, mirrored from Grid.Numerics (VocabularySum,
+// SamplerReference.Exponent).
+#pragma once
+#include "numerics.cuh"
+
+// Ascending keys are descending logits; -0 and +0 are equal. Not for NaN.
+__device__ __forceinline__ u32 token_key(float logit) {
+  u32 bits = bits_of(__fadd_rn(logit, 0.0f));
+  return bits ^ ((i32)bits >> 31 & 0x7FFFFFFFu) ^ 0x7FFFFFFFu;
+}
+
+// The logit of a key (+0 for -0).
+__device__ __forceinline__ float key_logit(u32 key) {
+  u32 ascending = key ^ 0x7FFFFFFFu;
+  return float_of(ascending ^ ((i32)ascending >> 31 & 0x7FFFFFFFu));
+}
+
+// floor(Exp2(x) * 2^40) for x at most 0, not NaN: Exp2's own steps, whose last ones, scalings of p by a power of two, are here a
+// shift of its significand. Exp2 rounds only results below 2^-126, and those weigh 0 either way.
+__device__ __forceinline__ u64 exponent_weight(float x) {
+  float c = fmaxf(x, -151.0f);
+  float s = __fadd_rn(c, 12582912.0f);
+  i32 n = (i32)(bits_of(s) - 0x4B400000u);
+  float f = __fsub_rn(c, __fsub_rn(s, 12582912.0f));
+  float p = float_of(0x3920D380u);
+  p = __fmaf_rn(p, f, float_of(0x3AAF829Du));
+  p = __fmaf_rn(p, f, float_of(0x3C1D96ACu));
+  p = __fmaf_rn(p, f, float_of(0x3D6357BAu));
+  p = __fmaf_rn(p, f, float_of(0x3E75FDEFu));
+  p = __fmaf_rn(p, f, float_of(0x3F317218u));
+  p = __fmaf_rn(p, f, 1.0f);
+  u32 significand = (bits_of(p) & 0x007FFFFFu) | 0x00800000u;
+  i32 down = 127 - n - (i32)(bits_of(p) >> 23);
+  return ((u64)significand << 17) >> min(down, 63);
+}
+
+// How a row's logits become weights.
+struct WeightScale {
+  float max, temperature;
+};
+
+__device__ __forceinline__ u64 token_weight(WeightScale scale, float logit) {
+  float x = __fsub_rn(logit, scale.max);
+  if (scale.temperature != 1.0f) x = __fdiv_rn(x, scale.temperature);
+  return exponent_weight(__fmul_rn(x, float_of(0x3FB8AA3Bu)));
+}
+
+// Log2(fp32(sum) * 2^-40) * Ln2; the conversion rounds once, to nearest even.
+__device__ __forceinline__ float log_sum(u64 sum) {
+  return __fmul_rn(grid_log2(__fmul_rn(__ull2float_rn(sum), float_of(0x2B800000u))), float_of(0x3F317218u));
+}
+
+// (logit - max) - log_sum. A logit that equals the maximum gives +0 whatever the signs of zeros: only a maximum that other tokens
+// share could differ in its sign, and then log_sum is not 0.
+__device__ __forceinline__ float token_logprob(float logit, float max, float log_sum) {
+  return __fsub_rn(logit == max ? 0.0f : __fsub_rn(logit, max), log_sum);
+}
+
+// The least weight before which top_p keeps a token: ceil(share * sum / 2^24), at least 1, so that the first always stays.
+__device__ __forceinline__ u64 top_p_bound(u32 share, u64 sum) {
+  u64 low = (u64)share * sum, high = __umul64hi(share, sum);
+  u64 rounded = low + 0xFFFFFFu;
+  high += rounded < low;
+  return max(high << 40 | rounded >> 24, (u64)1);
+}
