@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace Grid.Numerics;
 
 /// <summary>
@@ -16,6 +18,12 @@ public sealed class TokenHistory
     /// <summary>Occurrences in the output of the token at the same place in <see cref="Tokens"/>; 0 for a token of the
     /// prompt only.</summary>
     public IReadOnlyList<int> OutputCounts => _outputCounts;
+
+    /// <summary><see cref="Tokens"/> at once, until something is noted.</summary>
+    public ReadOnlySpan<int> TokenSpan => CollectionsMarshal.AsSpan(_tokens);
+
+    /// <summary><see cref="OutputCounts"/> at once, until something is noted.</summary>
+    public ReadOnlySpan<int> OutputCountSpan => CollectionsMarshal.AsSpan(_outputCounts);
 
     /// <summary>Notes a prompt token.</summary>
     public void AddPrompt(int tokenId) => Slot(tokenId);

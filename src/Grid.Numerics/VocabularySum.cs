@@ -16,6 +16,7 @@ public static class VocabularySum
     /// <summary>The weight of the most probable token, 2^40.</summary>
     public const ulong One = 1UL << FractionBits;
 
+    private const int ShareBits = 24;
     private const float Scale = 1099511627776f; // 2^40
     private const double IntegerShift = 4503599627370496.0; // 2^52: adding it puts a smaller integer in the low bits
 
@@ -35,13 +36,14 @@ public static class VocabularySum
             (Vector512.Floor(upper) + shift).AsUInt64() ^ shift.AsUInt64());
     }
 
+    /// <summary>p24: topP * 2^24, rounded to nearest even.</summary>
+    public static uint TopPShare(float topP) => (uint)Math.Round((double)topP * (1 << ShareBits), MidpointRounding.ToEven);
+
     /// <summary>The share of a sum that top_p keeps, as an integer bound: a token is kept while the weight before it is
-    /// below ceil(p24 * sum / 2^24), p24 = topP * 2^24 rounded to nearest even.</summary>
+    /// below ceil(p24 * sum / 2^24).</summary>
     public static ulong TopPBound(float topP, ulong sum)
     {
-        const int ShareBits = 24;
-        ulong share = (ulong)Math.Round((double)topP * (1 << ShareBits), MidpointRounding.ToEven);
-        UInt128 product = (UInt128)share * sum;
+        UInt128 product = (UInt128)TopPShare(topP) * sum;
         return (ulong)((product + ((1 << ShareBits) - 1)) >> ShareBits);
     }
 

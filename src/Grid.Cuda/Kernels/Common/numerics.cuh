@@ -46,8 +46,13 @@ struct alignas(16) Bf16x8 {
 // 2^n for -126 <= n <= 127, and what the same bits mean beyond.
 __device__ __forceinline__ float power_of_two(i32 n) { return float_of((u32)(n + 127) << 23); }
 
-// Exp2 of an argument within [-151, 129].
-__device__ __forceinline__ float exp2_in_range(float c) {
+// Exp2 of an argument within [-151, 129] is p * 2^n, p in [sqrt(1/2), sqrt(2)].
+struct Exp2Parts {
+  float p;
+  i32 n;
+};
+
+__device__ __forceinline__ Exp2Parts exp2_parts(float c) {
   float s = __fadd_rn(c, 12582912.0f);
   i32 n = (i32)(bits_of(s) - 0x4B400000u);
   float f = __fsub_rn(c, __fsub_rn(s, 12582912.0f));
@@ -57,9 +62,14 @@ __device__ __forceinline__ float exp2_in_range(float c) {
   p = __fmaf_rn(p, f, float_of(0x3D6357BAu));
   p = __fmaf_rn(p, f, float_of(0x3E75FDEFu));
   p = __fmaf_rn(p, f, float_of(0x3F317218u));
-  p = __fmaf_rn(p, f, 1.0f);
-  i32 h = n >> 1;
-  return __fmul_rn(__fmul_rn(p, power_of_two(h)), power_of_two(n - h));
+  return Exp2Parts{__fmaf_rn(p, f, 1.0f), n};
+}
+
+// Exp2 of an argument within [-151, 129].
+__device__ __forceinline__ float exp2_in_range(float c) {
+  Exp2Parts parts = exp2_parts(c);
+  i32 h = parts.n >> 1;
+  return __fmul_rn(__fmul_rn(parts.p, power_of_two(h)), power_of_two(parts.n - h));
 }
 
 __device__ __forceinline__ float grid_exp2(float x) {

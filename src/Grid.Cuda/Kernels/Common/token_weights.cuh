@@ -15,22 +15,12 @@ __device__ __forceinline__ float key_logit(u32 key) {
   return float_of(ascending ^ ((i32)ascending >> 31 & 0x7FFFFFFFu));
 }
 
-// floor(Exp2(x) * 2^40) for x at most 0, not NaN: Exp2's own steps, whose last ones, scalings of p by a power of two, are here a
-// shift of its significand. Exp2 rounds only results below 2^-126, and those weigh 0 either way.
+// floor(Exp2(x) * 2^40) for x at most 0, not NaN: Exp2's scalings by powers of two are here a shift of the significand. Exp2 rounds
+// only results below 2^-126, and those weigh 0 either way.
 __device__ __forceinline__ u64 exponent_weight(float x) {
-  float c = fmaxf(x, -151.0f);
-  float s = __fadd_rn(c, 12582912.0f);
-  i32 n = (i32)(bits_of(s) - 0x4B400000u);
-  float f = __fsub_rn(c, __fsub_rn(s, 12582912.0f));
-  float p = float_of(0x3920D380u);
-  p = __fmaf_rn(p, f, float_of(0x3AAF829Du));
-  p = __fmaf_rn(p, f, float_of(0x3C1D96ACu));
-  p = __fmaf_rn(p, f, float_of(0x3D6357BAu));
-  p = __fmaf_rn(p, f, float_of(0x3E75FDEFu));
-  p = __fmaf_rn(p, f, float_of(0x3F317218u));
-  p = __fmaf_rn(p, f, 1.0f);
-  u32 significand = (bits_of(p) & 0x007FFFFFu) | 0x00800000u;
-  i32 down = 127 - n - (i32)(bits_of(p) >> 23);
+  Exp2Parts parts = exp2_parts(fmaxf(x, -151.0f));
+  u32 significand = (bits_of(parts.p) & 0x007FFFFFu) | 0x00800000u;
+  i32 down = 127 - parts.n - (i32)(bits_of(parts.p) >> 23);
   return ((u64)significand << 17) >> min(down, 63);
 }
 

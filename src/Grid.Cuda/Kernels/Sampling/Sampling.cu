@@ -66,7 +66,8 @@ struct SamplingShared {
   u32 unused[3];
 };
 
-static_assert(sizeof(SamplingRow) == 96 && sizeof(SamplingShared) % 16 == 0, "the slice after it is aligned");
+// SamplingKernel.cs gives every block so many bytes, and its slice after them.
+static_assert(sizeof(SamplingRow) == 96 && sizeof(SamplingShared) == 25264 && sizeof(SamplingShared) % 16 == 0, "sizes");
 
 struct SamplingArguments {
   const float* logits;

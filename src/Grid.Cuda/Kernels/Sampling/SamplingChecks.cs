@@ -1,0 +1,114 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+using Grid.Models.Operations;
+using Grid.Numerics;
+
+namespace Grid.Cuda.Kernels.Sampling;
+
+/// <summary>What a row may ask, and its parameters as the kernel takes them.</summary>
+internal static class SamplingChecks
+{
+    /// <summary>Refuses a row whose tokens or parameters the contract does not define, before anything is launched.</summary>
+    public static void Require(SamplingRow row, int index, int logitRows, int vocabulary)
+    {
+        Require(
+            (uint)row.LogitRow < (uint)logitRows, index, nameof(row.LogitRow), row.LogitRow, "be a row of the logits, which have", logitRows);
+        Require(
+            row.ScoredToken < vocabulary, index, nameof(row.ScoredToken), row.ScoredToken, "be below the vocabulary's size", vocabulary);
+        Require(
+            row.TopLogprobs <= SamplingKernel.MaxTopTokens || vocabulary <= SamplingKernel.MaxTopTokens, index,
+            nameof(row.TopLogprobs), row.TopLogprobs, "be at most", SamplingKernel.MaxTopTokens);
+        if (row.ScoredToken >= 0)
+        {
+            return;
+        }
+
+        RequireParameters(row.Parameters, index);
+        IReadOnlyList<LogitBias> biases = row.Parameters.LogitBias;
+        for (int i = 0; i < biases.Count; i++)
+        {
+            int token = biases[i].TokenId;
+            int least = i > 0 ? biases[i - 1].TokenId : 0;
+            Require(token >= least, index, nameof(SamplingParameters.LogitBias), token, "ascend by token id, from", least);
+            Require(token < vocabulary, index, nameof(SamplingParameters.LogitBias), token, "be below the vocabulary's size", vocabulary);
+        }
+
+        RequireTokens(row.BannedTokens, index, nameof(row.BannedTokens), vocabulary);
+        if (SamplingLists.Penalised(row) is { } history)
+        {
+            RequireTokens(history.TokenSpan, index, nameof(row.History), vocabulary);
+        }
+    }
+
+    /// <summary>The parameters of a row that draws.</summary>
+    public static void FillParameters(ref SamplingRowData data, SamplingRow row)
+    {
+        SamplingParameters parameters = row.Parameters;
+        data.Seed = parameters.Seed;
+        data.Position = row.Position;
+        data.Temperature = parameters.Temperature;
+        data.TopK = parameters.TopK;
+        data.TopPShare = VocabularySum.TopPShare(parameters.TopP);
+        data.MinWeight = VocabularySum.MinPBound(parameters.MinP);
+        data.RepetitionPenalty = parameters.RepetitionPenalty;
+        data.FrequencyPenalty = parameters.FrequencyPenalty;
+        data.PresencePenalty = parameters.PresencePenalty;
+    }
+
+    private static void RequireParameters(SamplingParameters p, int index)
+    {
+        RequireFloat(p.Temperature >= 0f && float.IsFinite(p.Temperature), index, nameof(p.Temperature), p.Temperature, "be finite and at least 0");
+        RequireFloat(p.TopP > 0f && p.TopP <= 1f, index, nameof(p.TopP), p.TopP, "be above 0 and at most 1");
+        Require(p.TopK >= 0, index, nameof(p.TopK), p.TopK, "be at least", 0);
+        RequireFloat(p.MinP >= 0f && p.MinP <= 1f, index, nameof(p.MinP), p.MinP, "be from 0 to 1");
+        RequireFloat(
+            p.RepetitionPenalty > 0f && float.IsFinite(p.RepetitionPenalty), index, nameof(p.RepetitionPenalty), p.RepetitionPenalty,
+            "be finite and above 0");
+        RequireFloat(float.IsFinite(p.FrequencyPenalty), index, nameof(p.FrequencyPenalty), p.FrequencyPenalty, "be finite");
+        RequireFloat(float.IsFinite(p.PresencePenalty), index, nameof(p.PresencePenalty), p.PresencePenalty, "be finite");
+    }
+
+    // Histories are long and checked at every step, so by vectors; a negative id is a large one.
+    private static void RequireTokens(ReadOnlySpan<int> tokens, int index, string field, int vocabulary)
+    {
+        ReadOnlySpan<uint> ids = MemoryMarshal.Cast<int, uint>(tokens);
+        Vector<uint> most = Vector<uint>.Zero;
+        int i = 0;
+        for (; i <= ids.Length - Vector<uint>.Count; i += Vector<uint>.Count)
+        {
+            most = Vector.Max(most, new Vector<uint>(ids[i..]));
+        }
+
+        bool good = Vector.LessThanAll(most, new Vector<uint>((uint)vocabulary));
+        for (; i < ids.Length; i++)
+        {
+            good &= ids[i] < (uint)vocabulary;
+        }
+
+        if (!good)
+        {
+            foreach (int token in tokens)
+            {
+                Require((uint)token < (uint)vocabulary, index, field, token, "name tokens from 0 to below the vocabulary's size", vocabulary);
+            }
+        }
+    }
+
+    private static void Require(bool holds, int index, string field, int value, string rule, int limit)
+    {
+        if (!holds)
+        {
+            throw new ArgumentOutOfRangeException(
+                $"rows[{index}].{field}", value, $"rows[{index}].{field} is {value}; it must {rule} {limit}.");
+        }
+    }
+
+    private static void RequireFloat(bool holds, int index, string field, float value, string rule)
+    {
+        if (!holds)
+        {
+            throw new ArgumentOutOfRangeException(
+                $"rows[{index}].{field}", value, FormattableString.Invariant($"rows[{index}].{field} is {value}; it must {rule}."));
+        }
+    }
+}
