@@ -12,7 +12,6 @@ namespace Grid.Cuda.Tests;
 public sealed class ProductTimings(GpuFixture gpu)
 {
     private const double PlainReadTerabytes = 3.07;
-    private const int Replays = 9;
 
     [Theory]
     [InlineData("qkv", 6144, 4096, "Store")]
@@ -39,7 +38,7 @@ public sealed class ProductTimings(GpuFixture gpu)
         foreach (int tokens in counts)
         {
             int launches = tokens > 256 ? 4 : 40;
-            double[] microseconds = [.. ((bool[])[false, true]).Select(startsEarly => Median(context, stream, launches, i => kernel.Launch(
+            double[] microseconds = [.. ((bool[])[false, true]).Select(startsEarly => GraphTimer.Median(context, stream, launches, i => kernel.Launch(
                 stream,
                 new ProductOperands
                 {
@@ -61,34 +60,6 @@ public sealed class ProductTimings(GpuFixture gpu)
         File.AppendAllLines(file!, lines);
         Array.ForEach(weights, memory => memory.Dispose());
         Array.ForEach(modules, module => module.Dispose());
-    }
-
-    private static double Median(CudaContext context, CudaStream stream, int launches, Action<int> launch)
-    {
-        using CudaGraph graph = CudaGraph.Capture(context, stream, () =>
-        {
-            for (int i = 0; i < launches; i++)
-            {
-                launch(i);
-            }
-        });
-        using var start = new CudaEvent(context, timed: true);
-        using var end = new CudaEvent(context, timed: true);
-        var times = new double[Replays];
-        for (int i = -2; i < Replays; i++)
-        {
-            stream.Record(start);
-            graph.Launch(stream);
-            stream.Record(end);
-            stream.Synchronize();
-            if (i >= 0)
-            {
-                times[i] = end.MillisecondsSince(start) * 1000.0 / launches;
-            }
-        }
-
-        Array.Sort(times);
-        return times[Replays / 2];
     }
 
     // Finite bf16 of both signs with exponents -9 to -2: zeros would draw less power and run faster.

@@ -1,0 +1,105 @@
+using System.Diagnostics;
+using System.Globalization;
+using Grid.Cuda.Driver;
+using Grid.Models.Operations;
+using Grid.Numerics;
+
+namespace Grid.Cuda.Tests;
+
+/// <summary>Times sampling at a vocabulary of 151,936; only where GRID_TIMINGS names the file to append to. Asserts nothing.</summary>
+[Collection(GpuCollection.Name)]
+public sealed class SamplingTimings(GpuFixture gpu)
+{
+    private const int Vocabulary = 151936, MaxRows = 256;
+    private static readonly int[] s_counts = [1, 8, 32, 256];
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Qwen3_vocabulary(bool flat)
+    {
+        string? file = Environment.GetEnvironmentVariable("GRID_TIMINGS");
+        Assert.SkipWhen(string.IsNullOrEmpty(file), "GRID_TIMINGS names no file.");
+        using var bench = new SamplingBench(gpu, MaxRows, Vocabulary);
+        using DeviceMemory logits = DeviceMemory.Of<float>(bench.Context, bench.Stream, Logits(flat));
+        DeviceSpan all = logits.Span;
+        var history = new TokenHistory();
+        for (int i = 0; i < 2000; i++)
+        {
+            history.AddOutput(i * 71);
+        }
+
+        (string Name, SamplingRow Row)[] kinds =
+        [
+            ("greedy", new() { Parameters = new() { Temperature = 0f } }),
+            ("greedy, logprob", new() { Parameters = new() { Temperature = 0f }, Logprobs = true }),
+            ("temperature 0.7", new() { Parameters = new() { Temperature = 0.7f } }),
+            ("temperature 1", new()),
+            ("top_k 50", new() { Parameters = new() { Temperature = 0.7f, TopK = 50 } }),
+            ("top_p 0.95", new() { Parameters = new() { Temperature = 0.7f, TopP = 0.95f } }),
+            ("top_k 50, top_p 0.95, min_p 0.05", new() { Parameters = new() { Temperature = 0.7f, TopK = 50, TopP = 0.95f, MinP = 0.05f } }),
+            ("temperature 0.7, penalties over 2000", new() { History = history, Parameters = new() { Temperature = 0.7f, RepetitionPenalty = 1.1f, FrequencyPenalty = 0.1f } }),
+            ("temperature 0.7, 20 top logprobs", new() { Parameters = new() { Temperature = 0.7f }, Logprobs = true, TopLogprobs = 20 }),
+        ];
+        foreach ((string name, SamplingRow asked) in kinds)
+        {
+            string line = $"{(flat ? "flat" : "peaked")}, {name}:";
+            foreach (int count in s_counts)
+            {
+                SamplingRow[] rows = [.. Enumerable.Range(0, count).Select(i => Row(asked, i))];
+                var results = new SampledToken[count];
+                bench.Sampler.Sample(bench.Stream, all, rows, results);
+                double kernel = GraphTimer.Median(bench.Context, bench.Stream, 10, _ => bench.Sampler.Launch(bench.Stream, all, count));
+                line += string.Create(CultureInfo.InvariantCulture, $" {count}: {kernel:F1} us (whole call {WholeCall(bench, all, rows, results):F0}),");
+            }
+
+            File.AppendAllLines(file!, [line]);
+        }
+    }
+
+    private static double WholeCall(SamplingBench bench, DeviceSpan logits, SamplingRow[] rows, SampledToken[] results)
+    {
+        double[] times = new double[9];
+        for (int i = 0; i < times.Length; i++)
+        {
+            long start = Stopwatch.GetTimestamp();
+            bench.Sampler.Sample(bench.Stream, logits, rows, results);
+            times[i] = Stopwatch.GetElapsedTime(start).TotalMicroseconds;
+        }
+
+        Array.Sort(times);
+        return times[times.Length / 2];
+    }
+
+    private static SamplingRow Row(SamplingRow asked, int i) => new()
+    {
+        LogitRow = i,
+        Position = i,
+        Parameters = asked.Parameters,
+        History = asked.History,
+        Logprobs = asked.Logprobs,
+        TopLogprobs = asked.TopLogprobs,
+    };
+
+    // Bell-shaped with a deviation of 2.5; peaked: some tokens up to 12 above. Flat: a deviation of 0.5, as of random weights.
+    private static float[] Logits(bool flat)
+    {
+        float[] logits = new float[MaxRows * Vocabulary];
+        Parallel.For(0, MaxRows, row =>
+        {
+            var random = new Random(row);
+            foreach (ref float l in logits.AsSpan(row * Vocabulary, Vocabulary))
+            {
+                float x = 0f;
+                for (int i = 0; i < 4; i++)
+                {
+                    x += random.NextSingle() - 0.5f;
+                }
+
+                l = x * 1.732f * (flat ? 0.5f : 2.5f);
+                l += !flat && random.Next(5000) == 0 ? 8f + (12f * random.NextSingle() * random.NextSingle()) : 0f;
+            }
+        });
+        return logits;
+    }
+}
