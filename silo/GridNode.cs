@@ -2,6 +2,7 @@ using System.Net;
 using Grid.Clustering;
 using Grid.Gateway;
 using Grid.Sequences;
+using Grid.Silo.Devices;
 using Grid.Silo.Options;
 using Grid.Silo.Startup;
 using Grid.Workers;
@@ -13,19 +14,19 @@ using Microsoft.Extensions.Options;
 namespace Grid.Silo;
 
 /// <summary>
-/// A node: device and engine, silo, gateway and HTTP in one process. Alone it is a whole grid; with others it is a part
+/// A node: devices and their engines, silo, gateway and HTTP in one process. Alone it is a whole grid; with others it is a part
 /// of a cluster.
 /// </summary>
 public sealed class GridNode : IAsyncDisposable
 {
     private readonly WebApplication _app;
-    private readonly IDisposable _model;
+    private readonly IReadOnlyList<ServedDevice> _devices;
 
-    private GridNode(WebApplication app, DeviceWorker worker, IDisposable model)
+    private GridNode(WebApplication app, IReadOnlyList<ServedDevice> devices)
     {
         _app = app;
-        _model = model;
-        Worker = worker;
+        _devices = devices;
+        Workers = app.Services.GetRequiredService<WorkerHost>().Workers;
         Address = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
     }
 
@@ -35,8 +36,8 @@ public sealed class GridNode : IAsyncDisposable
     /// <summary>The node's services.</summary>
     public IServiceProvider Services => _app.Services;
 
-    /// <summary>The device.</summary>
-    public DeviceWorker Worker { get; }
+    /// <summary>One per device.</summary>
+    public IReadOnlyList<DeviceWorker> Workers { get; }
 
     /// <summary>
     /// Loads the model, starts everything and returns once requests are served. Throws <see cref="StartException"/>
@@ -46,22 +47,27 @@ public sealed class GridNode : IAsyncDisposable
     /// <param name="settings">Other sections of the configuration, by key; they override files and environment.</param>
     /// <param name="output">Gets a line for each step of the start.</param>
     /// <param name="cancellationToken">Gives the start up.</param>
-    public static async Task<GridNode> StartAsync(
-        NodeOptions options, IReadOnlyDictionary<string, string?> settings, TextWriter output, CancellationToken cancellationToken)
+    public static Task<GridNode> StartAsync(
+        NodeOptions options, IReadOnlyDictionary<string, string?> settings, TextWriter output, CancellationToken cancellationToken) =>
+        StartAsync(options, settings, output, DeviceFinder.Find, cancellationToken);
+
+    internal static async Task<GridNode> StartAsync(
+        NodeOptions options, IReadOnlyDictionary<string, string?> settings, TextWriter output,
+        Func<NodeOptions, TextWriter, IReadOnlyList<NodeDevice>> findDevices, CancellationToken cancellationToken)
     {
         Ports.CheckHttp(options.Host, options.Port);
         await PrepareClusterAsync(options, output, cancellationToken);
-        var served = await ServedModelLoader.LoadAsync(options, output, cancellationToken);
+        var devices = await ServedModelLoader.LoadAsync(options, findDevices, output, cancellationToken);
         WebApplication? app = null;
         try
         {
             // Again: loading may have taken minutes, in which free ports were taken or the store was lost.
             var cluster = await PrepareClusterAsync(options, output, cancellationToken);
             output.WriteLine($"Cluster {cluster.Description}");
-            app = Build(options, settings, served, cluster);
+            app = Build(options, settings, devices, cluster);
             await app.StartAsync(cancellationToken);
-            await WaitUntilServingAsync(app.Services, cancellationToken);
-            return new GridNode(app, app.Services.GetRequiredService<DeviceWorker>(), served.Owner);
+            await WaitUntilServingAsync(app.Services, devices.Count, cancellationToken);
+            return new GridNode(app, devices);
         }
         catch (Exception exception)
         {
@@ -70,17 +76,17 @@ public sealed class GridNode : IAsyncDisposable
                 await app.DisposeAsync();
             }
 
-            served.Owner.Dispose();
+            Free(devices);
             throw Explain(exception);
         }
     }
 
     /// <summary>Runs until SIGTERM or Ctrl+C, lets running sequences end within the grace time, and returns the exit
-    /// code: 0, or 1 when the device failed.</summary>
+    /// code: 0, or 1 when no device was left.</summary>
     public async Task<int> RunAsync()
     {
         await _app.WaitForShutdownAsync();
-        return Worker.Failure is null ? 0 : StartException.Failed;
+        return Workers.All(worker => worker.Failure is not null) ? StartException.Failed : 0;
     }
 
     /// <inheritdoc/>
@@ -88,7 +94,15 @@ public sealed class GridNode : IAsyncDisposable
     {
         await _app.StopAsync();
         await _app.DisposeAsync();
-        _model.Dispose();
+        Free(_devices);
+    }
+
+    private static void Free(IReadOnlyList<ServedDevice> devices)
+    {
+        foreach (var device in devices)
+        {
+            device.Dispose();
+        }
     }
 
     private static async Task<ClusterNode> PrepareClusterAsync(NodeOptions options, TextWriter output, CancellationToken cancellationToken)
@@ -104,14 +118,18 @@ public sealed class GridNode : IAsyncDisposable
     }
 
     private static WebApplication Build(
-        NodeOptions options, IReadOnlyDictionary<string, string?> settings, ServedModelOnDevice served, ClusterNode cluster)
+        NodeOptions options, IReadOnlyDictionary<string, string?> settings, IReadOnlyList<ServedDevice> devices, ClusterNode cluster)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Configuration.AddInMemoryCollection(settings);
         ConfigureLogging(builder.Logging, options);
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Parse(options.Host), options.Port));
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainGrace + TimeSpan.FromSeconds(15));
-        builder.Services.AddSingleton(provider => CreateWorker(provider, options, served));
+        foreach (var device in devices)
+        {
+            builder.Services.AddSingleton(provider => CreateWorker(provider, options, device));
+        }
+
         builder.UseOrleans(silo => ConfigureSilo(silo, cluster));
         builder.Services.AddGridGateway(builder.Configuration);
         var app = builder.Build();
@@ -127,14 +145,20 @@ public sealed class GridNode : IAsyncDisposable
         silo.AddGridSequences();
     }
 
-    private static DeviceWorker CreateWorker(IServiceProvider provider, NodeOptions options, ServedModelOnDevice served)
+    private static DeviceWorker CreateWorker(IServiceProvider provider, NodeOptions options, ServedDevice device)
     {
         var worker = new DeviceWorker(
-            served.Description, served.Engine, new WorkerOptions { DrainGrace = options.DrainGrace }, TimeProvider.System,
+            device.Description, device.Engine, new WorkerOptions { DrainGrace = options.DrainGrace }, TimeProvider.System,
             provider.GetRequiredService<ILogger<DeviceWorker>>());
 
-        // A node without its device is of no use: end, and let whoever runs it start it anew.
-        worker.Failed += _ => provider.GetRequiredService<IHostApplicationLifetime>().StopApplication();
+        // The others go on without it. A node without any is of no use: end, and let whoever runs it start it anew.
+        worker.Failed += _ =>
+        {
+            if (provider.GetRequiredService<WorkerHost>().Workers.All(one => one.Failure is not null))
+            {
+                provider.GetRequiredService<IHostApplicationLifetime>().StopApplication();
+            }
+        };
         return worker;
     }
 
@@ -161,13 +185,14 @@ public sealed class GridNode : IAsyncDisposable
         }
     }
 
-    private static async Task WaitUntilServingAsync(IServiceProvider services, CancellationToken cancellationToken)
+    private static async Task WaitUntilServingAsync(IServiceProvider services, int devices, CancellationToken cancellationToken)
     {
         var workers = services.GetRequiredService<Sequences.Routing.WorkerDirectory>();
         var self = services.GetRequiredService<ILocalSiloDetails>().SiloAddress;
-        if (!await workers.WaitForAsync(worker => worker.Status.Worker.Silo.Equals(self), TimeSpan.FromSeconds(30), cancellationToken))
+        if (!await workers.WaitForAsync(
+            _ => workers.Live.Count(worker => worker.Status.Worker.Silo.Equals(self)) >= devices, TimeSpan.FromSeconds(30), cancellationToken))
         {
-            throw new StartException("The worker did not answer its gateway within 30 s; --log-level info says more.");
+            throw new StartException("The node's workers did not answer its gateway within 30 s; --log-level info says more.");
         }
     }
 

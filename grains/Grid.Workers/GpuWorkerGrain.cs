@@ -40,6 +40,7 @@ public sealed class GpuWorkerGrain(WorkerHost host) : Grain, IGpuWorkerGrain
             Load = Worker.Load,
             Sampling = model.Sampling,
             PageTokens = AttentionLayout.BlockTokens,
+            Failure = Worker.Failure?.Message,
         });
     }
 

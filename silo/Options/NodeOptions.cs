@@ -33,22 +33,32 @@ public sealed class NodeOptions
     /// <summary>Port that HTTP listens on; 0 takes a free one.</summary>
     public int Port { get; set; } = 8000;
 
-    /// <summary>Rows (tokens) in one forward pass at most.</summary>
-    public int MaxBatchTokens { get; set; } = 256;
+    /// <summary>The devices that compute, one worker each.</summary>
+    public DeviceSelection Device { get; set; } = DeviceSelection.Auto;
 
-    /// <summary>Prompt rows of one sequence in one step at most.</summary>
-    public int ChunkedPrefillSize { get; set; } = 128;
+    /// <summary>Rows (tokens) in one forward pass at most; null is the device's <see cref="DeviceDefaults"/>.</summary>
+    public int? MaxBatchTokens { get; set; }
 
-    /// <summary>Sequences running at once at most.</summary>
-    public int MaxRunningRequests { get; set; } = 128;
+    /// <summary>Prompt rows of one sequence in one step at most; null is the device's <see cref="DeviceDefaults"/>.</summary>
+    public int? ChunkedPrefillSize { get; set; }
+
+    /// <summary>Sequences running at once at most, on each device; null is the device's <see cref="DeviceDefaults"/>.</summary>
+    public int? MaxRunningRequests { get; set; }
 
     /// <summary>Sequences waiting for admission at most.</summary>
     public int MaxQueuedRequests { get; set; } = 1024;
 
-    /// <summary>Bytes for KV pages; null takes a quarter of the memory there is, at most 1 GiB.</summary>
+    /// <summary>Bytes for KV pages, on each device; null takes what <see cref="MemFractionStatic"/> leaves on a GPU, and
+    /// on a CPU a quarter of the memory there is, at most 1 GiB.</summary>
     public long? KvCacheMemory { get; set; }
 
-    /// <summary>Cores the CPU device uses; 0 takes all.</summary>
+    /// <summary>Share of a GPU's memory, of what is free at start, for weights, working memory and KV cache together.</summary>
+    public double MemFractionStatic { get; set; } = DeviceDefaults.MemFractionStatic;
+
+    /// <summary>Where compiled kernels are kept between starts; null is the user's cache folder.</summary>
+    public string? KernelCache { get; set; }
+
+    /// <summary>Cores that CPU devices use, all of them together; 0 takes all.</summary>
     public int CpuThreads { get; set; }
 
     /// <summary>The node's place in its cluster.</summary>

@@ -21,9 +21,9 @@ public static class OptionTable
             (options, value) => options.Host = Address(value)),
         new("--port", "Port", "number", "Port that HTTP listens on (default 8000; 0 takes a free one)",
             (options, value) => options.Port = Whole(value, 0, 65535)),
-        new("--device", "Device", "cpu|auto", "Device that computes (default auto, which is cpu in this build)",
-            (_, value) => CheckDevice(value)),
-        new("--cpu-threads", "CpuThreads", "number", "Cores that the CPU device uses (default: all)",
+        new("--device", "Device", "auto|cpu|cuda|cuda:N,...", "Devices that compute, a worker each (default auto: every usable GPU, or the CPU where there is none)",
+            (options, value) => options.Device = DeviceSelection.Parse(value)),
+        new("--cpu-threads", "CpuThreads", "number", "Cores that CPU devices use, together (default: all)",
             (options, value) => options.CpuThreads = Whole(value, 1, 1024)),
         new("--load-format", "LoadFormat", "auto|safetensors|dummy", "Form of the weights (default auto); dummy makes them from config.json alone, for benchmarks",
             (options, value) => options.LoadFormat = Format(value)),
@@ -31,13 +31,17 @@ public static class OptionTable
             (options, value) => options.SkipTokenizerInit = Flag(value), IsSwitch: true),
         new("--sampling-defaults", "SamplingDefaults", "model|openai", "Where sampling parameters come from that a request leaves out (default model: its generation_config.json; openai: temperature 1, top_p 1, top_k off)",
             (options, value) => options.UseModelSampling = IsModel(value)),
-        new("--kv-cache-memory", "KvCacheMemory", "size", "Memory for the KV cache, e.g. 512MiB (default: a quarter of what is free, at most 1GiB)",
+        new("--kv-cache-memory", "KvCacheMemory", "size", "Memory for the KV cache of each device, e.g. 512MiB (default: on a GPU what --mem-fraction-static leaves, on a CPU a quarter of the machine's memory, at most 1GiB)",
             (options, value) => options.KvCacheMemory = ByteSize.Parse(value)),
-        new("--max-batch-tokens", "MaxBatchTokens", "number", "Tokens in one forward pass at most (default 256)",
+        new("--mem-fraction-static", "MemFractionStatic", "share", $"Share of a GPU's free memory for weights, working memory and KV cache together (default {Number(DeviceDefaults.MemFractionStatic)})",
+            (options, value) => options.MemFractionStatic = Share(value)),
+        new("--kernel-cache", "KernelCache", "folder", "Where compiled GPU kernels are kept between starts (default $XDG_CACHE_HOME/grid/cubins, or ~/.cache/grid/cubins)",
+            (options, value) => options.KernelCache = Text(value)),
+        new("--max-batch-tokens", "MaxBatchTokens", "number", $"Tokens in one forward pass at most ({Defaults(device => device.MaxBatchTokens)})",
             (options, value) => options.MaxBatchTokens = Whole(value, 1, 65536)),
-        new("--chunked-prefill-size", "ChunkedPrefillSize", "number", "Prompt tokens of one sequence in one step at most (default 128)",
+        new("--chunked-prefill-size", "ChunkedPrefillSize", "number", $"Prompt tokens of one sequence in one step at most ({Defaults(device => device.ChunkedPrefillSize)})",
             (options, value) => options.ChunkedPrefillSize = Whole(value, 1, 65536)),
-        new("--max-running-requests", "MaxRunningRequests", "number", "Sequences running at once at most (default 128)",
+        new("--max-running-requests", "MaxRunningRequests", "number", $"Sequences running at once at most, on each device ({Defaults(device => device.MaxRunningRequests)})",
             (options, value) => options.MaxRunningRequests = Whole(value, 1, 65536)),
         new("--max-queued-requests", "MaxQueuedRequests", "number", "Sequences waiting at most; more are refused (default 1024)",
             (options, value) => options.MaxQueuedRequests = Whole(value, 1, 1_000_000)),
@@ -85,18 +89,14 @@ public static class OptionTable
             ? number
             : throw new OptionValueException($"be a whole number from {min} to {max}");
 
-    private static void CheckDevice(string value)
-    {
-        if (value == "cuda")
-        {
-            throw new OptionValueException("this build has no CUDA device; use cpu or auto", isSentence: true);
-        }
+    private static double Share(string value) =>
+        double.TryParse(value, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double share) && share is >= 0.05 and <= 0.99
+            ? share
+            : throw new OptionValueException("be a share from 0.05 to 0.99");
 
-        if (value is not ("cpu" or "auto"))
-        {
-            throw new OptionValueException("be cpu or auto");
-        }
-    }
+    private static string Defaults(Func<DeviceDefaults, int> option) => $"default {option(DeviceDefaults.Cuda)} on a GPU, {option(DeviceDefaults.Cpu)} on a CPU";
+
+    private static string Number(double value) => value.ToString(CultureInfo.InvariantCulture);
 
     private static LoadFormat Format(string value) => value switch
     {

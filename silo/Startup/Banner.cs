@@ -15,8 +15,8 @@ internal static class Banner
         // 0.0.0.0 listens everywhere and can be called nowhere.
         string host = node.Address.Host is "127.0.0.1" or "0.0.0.0" or "[::]" or "[::1]" ? "localhost" : node.Address.Host;
         string url = $"http://{host}:{node.Address.Port}";
-        (string path, string body) = node.Worker.Model.Text.Files.Length > 0
-            ? ("/v1/chat/completions", $$"""{"model":"{{node.Worker.Model.ModelId}}","stream":true,"messages":[{"role":"user","content":"Tell me a short story."}]}""")
+        (string path, string body) = node.Workers[0].Model.Text.Files.Length > 0
+            ? ("/v1/chat/completions", $$"""{"model":"{{node.Workers[0].Model.ModelId}}","stream":true,"messages":[{"role":"user","content":"Tell me a short story."}]}""")
             : ("/generate", """{"input_ids":[1,2,3],"stream":true,"sampling_params":{"max_new_tokens":32}}""");
         output.WriteLine();
         output.WriteLine($"Ready: {url}");

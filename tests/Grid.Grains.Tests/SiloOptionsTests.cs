@@ -21,8 +21,13 @@ public sealed class SiloOptionsTests
     [InlineData("--port=65536", "--port is '65536'; it must be a whole number from 0 to 65535.")]
     [InlineData("--port=-1", "--port is '-1'; it must be a whole number from 0 to 65535.")]
     [InlineData("--host nowhere", "--host is 'nowhere'; it must be an IP address of this machine, or localhost.")]
-    [InlineData("--device cuda", "--device is 'cuda': this build has no CUDA device; use cpu or auto.")]
-    [InlineData("--device gpu", "--device is 'gpu'; it must be cpu or auto.")]
+    [InlineData("--device gpu", "--device is 'gpu'; it must be auto, cpu, cuda, or a list of cpu and cuda:N such as cuda:0,cuda:1.")]
+    [InlineData("--device cuda:0,cuda", "--device is 'cuda:0,cuda'; it must be auto, cpu, cuda, or a list of cpu and cuda:N such as cuda:0,cuda:1.")]
+    [InlineData("--device cuda:-1", "--device is 'cuda:-1'; it must be auto, cpu, cuda, or a list of cpu and cuda:N such as cuda:0,cuda:1.")]
+    [InlineData("--device cuda:1,cuda:1", "--device is 'cuda:1,cuda:1'; it must name a GPU only once.")]
+    [InlineData("--device=", "--device is ''; it must be auto, cpu, cuda, or a list of cpu and cuda:N such as cuda:0,cuda:1.")]
+    [InlineData("--mem-fraction-static 1", "--mem-fraction-static is '1'; it must be a share from 0.05 to 0.99.")]
+    [InlineData("--mem-fraction-static 90%", "--mem-fraction-static is '90%'; it must be a share from 0.05 to 0.99.")]
     [InlineData("--load-format gguf", "--load-format is 'gguf'; it must be auto, safetensors or dummy.")]
     [InlineData("--sampling-defaults none", "--sampling-defaults is 'none'; it must be model or openai.")]
     [InlineData("--skip-tokenizer-init=maybe", "--skip-tokenizer-init is 'maybe'; it must be true or false.")]
@@ -84,6 +89,7 @@ public sealed class SiloOptionsTests
     {
         Assert.Equal(CommandLine.Request.Help, Read("--help").Request);
         Assert.All(OptionTable.All, option => Assert.Contains(option.Name, CommandLine.Help(), StringComparison.Ordinal));
+        Assert.Contains("Tokens in one forward pass at most (default 8192 on a GPU, 256 on a CPU)", CommandLine.Help(), StringComparison.Ordinal);
     }
 
     private static (CommandLine.Request Request, NodeOptions Options, Dictionary<string, string?> Others) Read(

@@ -40,6 +40,10 @@ public sealed record WorkerStatus
     /// <summary>Tokens of a KV page, the unit of the prefix cache.</summary>
     [Id(10)]
     public required int PageTokens { get; init; }
+
+    /// <summary>Why the device failed, for good; null while it works.</summary>
+    [Id(11)]
+    public string? Failure { get; init; }
 }
 
 /// <summary>The values of sampling parameters that a request leaves out; by default those of the OpenAI API.</summary>

@@ -26,6 +26,7 @@ public sealed partial class WorkerLink
     private long _lostAt;
     private int _quietTicks;
     private CancellationTokenSource? _stream;
+    private volatile bool _failed;
 
     internal WorkerLink(
         WorkerId id, IGpuWorkerGrain grain, GatewayId gateway, TextModelCache texts, SequencesOptions options,
@@ -61,10 +62,10 @@ public sealed partial class WorkerLink
         }
     }
 
-    /// <summary>Keeps the link up until cancelled; never throws.</summary>
+    /// <summary>Keeps the link up until cancelled, or until the worker says that its device has failed; never throws.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        while (!cancellationToken.IsCancellationRequested)
+        while (!cancellationToken.IsCancellationRequested && !_failed)
         {
             using var stream = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             SetStream(stream);
@@ -74,7 +75,10 @@ public sealed partial class WorkerLink
                 // Not the reading itself: a silo that hangs answers neither it nor the news that its reader has left,
                 // and the link must be free to take the worker up again.
                 await reading.WaitAsync(stream.Token);
-                LogEnded(_id);
+                if (!_failed)
+                {
+                    LogEnded(_id);
+                }
             }
             catch (OperationCanceledException) when (stream.IsCancellationRequested)
             {
@@ -130,6 +134,14 @@ public sealed partial class WorkerLink
     {
         var token = stream.Token;
         var status = await Grain.GetStatus().WaitAsync(token);
+        if (status.Failure is { } failure)
+        {
+            // Its silo lives on with other devices; this one never comes back.
+            _failed = true;
+            LogFailed(_id, failure);
+            return;
+        }
+
         var text = await _texts.GetAsync(Grain, status.TextDigest, token);
         LiveWorker? live = null;
         var batches = Grain.Subscribe(_gateway, token).WithBatchSize(_options.StreamBatchSize);
@@ -190,6 +202,9 @@ public sealed partial class WorkerLink
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Worker {Worker} is live with model {Model}")]
     private partial void LogLive(WorkerId worker, string model);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Worker {Worker} has failed and is not asked any more: {Failure}")]
+    private partial void LogFailed(WorkerId worker, string failure);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Worker {Worker} ended its step stream")]
     private partial void LogEnded(WorkerId worker);

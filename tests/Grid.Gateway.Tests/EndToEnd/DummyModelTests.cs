@@ -125,7 +125,7 @@ public sealed class DummyModelTests : IAsyncLifetime
 
         options.SkipTokenizerInit = true;
         await using var node = await GridNode.StartAsync(options, new Dictionary<string, string?>(), TextWriter.Null, Token);
-        Assert.Empty(node.Worker.Model.Text.Files);
+        Assert.Empty(node.Workers[0].Model.Text.Files);
     }
 
     private static Task<GridNode> StartAsync(string path, TextWriter output) => GridNode.StartAsync(

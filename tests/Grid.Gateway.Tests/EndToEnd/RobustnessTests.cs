@@ -68,7 +68,7 @@ public sealed class RobustnessTests(NodeFixture node)
     {
         var token = TestContext.Current.CancellationToken;
         await IdleAsync();
-        var before = node.Node.Worker.Load.GeneratedTokens;
+        var before = node.Node.Workers[0].Load.GeneratedTokens;
         foreach (var (path, json) in new[]
         {
             ("/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"ignore_eos\":true,\"stream\":true,\"n\":4}"),
@@ -80,12 +80,12 @@ public sealed class RobustnessTests(NodeFixture node)
             {
                 await using var body = await response.Content.ReadAsStreamAsync(token);
                 Assert.NotEqual(0, await body.ReadAsync(new byte[64], token));
-                Assert.True(node.Node.Worker.OpenAttempts > 0);
+                Assert.True(node.Node.Workers[0].OpenAttempts > 0);
             }
             await IdleAsync();
         }
         // Eight sequences to the context's end would be above 16,000 tokens.
-        Assert.InRange(node.Node.Worker.Load.GeneratedTokens - before, 1, 8000);
+        Assert.InRange(node.Node.Workers[0].Load.GeneratedTokens - before, 1, 8000);
     }
 
     [Fact]
@@ -100,7 +100,7 @@ public sealed class RobustnessTests(NodeFixture node)
     /// <summary>Waits until nothing runs on the device; only the test's own cancellation bounds it.</summary>
     private async Task IdleAsync()
     {
-        while (node.Node.Worker.Load is { Running: > 0 } or { Waiting: > 0 } || node.Node.Worker.OpenAttempts > 0)
+        while (node.Node.Workers[0].Load is { Running: > 0 } or { Waiting: > 0 } || node.Node.Workers[0].OpenAttempts > 0)
         {
             await Task.Delay(10, Token);
         }

@@ -1,0 +1,59 @@
+using Grid.Cpu;
+using Grid.Models;
+using Grid.Models.Operations;
+using Grid.Silo.Options;
+using Grid.Silo.Startup;
+
+namespace Grid.Silo.Devices;
+
+/// <summary>The CPU, or a part of its cores and memory where a node runs several workers on it.</summary>
+internal sealed class CpuNodeDevice : NodeDevice
+{
+    private const long MostUnasked = 1L << 30;
+
+    private readonly NodeOptions _options;
+    private readonly int _threads;
+    private readonly long _memory;
+
+    /// <param name="name">Its name on the node.</param>
+    /// <param name="options">The node's options.</param>
+    /// <param name="index">Which of the parts, from 0.</param>
+    /// <param name="parts">Parts in all.</param>
+    public CpuNodeDevice(string name, NodeOptions options, int index, int parts)
+        : base(name, DeviceDefaults.Cpu.With(options))
+    {
+        _options = options;
+        _threads = Part(options.CpuThreads > 0 ? options.CpuThreads : Environment.ProcessorCount, index, parts);
+        _memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / parts;
+    }
+
+    /// <inheritdoc/>
+    public override int MaxLogitRows => Math.Min(Limits.MaxBatchTokens, 128);
+
+    /// <inheritdoc/>
+    public override IOperations Open(TextWriter output) => new CpuOperations(new CpuOptions { Threads = _threads });
+
+    /// <inheritdoc/>
+    public override void RequireRoom(ModelMemory model)
+    {
+        long needed = model.WeightBytes + model.WorkingBytes + model.LogitBytes(MaxLogitRows) + model.KvPageBytes;
+        if (needed > _memory)
+        {
+            throw new StartException(
+                $"The model does not fit: on {Name} it needs {ByteSize.Format(needed)} ({ByteSize.Format(model.WeightBytes)} of weights), and {ByteSize.Format(_memory)} of this machine's memory are there for it.");
+        }
+    }
+
+    /// <inheritdoc/>
+    public override long KvCacheBytes(ModelMemory model)
+    {
+        long budget = _options.KvCacheMemory ?? Math.Min(_memory / 4, MostUnasked);
+        return budget >= model.KvPageBytes && budget <= _memory
+            ? budget
+            : throw new StartException(
+                $"--kv-cache-memory is {ByteSize.Format(budget)}; it must hold at least one page ({ByteSize.Format(model.KvPageBytes)}) and fit in this machine's memory ({ByteSize.Format(_memory)} for {Name}).");
+    }
+
+    /// <summary>Cores of one part: as equal as they can be, one at least.</summary>
+    internal static int Part(int cores, int index, int parts) => Math.Max(1, (cores / parts) + (index < cores % parts ? 1 : 0));
+}

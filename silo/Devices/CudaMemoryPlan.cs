@@ -1,0 +1,58 @@
+using System.Globalization;
+using Grid.Models;
+using Grid.Silo.Options;
+using Grid.Silo.Startup;
+
+namespace Grid.Silo.Devices;
+
+/// <summary>
+/// How a GPU's memory is shared out. --mem-fraction-static is SGLang's: a share of what was free at start for weights,
+/// working memory and KV cache together, so that the KV cache gets what is free after loading less the rest.
+/// --kv-cache-memory names the KV cache's part outright.
+/// </summary>
+/// <param name="FreeAtStart">Bytes free before the weights came.</param>
+/// <param name="FreeNow">Bytes free now.</param>
+/// <param name="Fraction">--mem-fraction-static.</param>
+/// <param name="KvCacheMemory">--kv-cache-memory; null where it is not given.</param>
+/// <param name="LogitRows">Rows of fp32 logits that the engine allocates after the KV cache.</param>
+internal sealed record CudaMemoryPlan(long FreeAtStart, long FreeNow, double Fraction, long? KvCacheMemory, int LogitRows)
+{
+    private long KeptFree => FreeAtStart - (long)(FreeAtStart * Fraction);
+
+    /// <summary>Refuses a model without room. Throws <see cref="StartException"/> with what it needs and what there is.</summary>
+    public static void RequireRoom(string device, CudaMemoryPlan plan, ModelMemory model)
+    {
+        long kv = plan.KvCacheMemory ?? model.KvPageBytes;
+        long needed = model.WeightBytes + model.WorkingBytes + model.LogitBytes(plan.LogitRows) + kv;
+        long allowed = plan.KvCacheMemory is null ? plan.FreeNow - plan.KeptFree : plan.FreeNow;
+        if (needed > allowed)
+        {
+            throw new StartException(string.Create(CultureInfo.InvariantCulture,
+                $"The model does not fit on {device}: it needs {ByteSize.Format(needed)} (weights {ByteSize.Format(model.WeightBytes)}, working memory {ByteSize.Format(model.WorkingBytes + model.LogitBytes(plan.LogitRows))}, {Kv(plan, kv)}), and {plan.Available(allowed)}."));
+        }
+    }
+
+    /// <summary>Bytes for the KV cache, once the weights are there. Throws <see cref="StartException"/> where they do not make a page, or
+    /// are not free.</summary>
+    public static long KvCacheBytes(string device, CudaMemoryPlan plan, ModelMemory model)
+    {
+        long logits = model.LogitBytes(plan.LogitRows);
+        long free = plan.FreeNow - logits;
+        long budget = plan.KvCacheMemory ?? (free - plan.KeptFree);
+        if (budget >= model.KvPageBytes && budget <= free)
+        {
+            return budget;
+        }
+
+        throw new StartException(plan.KvCacheMemory is null
+            ? $"There is no room for a KV cache on {device}: a page needs {ByteSize.Format(model.KvPageBytes)}, and with the weights loaded {plan.Available(Math.Max(0, budget))}."
+            : $"--kv-cache-memory is {ByteSize.Format(budget)}; it must hold at least one page ({ByteSize.Format(model.KvPageBytes)}) and fit in what is free on {device} ({ByteSize.Format(Math.Max(0, free))}).");
+    }
+
+    private static string Kv(CudaMemoryPlan plan, long bytes) =>
+        plan.KvCacheMemory is null ? $"a KV page {ByteSize.Format(bytes)}" : $"--kv-cache-memory {ByteSize.Format(bytes)}";
+
+    private string Available(long allowed) => KvCacheMemory is null
+        ? string.Create(CultureInfo.InvariantCulture, $"--mem-fraction-static {Fraction} allows {ByteSize.Format(Math.Max(0, allowed))} of the {ByteSize.Format(FreeNow)} that are free")
+        : $"{ByteSize.Format(FreeNow)} are free";
+}

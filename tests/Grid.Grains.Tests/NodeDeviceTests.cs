@@ -1,0 +1,114 @@
+using Grid.Cuda;
+using Grid.Models;
+using Grid.Silo.Devices;
+using Grid.Silo.Options;
+using Grid.Silo.Startup;
+
+namespace Grid.Grains.Tests;
+
+public sealed class NodeDeviceTests
+{
+    private const string NoDriver = "the NVIDIA driver's library libcuda.so.1 could not be loaded; install the NVIDIA driver (R570 or newer).";
+    private const string NoHopper = "GPU 1 (NVIDIA A100) has compute capability 8.0, and Grid's kernels need 9.0 (H100, H200, GH200).";
+
+    private static readonly GpuFound[] s_two = [new(0, "NVIDIA H100", null), new(1, "NVIDIA A100", NoHopper)];
+
+    [Theory]
+    [InlineData("cpu", "cpu")]
+    [InlineData("cpu,cpu,cpu", "cpu:0 cpu:1 cpu:2")]
+    [InlineData("cuda", "cuda:0")]
+    [InlineData("cuda:0", "cuda:0")]
+    [InlineData("cpu,cuda:0", "cpu cuda:0")]
+    [InlineData("auto", "cuda:0")]
+    public void Devices_are_those_asked_for_and_auto_is_every_usable_gpu(string asked, string names)
+    {
+        var (devices, output) = Find(asked, () => s_two);
+        Assert.Equal(names, string.Join(' ', devices.Select(device => device.Name)));
+        bool isEvery = asked is "cuda" or "auto";
+        Assert.Equal(isEvery ? $"Device  cuda:1 is left out: {NoHopper}" : "", output);
+    }
+
+    [Fact]
+    public void Auto_is_the_cpu_where_no_gpu_can_be_used_and_says_why()
+    {
+        var (devices, output) = Find("auto", () => throw new CudaUnavailableException(NoDriver));
+        Assert.Equal("cpu", Assert.Single(devices).Name);
+        Assert.Equal($"Device  auto is the CPU here: {NoDriver}", output);
+
+        (devices, output) = Find("auto", () => [s_two[1]]);
+        Assert.Equal("cpu", Assert.Single(devices).Name);
+        Assert.Equal($"Device  cuda:1 is left out: {NoHopper}\nDevice  auto is the CPU here: none of this machine's GPUs can be used.", output);
+    }
+
+    [Fact]
+    public void A_gpu_that_was_asked_for_and_cannot_be_used_ends_the_start()
+    {
+        Assert.Equal($"--device is cuda, and CUDA cannot be used: {NoDriver} --device cpu computes on the CPU.",
+            Refused("cuda", () => throw new CudaUnavailableException(NoDriver)));
+        Assert.Equal($"--device is cuda:1, and CUDA cannot be used: {NoHopper} --device cpu computes on the CPU.", Refused("cuda:1", () => s_two));
+        Assert.Equal($"--device is cuda, and CUDA cannot be used: {NoHopper} --device cpu computes on the CPU.", Refused("cuda", () => [s_two[1]]));
+        Assert.Equal("--device is cpu,cuda:2, and CUDA cannot be used: there is no GPU 2; this process sees 2, numbered from 0. --device cpu computes on the CPU.",
+            Refused("cpu,cuda:2", () => s_two));
+    }
+
+    [Fact]
+    public void Several_cpu_workers_share_the_cores()
+    {
+        Assert.Equal([3, 2, 2], Enumerable.Range(0, 3).Select(i => CpuNodeDevice.Part(7, i, 3)));
+        Assert.Equal([1, 1], Enumerable.Range(0, 2).Select(i => CpuNodeDevice.Part(1, i, 2)));
+    }
+
+    [Fact]
+    public void Limits_are_the_devices_own_unless_the_options_say()
+    {
+        var options = new NodeOptions { ChunkedPrefillSize = 512 };
+        Assert.Equal(new DeviceDefaults(8192, 512, 512), new CudaNodeDevice(0, options).Limits);
+        Assert.Equal(new DeviceDefaults(256, 512, 128), new CpuNodeDevice("cpu", options, 0, 1).Limits);
+    }
+
+    [Fact]
+    public void The_kv_cache_of_a_gpu_is_what_the_fraction_leaves_after_the_weights()
+    {
+        var model = Model();
+        long logits = model.LogitBytes(512);
+        Assert.Equal(Gb(80 - 20 - 8) - logits, CudaMemoryPlan.KvCacheBytes("cuda:0", new(Gb(80), Gb(60), 0.9, null, 512), model));
+        Assert.Equal(Gb(5), CudaMemoryPlan.KvCacheBytes("cuda:0", new(Gb(80), Gb(60), 0.9, Gb(5), 512), model));
+
+        var error = Assert.Throws<StartException>(() => CudaMemoryPlan.KvCacheBytes("cuda:0", new(Gb(80), Gb(8), 0.9, null, 512), model));
+        Assert.StartsWith("There is no room for a KV cache on cuda:0: a page needs 9 MiB, and with the weights loaded --mem-fraction-static 0.9 allows 0 KiB", error.Message, StringComparison.Ordinal);
+        error = Assert.Throws<StartException>(() => CudaMemoryPlan.KvCacheBytes("cuda:0", new(Gb(80), Gb(8), 0.9, Gb(8), 512), model));
+        Assert.StartsWith("--kv-cache-memory is 7.5 GiB; it must hold at least one page (9 MiB) and fit in what is free on cuda:0 (7.2 GiB)", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_model_that_does_not_fit_is_refused_before_it_is_loaded_with_what_it_needs_and_what_there_is()
+    {
+        var model = Model();
+        CudaMemoryPlan.RequireRoom("cuda:0", new(Gb(80), Gb(80), 0.9, null, 512), model);
+        var error = Assert.Throws<StartException>(() => CudaMemoryPlan.RequireRoom("cuda:0", new(Gb(18), Gb(18), 0.9, null, 512), model));
+        Assert.Equal(
+            "The model does not fit on cuda:0: it needs 16.5 GiB (weights 15.3 GiB, working memory 1.2 GiB, a KV page 9 MiB), and --mem-fraction-static 0.9 allows 15.1 GiB of the 16.8 GiB that are free.",
+            error.Message);
+        error = Assert.Throws<StartException>(() => CudaMemoryPlan.RequireRoom("cuda:0", new(Gb(80), Gb(80), 0.9, Gb(70), 512), model));
+        Assert.Contains("--kv-cache-memory 65.2 GiB), and 74.5 GiB are free.", error.Message, StringComparison.Ordinal);
+    }
+
+    private static ModelMemory Model() =>
+        ModelMemory.Measure(ModelFolder.Open(ShippedConfigs.Find("Qwen/Qwen3-8B")!).ReadConfig(), DeviceDefaults.Cuda.MaxBatchTokens);
+
+    private static long Gb(long count) => count * 1_000_000_000;
+
+    private static string Refused(string asked, Func<IReadOnlyList<GpuFound>> gpus)
+    {
+        var error = Assert.Throws<StartException>(() => Find(asked, gpus));
+        Assert.Equal(StartException.Failed, error.ExitCode);
+        return error.Message;
+    }
+
+    private static (IReadOnlyList<NodeDevice> Devices, string Output) Find(string asked, Func<IReadOnlyList<GpuFound>> gpus)
+    {
+        using var output = new StringWriter { NewLine = "\n" };
+        var devices = new DeviceFinder(new NodeOptions { Device = DeviceSelection.Parse(asked) }, gpus, output).Find();
+        return (devices, output.ToString().TrimEnd());
+    }
+}
