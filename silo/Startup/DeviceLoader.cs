@@ -47,6 +47,9 @@ internal sealed class DeviceLoader : IDisposable
     /// <summary>The device.</summary>
     public NodeDevice Device => _device;
 
+    /// <summary>Names the device where there may be several.</summary>
+    private string Onto => _device.Name == "cpu" ? "" : $" onto {_device.Name}";
+
     /// <summary>Takes the device and runs its self-test. Throws <see cref="DeviceException"/> or
     /// <see cref="DeviceSelfTestException"/> when it must not serve.</summary>
     public static DeviceLoader Open(NodeDevice device, NodeOptions options, TextWriter output)
@@ -77,7 +80,7 @@ internal sealed class DeviceLoader : IDisposable
         LoadedModel? loaded = null;
         try
         {
-            var progress = new LoadProgress(_output, _device.Name == "cpu" ? "Loading weights" : $"Loading weights onto {_device.Name}", memory.WeightBytes);
+            var progress = new LoadProgress(_output, $"Loading weights{Onto}", memory.WeightBytes);
             using (progress)
             {
                 loaded = ModelLoader.Load(
@@ -113,7 +116,7 @@ internal sealed class DeviceLoader : IDisposable
     {
         string kind = _options.LoadFormat == LoadFormat.Dummy ? "dummy weights, " : "";
         _output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"Model   {name}: {loaded.Model.Config.Architecture}, {kind}{progress.Tensors} tensors, {ByteSize.Format(progress.Bytes)}, loaded in {elapsed.TotalSeconds:0.0} s"));
+            $"Model   {name}{Onto}: {loaded.Model.Config.Architecture}, {kind}{progress.Tensors} tensors, {ByteSize.Format(progress.Bytes)}, loaded in {elapsed.TotalSeconds:0.0} s"));
     }
 
     private ServedDevice Serve(ModelToServe source, LoadedModel loaded, ModelMemory memory)
@@ -130,7 +133,7 @@ internal sealed class DeviceLoader : IDisposable
             MaxLogitRows = _device.MaxLogitRows,
             KvPages = pages,
         });
-        _output.WriteLine($"Cache   {ByteSize.Format(pages * model.KvPageBytes)} for {tokens} tokens");
+        _output.WriteLine($"Cache   {ByteSize.Format(pages * model.KvPageBytes)} for {tokens} tokens{(Onto.Length > 0 ? $" on {_device.Name}" : "")}");
         var limits = new WorkerLimits
         {
             MaxContextTokens = (int)Math.Min(model.Config.MaxPositions, tokens),

@@ -1,7 +1,9 @@
 using Grid.Benchmarks;
+using Grid.Benchmarks.Serve;
 
 // dotnet run --project tests/Grid.Benchmarks [chains] [decode] [experts] [engine] [text]; all without arguments.
-// "digest" prints a digest of results instead of a time; "load FOLDER" measures the loading of a model.
+// "digest" prints a digest of results instead of a time; "load FOLDER" measures the loading of a model;
+// "serve --help" says how a running server is measured.
 if (args is ["digest"])
 {
     DigestCommand.Run();
@@ -11,6 +13,17 @@ if (args is ["digest"])
 if (args is ["load", var folder])
 {
     return LoadCommand.Run(folder);
+}
+
+if (args is ["serve", "--help"])
+{
+    Console.WriteLine(ServeOptions.Help);
+    return 0;
+}
+
+if (args is ["serve", ..])
+{
+    return await ServeCommand.RunAsync(args[1..]);
 }
 
 (string Name, Action Run)[] benchmarks =
