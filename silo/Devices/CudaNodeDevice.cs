@@ -41,13 +41,9 @@ internal sealed class CudaNodeDevice : NodeDevice
             _atStart = _operations.Memory;
             return _operations;
         }
-        catch (CudaUnavailableException exception)
+        catch (Exception exception) when (Explain(exception) is not null)
         {
-            throw new DeviceException($"{Name} cannot be used: {exception.Reason}", exception);
-        }
-        catch (Exception exception) when (exception is CudaException or KernelBuildException or CudaOutOfMemoryException)
-        {
-            throw new DeviceException($"{Name} cannot be used: {exception.Message}", exception);
+            throw new DeviceException($"{Name} cannot be used: {Explain(exception)}", exception);
         }
     }
 
@@ -56,6 +52,14 @@ internal sealed class CudaNodeDevice : NodeDevice
 
     /// <inheritdoc/>
     public override long KvCacheBytes(ModelMemory model) => CudaMemoryPlan.KvCacheBytes(Name, Plan(_operations!.Memory.FreeBytes), model);
+
+    /// <inheritdoc/>
+    public override string? Explain(Exception exception) => exception switch
+    {
+        CudaUnavailableException unavailable => unavailable.Reason,
+        CudaException or KernelBuildException or CudaOutOfMemoryException => exception.Message,
+        _ => null,
+    };
 
     private CudaMemoryPlan Plan(long freeNow) =>
         new(_atStart.FreeBytes, freeNow, _options.MemFractionStatic, _options.KvCacheMemory, MaxLogitRows);

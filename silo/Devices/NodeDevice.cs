@@ -31,6 +31,9 @@ internal abstract class NodeDevice(string name, DeviceDefaults limits)
     /// <summary>Bytes that the KV cache may take, once the weights are there. Throws <see cref="StartException"/> when that is
     /// less than a page.</summary>
     public abstract long KvCacheBytes(ModelMemory model);
+
+    /// <summary>A sentence for a fault of the device while it was tested or loaded; null for any other exception.</summary>
+    public virtual string? Explain(Exception exception) => null;
 }
 
 /// <summary>A device that cannot be used, and why: a sentence without the device's name.</summary>

@@ -57,14 +57,20 @@ internal sealed class DeviceLoader : IDisposable
         IOperations operations = device.Open(output);
         try
         {
-            output.WriteLine($"Device  {(device.Name == "cpu" ? "" : $"{device.Name}: ")}{operations.DeviceDescription}");
+            string description = operations.DeviceDescription;
+            output.WriteLine($"Device  {(device.Name == "cpu" || description.Contains(device.Name, StringComparison.Ordinal) ? "" : $"{device.Name}: ")}{description}");
             DeviceSelfTest.Run(operations);
             output.WriteLine($"        self-test passed: {DeviceSelfTest.KnownAnswers.Count} operations give the known answers of contract {NumericContract.Version}");
             return new DeviceLoader(device, operations, options, output);
         }
-        catch
+        catch (Exception exception)
         {
             operations.Dispose();
+            if (device.Explain(exception) is { } reason)
+            {
+                throw new DeviceException($"{device.Name} cannot be used: {reason}", exception);
+            }
+
             throw;
         }
     }
@@ -78,6 +84,7 @@ internal sealed class DeviceLoader : IDisposable
         var clock = Stopwatch.StartNew();
         var memory = Measure(source.Config);
         LoadedModel? loaded = null;
+        InferenceEngine? engine = null;
         try
         {
             var progress = new LoadProgress(_output, $"Loading weights{Onto}", memory.WeightBytes);
@@ -89,13 +96,23 @@ internal sealed class DeviceLoader : IDisposable
             }
 
             Describe(source.Name, loaded, progress.Latest, clock.Elapsed);
-            var served = Serve(source, loaded, memory);
+            int pages = KvPages(loaded, memory);
+            engine = new InferenceEngine(loaded.Model, _operations, EngineOptions(pages));
+            _output.WriteLine($"Cache   {ByteSize.Format(pages * loaded.Model.KvPageBytes)} for {(long)pages * AttentionLayout.BlockTokens} tokens{(Onto.Length > 0 ? $" on {_device.Name}" : "")}");
+            var served = new ServedDevice(
+                Worker(source, loaded, pages), new InferenceEngineAdapter(engine), new Owned(engine, loaded, _operations));
             _handedOver = true;
             return served;
         }
-        catch
+        catch (Exception exception)
         {
+            engine?.Dispose();
             loaded?.Dispose();
+            if (_device.Explain(exception) is { } reason)
+            {
+                throw new StartException($"The model cannot be loaded onto {_device.Name}. {reason}");
+            }
+
             throw;
         }
     }
@@ -119,40 +136,45 @@ internal sealed class DeviceLoader : IDisposable
             $"Model   {name}{Onto}: {loaded.Model.Config.Architecture}, {kind}{progress.Tensors} tensors, {ByteSize.Format(progress.Bytes)}, loaded in {elapsed.TotalSeconds:0.0} s"));
     }
 
-    private ServedDevice Serve(ModelToServe source, LoadedModel loaded, ModelMemory memory)
+    private int KvPages(LoadedModel loaded, ModelMemory memory)
     {
-        var model = loaded.Model;
-        int pages = (int)Math.Min(_device.KvCacheBytes(memory with { KvPageBytes = model.KvPageBytes }) / model.KvPageBytes, int.MaxValue / AttentionLayout.BlockTokens);
+        long page = loaded.Model.KvPageBytes;
+        return (int)Math.Min(_device.KvCacheBytes(memory with { KvPageBytes = page }) / page, int.MaxValue / AttentionLayout.BlockTokens);
+    }
+
+    private EngineOptions EngineOptions(int pages) => new()
+    {
+        MaxBatchTokens = _device.Limits.MaxBatchTokens,
+        PrefillChunkTokens = _device.Limits.ChunkedPrefillSize,
+        MaxRunningSequences = _device.Limits.MaxRunningRequests,
+        MaxWaitingSequences = _options.MaxQueuedRequests,
+        MaxLogitRows = _device.MaxLogitRows,
+        KvPages = pages,
+    };
+
+    private WorkerModel Worker(ModelToServe source, LoadedModel loaded, int pages)
+    {
+        var config = loaded.Model.Config;
         long tokens = (long)pages * AttentionLayout.BlockTokens;
-        var engine = new InferenceEngine(model, _operations, new EngineOptions
-        {
-            MaxBatchTokens = _device.Limits.MaxBatchTokens,
-            PrefillChunkTokens = _device.Limits.ChunkedPrefillSize,
-            MaxRunningSequences = _device.Limits.MaxRunningRequests,
-            MaxWaitingSequences = _options.MaxQueuedRequests,
-            MaxLogitRows = _device.MaxLogitRows,
-            KvPages = pages,
-        });
-        _output.WriteLine($"Cache   {ByteSize.Format(pages * model.KvPageBytes)} for {tokens} tokens{(Onto.Length > 0 ? $" on {_device.Name}" : "")}");
         var limits = new WorkerLimits
         {
-            MaxContextTokens = (int)Math.Min(model.Config.MaxPositions, tokens),
+            MaxContextTokens = (int)Math.Min(config.MaxPositions, tokens),
             MaxRunningSequences = _device.Limits.MaxRunningRequests,
             MaxWaitingSequences = _options.MaxQueuedRequests,
             KvCacheTokens = tokens,
-            VocabularySize = model.Config.VocabularySize,
+            VocabularySize = config.VocabularySize,
         };
-        var description = new WorkerModel(
+        return new WorkerModel(
             _device.Name, _operations.DeviceDescription, source.Name, loaded.NumericsId.ToString(), source.Texts, limits)
         { Sampling = source.Sampling };
-        return new ServedDevice(description, new InferenceEngineAdapter(engine), new Owned(loaded, _operations));
     }
 
-    /// <summary>Frees the weights, then the device.</summary>
-    private sealed class Owned(LoadedModel model, IOperations operations) : IDisposable
+    /// <summary>Frees the KV cache, the weights, then the device.</summary>
+    private sealed class Owned(InferenceEngine engine, LoadedModel model, IOperations operations) : IDisposable
     {
         public void Dispose()
         {
+            engine.Dispose();
             model.Dispose();
             operations.Dispose();
         }

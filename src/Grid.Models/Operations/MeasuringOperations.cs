@@ -92,6 +92,9 @@ internal sealed class MeasuringOperations : IOperations
     public void BeginStep(BatchLayout batch) => throw Computes();
 
     /// <inheritdoc/>
+    public void RunStep(BatchLayout batch, Action pass) => throw Computes();
+
+    /// <inheritdoc/>
     public void Embed(WeightMatrix table, Activation output) => throw Computes();
 
     /// <inheritdoc/>

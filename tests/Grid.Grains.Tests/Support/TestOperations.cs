@@ -65,15 +65,17 @@ internal sealed class TestOperations(IOperations inner, Func<bool> breaks, bool 
 
     public void BeginStep(BatchLayout batch) => inner.BeginStep(batch);
 
-    public void Embed(WeightMatrix table, Activation output)
+    public void RunStep(BatchLayout batch, Action pass)
     {
         if (breaks())
         {
             throw new InvalidOperationException("The test device broke.");
         }
 
-        inner.Embed(table, output);
+        inner.RunStep(batch, pass);
     }
+
+    public void Embed(WeightMatrix table, Activation output) => inner.Embed(table, output);
 
     public void RmsNorm(Activation input, WeightVector weight, float epsilon, Activation output) =>
         inner.RmsNorm(input, weight, isWrong ? epsilon * 65536 : epsilon, output);
