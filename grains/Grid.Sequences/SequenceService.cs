@@ -28,13 +28,19 @@ internal sealed class SequenceService : ISequenceService
 
     public IReadOnlyList<ServedModel> Models => Volatile.Read(ref _models);
 
-    public async Task<IRunningSequence> StartAsync(SequenceSpec spec, CancellationToken cancellationToken)
+    public Task<IRunningSequence> StartAsync(SequenceSpec spec, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(spec);
+        return StartAsync(ToMessage(spec), cancellationToken);
+    }
+
+    /// <summary>Starts a sequence that is a message already.</summary>
+    public async Task<IRunningSequence> StartAsync(SequenceStart start, CancellationToken cancellationToken)
+    {
         cancellationToken.ThrowIfCancellationRequested();
-        if (spec.PromptText is null == spec.PromptIds is null)
+        if (start.PromptText is null == start.PromptIds is null)
         {
-            throw new ArgumentException("Exactly one of PromptText and PromptIds must be given.", nameof(spec));
+            throw new ArgumentException("Exactly one of PromptText and PromptIds must be given.", nameof(start));
         }
 
         using var place = await _admission.EnterAsync(spec.Model, spec.Client, cancellationToken);
@@ -57,7 +63,7 @@ internal sealed class SequenceService : ISequenceService
         {
             var grain = _grains.GetGrain<ISequenceGrain>(new SiloKey(_silo, sequence.Id.ToString("N")).ToString());
             sequence.Grain = grain;
-            var reply = await grain.Start(ToMessage(spec));
+            var reply = await grain.Start(start);
             if (reply.Refusal != RefusalKind.None)
             {
                 sequence.Grain = null; // Nothing runs that would have to be cancelled.

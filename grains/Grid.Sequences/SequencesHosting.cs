@@ -19,7 +19,8 @@ public static class SequencesHosting
         services.AddSingleton<WorkerDirectory>();
         services.AddHostedService(provider => provider.GetRequiredService<WorkerDirectory>());
         services.AddSingleton<AdmissionQueue>();
-        services.AddSingleton<ISequenceService, SequenceService>();
+        services.AddSingleton<SequenceService>();
+        services.AddSingleton<ISequenceService>(provider => provider.GetRequiredService<SequenceService>());
         silo.AddPlacementDirector<NamedSiloPlacement, NamedSiloPlacementDirector>();
         if (!silo.Services.Any(service => service.ServiceKey is NamedSiloDirectory.Name))
         {

@@ -16,6 +16,12 @@ internal sealed class TestCluster : IAsyncDisposable
         _environment["Grid__ClusterId"] = $"test-{Interlocked.Increment(ref s_number)}";
     }
 
+    /// <summary>The nodes' cluster id.</summary>
+    public string Id => _environment["Grid__ClusterId"];
+
+    /// <summary>How the store is reached; null without one.</summary>
+    public string? Connection => _environment.GetValueOrDefault("Grid__ClusterConnection");
+
     /// <summary>A cluster in a store of this kind; skips the test on a machine without it.</summary>
     public static async Task<TestCluster> CreateAsync(string store, RedisServer redis, PostgresServer postgres)
     {

@@ -1,0 +1,127 @@
+using System.Runtime.CompilerServices;
+using Grid.Grains;
+using Grid.Grains.Messages;
+using Grid.Grains.Placement;
+using Orleans.Concurrency;
+using Orleans.GrainDirectory;
+using Orleans.Placement;
+
+namespace Grid.Sequences.Clients;
+
+/// <summary>Runs a grid client's sequence as this silo's gateway runs one that came by HTTP.</summary>
+[NamedSiloPlacement, GrainDirectory(NamedSiloDirectory.Name), Immovable, Reentrant, GrainType(IClientSessionGrain.GrainTypeName)]
+internal sealed class ClientSessionGrain(SequenceService sequences, TimeProvider time) : Grain, IClientSessionGrain
+{
+    private static readonly TimeSpan s_heartbeat = TimeSpan.FromMilliseconds(400);
+    private static readonly ClientUpdate s_alive = new();
+
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<ClientUpdate> Run(SequenceStart start, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        using var left = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var starting = TryStartAsync(start, left.Token);
+        IRunningSequence? sequence = null;
+        try
+        {
+            while (!await ComesInTimeAsync(starting, cancellationToken))
+            {
+                yield return s_alive;
+            }
+
+            (sequence, var refusal) = await starting;
+            if (sequence is null)
+            {
+                yield return new ClientUpdate { Refusal = refusal };
+                yield break;
+            }
+
+            await using var updates = sequence.ReadUpdatesAsync(left.Token).GetAsyncEnumerator(left.Token);
+            bool first = true;
+            for (var next = updates.MoveNextAsync().AsTask(); ; next = updates.MoveNextAsync().AsTask())
+            {
+                while (!await ComesInTimeAsync(next, cancellationToken))
+                {
+                    yield return s_alive;
+                }
+
+                if (!await next)
+                {
+                    yield break;
+                }
+
+                yield return ToMessage(sequence, updates.Current, first);
+                first = false;
+            }
+        }
+        finally
+        {
+            await left.CancelAsync();
+            await LeaveAsync(starting);
+            DeactivateOnIdle();
+        }
+    }
+
+    private async Task<(IRunningSequence? Sequence, SubmitReply? Refusal)> TryStartAsync(SequenceStart start, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return (await sequences.StartAsync(start, cancellationToken), null);
+        }
+        catch (GridRequestException refused)
+        {
+            return (null, SubmitReply.Refused(FromRefusal(refused.Refusal), refused.Message, refused.Parameter));
+        }
+    }
+
+    private async Task<bool> ComesInTimeAsync(Task task, CancellationToken cancellationToken)
+    {
+        if (!task.IsCompleted)
+        {
+            await Task.WhenAny(task, Task.Delay(s_heartbeat, time, cancellationToken));
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+
+        return task.IsCompleted;
+    }
+
+    /// <summary>Ends the sequence, also one that was still being started.</summary>
+    private static async Task LeaveAsync(Task<(IRunningSequence? Sequence, SubmitReply? Refusal)> starting)
+    {
+        try
+        {
+            if ((await starting).Sequence is { } sequence)
+            {
+                await sequence.DisposeAsync();
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // It never began.
+        }
+    }
+
+    private static ClientUpdate ToMessage(IRunningSequence sequence, SequenceUpdate update, bool first) => new()
+    {
+        PromptIds = first ? [.. sequence.PromptIds] : null,
+        CachedTokens = first ? sequence.CachedTokens : 0,
+        Text = update.Text,
+        Tokens = ToMessage(update.Tokens),
+        PromptTokens = ToMessage(update.PromptTokens),
+        PromptFirstIndex = update.PromptFirstIndex,
+        FinishReason = update.FinishReason,
+        MatchedStopString = update.MatchedStop as string,
+        MatchedStopToken = update.MatchedStop as int?,
+        Error = update.Error,
+    };
+
+    private static ClientToken[] ToMessage(IReadOnlyList<ScoredToken> tokens) => [.. tokens.Select(token => new ClientToken(
+        token.TokenId, token.Logprob, [.. token.Top.Select(top => new StepAlternative(top.Key, top.Value))]))];
+
+    private static RefusalKind FromRefusal(GridRefusal refusal) => refusal switch
+    {
+        GridRefusal.InvalidRequest => RefusalKind.Invalid,
+        GridRefusal.ModelNotFound => RefusalKind.ModelNotFound,
+        GridRefusal.Overloaded => RefusalKind.Overloaded,
+        _ => RefusalKind.Unavailable,
+    };
+}

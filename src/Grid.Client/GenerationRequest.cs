@@ -1,0 +1,67 @@
+namespace Grid.Client;
+
+/// <summary>
+/// One sequence to generate. Fields, terms and ranges are those of the HTTP API; sampling parameters that are null take the
+/// model's own recommendation. The grid checks everything and refuses by field, value and rule.
+/// </summary>
+public sealed record GenerationRequest
+{
+    /// <summary>Served model id.</summary>
+    public required string Model { get; init; }
+
+    /// <summary>Prompt text; exactly one of it and <see cref="PromptIds"/> is given.</summary>
+    public string? PromptText { get; init; }
+
+    /// <summary>Prompt token ids.</summary>
+    public IReadOnlyList<int>? PromptIds { get; init; }
+
+    /// <summary>Whether special tokens written out in the text become their ids.</summary>
+    public bool ParseSpecialTokens { get; init; } = true;
+
+    /// <summary>Whether the tokens that the tokenizer puts around a text are added (a beginning-of-sequence token): false for
+    /// a chat that a template rendered, since it wrote them.</summary>
+    public bool AddSpecialTokens { get; init; } = true;
+
+    /// <summary>0 is greedy.</summary>
+    public float? Temperature { get; init; }
+
+    public float? TopP { get; init; }
+
+    /// <summary>0 keeps all tokens.</summary>
+    public int? TopK { get; init; }
+
+    public float? MinP { get; init; }
+
+    public float PresencePenalty { get; init; }
+
+    public float FrequencyPenalty { get; init; }
+
+    public float? RepetitionPenalty { get; init; }
+
+    /// <summary>What is added to the logits of tokens, by token id.</summary>
+    public IReadOnlyDictionary<int, float> LogitBias { get; init; } = new Dictionary<int, float>();
+
+    /// <summary>Null draws one; <see cref="Generation.Seed"/> tells it, so that every answer can be replayed.</summary>
+    public ulong? Seed { get; init; }
+
+    /// <summary>Output tokens at most; null for as many as the context allows.</summary>
+    public int? MaxNewTokens { get; init; }
+
+    public int MinNewTokens { get; init; }
+
+    public IReadOnlyList<string> StopStrings { get; init; } = [];
+
+    public IReadOnlyList<int> StopTokenIds { get; init; } = [];
+
+    /// <summary>Whether the model's own end tokens do not end the sequence.</summary>
+    public bool IgnoreEndTokens { get; init; }
+
+    /// <summary>Whether output tokens carry their logprobs.</summary>
+    public bool Logprobs { get; init; }
+
+    /// <summary>How many most probable tokens to report at each place, with <see cref="Logprobs"/>.</summary>
+    public int TopLogprobs { get; init; }
+
+    /// <summary>Prompt logprobs from this prompt index on; null for none.</summary>
+    public int? PromptLogprobsFrom { get; init; }
+}

@@ -1,0 +1,73 @@
+using Grid.Grains.Messages;
+
+namespace Grid.Client;
+
+/// <summary>
+/// How far a sequence's stream has come, over all its attempts. Another attempt begins at the beginning and brings the same
+/// bits, so what was delivered already is left out by counting.
+/// </summary>
+internal sealed class StreamProgress(ulong seed)
+{
+    private readonly Cursor _delivered = new();
+    private Cursor _attempt = new();
+    private bool _begun;
+
+    /// <summary>A new attempt begins.</summary>
+    public void Restart() => _attempt = new Cursor();
+
+    /// <summary>What of an update is new; null when nothing is.</summary>
+    public GenerationUpdate? Take(ClientUpdate update)
+    {
+        bool first = update.PromptIds is not null && !_begun;
+        _begun |= first;
+        int text = Skip(ref _attempt.Text, ref _delivered.Text, update.Text.Length);
+        int tokens = Skip(ref _attempt.Tokens, ref _delivered.Tokens, update.Tokens.Length);
+        int prompt = Skip(ref _attempt.Prompt, ref _delivered.Prompt, update.PromptTokens.Length);
+        if (!first && text == update.Text.Length && tokens == update.Tokens.Length && prompt == update.PromptTokens.Length
+            && update.FinishReason is null)
+        {
+            return null;
+        }
+
+        return new GenerationUpdate
+        {
+            PromptIds = first ? update.PromptIds : null,
+            CachedTokens = first ? update.CachedTokens : 0,
+            Seed = seed,
+            Text = update.Text[text..],
+            Tokens = Convert(update.Tokens.AsSpan(tokens)),
+            PromptTokens = Convert(update.PromptTokens.AsSpan(prompt)),
+            FinishReason = update.FinishReason,
+            MatchedStopString = update.MatchedStopString,
+            MatchedStopToken = update.MatchedStopToken,
+        };
+    }
+
+    /// <summary>How many of the next items were delivered before.</summary>
+    private static int Skip(ref int attempt, ref int delivered, int count)
+    {
+        int skip = Math.Clamp(delivered - attempt, 0, count);
+        attempt += count;
+        delivered = Math.Max(delivered, attempt);
+        return skip;
+    }
+
+    private static GeneratedToken[] Convert(ReadOnlySpan<ClientToken> tokens)
+    {
+        var converted = new GeneratedToken[tokens.Length];
+        for (int i = 0; i < converted.Length; i++)
+        {
+            converted[i] = new GeneratedToken(
+                tokens[i].TokenId, tokens[i].Logprob, [.. tokens[i].Top.Select(top => new KeyValuePair<int, float>(top.TokenId, top.Logprob))]);
+        }
+
+        return converted;
+    }
+
+    private sealed class Cursor
+    {
+        public int Text;
+        public int Tokens;
+        public int Prompt;
+    }
+}
