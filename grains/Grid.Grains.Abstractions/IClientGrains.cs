@@ -31,8 +31,9 @@ public interface IClientSessionGrain : IGrainWithStringKey
     /// <summary>
     /// Runs the sequence from its beginning to its end. At least two updates come each second, empty ones where there is
     /// no news: a client that hears nothing knows that the silo is lost. The first with content holds the prompt's ids;
-    /// the last one has a finish reason or a refusal. Leaving the stream cancels the sequence.
+    /// the last one has a finish reason or a refusal. Leaving the stream cancels the sequence. Where sequences have to wait,
+    /// users take turns.
     /// </summary>
     [Alias("run")]
-    IAsyncEnumerable<ClientUpdate> Run(SequenceStart start, CancellationToken cancellationToken);
+    IAsyncEnumerable<ClientUpdate> Run(SequenceStart start, string user, CancellationToken cancellationToken);
 }

@@ -31,11 +31,11 @@ internal sealed class SequenceService : ISequenceService
     public Task<IRunningSequence> StartAsync(SequenceSpec spec, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(spec);
-        return StartAsync(ToMessage(spec), cancellationToken);
+        return StartAsync(ToMessage(spec), spec.Client, cancellationToken);
     }
 
-    /// <summary>Starts a sequence that is a message already.</summary>
-    public async Task<IRunningSequence> StartAsync(SequenceStart start, CancellationToken cancellationToken)
+    /// <summary>Starts a sequence that is a message already, for a client whose sequences take turns with others'.</summary>
+    public async Task<IRunningSequence> StartAsync(SequenceStart start, string client, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         if (start.PromptText is null == start.PromptIds is null)
@@ -43,10 +43,10 @@ internal sealed class SequenceService : ISequenceService
             throw new ArgumentException("Exactly one of PromptText and PromptIds must be given.", nameof(start));
         }
 
-        using var place = await _admission.EnterAsync(spec.Model, spec.Client, cancellationToken);
+        using var place = await _admission.EnterAsync(start.Model, client, cancellationToken);
         while (true)
         {
-            if (await TryStartAsync(spec, cancellationToken) is { } sequence)
+            if (await TryStartAsync(start, cancellationToken) is { } sequence)
             {
                 return sequence;
             }
@@ -56,7 +56,7 @@ internal sealed class SequenceService : ISequenceService
     }
 
     /// <summary>Asks the workers once; null when all are full.</summary>
-    private async Task<RunningSequence?> TryStartAsync(SequenceSpec spec, CancellationToken cancellationToken)
+    private async Task<RunningSequence?> TryStartAsync(SequenceStart start, CancellationToken cancellationToken)
     {
         var sequence = _table.Create();
         try

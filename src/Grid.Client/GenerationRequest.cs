@@ -9,6 +9,9 @@ public sealed record GenerationRequest
     /// <summary>Served model id.</summary>
     public required string Model { get; init; }
 
+    /// <summary>Whose sequence it is: where sequences have to wait, users take turns.</summary>
+    public string User { get; init; } = "";
+
     /// <summary>Prompt text; exactly one of it and <see cref="PromptIds"/> is given.</summary>
     public string? PromptText { get; init; }
 

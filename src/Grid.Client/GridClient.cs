@@ -67,7 +67,7 @@ public sealed partial class GridClient(
         {
             var silo = await ChooseAsync(lost, cancellationToken);
             var session = cluster.GetGrain<IClientSessionGrain>(new SiloKey(silo, Guid.NewGuid().ToString("N")).ToString());
-            var updates = session.Run(start, cancellationToken).GetAsyncEnumerator(cancellationToken);
+            var updates = session.Run(start, request.User, cancellationToken).GetAsyncEnumerator(cancellationToken);
             progress.Restart();
             bool hung = false;
             try
@@ -207,11 +207,13 @@ public sealed partial class GridClient(
         }
 
         var models = await AskDoorAsync(door => door.GetModels(), cancellationToken);
-        var sampling = models.FirstOrDefault(model => model.Id == request.Model)?.Sampling ?? throw new GridClientException(
+        var served = models.FirstOrDefault(model => model.Id == request.Model) ?? throw new GridClientException(
             GridFailure.ModelNotFound, $"Model '{request.Model}' is not served here; there is {(models.Length == 0 ? "none" : string.Join(", ", models.Select(model => $"'{model.Id}'")))}.", nameof(request.Model));
+        var sampling = served.Sampling;
         return new SequenceStart
         {
             Model = request.Model,
+            NumericsId = served.NumericsId,
             PromptText = request.PromptText,
             PromptIds = request.PromptIds is { } ids ? [.. ids] : null,
             ParseSpecialTokens = request.ParseSpecialTokens,

@@ -16,10 +16,10 @@ internal sealed class ClientSessionGrain(SequenceService sequences, TimeProvider
     private static readonly ClientUpdate s_alive = new();
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<ClientUpdate> Run(SequenceStart start, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<ClientUpdate> Run(SequenceStart start, string user, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var left = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var starting = TryStartAsync(start, left.Token);
+        var starting = TryStartAsync(start, user, left.Token);
         IRunningSequence? sequence = null;
         try
         {
@@ -61,11 +61,11 @@ internal sealed class ClientSessionGrain(SequenceService sequences, TimeProvider
         }
     }
 
-    private async Task<(IRunningSequence? Sequence, SubmitReply? Refusal)> TryStartAsync(SequenceStart start, CancellationToken cancellationToken)
+    private async Task<(IRunningSequence? Sequence, SubmitReply? Refusal)> TryStartAsync(SequenceStart start, string user, CancellationToken cancellationToken)
     {
         try
         {
-            return (await sequences.StartAsync(start, cancellationToken), null);
+            return (await sequences.StartAsync(start, user, cancellationToken), null);
         }
         catch (GridRequestException refused)
         {
