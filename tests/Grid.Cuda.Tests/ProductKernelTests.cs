@@ -178,7 +178,9 @@ public sealed class ProductKernelTests(GpuFixture gpu)
     private static KernelSource Backwards(ProductShape shape)
     {
         const string Loop = "for (u32 step = 0; step < STAGE_K / STEP; step++) {";
-        string text = shape.Source.Text;
+        const string Header = "product_tile.cuh";
+        KernelHeader tile = shape.Source.Headers.Single(header => header.Name == Header);
+        string text = shape.Source.Text.Replace($"#include \"{Header}\"", tile.Text.Replace("#pragma once", "", StringComparison.Ordinal), StringComparison.Ordinal);
         Assert.Contains(Loop, text, StringComparison.Ordinal);
         string backwards = text.Replace(
             Loop, "for (u32 i = 0; i < STAGE_K / STEP; i++) { u32 step = STAGE_K / STEP - 1 - i;", StringComparison.Ordinal);

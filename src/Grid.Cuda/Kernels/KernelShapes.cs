@@ -23,4 +23,13 @@ internal static class KernelShapes
             throw new ArgumentException($"{name} starts at {operand.Start.Address:x}, no multiple of {Alignment}.", name);
         }
     }
+
+    /// <summary>Rows of so many elements start where 16-byte accesses may.</summary>
+    public static void RequireMultiple(int width, int multiple, [CallerArgumentExpression(nameof(width))] string name = "")
+    {
+        if (width <= 0 || width % multiple != 0)
+        {
+            throw new ArgumentException($"{name} is {width}; it must be a multiple of {multiple}, and above 0.", name);
+        }
+    }
 }

@@ -70,3 +70,12 @@ __device__ __forceinline__ float row_combine_short(float low, float high) {
   for (u32 half = Threads / 2; half > 0; half /= 2) sum = __fadd_rn(sum, __shfl_xor_sync(0xFFFFFFFFu, sum, half));
   return sum;
 }
+
+// The same for a tree of at most 64 lanes, by one warp: its lane i holds lanes i and i + 32. Given to all of them.
+__device__ __forceinline__ float row_combine_in_warp(float low, float high, u32 lanes) {
+  if (lanes == 64) low = __fadd_rn(low, high);
+  for (u32 half = min(lanes, 32u) / 2; half > 0; half /= 2) {
+    low = __fadd_rn(low, __shfl_down_sync(0xFFFFFFFFu, low, half));
+  }
+  return __shfl_sync(0xFFFFFFFFu, low, 0);
+}

@@ -1,0 +1,123 @@
+using System.Text.Json.Nodes;
+using Grid.Models;
+using Grid.Models.Architectures.Decoder;
+using Grid.Models.Operations;
+
+namespace Grid.Cuda.Tests;
+
+/// <summary>
+/// Models that run on both devices: the demo model, and small ones of every architecture with dummy weights, in sizes that are
+/// multiples of nothing more than they must be.
+/// </summary>
+internal static class TestModels
+{
+    private static readonly JsonObject Common = new()
+    {
+        ["hidden_act"] = "silu",
+        ["hidden_size"] = 256,
+        ["intermediate_size"] = 424,
+        ["max_position_embeddings"] = 2048,
+        ["num_hidden_layers"] = 2,
+        ["rms_norm_eps"] = 1e-6,
+        ["rope_theta"] = 10000.0,
+        ["tie_word_embeddings"] = false,
+        ["vocab_size"] = 1003,
+    };
+
+    private static readonly Dictionary<string, JsonObject> Small = new(StringComparer.Ordinal)
+    {
+        ["qwen3"] = Of("Qwen3ForCausalLM", "qwen3", 4, 2, 128, new() { ["tie_word_embeddings"] = true, ["num_hidden_layers"] = 3 }),
+        ["llama"] = Of("LlamaForCausalLM", "llama", 8, 2, 64, new()
+        {
+            ["hidden_size"] = 328,
+            ["rope_scaling"] = new JsonObject
+            {
+                ["rope_type"] = "llama3",
+                ["factor"] = 8.0,
+                ["low_freq_factor"] = 1.0,
+                ["high_freq_factor"] = 4.0,
+                ["original_max_position_embeddings"] = 256,
+            },
+        }),
+        ["llama-12-heads-a-key"] = Of("LlamaForCausalLM", "llama", 12, 1, 64, new() { ["hidden_size"] = 200 }),
+        ["qwen2"] = Of("Qwen2ForCausalLM", "qwen2", 6, 2, null, new() { ["hidden_size"] = 384 }),
+        ["mistral"] = Of("MistralForCausalLM", "mistral", 3, 3, 128, []),
+        ["qwen3-moe"] = Of("Qwen3MoeForCausalLM", "qwen3_moe", 4, 4, 64, Experts(8, 2, 104, normalize: true)),
+        ["qwen3-moe-mixed"] = Of("Qwen3MoeForCausalLM", "qwen3_moe", 8, 1, 64, Experts(20, 3, 64, normalize: false, dense: 1)),
+        ["qwen3-moe-128-experts"] = Of("Qwen3MoeForCausalLM", "qwen3_moe", 4, 2, 128, Experts(128, 8, 48, normalize: true)),
+    };
+
+    /// <summary>All of them.</summary>
+    public static IEnumerable<string> Names => ["demo", .. Small.Keys];
+
+    /// <summary>For theories.</summary>
+    public static TheoryData<string> Theory => [.. Names];
+
+    /// <summary>Loads one for passes of so many rows.</summary>
+    public static LoadedModel Load(string name, IOperations operations, int maxRows)
+    {
+        if (name == "demo")
+        {
+            return ModelLoader.Load(DemoModel.Path, operations, new ModelLoadOptions { MaxBatchTokens = maxRows });
+        }
+
+        return LoadDummy(Small[name], operations, maxRows);
+    }
+
+    /// <summary>Loads one layer, the embedding and the head of a configuration that ships.</summary>
+    public static LoadedModel LoadOneLayer(string config, IOperations operations, int maxRows)
+    {
+        string folder = ShippedConfigs.Find(config) ?? throw new ArgumentException($"No configuration {config} ships.", nameof(config));
+        JsonObject fields = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "config.json")))!.AsObject();
+        fields["num_hidden_layers"] = 1;
+        return LoadDummy(fields, operations, maxRows);
+    }
+
+    /// <summary>Its forward pass.</summary>
+    public static DecoderModel Decoder(this LoadedModel loaded) => (DecoderModel)loaded.Model;
+
+    private static LoadedModel LoadDummy(JsonObject config, IOperations operations, int maxRows)
+    {
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("grid-cuda-model");
+        try
+        {
+            File.WriteAllText(Path.Combine(folder.FullName, "config.json"), config.ToJsonString());
+            var options = new ModelLoadOptions { MaxBatchTokens = maxRows, LoadFormat = LoadFormat.Dummy };
+            return ModelLoader.Load(folder.FullName, operations, options);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private static JsonObject Of(string architecture, string type, int heads, int kvHeads, int? headDim, JsonObject others)
+    {
+        JsonObject config = Common.DeepClone().AsObject();
+        config["architectures"] = new JsonArray(architecture);
+        config["model_type"] = type;
+        config["num_attention_heads"] = heads;
+        config["num_key_value_heads"] = kvHeads;
+        if (headDim is { } size)
+        {
+            config["head_dim"] = size;
+        }
+
+        foreach ((string name, JsonNode? value) in others)
+        {
+            config[name] = value?.DeepClone();
+        }
+
+        return config;
+    }
+
+    private static JsonObject Experts(int count, int perToken, int inner, bool normalize, int? dense = null) => new()
+    {
+        ["decoder_sparse_step"] = 1,
+        ["mlp_only_layers"] = dense is { } layer ? new JsonArray(layer) : new JsonArray(),
+        ["moe_intermediate_size"] = inner,
+        ["norm_topk_prob"] = normalize,
+        ["num_experts"] = count,
+        ["num_experts_per_tok"] = perToken,
+    };
+}
