@@ -197,6 +197,14 @@ public sealed partial class CudaOperations
         });
     }
 
+    /// <inheritdoc/>
+    public void Sample(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows, Span<SampledToken> results)
+    {
+        var buffer = (CudaLogits)logits;
+        context.MakeCurrent();
+        buffer.Sampler.Sample(stream, buffer.Data, rows, results);
+    }
+
     private static DeviceSpan Data(Activation activation) => ((CudaActivation)activation).Data;
 
     private void LaunchProduct(in ProductOperands operands) => kernels.Product.Launch(stream, operands, Early);
@@ -237,8 +245,8 @@ public sealed partial class CudaOperations
 
     private void EnsurePartials(int queryHeads, int headDim)
     {
-        long values = (long)PartialSlots * queryHeads * headDim * sizeof(float);
-        long state = (long)PartialSlots * queryHeads * 2 * sizeof(float);
+        long values = (long)options.PartialSlots * queryHeads * headDim * sizeof(float);
+        long state = (long)options.PartialSlots * queryHeads * 2 * sizeof(float);
         partialValues = Room(partialValues, values);
         partialState = Room(partialState, state);
     }

@@ -1,6 +1,8 @@
 using System.Text.RegularExpressions;
 using Grid.Cuda.Driver;
 using Grid.Cuda.Kernels.Attention;
+using Grid.Cuda.Kernels.Experts;
+using Grid.Cuda.Kernels.Sampling;
 using Grid.Cuda.Operations;
 using Grid.Models.Operations;
 
@@ -12,16 +14,13 @@ namespace Grid.Cuda;
 /// </summary>
 public sealed partial class CudaOperations : IOperations
 {
-    // Partial results of decode's segments have so many places; a step that needs more sends rows through prefill tiles.
-    private const int PartialSlots = 4096;
-
     private readonly CudaOptions options;
     private readonly CudaContext context;
     private readonly CudaStream stream;
     private readonly DeviceHeap heap;
     private readonly KernelLibrary kernels;
     private readonly WeightUploader weights;
-    private readonly AttentionPlan plan = new(PartialSlots);
+    private readonly AttentionPlan plan;
     private readonly StepInputs inputs;
     private readonly PassRecorder recorder;
     private readonly StagedInts pageIds;
@@ -37,6 +36,7 @@ public sealed partial class CudaOperations : IOperations
     {
         (this.context, this.options, this.stream, this.kernels) = (context, options, stream, kernels);
         heap = new DeviceHeap(context);
+        plan = new AttentionPlan(options.PartialSlots);
         weights = new WeightUploader(context, stream, heap, kernels);
         inputs = new StepInputs(context, stream, heap);
         pageIds = new StagedInts(context, stream, heap);
@@ -155,8 +155,33 @@ public sealed partial class CudaOperations : IOperations
         new CudaActivation(maxRows, width, Zeroed((long)maxRows * width * sizeof(ushort), "working memory"));
 
     /// <inheritdoc/>
-    public LogitsBuffer AllocateLogits(int maxRows, int width) =>
-        new CudaLogits(maxRows, width, heap, Zeroed((long)maxRows * width * sizeof(float), "the logits"));
+    /// <exception cref="ArgumentOutOfRangeException">The vocabulary is larger than the sampler takes.</exception>
+    public LogitsBuffer AllocateLogits(int maxRows, int width)
+    {
+        DeviceMemory data = Zeroed((long)maxRows * width * sizeof(float), "the logits");
+        try
+        {
+            DeviceSampler sampler = heap.Own(
+                () => new DeviceSampler(context, kernels.Sampling, maxRows, width), DeviceSampler.MaxTopLogprobs * 8L * maxRows, "sampling");
+            return new CudaLogits(maxRows, width, heap, data, sampler);
+        }
+        catch
+        {
+            heap.Free(data);
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public ExpertRouting AllocateRouting(int maxRows, int experts, int slots, int width)
+    {
+        context.MakeCurrent();
+        long bytes = (long)maxRows * ((experts + (3L * slots)) * sizeof(float));
+        ExpertRoutingMemory memory = heap.Own(
+            () => new ExpertRoutingMemory(context, stream, maxRows, experts, slots, width),
+            bytes + Math.Min(ExpertRoutingMemory.OutputBytesLimit, (long)maxRows * slots * width * sizeof(float)), "routing to experts");
+        return new CudaExpertRouting(maxRows, experts, slots, width, memory);
+    }
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentOutOfRangeException">The head size is neither 64 nor 128.</exception>
@@ -187,6 +212,16 @@ public sealed partial class CudaOperations : IOperations
         long bytes = (long)rows * source.Width * sizeof(float);
         context.MakeCurrent();
         stream.Download(destination[..(rows * source.Width)], ((CudaLogits)source).Data.Slice(0, bytes));
+    }
+
+    /// <inheritdoc/>
+    public void Read(ExpertRouting source, int rows, Span<int> experts, Span<float> weights)
+    {
+        ExpertRoutingMemory memory = ((CudaExpertRouting)source).Memory;
+        int entries = rows * source.Slots;
+        context.MakeCurrent();
+        stream.Download(experts[..entries], memory.Chosen.Slice(0, (long)entries * sizeof(int)));
+        stream.Download(weights[..entries], memory.Weights.Slice(0, (long)entries * sizeof(float)));
     }
 
     /// <summary>Waits for the GPU and frees everything that these operations allocated.</summary>

@@ -14,6 +14,9 @@ public sealed record CudaOptions
 
     /// <summary>Whether a kernel may start before the one before it has ended (programmatic dependent launch).</summary>
     public bool KernelsStartEarly { get; init; } = true;
+
+    /// <summary>Places for partial results of decode's segments; a step that needs more sends rows through prefill tiles.</summary>
+    internal int PartialSlots { get; init; } = 4096;
 }
 
 /// <summary>How far a build has come.</summary>

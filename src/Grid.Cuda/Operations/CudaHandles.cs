@@ -1,5 +1,7 @@
 using Grid.Cuda.Driver;
 using Grid.Cuda.Kernels.Attention;
+using Grid.Cuda.Kernels.Experts;
+using Grid.Cuda.Kernels.Sampling;
 using Grid.Models.Operations;
 
 namespace Grid.Cuda.Operations;
@@ -47,16 +49,27 @@ internal sealed class CudaActivation(int maxRows, int width, DeviceMemory data) 
     public DeviceSpan Data => data.Span;
 }
 
-internal sealed class CudaLogits(int maxRows, int width, DeviceHeap heap, DeviceMemory data) : LogitsBuffer(maxRows, width)
+internal sealed class CudaLogits(int maxRows, int width, DeviceHeap heap, DeviceMemory data, DeviceSampler sampler)
+    : LogitsBuffer(maxRows, width)
 {
+    /// <summary>Of so many rows.</summary>
+    public DeviceSampler Sampler => sampler;
+
     /// <summary>[MaxRows, Width] fp32.</summary>
     public DeviceSpan Data => data.Span;
 
     protected override void Dispose(bool disposing)
     {
+        heap.Free(sampler);
         heap.Free(data);
         base.Dispose(disposing);
     }
+}
+
+internal sealed class CudaExpertRouting(int maxRows, int experts, int slots, int width, ExpertRoutingMemory memory)
+    : ExpertRouting(maxRows, experts, slots, width)
+{
+    public ExpertRoutingMemory Memory => memory;
 }
 
 internal sealed class CudaRotaryTable(int positions, int headDim, DeviceMemory cos, DeviceMemory sin) : RotaryTable(positions, headDim)

@@ -5,7 +5,7 @@ namespace Grid.Cuda.Operations;
 /// <summary>The device memory of one set of operations: everything is freed with it, or before.</summary>
 internal sealed class DeviceHeap(CudaContext context) : IDisposable
 {
-    private readonly HashSet<DeviceMemory> owned = [];
+    private readonly HashSet<IDisposable> owned = [];
 
     /// <summary>Raised before memory is freed, while recorded passes may still know its address.</summary>
     public event Action? Freeing;
@@ -14,12 +14,20 @@ internal sealed class DeviceHeap(CudaContext context) : IDisposable
     /// <param name="bytes">At least 1.</param>
     /// <param name="what">What it is for, as the subject of a sentence.</param>
     /// <exception cref="CudaOutOfMemoryException">There is not so much.</exception>
-    public DeviceMemory Allocate(long bytes, string what)
+    public DeviceMemory Allocate(long bytes, string what) => Own(() => new DeviceMemory(context, bytes), bytes, what);
+
+    /// <summary>Something that allocates by itself.</summary>
+    /// <param name="create">Makes it.</param>
+    /// <param name="bytes">What it needs, for the error.</param>
+    /// <param name="what">What it is for, as the subject of a sentence.</param>
+    /// <exception cref="CudaOutOfMemoryException">There is not so much.</exception>
+    public T Own<T>(Func<T> create, long bytes, string what)
+        where T : IDisposable
     {
-        DeviceMemory memory;
+        T created;
         try
         {
-            memory = new DeviceMemory(context, bytes);
+            created = create();
         }
         catch (CudaException e) when (e.Name == nameof(CUresult.CUDA_ERROR_OUT_OF_MEMORY))
         {
@@ -27,8 +35,8 @@ internal sealed class DeviceHeap(CudaContext context) : IDisposable
             throw new CudaOutOfMemoryException(what, bytes, new CudaMemoryInfo(free, total));
         }
 
-        owned.Add(memory);
-        return memory;
+        owned.Add(created);
+        return created;
     }
 
     /// <summary>Memory of zeros.</summary>
@@ -43,20 +51,20 @@ internal sealed class DeviceHeap(CudaContext context) : IDisposable
     }
 
     /// <summary>Gives one allocation back; nothing, when it was given back before.</summary>
-    public void Free(DeviceMemory memory)
+    public void Free(IDisposable allocation)
     {
-        if (owned.Remove(memory))
+        if (owned.Remove(allocation))
         {
             Freeing?.Invoke();
-            memory.Dispose();
+            allocation.Dispose();
         }
     }
 
     public void Dispose()
     {
-        foreach (DeviceMemory memory in owned)
+        foreach (IDisposable allocation in owned)
         {
-            memory.Dispose();
+            allocation.Dispose();
         }
 
         owned.Clear();

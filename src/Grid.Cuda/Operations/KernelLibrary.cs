@@ -4,10 +4,12 @@ using Grid.Cuda.Kernels.Attention;
 using Grid.Cuda.Kernels.ClearPages;
 using Grid.Cuda.Kernels.DummyFill;
 using Grid.Cuda.Kernels.Embed;
+using Grid.Cuda.Kernels.Experts;
 using Grid.Cuda.Kernels.PackWeights;
 using Grid.Cuda.Kernels.Product;
 using Grid.Cuda.Kernels.RmsNorm;
 using Grid.Cuda.Kernels.RotateAndStore;
+using Grid.Cuda.Kernels.Sampling;
 
 namespace Grid.Cuda.Operations;
 
@@ -36,6 +38,8 @@ internal sealed class KernelLibrary : IDisposable
             Embed = new EmbedKernel(Module(EmbedKernel.Source));
             ClearPages = new ClearPagesKernel(Module(ClearPagesKernel.Source));
             DummyFill = new DummyFillKernel(Module(DummyFillKernel.Source));
+            Experts = new ExpertKernels(Product, [.. ExpertKernels.Sources.Select(Module)]);
+            Sampling = new SamplingKernel(Module(SamplingKernel.Source));
             foreach (int headDim in HeadDims)
             {
                 attention.Add(headDim, new AttentionKernel(Module(AttentionKernel.Source(headDim)), headDim));
@@ -53,7 +57,7 @@ internal sealed class KernelLibrary : IDisposable
     public static IReadOnlyList<KernelSource> Sources { get; } =
     [
         RmsNormKernel.Source, PackWeightsKernel.Source, EmbedKernel.Source, ClearPagesKernel.Source, DummyFillKernel.Source,
-        .. ProductKernel.Sources, .. HeadDims.Select(AttentionKernel.Source), .. HeadDims.Select(RotateAndStoreKernel.Source),
+        SamplingKernel.Source, .. ExpertKernels.Sources, .. ProductKernel.Sources, .. HeadDims.Select(AttentionKernel.Source), .. HeadDims.Select(RotateAndStoreKernel.Source),
     ];
 
     public RmsNormKernel RmsNorm { get; }
@@ -65,6 +69,10 @@ internal sealed class KernelLibrary : IDisposable
     public ClearPagesKernel ClearPages { get; }
 
     public DummyFillKernel DummyFill { get; }
+
+    public ExpertKernels Experts { get; }
+
+    public SamplingKernel Sampling { get; }
 
     public ProductKernel Product { get; }
 

@@ -101,7 +101,7 @@ public interface IOperations : IDisposable
     /// <summary>
     /// qkv rows are [q heads | k heads | v heads] of headDim each. Normalises every q and k head (when weights are
     /// given), rotates them (halves convention: element i pairs with i + headDim/2), rounds once to bf16, leaves q in
-    /// place and writes k and v into the layer's pages.
+    /// place and writes k and v into the layer's pages; what is left of k in the row is the device's affair.
     /// </summary>
     void RotateAndStore(
         Activation qkv, int queryHeads, WeightVector? queryNorm, WeightVector? keyNorm, float epsilon,

@@ -160,7 +160,8 @@ internal sealed unsafe class DeviceSampler : IDisposable
         {
             int count = TopCount(rows[i]);
             bool finite = given[i].NonFinite == 0;
-            results[i] = new SampledToken(given[i].Token, given[i].Logprob, finite ? Copy(listed[..count]) : [], !finite);
+            float logprob = float.IsNaN(given[i].Logprob) ? float.NaN : given[i].Logprob; // a GPU's NaN has another sign
+            results[i] = new SampledToken(given[i].Token, logprob, finite ? Copy(listed[..count]) : [], !finite);
             listed = listed[count..];
         }
     }
