@@ -1,4 +1,3 @@
-using Grid.Cpu;
 using Grid.Models;
 using Grid.Models.SelfTest;
 
