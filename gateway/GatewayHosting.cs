@@ -38,6 +38,7 @@ public static class GatewayHosting
         services.AddSingleton<InferenceEndpoints>();
         services.AddSingleton<ModelEndpoints>();
         services.AddSingleton<OperationEndpoints>();
+        services.AddSingleton<GridEndpoints>();
         return services;
     }
 
@@ -59,6 +60,8 @@ public static class GatewayHosting
         endpoints.MapGet("/readyz", operations.ReadyAsync);
         endpoints.MapGet("/health", operations.ReadyAsync);
         endpoints.MapMethods("/flush_cache", ["GET", "POST"], operations.FlushAsync);
+
+        endpoints.MapGet("/v1/grid", endpoints.ServiceProvider.GetRequiredService<GridEndpoints>().ShowAsync);
         return endpoints;
     }
 }

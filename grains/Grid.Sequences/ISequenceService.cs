@@ -9,6 +9,9 @@ public interface ISequenceService
     /// <summary>Models that at least one live worker serves, by id; empty while none does.</summary>
     IReadOnlyList<ServedModel> Models { get; }
 
+    /// <summary>The workers and what waits for them, as this gateway knows them now.</summary>
+    GridSnapshot Snapshot { get; }
+
     /// <summary>
     /// Starts a sequence; while all workers that fit are full, it waits for its turn. Throws <see cref="GridRequestException"/> for a request that cannot run (names field, value
     /// and rule), or that the grid refuses for load: too many wait already, or it waited too long.
@@ -45,6 +48,18 @@ public sealed record ServedModel(string Id, string NumericsId, int MaxContextTok
     /// <summary>How requests are sampled that do not say: the values of the worker that came up first.</summary>
     public SamplingDefaults Sampling { get; init; } = new();
 }
+
+/// <summary>The grid as one gateway sees it.</summary>
+/// <param name="Workers">Live ones and those expected back, by key.</param>
+/// <param name="Waiting">Sequences waiting at this gateway because all workers of their model are full, by model id.</param>
+public sealed record GridSnapshot(IReadOnlyList<WorkerSnapshot> Workers, IReadOnlyDictionary<string, int> Waiting);
+
+/// <summary>A worker as one gateway sees it.</summary>
+/// <param name="Status">What it serves and its limits.</param>
+/// <param name="Load">Its last report.</param>
+/// <param name="IsLive">Whether its step stream is up.</param>
+/// <param name="PrefixPages">Pages of its prefix cache that this gateway knows.</param>
+public sealed record WorkerSnapshot(WorkerStatus Status, WorkerLoad Load, bool IsLive, int PrefixPages);
 
 /// <summary>A request refused: what the client is told.</summary>
 public sealed class GridRequestException(GridRefusal refusal, string? parameter, string message) : Exception(message)

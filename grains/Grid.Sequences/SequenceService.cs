@@ -28,6 +28,10 @@ internal sealed class SequenceService : ISequenceService
 
     public IReadOnlyList<ServedModel> Models => Volatile.Read(ref _models);
 
+    public GridSnapshot Snapshot => new(
+        [.. _workers.Expected.Select(worker => new WorkerSnapshot(worker.Status, worker.Load, worker.IsOpen, worker.Prefixes.Pages))],
+        Models.ToDictionary(model => model.Id, model => _admission.Waiting(model.Id), StringComparer.Ordinal));
+
     public Task<IRunningSequence> StartAsync(SequenceSpec spec, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(spec);

@@ -22,6 +22,8 @@ internal sealed class FakeSequenceService : ISequenceService
 
     public int Workers { get; set; } = 1;
 
+    public GridSnapshot Snapshot { get; set; } = new([], new Dictionary<string, int>());
+
     public int Flushes { get; private set; }
 
     /// <summary>What a sequence says; throws to refuse it.</summary>
