@@ -50,8 +50,11 @@ public sealed class LiveWorker
     /// <summary>Whether it has not reported for so long that it may be loaded otherwise than it seems.</summary>
     public bool IsStale => _queue.IsStale;
 
-    /// <summary>What a prompt costs here: prompt tokens to compute, its own and those in front of it.</summary>
-    internal long CostOf(PromptPrefix prompt) => _queue.Cost + prompt.UncachedTokens(this);
+    /// <summary>How much there is before a newcomer's prompt, in prompt tokens to compute.</summary>
+    internal long QueueCost => _queue.Cost;
+
+    /// <summary>A sequence with so many prompt tokens to compute is about to be submitted here.</summary>
+    internal void Reserve(long tokens) => _queue.Reserve(tokens);
 
     /// <summary>Takes a batch of its step stream.</summary>
     internal void Take(StepBatch batch)
@@ -70,8 +73,9 @@ public sealed class LiveWorker
     /// nobody listens any more.</summary>
     public async Task<SubmitReply> SubmitAsync(SubmitRequest request, ChannelWriter<SequenceEvent> inbox)
     {
-        Demultiplexer.Add(request.Attempt, inbox, new PromptPrefix(request).UncachedTokens(this));
-        _queue.Submitted();
+        long prefill = new PromptPrefix(request).UncachedTokens(this);
+        Demultiplexer.Add(request.Attempt, inbox, prefill);
+        _queue.Submitted(prefill);
         SubmitReply? reply = null;
         try
         {

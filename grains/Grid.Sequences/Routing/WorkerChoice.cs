@@ -11,6 +11,8 @@ namespace Grid.Sequences.Routing;
 /// </summary>
 internal static class WorkerChoice
 {
+    private static readonly Lock s_choosing = new();
+
     /// <summary>The workers in the order to ask them: cheapest first, equal ones by key. Where the cheapest one's report is
     /// stale, the first is the cheaper of two drawn by the sequence's id: gateways that all believe the same old news
     /// must not all send to the same worker.</summary>
@@ -23,16 +25,30 @@ internal static class WorkerChoice
             return byKey;
         }
 
-        long[] costs = Array.ConvertAll(byKey, worker => worker.CostOf(prompt));
+        long[] uncached = Array.ConvertAll(byKey, prompt.UncachedTokens);
+        int[] order;
+        lock (s_choosing)
+        {
+            // One after the other: of requests that come together, each sees where those before it went.
+            order = Order(byKey, uncached, request.Attempt);
+            byKey[order[0]].Reserve(uncached[order[0]]);
+        }
+
+        return Array.ConvertAll(order, i => byKey[i]);
+    }
+
+    private static int[] Order(LiveWorker[] byKey, long[] uncached, AttemptId attempt)
+    {
+        long[] costs = [.. byKey.Select((worker, i) => worker.QueueCost + uncached[i])];
         int[] order = [.. Enumerable.Range(0, byKey.Length).OrderBy(i => costs[i])];
         if (byKey.Length > 2 && byKey[order[0]].IsStale)
         {
-            var (one, other) = DrawTwo(request.Attempt, byKey.Length);
+            var (one, other) = DrawTwo(attempt, byKey.Length);
             int first = costs[one] <= costs[other] ? one : other;
             order = [first, .. order.Where(i => i != first)];
         }
 
-        return Array.ConvertAll(order, i => byKey[i]);
+        return order;
     }
 
     /// <summary>Two different numbers below a count, ascending.</summary>

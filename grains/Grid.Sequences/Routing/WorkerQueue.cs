@@ -14,6 +14,8 @@ internal sealed class WorkerQueue(StepDemultiplexer own, WorkerStatus status, Se
     private long _otherTokens = status.Load.QueuedTokens;
     private long _reportedAt = time.GetTimestamp();
     private int _submitted;
+    private int _reservedSequences;
+    private long _reservedTokens;
     private bool _full;
 
     /// <summary>The last report.</summary>
@@ -29,11 +31,12 @@ internal sealed class WorkerQueue(StepDemultiplexer own, WorkerStatus status, Se
     }
 
     /// <summary>Running and waiting sequences.</summary>
-    public int Sequences => own.Count + Volatile.Read(ref _otherSequences);
+    public int Sequences => own.Count + Volatile.Read(ref _otherSequences) + Volatile.Read(ref _reservedSequences);
 
     /// <summary>Prompt tokens that are computed before a newcomer's, and what the sequences there slow it down by, in
     /// prompt tokens.</summary>
-    public long Cost => own.PrefillTokens + Interlocked.Read(ref _otherTokens) + ((long)Sequences * options.SequenceCost);
+    public long Cost => own.PrefillTokens + Interlocked.Read(ref _otherTokens) + Interlocked.Read(ref _reservedTokens)
+        + ((long)Sequences * options.SequenceCost);
 
     /// <summary>Sequences that the waiting queue has still room for; none after a refusal, until the next report.</summary>
     public int Room
@@ -50,12 +53,25 @@ internal sealed class WorkerQueue(StepDemultiplexer own, WorkerStatus status, Se
     /// <summary>Whether the last report is older than <see cref="SequencesOptions.StaleReport"/>.</summary>
     public bool IsStale => time.GetElapsedTime(Interlocked.Read(ref _reportedAt)) > options.StaleReport;
 
-    /// <summary>A sequence is on its way there.</summary>
-    public void Submitted()
+    /// <summary>A sequence has been sent here and is not listened for yet: those chosen for in the meantime should know. The
+    /// next report forgets it, whatever has become of it.</summary>
+    public void Reserve(long tokens)
+    {
+        lock (_gate)
+        {
+            _reservedSequences++;
+            _reservedTokens += tokens;
+        }
+    }
+
+    /// <summary>A sequence is on its way there, and listened for.</summary>
+    public void Submitted(long tokens)
     {
         lock (_gate)
         {
             _submitted++;
+            _reservedSequences = Math.Max(0, _reservedSequences - 1);
+            _reservedTokens = _reservedSequences == 0 ? 0 : Math.Max(0, _reservedTokens - tokens);
         }
     }
 
@@ -76,6 +92,8 @@ internal sealed class WorkerQueue(StepDemultiplexer own, WorkerStatus status, Se
         {
             _load = load;
             _submitted = 0;
+            _reservedSequences = 0;
+            _reservedTokens = 0;
             _full = false;
         }
 

@@ -10,7 +10,7 @@ namespace Grid.Cluster.Tests.Support;
 /// </summary>
 internal static class ChatLoad
 {
-    private const int AnswerTokens = 24;
+    private const int AnswerTokens = 16;
 
     private static readonly string[] s_words =
         ["dog", "cat", "king", "house", "river", "garden", "morning", "story", "friend", "window", "bread", "song", "forest", "letter", "winter", "road"];
