@@ -51,9 +51,11 @@ public sealed class GridNode : IAsyncDisposable
         NodeOptions options, IReadOnlyDictionary<string, string?> settings, TextWriter output, CancellationToken cancellationToken) =>
         StartAsync(options, settings, output, DeviceFinder.Find, cancellationToken);
 
+    /// <summary>As above, with devices, and engines in front of the devices' own, that only tests have.</summary>
     internal static async Task<GridNode> StartAsync(
         NodeOptions options, IReadOnlyDictionary<string, string?> settings, TextWriter output,
-        Func<NodeOptions, TextWriter, IReadOnlyList<NodeDevice>> findDevices, CancellationToken cancellationToken)
+        Func<NodeOptions, TextWriter, IReadOnlyList<NodeDevice>> findDevices, CancellationToken cancellationToken,
+        Func<IWorkerEngine, IWorkerEngine>? wrap = null)
     {
         Ports.CheckHttp(options.Host, options.Port);
         await PrepareClusterAsync(options, output, cancellationToken);
@@ -64,7 +66,7 @@ public sealed class GridNode : IAsyncDisposable
             // Again: loading may have taken minutes, in which free ports were taken or the store was lost.
             var cluster = await PrepareClusterAsync(options, output, cancellationToken);
             output.WriteLine($"Cluster {cluster.Description}");
-            app = Build(options, settings, devices, cluster);
+            app = Build(options, settings, devices, cluster, wrap);
             await app.StartAsync(cancellationToken);
             await WaitUntilServingAsync(app.Services, devices.Count, cancellationToken);
             return new GridNode(app, devices);
@@ -94,7 +96,9 @@ public sealed class GridNode : IAsyncDisposable
     {
         await _app.StopAsync();
         await _app.DisposeAsync();
-        Free(_devices);
+
+        // A step that hangs still uses its device and model; those go with the process.
+        Free([.. _devices.Where((_, i) => Workers[i].HasStopped)]);
     }
 
     private static void Free(IReadOnlyList<ServedDevice> devices)
@@ -118,7 +122,8 @@ public sealed class GridNode : IAsyncDisposable
     }
 
     private static WebApplication Build(
-        NodeOptions options, IReadOnlyDictionary<string, string?> settings, IReadOnlyList<ServedDevice> devices, ClusterNode cluster)
+        NodeOptions options, IReadOnlyDictionary<string, string?> settings, IReadOnlyList<ServedDevice> devices, ClusterNode cluster,
+        Func<IWorkerEngine, IWorkerEngine>? wrap)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Configuration.AddInMemoryCollection(settings);
@@ -127,28 +132,30 @@ public sealed class GridNode : IAsyncDisposable
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainGrace + TimeSpan.FromSeconds(15));
         foreach (var device in devices)
         {
-            builder.Services.AddSingleton(provider => CreateWorker(provider, options, device));
+            builder.Services.AddSingleton(provider => CreateWorker(provider, options, device, wrap));
         }
 
-        builder.UseOrleans(silo => ConfigureSilo(silo, cluster));
+        builder.UseOrleans(silo => ConfigureSilo(silo, cluster, options));
         builder.Services.AddGridGateway(builder.Configuration);
         var app = builder.Build();
         app.MapGridGateway();
         return app;
     }
 
-    private static void ConfigureSilo(ISiloBuilder silo, ClusterNode cluster)
+    private static void ConfigureSilo(ISiloBuilder silo, ClusterNode cluster, NodeOptions options)
     {
         cluster.Configure(silo);
         silo.AddMemoryGrainStorageAsDefault();
         silo.AddGridWorkers();
-        silo.AddGridSequences();
+        silo.AddGridSequences(options.Sequences);
     }
 
-    private static DeviceWorker CreateWorker(IServiceProvider provider, NodeOptions options, ServedDevice device)
+    private static DeviceWorker CreateWorker(
+        IServiceProvider provider, NodeOptions options, ServedDevice device, Func<IWorkerEngine, IWorkerEngine>? wrap)
     {
         var worker = new DeviceWorker(
-            device.Description, device.Engine, new WorkerOptions { DrainGrace = options.DrainGrace }, TimeProvider.System,
+            device.Description, wrap?.Invoke(device.Engine) ?? device.Engine,
+            new WorkerOptions { DrainGrace = options.DrainGrace, StepLimit = options.WatchdogTimeout }, TimeProvider.System,
             provider.GetRequiredService<ILogger<DeviceWorker>>());
 
         // The others go on without it. A node without any is of no use: end, and let whoever runs it start it anew.

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Grid.Gateway.Http;
 using Grid.Sequences;
+using Grid.Sequences.Routing;
 
 namespace Grid.Gateway.Endpoints;
 
@@ -31,6 +32,16 @@ internal sealed class GridEndpoints(ISequenceService service)
         });
     }
 
+    private static string StateOf(WorkerCondition condition) => condition switch
+    {
+        WorkerCondition.Serving => "live",
+        WorkerCondition.Draining => "draining",
+        WorkerCondition.Stuck => "stuck",
+        WorkerCondition.Quarantined => "quarantined",
+        WorkerCondition.Lost => "lost",
+        _ => throw new ArgumentOutOfRangeException(nameof(condition), condition, "Unknown condition."),
+    };
+
     private static void WriteWorker(Utf8JsonWriter json, WorkerSnapshot worker)
     {
         var (status, load) = (worker.Status, worker.Load);
@@ -39,7 +50,11 @@ internal sealed class GridEndpoints(ISequenceService service)
         json.WriteString("model", status.ModelId);
         json.WriteString("system_fingerprint", status.NumericsId);
         json.WriteString("device", status.Device);
-        json.WriteString("state", !worker.IsLive ? "lost" : load.Draining ? "draining" : "live");
+        json.WriteString("state", StateOf(worker.Condition));
+        if (worker.Quarantine is { } reason)
+        {
+            json.WriteString("quarantine", reason);
+        }
         json.WriteNumber("started", status.Started.ToUnixTimeSeconds());
         json.WriteStartObject("limits");
         json.WriteNumber("max_model_len", status.Limits.MaxContextTokens);

@@ -1,6 +1,7 @@
 using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
 using Grid.Sequences;
+using Grid.Sequences.Routing;
 
 namespace Grid.Gateway.Endpoints;
 
@@ -11,8 +12,16 @@ internal sealed class OperationEndpoints(ISequenceService service)
     public static Task LiveAsync(HttpContext context) => OkAsync(context);
 
     /// <summary>GET /readyz and /health: 200 while a worker serves, otherwise 503 with the reason.</summary>
-    public Task ReadyAsync(HttpContext context) =>
-        service.Models.Count > 0 ? OkAsync(context) : throw ApiErrors.Unavailable(ModelDirectory.NothingServed);
+    public Task ReadyAsync(HttpContext context)
+    {
+        if (service.Models.Count == 0)
+        {
+            throw ApiErrors.Unavailable(ModelDirectory.NothingServed);
+        }
+        return service.Snapshot.Workers is { Count: > 0 } workers && workers.All(worker => worker.Condition == WorkerCondition.Quarantined)
+            ? throw ApiErrors.Unavailable("Every worker is in quarantine: it was found to compute wrongly (GET /v1/grid says more).")
+            : OkAsync(context);
+    }
 
     /// <summary>POST or GET /flush_cache: drops the prefix caches; an empty 200 when a worker did.</summary>
     public async Task FlushAsync(HttpContext context)

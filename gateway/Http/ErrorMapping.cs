@@ -46,6 +46,6 @@ internal static class ErrorMapping
             message).Error,
         GridRefusal.ModelNotFound => new ApiError(StatusCodes.Status404NotFound, message, "invalid_request_error", "model", "model_not_found"),
         GridRefusal.Overloaded => ApiErrors.Overloaded(message, refused.RetryAfter).Error,
-        _ => ApiErrors.Unavailable(message).Error,
+        _ => ApiErrors.Unavailable(message).Error with { Param = param },
     };
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using Grid.Clustering.Options;
+using Grid.Sequences;
 
 namespace Grid.Gateway.Node;
 
@@ -16,6 +17,8 @@ public static class GatewayCommandLine
             (options, value) => options.Host = IPAddress.TryParse(value, out var host) ? host : throw new ClusterOptionException("be an IP address")),
         new("--port", "Port", "number", "Port that HTTP listens on; 0 takes a free one (default 8001)",
             (options, value) => options.Port = Port(value)),
+        .. SequencesOptionTable.All.Select(option => new Option(
+            option.Name, option.Key, option.ValueName, option.Help, (options, value) => option.Set(options.Sequences, value), option.IsSwitch)),
         .. ClusterOptionTable.All.Select(option => new Option(
             option.Name, option.Key, option.ValueName, option.Help, (options, value) => option.Set(options.Cluster, value), option.IsSwitch)),
     ];
@@ -91,7 +94,7 @@ public static class GatewayCommandLine
         {
             option.Set(options, value);
         }
-        catch (ClusterOptionException rule)
+        catch (Exception rule) when (rule is ClusterOptionException or SequencesOptionException)
         {
             throw new GatewayOptionException($"{spelled} is '{value}'; it must {rule.Message}.");
         }

@@ -50,7 +50,7 @@ public sealed class GatewayNode : IAsyncDisposable
         // Standard output says where the gateway listens and whether it serves, and nothing else.
         builder.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(options.Host, options.Port));
-        builder.UseOrleans(silo => Join(silo, cluster));
+        builder.UseOrleans(silo => Join(silo, cluster, options.Sequences));
         builder.Services.AddGridGateway(builder.Configuration);
         var app = builder.Build();
         try
@@ -107,10 +107,10 @@ public sealed class GatewayNode : IAsyncDisposable
         _ = provider.GetRequiredService<IOptions<GatewayOptions>>().Value;
     }
 
-    private static void Join(ISiloBuilder silo, ClusterNode cluster)
+    private static void Join(ISiloBuilder silo, ClusterNode cluster, SequencesOptions sequences)
     {
         cluster.Configure(silo);
         silo.AddMemoryGrainStorageAsDefault();
-        silo.AddGridSequences();
+        silo.AddGridSequences(sequences);
     }
 }

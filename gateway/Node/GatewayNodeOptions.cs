@@ -1,5 +1,6 @@
 using System.Net;
 using Grid.Clustering.Options;
+using Grid.Sequences;
 
 namespace Grid.Gateway.Node;
 
@@ -11,6 +12,9 @@ public sealed class GatewayNodeOptions
 
     /// <summary>Port that HTTP listens on; 0 takes a free one.</summary>
     public int Port { get; set; } = 8001;
+
+    /// <summary>How its sequences run.</summary>
+    public SequencesOptions Sequences { get; } = new();
 
     /// <summary>Its place in the cluster.</summary>
     public ClusterNodeOptions Cluster { get; } = new();

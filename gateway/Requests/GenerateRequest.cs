@@ -59,6 +59,7 @@ internal static class GenerateRequest
         var logprobs = TakeLogprobs(perPrompt);
         var requestIds = TakeRequestIds(fields, prompts.Length, isList);
         var stream = fields.Boolean("stream") ?? false;
+        var crossCheck = fields.Boolean("cross_check") ?? false;
         var sampling = TakeSampling(fields, perPrompt, model.Sampling, out var choices);
         OpenAiFields.RequireRoom("sampling_params.n", prompts.Length, choices, options);
         fields.RefuseOthers(s_unsupported);
@@ -68,8 +69,10 @@ internal static class GenerateRequest
         for (var index = 0; index < sequences.Length; index++)
         {
             var p = index / choices;
-            sequences[index] = Plan(model, prompts[p], sampling[p], logprobs[p], p, index % choices) with
+            var plan = Plan(model, prompts[p], sampling[p], logprobs[p], p, index % choices);
+            sequences[index] = plan with
             {
+                Spec = plan.Spec with { CrossCheck = crossCheck },
                 RequestId = requestIds is null ? null : choices == 1 ? requestIds[p] : $"{requestIds[p]}_{index % choices}",
             };
         }

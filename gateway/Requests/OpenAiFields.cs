@@ -115,6 +115,7 @@ internal static class OpenAiFields
             Logprobs = topLogprobs is not null,
             TopLogprobs = Math.Max(topLogprobs ?? 0, promptTop ?? 0),
             PromptLogprobsFrom = scorePrompt ? 0 : null,
+            CrossCheck = fields.Boolean("cross_check") ?? false,
         };
     }
 

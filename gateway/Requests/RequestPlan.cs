@@ -88,6 +88,7 @@ internal record RequestPlan
         nameof(SequenceSpec.LogitBias) => "logit_bias",
         nameof(SequenceSpec.PromptLogprobsFrom) => "prompt_logprobs",
         nameof(SequenceSpec.TopLogprobs) => "top_logprobs",
+        nameof(SequenceSpec.CrossCheck) => "cross_check",
         _ => null,
     };
 }

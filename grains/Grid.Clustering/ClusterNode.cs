@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Grid.Clustering.Options;
 using Grid.Clustering.Stores;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Orleans.Configuration;
@@ -83,6 +84,8 @@ public sealed class ClusterNode
             endpoints.SiloListeningEndpoint = new IPEndPoint(Listen, Silo.Port);
             endpoints.GatewayListeningEndpoint = ClientPort == 0 ? null : new IPEndPoint(Listen, ClientPort);
         });
+
+        silo.Services.AddSingleton<IFatalErrorHandler>(new DeadNodeHandler(ClientPort == 0 ? "gateway" : "grid"));
 
         // Moderate on purpose: a worker's silence is noticed by its gateways (WorkerLink), long before membership agrees,
         // and a busy node that is declared dead has to start anew.

@@ -33,6 +33,14 @@ public interface IGpuWorkerGrain : IGrainWithStringKey
     Task FlushCache();
 
     /// <summary>
+    /// Puts the worker in quarantine, because it computed other bits than two others: until its silo is started anew it
+    /// takes nothing, its streams end so that all gateways move what runs, and its load and status say so. The first
+    /// reason stays.
+    /// </summary>
+    [Alias("quarantine")]
+    Task Quarantine(string reason);
+
+    /// <summary>
     /// The gateway's step stream: one batch for every engine step that touched a sequence of this gateway, and a batch
     /// without sequences now and then, which says that the worker is alive and how loaded it is. The first batch comes
     /// at once. A gateway has one stream per worker: opening another ends the former. When the stream ends, or is not

@@ -1,4 +1,5 @@
 using Grid.Grains.Messages;
+using Grid.Sequences.Routing;
 using Grid.Text;
 
 namespace Grid.Sequences;
@@ -57,9 +58,13 @@ public sealed record GridSnapshot(IReadOnlyList<WorkerSnapshot> Workers, IReadOn
 /// <summary>A worker as one gateway sees it.</summary>
 /// <param name="Status">What it serves and its limits.</param>
 /// <param name="Load">Its last report.</param>
-/// <param name="IsLive">Whether its step stream is up.</param>
+/// <param name="Condition">Whether it takes sequences.</param>
 /// <param name="PrefixPages">Pages of its prefix cache that this gateway knows.</param>
-public sealed record WorkerSnapshot(WorkerStatus Status, WorkerLoad Load, bool IsLive, int PrefixPages);
+public sealed record WorkerSnapshot(WorkerStatus Status, WorkerLoad Load, WorkerCondition Condition, int PrefixPages)
+{
+    /// <summary>Why it is in quarantine; null when it is not.</summary>
+    public string? Quarantine { get; init; }
+}
 
 /// <summary>A request refused: what the client is told.</summary>
 public sealed class GridRequestException(GridRefusal refusal, string? parameter, string message) : Exception(message)

@@ -21,7 +21,7 @@ namespace Grid.Sequences;
 [NamedSiloPlacement, GrainDirectory(NamedSiloDirectory.Name), Immovable, KeepAlive, Reentrant, GrainType("grid-sequence")]
 internal sealed partial class SequenceGrain(
     SequenceTable table, WorkerDirectory workers, IOptions<SequencesOptions> options, IHostApplicationLifetime lifetime,
-    ILogger<SequenceGrain> logger)
+    TimeProvider time, ILogger<SequenceGrain> logger)
     : Grain, ISequenceGrain
 {
     private readonly Channel<SequenceEvent> _inbox =
@@ -31,7 +31,8 @@ internal sealed partial class SequenceGrain(
     private RunningSequence? _reader;
     private SequenceDecoder? _decoder;
     private AttemptLauncher? _launcher;
-    private SequenceAttempt? _attempt;
+    private ISequenceRun? _run;
+    private ITimer? _clock;
     private int _promptTokens;
     private bool _cachedKnown;
 
@@ -79,6 +80,7 @@ internal sealed partial class SequenceGrain(
             _inbox.Writer.TryComplete();
         }
 
+        _clock?.Dispose();
         return base.OnDeactivateAsync(reason, cancellationToken);
     }
 
@@ -88,7 +90,7 @@ internal sealed partial class SequenceGrain(
         if (_decoder is { FinishReason: null } decoder && _reader is { } reader)
         {
             decoder.Finish("abort");
-            Leave();
+            _run?.Leave();
             Publish(reader, decoder);
             End();
         }
@@ -109,7 +111,7 @@ internal sealed partial class SequenceGrain(
         {
             Id = Id,
             Model = start.Model,
-            Worker = _attempt?.Worker.Status.Worker,
+            Worker = _run?.Current?.Worker.Status.Worker,
             Epoch = _launcher?.Epoch ?? 0,
             PromptTokens = _promptTokens,
             OutputTokens = _decoder?.OutputIds.Count ?? 0,
@@ -128,9 +130,7 @@ internal sealed partial class SequenceGrain(
         {
             return served is null
                 ? SubmitReply.Refused(RefusalKind.ModelNotFound, $"Model '{start.Model}' is not served here.", "model")
-                : SubmitReply.Refused(RefusalKind.Unavailable, workers.Live.Any(Serves)
-                    ? $"Every worker of model '{start.Model}' is shutting down."
-                    : $"No worker of model '{start.Model}' answers.");
+                : SubmitReply.Refused(RefusalKind.Unavailable, WhyNone(start.Model, workers.Live.Where(Serves)));
         }
 
         var tokenizer = candidates[0].Text?.Tokenizer;
@@ -149,12 +149,28 @@ internal sealed partial class SequenceGrain(
             Id, start, promptIds, numericsId!, _decoder, _inbox.Writer, workers, options.Value,
             lifetime.ApplicationStopping);
         reader.SetPrompt(promptIds);
-        (_attempt, var reply) = await _launcher.BeginAsync(candidates);
-        return reply;
+        var context = new RunContext(Id, _launcher, _decoder, workers, () => Publish(reader, _decoder));
+        _run = start.CrossCheck || options.Value.CrossCheck ? new CheckedRun(context, logger) : new SingleRun(context, logger);
+        return await _run.BeginAsync(candidates);
+    }
+
+    private static string WhyNone(string model, IEnumerable<LiveWorker> workers)
+    {
+        var conditions = workers.Select(worker => worker.Condition).ToHashSet();
+        return conditions.Contains(WorkerCondition.Draining) ? $"Every worker of model '{model}' is shutting down."
+            : conditions.Contains(WorkerCondition.Stuck) ? $"Every worker of model '{model}' hangs."
+            : conditions.Contains(WorkerCondition.Quarantined) ? $"Every worker of model '{model}' is in quarantine: it was found to compute wrongly."
+            : $"No worker of model '{model}' answers.";
     }
 
     private async Task RunAsync(RunningSequence reader, SequenceDecoder decoder)
     {
+        if (options.Value.HedgeAfter is { } patience)
+        {
+            var tick = patience / SequencesOptions.HedgeTicks;
+            _clock = time.CreateTimer(_ => _inbox.Writer.TryWrite(SequenceEvent.Tick), null, tick, tick);
+        }
+
         try
         {
             while (decoder.FinishReason is null && await _inbox.Reader.WaitToReadAsync())
@@ -162,7 +178,7 @@ internal sealed partial class SequenceGrain(
                 // Whatever has gathered becomes one update.
                 while (decoder.FinishReason is null && _inbox.Reader.TryRead(out var item))
                 {
-                    await TakeAsync(item, reader, decoder);
+                    await TakeAsync(item, reader);
                 }
 
                 Publish(reader, decoder);
@@ -175,43 +191,19 @@ internal sealed partial class SequenceGrain(
             Publish(reader, decoder);
         }
 
-        Leave();
+        _run?.Leave();
         End();
     }
 
-    private async Task TakeAsync(SequenceEvent item, RunningSequence reader, SequenceDecoder decoder)
+    private Task TakeAsync(SequenceEvent item, RunningSequence reader)
     {
-        if (item.Attempt != _attempt?.Id)
-        {
-            return; // An older epoch's news.
-        }
-
-        if (item.Batch is not { } batch)
-        {
-            await RestartAsync(reader, decoder);
-            return;
-        }
-
-        if (!_cachedKnown && batch.Sequences[item.Index].Started)
+        if (!_cachedKnown && item.Batch is { } batch && batch.Sequences[item.Index].Started)
         {
             _cachedKnown = true;
             reader.SetCachedTokens(batch.Sequences[item.Index].CachedTokens);
         }
 
-        decoder.Apply(batch, item.Index);
-    }
-
-    /// <summary>The worker was lost: goes on elsewhere with a new epoch, prompt and output so far.</summary>
-    private async Task RestartAsync(RunningSequence reader, SequenceDecoder decoder)
-    {
-        LogRestart(Id, _attempt!.Id.Epoch, _attempt.Worker.Status.Worker.Key);
-        _attempt = null;
-        Publish(reader, decoder);
-        (_attempt, var reply) = await _launcher!.RelaunchAsync();
-        if (_attempt is null)
-        {
-            decoder.Finish("error", error: $"The worker was lost and the sequence could not go on elsewhere: {reply.Message}");
-        }
+        return _run!.TakeAsync(item);
     }
 
     private static void Publish(RunningSequence reader, SequenceDecoder decoder)
@@ -222,20 +214,12 @@ internal sealed partial class SequenceGrain(
         }
     }
 
-    private void Leave()
-    {
-        _attempt?.Leave();
-        _attempt = null;
-    }
-
     private void End()
     {
+        _clock?.Dispose();
         _inbox.Writer.TryComplete();
         DeactivateOnIdle();
     }
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Sequence {Sequence} lost worker {Worker} in epoch {Epoch} and restarts")]
-    private partial void LogRestart(Guid sequence, int epoch, string? worker);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Sequence {Sequence} broke off")]
     private partial void LogBroken(Exception exception, Guid sequence);

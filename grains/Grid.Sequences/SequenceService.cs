@@ -29,7 +29,8 @@ internal sealed class SequenceService : ISequenceService
     public IReadOnlyList<ServedModel> Models => Volatile.Read(ref _models);
 
     public GridSnapshot Snapshot => new(
-        [.. _workers.Expected.Select(worker => new WorkerSnapshot(worker.Status, worker.Load, worker.IsOpen, worker.Prefixes.Pages))],
+        [.. _workers.Expected.Select(worker => new WorkerSnapshot(
+            worker.Status, worker.Load, worker.Condition, worker.Prefixes.Pages) { Quarantine = worker.Quarantine })],
         Models.ToDictionary(model => model.Id, model => _admission.Waiting(model.Id), StringComparer.Ordinal));
 
     public Task<IRunningSequence> StartAsync(SequenceSpec spec, CancellationToken cancellationToken)
@@ -109,6 +110,7 @@ internal sealed class SequenceService : ISequenceService
         ParseSpecialTokens = spec.ParseSpecialTokens,
         AddSpecialTokens = spec.AddSpecialTokens,
         PromptIds = spec.PromptIds,
+        CrossCheck = spec.CrossCheck,
         StopStrings = [.. spec.StopStrings],
         Generation = new GenerationParameters
         {

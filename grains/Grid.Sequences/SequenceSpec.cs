@@ -69,6 +69,9 @@ public sealed record SequenceSpec
 
     /// <summary>Prompt logprobs from this prompt index on; null for none.</summary>
     public int? PromptLogprobsFrom { get; init; }
+
+    /// <summary>Whether two workers compute it, and a token counts only when both agree on its bits.</summary>
+    public bool CrossCheck { get; init; }
 }
 
 /// <summary>A token with its logprob and the most probable alternatives at its place.</summary>

@@ -10,10 +10,16 @@ namespace Grid.Sequences;
 public static class SequencesHosting
 {
     /// <summary>Adds <see cref="ISequenceService"/> and what stands behind it.</summary>
-    public static ISiloBuilder AddGridSequences(this ISiloBuilder silo)
+    /// <param name="silo">The gateway's silo.</param>
+    /// <param name="options">The gateway's options; null for the defaults.</param>
+    public static ISiloBuilder AddGridSequences(this ISiloBuilder silo, SequencesOptions? options = null)
     {
         var services = silo.Services;
-        services.AddOptions<SequencesOptions>();
+        services.AddOptions<SequencesOptions>().Configure(own =>
+        {
+            own.HedgeAfter = options?.HedgeAfter;
+            own.CrossCheck = options?.CrossCheck ?? false;
+        });
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<SequenceTable>();
         services.AddSingleton<WorkerDirectory>();

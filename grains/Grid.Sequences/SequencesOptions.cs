@@ -6,6 +6,9 @@ public sealed record SequencesOptions
     /// <summary>How often a worker's silence is looked for while it lasts.</summary>
     internal const int SilenceTicks = 10;
 
+    /// <summary>How often a token is looked for while <see cref="HedgeAfter"/> lasts.</summary>
+    internal const int HedgeTicks = 4;
+
     /// <summary>A worker without step or heartbeat for this long is given up; its sequences go on elsewhere. Several times
     /// the workers' heartbeat interval (250 ms).</summary>
     public TimeSpan WorkerSilence { get; set; } = TimeSpan.FromSeconds(1);
@@ -18,6 +21,14 @@ public sealed record SequencesOptions
 
     /// <summary>Attempts at one sequence that may be lost one after the other without a new token.</summary>
     public int MaxFruitlessAttempts { get; set; } = 8;
+
+    /// <summary>A sequence without a token for this long is started on a second worker as well, and goes on with the one that
+    /// delivers first; null: never. Takes a free worker for every such wait.</summary>
+    public TimeSpan? HedgeAfter { get; set; }
+
+    /// <summary>Whether every sequence is computed by two workers, as if it had asked for it
+    /// (<see cref="SequenceSpec.CrossCheck"/>).</summary>
+    public bool CrossCheck { get; set; }
 
     /// <summary>What a sequence on a worker counts against it, in prompt tokens to compute: about what it has still to
     /// generate. A page's worth.</summary>

@@ -23,7 +23,9 @@ public sealed partial class DeviceWorker : IDisposable
     private readonly PrefixDigest _prefixes;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Thread _thread;
+    private readonly StepWatchdog _watchdog;
     private ITimer? _heartbeat;
+    private string? _quarantine;
     private volatile bool _draining;
     private volatile Exception? _failure;
 
@@ -39,6 +41,7 @@ public sealed partial class DeviceWorker : IDisposable
         _time = time;
         _logger = logger;
         Started = time.GetUtcNow();
+        _watchdog = new StepWatchdog(options.StepLimit, options.HeartbeatInterval);
         _thread = new Thread(Loop) { Name = $"device {model.Device}", IsBackground = true };
     }
 
@@ -49,13 +52,24 @@ public sealed partial class DeviceWorker : IDisposable
     public DateTimeOffset Started { get; }
 
     /// <summary>The load now.</summary>
-    public WorkerLoad Load => _engine.Status.ToMessage(_draining);
+    public WorkerLoad Load => _engine.Status.ToMessage() with
+    {
+        Draining = _draining,
+        Stuck = _watchdog.IsStuck,
+        Quarantined = Quarantine is not null,
+    };
 
     /// <summary>Attempts accepted and not yet ended.</summary>
     public int OpenAttempts => _attempts.Count;
 
     /// <summary>What ended the device's thread; null while all is well.</summary>
     public Exception? Failure => _failure;
+
+    /// <summary>Why the worker was put in quarantine; null when it was not.</summary>
+    public string? Quarantine => Volatile.Read(ref _quarantine);
+
+    /// <summary>Whether the device's thread runs no more; nothing of the model may be freed before.</summary>
+    public bool HasStopped => !_thread.IsAlive;
 
     /// <summary>Called once, on the device's thread, when the engine failed as a whole.</summary>
     public event Action<Exception>? Failed;
@@ -100,6 +114,16 @@ public sealed partial class DeviceWorker : IDisposable
             return SubmitReply.Refused(RefusalKind.Unavailable, $"The device has failed: {failure.Message}");
         }
 
+        if (Quarantine is { } reason)
+        {
+            return SubmitReply.Refused(RefusalKind.Unavailable, $"The worker is in quarantine: {reason}");
+        }
+
+        if (_watchdog.IsStuck)
+        {
+            return SubmitReply.Refused(RefusalKind.Unavailable, "The device hangs.");
+        }
+
         if (_draining)
         {
             return SubmitReply.Refused(RefusalKind.Unavailable, "The worker is shutting down.");
@@ -129,6 +153,17 @@ public sealed partial class DeviceWorker : IDisposable
     /// <summary>Drops unleased prefix-cache pages before the next step.</summary>
     public void FlushCache() => _engine.RequestFlush();
 
+    /// <summary>Takes nothing any more, for it computes wrongly; the gateways take what runs elsewhere. The first reason
+    /// stays.</summary>
+    public void EnterQuarantine(string reason)
+    {
+        if (Interlocked.CompareExchange(ref _quarantine, reason, null) is null)
+        {
+            LogQuarantined(Model.Device, reason);
+            EndAll();
+        }
+    }
+
     /// <summary>Takes nothing new and waits until what runs has ended; after the grace time it ends the streams, so that
     /// the gateways take what is left elsewhere.</summary>
     public async Task DrainAsync(CancellationToken cancellationToken)
@@ -139,19 +174,15 @@ public sealed partial class DeviceWorker : IDisposable
         if (!await EmptyAsync(grace.Token))
         {
             LogDrainExpired(_attempts.Count);
-            foreach (var subscription in _subscriptions.Values)
-            {
-                // Without a last word: the gateways take the sequences elsewhere, with all they have so far.
-                End(subscription, null);
-            }
-
+            EndAll();
             using var last = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             last.CancelAfter(TimeSpan.FromSeconds(2));
             await EmptyAsync(last.Token);
         }
     }
 
-    /// <summary>Stops the device's thread and ends the streams.</summary>
+    /// <summary>Stops the device's thread and ends the streams. A thread that hangs is left behind: it ends with the
+    /// process.</summary>
     public void Stop()
     {
         _draining = true;
@@ -159,13 +190,10 @@ public sealed partial class DeviceWorker : IDisposable
         _stopping.Cancel();
         if (_thread.IsAlive && Thread.CurrentThread != _thread)
         {
-            _thread.Join();
+            _thread.Join(_watchdog.IsStuck ? TimeSpan.FromSeconds(1) : _options.StepLimit);
         }
 
-        foreach (var subscription in _subscriptions.Values)
-        {
-            End(subscription, null);
-        }
+        EndAll();
     }
 
     /// <inheritdoc/>
@@ -219,7 +247,7 @@ public sealed partial class DeviceWorker : IDisposable
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         try
         {
-            while (!_attempts.IsEmpty && _failure is null)
+            while (!_attempts.IsEmpty && _failure is null && !_watchdog.IsStuck)
             {
                 await timer.WaitForNextTickAsync(cancellationToken);
             }
@@ -239,7 +267,7 @@ public sealed partial class DeviceWorker : IDisposable
             while (!_stopping.IsCancellationRequested)
             {
                 _engine.WaitForWork(_stopping.Token);
-                Publish(_engine.Step());
+                Step();
             }
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
@@ -256,6 +284,19 @@ public sealed partial class DeviceWorker : IDisposable
             }
 
             Failed?.Invoke(exception);
+        }
+    }
+
+    private void Step()
+    {
+        _watchdog.BeginStep();
+        try
+        {
+            Publish(_engine.Step());
+        }
+        finally
+        {
+            _watchdog.EndStep();
         }
     }
 
@@ -312,6 +353,17 @@ public sealed partial class DeviceWorker : IDisposable
 
     private void Beat()
     {
+        switch (_watchdog.Beat())
+        {
+            case StepWatchdog.News.Stuck:
+                LogStuck(Model.Device, _options.StepLimit.TotalSeconds, _attempts.Count);
+                EndAll();
+                break;
+            case StepWatchdog.News.Recovered:
+                LogRecovered(Model.Device);
+                break;
+        }
+
         foreach (var subscription in _subscriptions.Values)
         {
             if (subscription.SinceLastRead > _options.SubscriberGrace)
@@ -323,6 +375,16 @@ public sealed partial class DeviceWorker : IDisposable
             {
                 subscription.Heartbeat(Load);
             }
+        }
+    }
+
+    /// <summary>Ends all streams without a last word: the gateways take the sequences elsewhere, with all they have so
+    /// far, and subscribe again to see when the worker takes something.</summary>
+    private void EndAll()
+    {
+        foreach (var subscription in _subscriptions.Values)
+        {
+            End(subscription, null);
         }
     }
 
@@ -344,16 +406,4 @@ public sealed partial class DeviceWorker : IDisposable
     {
         public List<EngineEvent> Events { get; } = [];
     }
-
-    [LoggerMessage(Level = LogLevel.Information, Message = "Gateway {Gateway} reads this worker's steps")]
-    private partial void LogSubscribed(GatewayId gateway);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Gateway {Gateway} has not read its step stream for {Seconds:F1} s; its sequences are cancelled")]
-    private partial void LogSubscriberGone(GatewayId gateway, double seconds);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} sequences had not ended within the grace time and are given up")]
-    private partial void LogDrainExpired(int count);
-
-    [LoggerMessage(Level = LogLevel.Critical, Message = "Device {Device} failed")]
-    private partial void LogFailed(Exception exception, string device);
 }

@@ -52,7 +52,7 @@ internal static class EngineMessages
         _ => throw new ArgumentOutOfRangeException(nameof(reason), reason, "Unknown finish reason."),
     };
 
-    public static WorkerLoad ToMessage(this EngineStatus status, bool draining) => new()
+    public static WorkerLoad ToMessage(this EngineStatus status) => new()
     {
         Running = status.Running,
         Waiting = status.Waiting,
@@ -64,7 +64,6 @@ internal static class EngineMessages
         PromptTokens = status.PromptTokens,
         CachedPromptTokens = status.CachedPromptTokens,
         Preemptions = status.Preemptions,
-        Draining = draining,
         QueuedTokens = status.QueuedTokens,
     };
 }

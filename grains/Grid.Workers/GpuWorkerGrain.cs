@@ -39,6 +39,7 @@ public sealed class GpuWorkerGrain(WorkerHost host) : Grain, IGpuWorkerGrain
             Limits = model.Limits,
             Load = Worker.Load,
             Sampling = model.Sampling,
+            Quarantine = Worker.Quarantine,
             PageTokens = AttentionLayout.BlockTokens,
             Failure = Worker.Failure?.Message,
         });
@@ -62,6 +63,13 @@ public sealed class GpuWorkerGrain(WorkerHost host) : Grain, IGpuWorkerGrain
     public Task FlushCache()
     {
         Worker.FlushCache();
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public Task Quarantine(string reason)
+    {
+        Worker.EnterQuarantine(reason);
         return Task.CompletedTask;
     }
 

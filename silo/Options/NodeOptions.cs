@@ -1,5 +1,6 @@
 using Grid.Clustering.Options;
 using Grid.Models;
+using Grid.Sequences;
 
 namespace Grid.Silo.Options;
 
@@ -63,6 +64,12 @@ public sealed class NodeOptions
 
     /// <summary>The node's place in its cluster.</summary>
     public ClusterNodeOptions Cluster { get; } = new();
+
+    /// <summary>Longest step of the device; one that lasts longer is taken for a device that hangs.</summary>
+    public TimeSpan WatchdogTimeout { get; set; } = TimeSpan.FromSeconds(300);
+
+    /// <summary>How the sequences run that come to this node's HTTP.</summary>
+    public SequencesOptions Sequences { get; } = new();
 
     /// <summary>How long running sequences may go on when the node is asked to stop.</summary>
     public TimeSpan DrainGrace { get; set; } = TimeSpan.FromSeconds(20);

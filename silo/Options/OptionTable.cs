@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using Grid.Clustering.Options;
 using Grid.Models;
+using Grid.Sequences;
 
 namespace Grid.Silo.Options;
 
@@ -49,12 +50,30 @@ public static class OptionTable
             (_, value) => CheckDeterministic(value), IsSwitch: true),
         new("--drain-seconds", "DrainSeconds", "seconds", "How long running sequences may go on at shutdown (default 20)",
             (options, value) => options.DrainGrace = TimeSpan.FromSeconds(Whole(value, 0, 3600))),
+        new("--watchdog-timeout", "WatchdogTimeout", "seconds", "Longest step of the device; after it the worker counts as hung until the step ends, and its sequences go on elsewhere (default 300; a GPU's steps need far less)",
+            (options, value) => options.WatchdogTimeout = TimeSpan.FromSeconds(Whole(value, 1, 86400))),
+        .. SequencesOptionTable.All.Select(OfSequences),
         .. ClusterOptionTable.All.Append(ClusterOptionTable.ClientPort).Select(OfCluster),
         new("--log-level", "LogLevel", "debug|info|warning|error", "Least severe log messages to print (default warning)",
             (options, value) => options.LogLevel = Level(value)),
         new("--log-format", "LogFormat", "text|json", "Form of log lines (default text)",
             (options, value) => options.JsonLogs = IsJson(value)),
     ];
+
+    private static NodeOption OfSequences(SequencesOption option) => new(
+        option.Name, option.Key, option.ValueName, option.Help,
+        (options, value) =>
+        {
+            try
+            {
+                option.Set(options.Sequences, value);
+            }
+            catch (SequencesOptionException rule)
+            {
+                throw new OptionValueException(rule.Message);
+            }
+        },
+        option.IsSwitch);
 
     private static NodeOption OfCluster(ClusterOption option) => new(
         option.Name, option.Key, option.ValueName, option.Help,

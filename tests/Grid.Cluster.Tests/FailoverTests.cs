@@ -18,7 +18,7 @@ public sealed class FailoverTests(RedisServer redis, PostgresServer postgres, IT
 
         // Stopped with tokens on their way, and woken while the same sequences run elsewhere under the next epoch.
         var gaps = new List<TimeSpan>();
-        var streams = await BeginAsync(gateway, gaps);
+        var streams = await Completion.BeginAllAsync(gateway.Client, Completion.Mixed, gaps);
         await silos[1].SignalAsync("STOP");
         await gateway.SaysAsync(Restarted);
         AssertFoundBySilence(gateway, 1);
@@ -32,7 +32,7 @@ public sealed class FailoverTests(RedisServer redis, PostgresServer postgres, IT
 
         // Stopped for good between requests: those that are sent there meanwhile wait no longer than it is silent.
         await silos[1].SignalAsync("STOP");
-        streams = await BeginAsync(gateway, gaps);
+        streams = await Completion.BeginAllAsync(gateway.Client, Completion.Mixed, gaps);
         AssertFoundBySilence(gateway, 2);
         Assert.Equal(undisturbed, await Task.WhenAll(streams));
     }
@@ -43,7 +43,7 @@ public sealed class FailoverTests(RedisServer redis, PostgresServer postgres, IT
         await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
         var (gateway, _) = await cluster.StartAsync(1);
         var undisturbed = await Completion.UndisturbedAsync(gateway.Client);
-        var streams = await BeginAsync(gateway, []);
+        var streams = await Completion.BeginAllAsync(gateway.Client, Completion.Mixed, []);
         await gateway.SignalAsync("STOP");
         await Task.Delay(TimeSpan.FromSeconds(2)); // The fault itself: twice the silence that a worker is given up for.
         await gateway.SignalAsync("CONT");
@@ -70,7 +70,7 @@ public sealed class FailoverTests(RedisServer redis, PostgresServer postgres, IT
         await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
         var (gateway, silos) = await cluster.StartAsync(2, "--drain-seconds", "0");
         var undisturbed = await Completion.UndisturbedAsync(gateway.Client);
-        var streams = await BeginAsync(gateway, []);
+        var streams = await Completion.BeginAllAsync(gateway.Client, Completion.Mixed, []);
         await silos[1].SignalAsync("TERM");
         Assert.Equal(undisturbed, await Task.WhenAll(streams));
         Assert.True(gateway.Count(Restarted) > 0, $"Nothing had to move:\n{gateway.Output}");
@@ -84,14 +84,5 @@ public sealed class FailoverTests(RedisServer redis, PostgresServer postgres, IT
     {
         Assert.True(gateway.Count(Silent) >= times, gateway.Output);
         Assert.Equal(0, gateway.Count(NoticedByTheCluster));
-    }
-
-    /// <summary>Streams of which each has had its first token.</summary>
-    private static async Task<Task<Completion>[]> BeginAsync(NodeProcess gateway, List<TimeSpan> gaps)
-    {
-        var begun = Completion.Mixed.Select(_ => new TaskCompletionSource()).ToArray();
-        var streams = Completion.Mixed.Select((request, i) => Completion.StreamAsync(gateway.Client, request, begun[i], gaps)).ToArray();
-        await Task.WhenAll(begun.Select(first => first.Task)).WaitAsync(Programs.Patience);
-        return streams;
     }
 }

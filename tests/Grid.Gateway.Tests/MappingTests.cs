@@ -45,6 +45,24 @@ public sealed class MappingTests : IAsyncLifetime
         }
     }
 
+    [Theory]
+    [InlineData("/v1/chat/completions", "\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]")]
+    [InlineData("/v1/completions", "\"prompt\":\"x\"")]
+    [InlineData("/generate", "\"text\":\"x\"")]
+    public async Task Cross_checking_is_asked_for_on_every_endpoint_and_its_refusal_names_the_field(string path, string prompt)
+    {
+        await _app.OkAsync(path, $"{{{prompt}}}");
+        await _app.OkAsync(path, $"{{{prompt},\"cross_check\":true}}");
+        Assert.Equal([false, true], _app.Grid.Started.Select(spec => spec.CrossCheck));
+        var wrong = await _app.PostAsync(path, $"{{{prompt},\"cross_check\":\"yes\"}}");
+        Assert.Equal(400, wrong.Status);
+        Assert.Contains("'cross_check'", wrong.Body, StringComparison.Ordinal);
+        _app.Grid.Script = _ => throw new GridRequestException(GridRefusal.Unavailable, nameof(SequenceSpec.CrossCheck), "It takes two workers.");
+        var refused = await _app.PostAsync(path, $"{{{prompt},\"cross_check\":true}}");
+        Assert.Equal(503, refused.Status);
+        Assert.Contains("\"param\":\"cross_check\"", refused.Body, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Defaults_are_those_of_the_APIs()
     {

@@ -2,7 +2,10 @@ using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
 using Grid.Gateway.Tests.Fakes;
+using Grid.Grains;
+using Grid.Grains.Messages;
 using Grid.Sequences;
+using Grid.Sequences.Routing;
 using Microsoft.Extensions.Options;
 
 namespace Grid.Gateway.Tests;
@@ -32,6 +35,20 @@ public sealed class OperationTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_grid_shows_its_workers_and_is_not_ready_with_none_but_quarantined_ones()
+    {
+        _app.Grid.Workers = [Worker("a", WorkerCondition.Quarantined, "it was wrong."), Worker("b", WorkerCondition.Stuck, null)];
+        var workers = JsonNode.Parse((await GetAsync("/v1/grid")).Body)!["workers"]!.AsArray();
+        Assert.Equal(["a quarantined it was wrong.", "b stuck "], workers.Select(worker => $"{worker!["id"]} {worker["condition"]} {worker["quarantine"]}"));
+        Assert.Equal((3, 2, 7L), ((int)workers[1]!["running"]!, (int)workers[1]!["waiting"]!, (long)workers[1]!["steps"]!));
+        Assert.Equal(200, (await GetAsync("/readyz")).Status);
+        _app.Grid.Workers = [Worker("a", WorkerCondition.Quarantined, "it was wrong.")];
+        var (status, body) = await GetAsync("/readyz");
+        Assert.Equal(503, status);
+        Assert.Contains("quarantine", body, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Models_are_listed_and_found_by_name()
     {
         _app.Grid.Models = [FakeSequenceService.Model with { Id = "org/tiny" }];
@@ -54,7 +71,7 @@ public sealed class OperationTests : IAsyncLifetime
 
         Assert.Equal((400, "unexpected_body"), await ErrorAsync(await _app.SendAsync("/flush_cache", "{}")));
         Assert.Equal(2, _app.Grid.Flushes);
-        _app.Grid.Workers = 0;
+        _app.Grid.FlushingWorkers = 0;
         Assert.Equal((503, "service_unavailable"), await ErrorAsync(await _app.Client.GetAsync("/flush_cache", Token)));
     }
 
@@ -165,4 +182,18 @@ public sealed class OperationTests : IAsyncLifetime
         var body = JsonNode.Parse(await response.Content.ReadAsStringAsync(Token))!;
         return ((int)response.StatusCode, (string)body["error"]!["code"]!);
     }
+
+    private static GridWorker Worker(string id, WorkerCondition condition, string? quarantine) => new(
+        new WorkerStatus
+        {
+            Worker = new WorkerId(id),
+            ModelId = "tiny",
+            NumericsId = "grid-1-fake",
+            TextDigest = "",
+            Device = "a fake",
+            Started = DateTimeOffset.UnixEpoch,
+            Limits = new WorkerLimits { MaxContextTokens = 1, MaxRunningSequences = 1, MaxWaitingSequences = 1, KvCacheTokens = 1, VocabularySize = 1 },
+            Load = new WorkerLoad { Running = 3, Waiting = 2, Steps = 7 },
+        },
+        condition, quarantine);
 }

@@ -34,6 +34,9 @@ public sealed class SiloOptionsTests
     [InlineData("--kv-cache-memory lots", "--kv-cache-memory is 'lots'; it must be a size such as 512MiB or 2GB.")]
     [InlineData("--cpu-threads 0", "--cpu-threads is '0'; it must be a whole number from 1 to 1024.")]
     [InlineData("--log-level loud", "--log-level is 'loud'; it must be debug, info, warning or error.")]
+    [InlineData("--watchdog-timeout 0", "--watchdog-timeout is '0'; it must be a whole number from 1 to 86400.")]
+    [InlineData("--hedge-after 1s", "--hedge-after is '1s'; it must be a whole number of milliseconds from 20 to 600000.")]
+    [InlineData("--cross-check=maybe", "--cross-check is 'maybe'; it must be true or false.")]
     [InlineData("--model-path=", "--model-path is ''; it must not be empty.")]
     public void A_wrong_option_is_refused_with_its_name_value_and_rule(string line, string message)
     {
@@ -57,6 +60,14 @@ public sealed class SiloOptionsTests
         Assert.True(Read("").Options.UseModelSampling);
         Assert.True(Read("--sampling-defaults model").Options.UseModelSampling);
         Assert.False(Read("--sampling-defaults openai").Options.UseModelSampling);
+    }
+
+    [Fact]
+    public void Hedging_and_cross_checking_are_off_unless_asked_for()
+    {
+        Assert.Equal((null, false), (Read("").Options.Sequences.HedgeAfter, Read("").Options.Sequences.CrossCheck));
+        var sequences = Read("--hedge-after 150 --cross-check").Options.Sequences;
+        Assert.Equal((TimeSpan.FromMilliseconds(150), true), (sequences.HedgeAfter, sequences.CrossCheck));
     }
 
     [Fact]

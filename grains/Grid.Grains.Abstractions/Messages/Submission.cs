@@ -92,6 +92,10 @@ public sealed record SequenceStart
     [Id(6)]
     public bool AddSpecialTokens { get; init; }
 
+    /// <summary>Whether two workers compute it and only what both agree on counts.</summary>
+    [Id(7)]
+    public bool CrossCheck { get; init; }
+
     /// <summary>The bits that the client was told; null takes those that the model's name stands for.</summary>
     [Id(8)]
     public string? NumericsId { get; init; }
@@ -142,7 +146,7 @@ public enum RefusalKind
     /// <summary>The waiting queue is full; later, or elsewhere, it may run.</summary>
     Overloaded = 3,
 
-    /// <summary>The worker is draining, has failed, or is not connected to the gateway.</summary>
+    /// <summary>The worker is draining, hangs, has failed, is in quarantine, or is not connected to the gateway.</summary>
     Unavailable = 4,
 }
 

@@ -37,6 +37,10 @@ public sealed record WorkerStatus
     [Id(8)]
     public SamplingDefaults Sampling { get; init; } = new();
 
+    /// <summary>Why the worker was quarantined; null when it was not.</summary>
+    [Id(9)]
+    public string? Quarantine { get; init; }
+
     /// <summary>Tokens of a KV page, the unit of the prefix cache.</summary>
     [Id(10)]
     public required int PageTokens { get; init; }
@@ -112,7 +116,8 @@ public readonly record struct WorkerLoad
     [Id(4)]
     public int TotalPages { get; init; }
 
-    /// <summary>Steps since the worker came up; with Running above zero it grows, unless the device hangs.</summary>
+    /// <summary>Steps since the worker came up; with Running above zero it grows, unless the device hangs
+    /// (<see cref="Stuck"/>).</summary>
     [Id(5)]
     public long Steps { get; init; }
 
@@ -131,6 +136,14 @@ public readonly record struct WorkerLoad
     /// <summary>The worker ends what runs and takes nothing new.</summary>
     [Id(10)]
     public bool Draining { get; init; }
+
+    /// <summary>A step lasts longer than the device's watchdog allows: the worker takes nothing until it has ended.</summary>
+    [Id(11)]
+    public bool Stuck { get; init; }
+
+    /// <summary>The worker was found to compute wrongly and takes nothing any more.</summary>
+    [Id(12)]
+    public bool Quarantined { get; init; }
 
     /// <summary>Prompt tokens that wait for prefill: of running sequences, and of waiting ones those that the prefix
     /// cache did not have when they came.</summary>

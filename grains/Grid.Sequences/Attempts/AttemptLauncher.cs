@@ -31,6 +31,18 @@ internal sealed class AttemptLauncher(
     /// <summary>The epoch of the last attempt.</summary>
     public int Epoch => Math.Max(0, _nextEpoch - 1);
 
+    /// <summary>Workers whose bits are the sequence's.</summary>
+    public bool Fits(LiveWorker worker) => worker.Status.NumericsId == numericsId;
+
+    /// <summary>A new attempt, for <see cref="SubmitAsync"/>.</summary>
+    public SequenceAttempt On(LiveWorker worker) => new(new AttemptId(sequence, _nextEpoch++), worker);
+
+    /// <summary>Offers an attempt to its worker, with the output so far.</summary>
+    public Task<SubmitReply> SubmitAsync(SequenceAttempt attempt) => attempt.SubmitAsync(Request(attempt.Id), inbox);
+
+    /// <summary>Puts the news that an attempt is lost into the inbox.</summary>
+    public void ReportLost(SequenceAttempt attempt) => inbox.TryWrite(SequenceEvent.WorkerLost(attempt.Id));
+
     /// <summary>Offers an attempt to the candidates, cheapest first, as long as one may still take it.</summary>
     public async Task<Launch> LaunchAsync(IEnumerable<LiveWorker> candidates)
     {
@@ -39,8 +51,8 @@ internal sealed class AttemptLauncher(
         foreach (var candidate in cheapestFirst)
         {
             // A call that failed may have arrived all the same; another attempt must not share its name.
-            var attempt = new SequenceAttempt(new AttemptId(sequence, _nextEpoch++), candidate);
-            reply = await attempt.SubmitAsync(Request(attempt.Id), inbox);
+            var attempt = On(candidate);
+            reply = await SubmitAsync(attempt);
             if (reply.Refusal == RefusalKind.None)
             {
                 if (decoder.FinishReason is not null)
@@ -60,13 +72,16 @@ internal sealed class AttemptLauncher(
         return Launch.Failed(reply);
     }
 
-    /// <summary>The first launch: candidates that are lost meanwhile are looked for anew.</summary>
-    public async Task<Launch> BeginAsync(IEnumerable<LiveWorker> candidates)
+    /// <summary>Launches among the workers that fit: those that are there, and where they are lost or hang just now, those
+    /// that may be back.</summary>
+    /// <param name="fits">Which workers; of them those with the sequence's bits.</param>
+    /// <param name="first">Whom to ask first; null looks for them.</param>
+    public async Task<Launch> BeginAsync(Func<LiveWorker, bool> fits, IEnumerable<LiveWorker>? first = null)
     {
-        var launch = await LaunchAsync(candidates);
+        var launch = await LaunchAsync(first ?? await workers.FindExpectedAsync(Both(fits), stopping));
         for (int lost = 1; launch.Reply.Refusal == RefusalKind.Unavailable && lost < options.MaxFruitlessAttempts; lost++)
         {
-            var others = await workers.FindExpectedAsync(Fits, stopping);
+            var others = await workers.FindExpectedAsync(Both(fits), stopping);
             if (others.Length == 0 || decoder.FinishReason is not null)
             {
                 break;
@@ -79,7 +94,7 @@ internal sealed class AttemptLauncher(
     }
 
     /// <summary>Another launch after a worker was lost: waits for one that fits.</summary>
-    public async Task<Launch> RelaunchAsync()
+    public async Task<Launch> RelaunchAsync(Func<LiveWorker, bool> fits)
     {
         _resumed = true;
         var launch = Launch.Failed(SubmitReply.Refused(RefusalKind.Unavailable, "No worker with the same NumericsId is left."));
@@ -89,13 +104,13 @@ internal sealed class AttemptLauncher(
         {
             // A gateway that is stopping itself takes what is there, and does not wait for what may come.
             var patience = stopping.IsCancellationRequested ? TimeSpan.Zero : options.FailoverWait;
-            bool found = await workers.WaitForAsync(Fits, patience, CancellationToken.None);
+            bool found = await workers.WaitForAsync(Both(fits), patience, CancellationToken.None);
             if (!found || decoder.FinishReason is not null)
             {
                 break;
             }
 
-            launch = await LaunchAsync(workers.Find(Fits));
+            launch = await LaunchAsync(workers.Find(Both(fits)));
             if (launch.Reply.Refusal is RefusalKind.None or RefusalKind.Invalid)
             {
                 break;
@@ -107,7 +122,7 @@ internal sealed class AttemptLauncher(
         return launch;
     }
 
-    private bool Fits(LiveWorker worker) => worker.Status.NumericsId == numericsId;
+    private Func<LiveWorker, bool> Both(Func<LiveWorker, bool> fits) => worker => Fits(worker) && fits(worker);
 
     private SubmitRequest Request(AttemptId attempt)
     {

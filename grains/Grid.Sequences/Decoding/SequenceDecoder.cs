@@ -36,37 +36,34 @@ public sealed class SequenceDecoder(Tokenizer? tokenizer, IReadOnlyList<string> 
     /// continue what came before.</summary>
     public void Apply(StepBatch batch, int index)
     {
+        foreach (var item in new StepItems(batch, index))
+        {
+            Take(item);
+        }
+    }
+
+    /// <summary>Takes one thing that happened to the sequence; nothing once it has ended. Throws
+    /// <see cref="InvalidOperationException"/> when an output index does not continue what came before.</summary>
+    public void Take(in StepItem item)
+    {
         if (FinishReason is not null)
         {
             return;
         }
 
-        ref readonly var step = ref batch.Sequences[index];
-        int token = step.FirstToken;
-        int alternative = step.FirstAlternative;
-        if (step.PromptTokenCount > 0)
+        switch (item.Kind)
         {
-            TakePrompt(batch, step, ref token, ref alternative);
-        }
-
-        if (step.OutputTokenCount > 0 && step.OutputFirstIndex != _outputIds.Count)
-        {
-            throw new InvalidOperationException($"Output token {step.OutputFirstIndex} came where {_outputIds.Count} was due.");
-        }
-
-        for (int i = 0; i < step.OutputTokenCount; i++)
-        {
-            bool isStopToken = step.StopTokenId is not null && i == step.OutputTokenCount - 1;
-            TakeOutput(Scored(batch, token++, ref alternative), isStopToken);
-            if (FinishReason is not null)
-            {
-                return;
-            }
-        }
-
-        if (step.Finish != StepFinish.None)
-        {
-            Finish(ReasonOf(step.Finish), step.StopTokenId, step.Error);
+            case StepItemKind.Prompt:
+                TakePrompt(item.Index, item.Token);
+                break;
+            case StepItemKind.Output when item.Index != _outputIds.Count:
+                throw new InvalidOperationException($"Output token {item.Index} came where {_outputIds.Count} was due.");
+            case StepItemKind.Output:
+                TakeOutput(item.Token, item.IsStopToken);
+                break;
+            default:
+                Finish(ReasonOf(item.Finish), item.StopTokenId, item.Error);
+                break;
         }
     }
 
@@ -133,19 +130,15 @@ public sealed class SequenceDecoder(Tokenizer? tokenizer, IReadOnlyList<string> 
         _ => throw new ArgumentOutOfRangeException(nameof(finish), finish, "Unknown finish."),
     };
 
-    private void TakePrompt(StepBatch batch, in SequenceStep step, ref int token, ref int alternative)
+    private void TakePrompt(int index, ScoredToken token)
     {
         if (_promptTokens.Count == 0)
         {
-            _promptFirstIndex = step.PromptFirstIndex;
+            _promptFirstIndex = index;
         }
 
-        for (int i = 0; i < step.PromptTokenCount; i++)
-        {
-            _promptTokens.Add(Scored(batch, token++, ref alternative));
-        }
-
-        NextPromptIndex = step.PromptFirstIndex + step.PromptTokenCount;
+        _promptTokens.Add(token);
+        NextPromptIndex = index + 1;
     }
 
     private void TakeOutput(ScoredToken token, bool isStopToken)
@@ -169,23 +162,5 @@ public sealed class SequenceDecoder(Tokenizer? tokenizer, IReadOnlyList<string> 
         {
             (FinishReason, _matchedStop) = ("stop", matched);
         }
-    }
-
-    private static ScoredToken Scored(StepBatch batch, int index, ref int alternative)
-    {
-        var token = batch.Tokens[index];
-        if (token.AlternativeCount == 0)
-        {
-            return new ScoredToken(token.TokenId, token.Logprob, []);
-        }
-
-        var top = new KeyValuePair<int, float>[token.AlternativeCount];
-        for (int i = 0; i < top.Length; i++)
-        {
-            var candidate = batch.Alternatives[alternative++];
-            top[i] = new(candidate.TokenId, candidate.Logprob);
-        }
-
-        return new ScoredToken(token.TokenId, token.Logprob, top);
     }
 }

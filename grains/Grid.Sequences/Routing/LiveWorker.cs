@@ -38,6 +38,16 @@ public sealed class LiveWorker
     /// <summary>Where its events go.</summary>
     public StepDemultiplexer Demultiplexer { get; } = new();
 
+    /// <summary>Why the worker is in quarantine; null when it is not.</summary>
+    public string? Quarantine => _link.Quarantine;
+
+    /// <summary>Whether it may be given sequences.</summary>
+    public WorkerCondition Condition => Quarantine is not null || Load.Quarantined ? WorkerCondition.Quarantined
+        : !IsOpen ? WorkerCondition.Lost
+        : Load.Stuck ? WorkerCondition.Stuck
+        : Load.Draining ? WorkerCondition.Draining
+        : WorkerCondition.Serving;
+
     /// <summary>False once the stream is gone; then nothing may be submitted under this object any more.</summary>
     public bool IsOpen => !_closed.Task.IsCompleted;
 
@@ -106,6 +116,10 @@ public sealed class LiveWorker
         return flush.IsCompletedSuccessfully;
     }
 
+    /// <summary>Gives the worker nothing any more, and has all gateways do so: it computed other bits than two others. What
+    /// runs there goes on elsewhere. It stays so until its silo is started anew; the first reason stays.</summary>
+    public void Condemn(string reason) => _link.Condemn(reason);
+
     /// <summary>Waits for the answer, but not longer than the worker is heard of: to a hung silo a call takes its whole
     /// response timeout.</summary>
     private async Task<SubmitReply> AskAsync(SubmitRequest request)
@@ -137,4 +151,23 @@ public sealed class LiveWorker
         _closed.TrySetResult();
         Demultiplexer.LoseAll();
     }
+}
+
+/// <summary>Whether a worker may be given sequences.</summary>
+public enum WorkerCondition
+{
+    /// <summary>It takes sequences.</summary>
+    Serving,
+
+    /// <summary>Its silo is shutting down: it ends what runs and takes nothing new.</summary>
+    Draining,
+
+    /// <summary>Its device hangs; it takes nothing until the step has ended.</summary>
+    Stuck,
+
+    /// <summary>It was found to compute wrongly, and takes nothing until it is started anew.</summary>
+    Quarantined,
+
+    /// <summary>Its step stream is gone.</summary>
+    Lost,
 }

@@ -69,7 +69,7 @@ public sealed partial class WorkerDirectory : BackgroundService
 
     /// <summary>Live workers that fit, least loaded first; ties by key.</summary>
     public LiveWorker[] Find(Func<LiveWorker, bool> fits) =>
-        [.. Live.Where(worker => worker.IsOpen && !worker.Load.Draining && fits(worker)).OrderBy(worker => worker.Queue)];
+        [.. Live.Where(worker => worker.Condition == WorkerCondition.Serving && fits(worker)).OrderBy(worker => worker.Queue)];
 
     /// <summary>Waits until a live worker fits; false when none did in time.</summary>
     public async Task<bool> WaitForAsync(Func<LiveWorker, bool> fits, TimeSpan timeout, CancellationToken cancellationToken)
@@ -94,11 +94,13 @@ public sealed partial class WorkerDirectory : BackgroundService
         }
     }
 
-    /// <summary>Live workers that fit, as <see cref="Find"/> gives them. Where the last one has just been lost, it or another
-    /// is waited for, as running sequences wait; a gateway that is stopping takes what is there.</summary>
+    /// <summary>Live workers that fit, as <see cref="Find"/> gives them. Where the last one has just been lost or hangs, it or
+    /// another is waited for, as running sequences wait; a gateway that is stopping takes what is there.</summary>
     public async Task<LiveWorker[]> FindExpectedAsync(Func<LiveWorker, bool> fits, CancellationToken stopping)
     {
-        if (!Live.Any(fits) && Expected.Any(fits) && !stopping.IsCancellationRequested)
+        bool mayComeBack = Expected.Any(worker => fits(worker) && worker.Condition is WorkerCondition.Lost or WorkerCondition.Stuck);
+        bool isThere = Live.Any(worker => fits(worker) && worker.Condition is WorkerCondition.Serving or WorkerCondition.Draining);
+        if (!isThere && mayComeBack && !stopping.IsCancellationRequested)
         {
             try
             {

@@ -25,6 +25,7 @@ public sealed partial class WorkerLink
     private LiveWorker? _lost;
     private long _lostAt;
     private int _quietTicks;
+    private string? _quarantine;
     private CancellationTokenSource? _stream;
     private volatile bool _failed;
 
@@ -61,6 +62,9 @@ public sealed partial class WorkerLink
             }
         }
     }
+
+    /// <summary>Why the worker is in quarantine, by this gateway's finding or its own word; null when it is not.</summary>
+    public string? Quarantine => Volatile.Read(ref _quarantine);
 
     /// <summary>Keeps the link up until cancelled, or until the worker says that its device has failed; never throws.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -114,6 +118,24 @@ public sealed partial class WorkerLink
         }
     }
 
+    /// <summary>Gives the worker up because it computes wrongly, and tells it so; should it not hear that, it is told again
+    /// when the link is set up anew.</summary>
+    internal void Condemn(string reason)
+    {
+        if (Interlocked.CompareExchange(ref _quarantine, reason, null) is not null)
+        {
+            return;
+        }
+
+        LogCondemned(_id, reason);
+        Grain.Quarantine(reason).Ignore();
+        Lose();
+        lock (_switching)
+        {
+            _stream?.Cancel();
+        }
+    }
+
     /// <summary>Expects a lost worker back no longer than <see cref="SequencesOptions.FailoverWait"/>; true when that has
     /// just passed.</summary>
     internal bool ForgetLost()
@@ -142,6 +164,15 @@ public sealed partial class WorkerLink
             return;
         }
 
+        if (status.Quarantine is not null)
+        {
+            Interlocked.CompareExchange(ref _quarantine, status.Quarantine, null);
+        }
+        else if (Quarantine is { } reason)
+        {
+            await Grain.Quarantine(reason).WaitAsync(token);
+        }
+
         var text = await _texts.GetAsync(Grain, status.TextDigest, token);
         LiveWorker? live = null;
         var batches = Grain.Subscribe(_gateway, token).WithBatchSize(_options.StreamBatchSize);
@@ -149,8 +180,15 @@ public sealed partial class WorkerLink
         {
             token.ThrowIfCancellationRequested(); // Given up meanwhile: what comes late counts for nothing.
             Volatile.Write(ref _quietTicks, 0);
-            live ??= GoLive(stream, status, text);
+            live ??= GoLive(stream, status with { Load = batch.Load }, text);
+            var former = live.Condition;
             live.Take(batch);
+            if (live.Condition != former)
+            {
+                LogCondition(_id, live.Condition);
+                _changed();
+            }
+
             _reported();
         }
     }
@@ -177,6 +215,11 @@ public sealed partial class WorkerLink
         }
 
         LogLive(_id, status.ModelId);
+        if (live.Condition != WorkerCondition.Serving)
+        {
+            LogCondition(_id, live.Condition);
+        }
+
         _changed();
         return live;
     }
@@ -202,6 +245,12 @@ public sealed partial class WorkerLink
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Worker {Worker} is live with model {Model}")]
     private partial void LogLive(WorkerId worker, string model);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Worker {Worker} is {Condition}")]
+    private partial void LogCondition(WorkerId worker, WorkerCondition condition);
+
+    [LoggerMessage(Level = LogLevel.Critical, Message = "Worker {Worker} is put in quarantine: {Reason}")]
+    private partial void LogCondemned(WorkerId worker, string reason);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Worker {Worker} has failed and is not asked any more: {Failure}")]
     private partial void LogFailed(WorkerId worker, string failure);

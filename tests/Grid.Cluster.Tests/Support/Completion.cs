@@ -11,7 +11,7 @@ namespace Grid.Cluster.Tests.Support;
 /// <param name="Usage">Prompt and completion tokens.</param>
 internal sealed record Completion(string Text, string Logprobs, string Finish, string Usage)
 {
-    private static Completion[]? s_undisturbed;
+    private static readonly Dictionary<IReadOnlyList<string>, Completion[]> s_undisturbed = new(ReferenceEqualityComparer.Instance);
 
     /// <summary>Requests that differ in everything that an answer may depend on; long enough that all still run for seconds
     /// when each has had its first token.</summary>
@@ -25,6 +25,15 @@ internal sealed record Completion(string Text, string Logprobs, string Finish, s
         Request("\"prompt\":\"In the house\",\"seed\":-1,\"logit_bias\":{\"300\":-5,\"310\":2},\"ignore_eos\":true", 800),
         Request("\"prompt\":\"Where\",\"seed\":12,\"temperature\":0.2,\"min_tokens\":250", 800),
         Request("\"prompt\":\"The dog and the cat\",\"seed\":13,\"ignore_eos\":true", 1000),
+    ];
+
+    /// <summary>Fewer of them.</summary>
+    public static IReadOnlyList<string> Few { get; } =
+    [
+        Request("\"prompt\":\"The dog\",\"temperature\":0,\"ignore_eos\":true", 900),
+        Request("\"prompt\":\"Once upon a time\",\"seed\":7,\"ignore_eos\":true", 900),
+        Request("\"prompt\":\"Anna\",\"seed\":8,\"temperature\":0.7,\"top_p\":0.9,\"presence_penalty\":0.5,\"ignore_eos\":true", 900),
+        Request("\"prompt\":\"A cat\",\"seed\":10,\"min_p\":0.05,\"ignore_eos\":true,\"stop\":[\"never said\",\"zzzz\"]", 900),
     ];
 
     private static string Request(string fields, int maxTokens) =>
@@ -79,13 +88,38 @@ internal sealed record Completion(string Text, string Logprobs, string Finish, s
         return new Completion(text.ToString(), logprobs.ToString(), finish.ToString(), usage);
     }
 
-    /// <summary>What the mixed requests get from a grid that nothing happens to: asked once, for it is the same of every
-    /// grid of this model.</summary>
-    public static async Task<Completion[]> UndisturbedAsync(HttpClient client) => s_undisturbed ??= await StreamAllAsync(client, Mixed);
+    /// <summary>What the mixed requests get from a grid that nothing happens to.</summary>
+    public static Task<Completion[]> UndisturbedAsync(HttpClient client) => UndisturbedAsync(client, Mixed);
+
+    /// <summary>What requests get from a grid that nothing happens to: asked once, for it is the same of every grid of this
+    /// model. Tests come one after the other.</summary>
+    public static async Task<Completion[]> UndisturbedAsync(HttpClient client, IReadOnlyList<string> requests)
+    {
+        if (!s_undisturbed.TryGetValue(requests, out var answers))
+        {
+            s_undisturbed[requests] = answers = await StreamAllAsync(client, requests);
+        }
+
+        return answers;
+    }
 
     /// <summary>Sends requests all at once.</summary>
     public static Task<Completion[]> StreamAllAsync(HttpClient client, IEnumerable<string> requests) =>
         Task.WhenAll(requests.Select(request => StreamAsync(client, request)));
+
+    /// <summary>Streams of which each has had its first token before the next began, so that all workers get some.</summary>
+    public static async Task<Task<Completion>[]> BeginAllAsync(HttpClient client, IReadOnlyList<string> requests, List<TimeSpan> gaps)
+    {
+        var streams = new List<Task<Completion>>();
+        foreach (string request in requests)
+        {
+            var begun = new TaskCompletionSource();
+            streams.Add(StreamAsync(client, request, begun, gaps));
+            await begun.Task.WaitAsync(Programs.Patience);
+        }
+
+        return [.. streams];
+    }
 
     private static string? Take(JsonNode item, StringBuilder text, StringBuilder logprobs, StringBuilder finish)
     {

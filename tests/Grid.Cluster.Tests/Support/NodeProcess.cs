@@ -19,6 +19,7 @@ internal sealed partial class NodeProcess : IAsyncDisposable
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
+            RedirectStandardInput = true,
         };
         foreach (var (name, value) in environment)
         {
@@ -54,6 +55,10 @@ internal sealed partial class NodeProcess : IAsyncDisposable
 
     public static NodeProcess Silo(IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
         new("Grid.Silo.dll", environment, ["--port", "0", "--kv-cache-memory", "64MiB", .. arguments]);
+
+    /// <summary>A silo whose device can be told to be faulty (<see cref="TellAsync"/>).</summary>
+    public static NodeProcess FaultySilo(IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
+        new("Grid.FaultySilo.dll", environment, ["--port", "0", "--kv-cache-memory", "64MiB", .. arguments]);
 
     public static NodeProcess Gateway(IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
         new("Grid.Gateway.dll", environment, ["--port", "0", .. arguments]);
@@ -91,6 +96,15 @@ internal sealed partial class NodeProcess : IAsyncDisposable
         await _process.WaitForExitAsync(patience.Token);
         await Task.WhenAll(_outputEnded.Task, _errorEnded.Task);
         return _process.ExitCode;
+    }
+
+    /// <summary>Gives an order to a faulty silo, and waits until it holds.</summary>
+    public async Task TellAsync(string order)
+    {
+        int before = Count($"Obeyed: {order}");
+        await _process.StandardInput.WriteLineAsync(order);
+        await _process.StandardInput.FlushAsync();
+        await SaysAsync($"Obeyed: {order}", before + 1);
     }
 
     /// <summary>kill -9.</summary>

@@ -43,6 +43,9 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <summary>Starts a worker; without a store, the first one is the primary.</summary>
     public NodeProcess StartSilo(params string[] arguments) => Add(NodeProcess.Silo(_environment, [.. Place(isSilo: true), .. arguments]));
 
+    /// <summary>Starts a worker whose device can be told to be faulty.</summary>
+    public NodeProcess StartFaultySilo(params string[] arguments) => Add(NodeProcess.FaultySilo(_environment, [.. Place(isSilo: true), .. arguments]));
+
     public NodeProcess StartGateway(params string[] arguments) => Add(NodeProcess.Gateway(_environment, [.. Place(isSilo: false), .. arguments]));
 
     /// <summary>A gateway and this many workers, once it knows them all.</summary>

@@ -20,7 +20,7 @@ internal sealed class FakeSequenceService : ISequenceService
 
     public IReadOnlyList<ServedModel> Models { get; set; } = [Model];
 
-    public int Workers { get; set; } = 1;
+    public int FlushingWorkers { get; set; } = 1;
 
     public GridSnapshot Snapshot { get; set; } = new([], new Dictionary<string, int>());
 
@@ -54,7 +54,7 @@ internal sealed class FakeSequenceService : ISequenceService
     public Task<int> FlushCacheAsync(CancellationToken cancellationToken)
     {
         Flushes++;
-        return Task.FromResult(Workers);
+        return Task.FromResult(FlushingWorkers);
     }
 }
 

@@ -30,6 +30,15 @@ public sealed class ScriptedEngine : IWorkerEngine, IDisposable
     /// <summary>Throws from the step with this number on.</summary>
     public long? FailAtStep { get; set; }
 
+    /// <summary>From this output index on its tokens are wrong; null: never.</summary>
+    public int? WrongFrom { get; set; }
+
+    /// <summary>Whether it is the last bit of the logprob that is wrong, and not the token.</summary>
+    public bool WrongInLogprob { get; set; }
+
+    /// <summary>While reset, a step does not end.</summary>
+    public ManualResetEventSlim Moving { get; } = new(true);
+
     public int Flushes { get; private set; }
 
     public List<SequenceRequest> Requests { get; } = [];
@@ -84,7 +93,11 @@ public sealed class ScriptedEngine : IWorkerEngine, IDisposable
 
     public void RequestFlush() => Flushes++;
 
-    public void Dispose() => _work.Dispose();
+    public void Dispose()
+    {
+        Moving.Set();
+        _work.Dispose();
+    }
 
     /// <summary>Lets this many more steps generate.</summary>
     public void Allow(int steps)
@@ -113,6 +126,7 @@ public sealed class ScriptedEngine : IWorkerEngine, IDisposable
 
     public IReadOnlyList<EngineEvent> Step()
     {
+        Moving.Wait();
         lock (_sync)
         {
             _events.Clear();
@@ -176,8 +190,12 @@ public sealed class ScriptedEngine : IWorkerEngine, IDisposable
     {
         int index = run.Next++;
         int token = TokenAt(run.Request.PromptIds, index);
+        bool wrong = index >= WrongFrom;
+        token ^= wrong && !WrongInLogprob ? 1 : 0;
+        float logprob = -0.5f * index;
+        logprob = wrong && WrongInLogprob ? MathF.BitDecrement(logprob) : logprob;
         var top = Enumerable.Range(0, run.Request.TopLogprobs).Select(i => new TokenLogprob(token + i, -i)).ToArray();
-        _events.Add(new TokenGenerated(run.Request.Id, index, new SampledToken(token, -0.5f * index, top, false)));
+        _events.Add(new TokenGenerated(run.Request.Id, index, new SampledToken(token, logprob, top, false)));
         _generated++;
         if (run.Request.StopTokenIds.Contains(token))
         {

@@ -1,0 +1,112 @@
+using System.Text.Json.Nodes;
+using Grid.Cluster.Tests.Support;
+
+namespace Grid.Cluster.Tests;
+
+/// <summary>Workers that live and are of no use: their device hangs, computes wrongly or does not deliver, or their cluster
+/// has given them up.</summary>
+public sealed class FaultTests(RedisServer redis, PostgresServer postgres, ITestOutputHelper output)
+{
+    private const string Silent = "has been silent for";
+
+    [Fact]
+    public async Task A_device_that_hangs_in_a_live_process_loses_its_sequences_and_is_taken_back_when_it_goes_on()
+    {
+        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
+        cluster.StartSilo();
+        var faulty = cluster.StartFaultySilo("--watchdog-timeout", "1");
+        var gateway = cluster.StartGateway();
+        await gateway.SaysAsync("is live with model", times: 2);
+        var undisturbed = await Completion.UndisturbedAsync(gateway.Client, Completion.Few);
+        var gaps = new List<TimeSpan>();
+        await faulty.TellAsync("hang after 300");
+        var streams = await Completion.BeginAllAsync(gateway.Client, Completion.Few, gaps);
+        await faulty.SaysAsync("hangs: a step lasts longer than 1 s");
+        await gateway.SaysAsync("is Stuck");
+        Assert.Equal(undisturbed, await Task.WhenAll(streams));
+        Assert.True(gateway.Count("and restarts") > 0, $"Nothing ran on the device that hung:\n{gateway.Output}");
+        Assert.Equal(["serving", "stuck"], await ConditionsAsync(gateway));
+        output.WriteLine($"Longest silence of a stream over a hung device: {gaps.Max().TotalSeconds:F2} s, 1 s of it the watchdog's");
+
+        // New requests do without it; and with it once it goes on.
+        Assert.Equal(undisturbed, await Completion.StreamAllAsync(gateway.Client, Completion.Few));
+        await faulty.TellAsync("go on");
+        await gateway.SaysAsync("is Serving");
+        Assert.Equal(["serving", "serving"], await ConditionsAsync(gateway));
+        Assert.Equal(undisturbed, await Completion.StreamAllAsync(gateway.Client, Completion.Few));
+    }
+
+    [Fact]
+    public async Task A_worker_that_computes_wrongly_is_quarantined_for_all_gateways_and_no_client_that_checks_sees_its_tokens()
+    {
+        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
+        cluster.StartSilo();
+        cluster.StartSilo();
+        var faulty = cluster.StartFaultySilo();
+        var checking = cluster.StartGateway("--cross-check");
+        var other = cluster.StartGateway();
+        await checking.SaysAsync("is live with model", times: 3);
+        await other.SaysAsync("is live with model", times: 3);
+        var undisturbed = await Completion.UndisturbedAsync(other.Client, Completion.Few);
+        await faulty.TellAsync("corrupt tokens after 300");
+        Assert.Equal(undisturbed, await Completion.StreamAllAsync(checking.Client, Completion.Few));
+        await checking.SaysAsync("is put in quarantine: in sequence");
+        await faulty.SaysAsync("is in quarantine until this node is started anew");
+        await other.SaysAsync("is Quarantined");
+        Assert.Equal(["quarantined", "serving", "serving"], await ConditionsAsync(checking));
+        Assert.Equal(["quarantined", "serving", "serving"], await ConditionsAsync(other));
+
+        // The gateway that does not check gives it nothing either, nor does one that comes later.
+        Assert.Equal(undisturbed, await Completion.StreamAllAsync(other.Client, Completion.Few));
+        var late = cluster.StartGateway();
+        await late.SaysAsync("is live with model", times: 3);
+        Assert.Equal(["quarantined", "serving", "serving"], await ConditionsAsync(late));
+        Assert.Equal(1, checking.Count("is put in quarantine") + other.Count("is put in quarantine"));
+    }
+
+    [Fact]
+    public async Task With_hedging_a_stream_goes_on_before_its_hung_worker_is_given_up_with_the_same_bits()
+    {
+        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
+        var (plain, silos) = await cluster.StartAsync(2);
+        var hedging = cluster.StartGateway("--hedge-after", "150");
+        await hedging.SaysAsync("is live with model", times: 2);
+        var undisturbed = await Completion.UndisturbedAsync(plain.Client, Completion.Few);
+        foreach (var (gateway, name) in new[] { (plain, "without"), (hedging, "with") })
+        {
+            var gaps = new List<TimeSpan>();
+            var streams = await Completion.BeginAllAsync(gateway.Client, Completion.Few, gaps);
+            await silos[1].SignalAsync("STOP");
+            Assert.Equal(undisturbed, await Task.WhenAll(streams));
+            output.WriteLine($"Longest silence of a stream over a stopped worker {name} hedging: {gaps.Max().TotalSeconds:F2} s");
+            await silos[1].SignalAsync("CONT");
+            await hedging.SaysAsync("is live with model", times: gateway == plain ? 3 : 4);
+        }
+
+        Assert.Equal(0, plain.Count("delivered first"));
+        string log = hedging.Output;
+        int first = log.IndexOf("delivered first", StringComparison.Ordinal);
+        Assert.True(first >= 0 && first < log.LastIndexOf(Silent, StringComparison.Ordinal), $"The second worker came too late:\n{log}");
+    }
+
+    [Fact]
+    public async Task A_worker_that_its_cluster_declared_dead_says_so_in_a_sentence_and_ends()
+    {
+        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
+        var (gateway, silos) = await cluster.StartAsync(2);
+        await silos[1].SignalAsync("STOP");
+        await gateway.SaysAsync("left; its workers are gone");
+        await silos[1].SignalAsync("CONT");
+        Assert.Equal(1, await silos[1].EndsAsync());
+        Assert.Contains("grid: its cluster has declared this node dead, because it did not answer for too long", silos[1].Output, StringComparison.Ordinal);
+        output.WriteLine(silos[1].Output);
+        Assert.DoesNotContain("   at ", silos[1].Output, StringComparison.Ordinal);
+    }
+
+    /// <summary>The workers' conditions as a gateway tells them, in alphabetical order.</summary>
+    private static async Task<string[]> ConditionsAsync(NodeProcess gateway)
+    {
+        var grid = JsonNode.Parse(await gateway.Client.GetStringAsync("/v1/grid"))!;
+        return [.. grid["workers"]!.AsArray().Select(worker => (string)worker!["condition"]!).Order(StringComparer.Ordinal)];
+    }
+}

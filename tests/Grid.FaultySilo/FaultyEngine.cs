@@ -1,0 +1,82 @@
+using Grid.Engine;
+using Grid.Engine.PrefixCaching;
+using Grid.Workers;
+
+namespace Grid.FaultySilo;
+
+/// <summary>The node's engine with faults that can be switched on: a step that does not end, and tokens or logprobs with a
+/// flipped bit.</summary>
+internal sealed class FaultyEngine(IWorkerEngine inner) : IWorkerEngine
+{
+    private readonly object _gate = new(); // Not a Lock: the device waits on it.
+    private int _hangsAfter = int.MaxValue;
+    private volatile int _faultyAfter = int.MaxValue;
+    private volatile bool _inLogprob;
+    private int _tokens;
+
+    public EngineStatus Status => inner.Status;
+
+    /// <summary>The step does not end that makes this many more tokens full.</summary>
+    public void Hang(int tokens) => SetHangsAfter(Volatile.Read(ref _tokens) + tokens);
+
+    /// <summary>The step that hung ends.</summary>
+    public void GoOn() => SetHangsAfter(int.MaxValue);
+
+    /// <summary>Flips a bit in every token that comes after so many more; or in its logprob, the last one.</summary>
+    public void Corrupt(int tokens, bool inLogprob)
+    {
+        _inLogprob = inLogprob;
+        _faultyAfter = Volatile.Read(ref _tokens) + tokens;
+    }
+
+    public void Observe(IPrefixCacheObserver observer) => inner.Observe(observer);
+
+    public bool TrySubmit(SequenceRequest request) => inner.TrySubmit(request);
+
+    public void Cancel(SequenceId id) => inner.Cancel(id);
+
+    public void RequestFlush() => inner.RequestFlush();
+
+    public void WaitForWork(CancellationToken cancellationToken) => inner.WaitForWork(cancellationToken);
+
+    public IReadOnlyList<EngineEvent> Step()
+    {
+        EngineEvent[] events = [.. inner.Step().Select(Damage)];
+        lock (_gate)
+        {
+            while (_tokens >= _hangsAfter)
+            {
+                Monitor.Wait(_gate);
+            }
+        }
+
+        return events;
+    }
+
+    private void SetHangsAfter(int tokens)
+    {
+        lock (_gate)
+        {
+            _hangsAfter = tokens;
+            Monitor.PulseAll(_gate);
+        }
+    }
+
+    private EngineEvent Damage(EngineEvent news)
+    {
+        if (news is not TokenGenerated generated)
+        {
+            return news;
+        }
+
+        bool faulty = _tokens >= _faultyAfter;
+        Volatile.Write(ref _tokens, _tokens + 1);
+        var token = generated.Token;
+        return !faulty ? news : generated with
+        {
+            Token = _inLogprob
+                ? token with { Logprob = BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits(token.Logprob) ^ 1) }
+                : token with { TokenId = token.TokenId ^ 1 },
+        };
+    }
+}
