@@ -193,6 +193,7 @@ public sealed class OperationTests : IAsyncLifetime
             Device = "a fake",
             Started = DateTimeOffset.UnixEpoch,
             Limits = new WorkerLimits { MaxContextTokens = 1, MaxRunningSequences = 1, MaxWaitingSequences = 1, KvCacheTokens = 1, VocabularySize = 1 },
+            PageTokens = 1,
             Load = new WorkerLoad { Running = 3, Waiting = 2, Steps = 7 },
         },
         condition, quarantine);
