@@ -25,14 +25,14 @@ public sealed class FaultTests(RedisServer redis, PostgresServer postgres, ITest
         await gateway.SaysAsync("is Stuck");
         Assert.Equal(undisturbed, await Task.WhenAll(streams));
         Assert.True(gateway.Count("and restarts") > 0, $"Nothing ran on the device that hung:\n{gateway.Output}");
-        Assert.Equal(["serving", "stuck"], await ConditionsAsync(gateway));
+        Assert.Equal(["live", "stuck"], await StatesAsync(gateway));
         output.WriteLine($"Longest silence of a stream over a hung device: {gaps.Max().TotalSeconds:F2} s, 1 s of it the watchdog's");
 
         // New requests do without it; and with it once it goes on.
         Assert.Equal(undisturbed, await Completion.StreamAllAsync(gateway.Client, Completion.Few));
         await faulty.TellAsync("go on");
         await gateway.SaysAsync("is Serving");
-        Assert.Equal(["serving", "serving"], await ConditionsAsync(gateway));
+        Assert.Equal(["live", "live"], await StatesAsync(gateway));
         Assert.Equal(undisturbed, await Completion.StreamAllAsync(gateway.Client, Completion.Few));
     }
 
@@ -53,14 +53,14 @@ public sealed class FaultTests(RedisServer redis, PostgresServer postgres, ITest
         await checking.SaysAsync("is put in quarantine: in sequence");
         await faulty.SaysAsync("is in quarantine until this node is started anew");
         await other.SaysAsync("is Quarantined");
-        Assert.Equal(["quarantined", "serving", "serving"], await ConditionsAsync(checking));
-        Assert.Equal(["quarantined", "serving", "serving"], await ConditionsAsync(other));
+        Assert.Equal(["live", "live", "quarantined"], await StatesAsync(checking));
+        Assert.Equal(["live", "live", "quarantined"], await StatesAsync(other));
 
         // The gateway that does not check gives it nothing either, nor does one that comes later.
         Assert.Equal(undisturbed, await Completion.StreamAllAsync(other.Client, Completion.Few));
         var late = cluster.StartGateway();
         await late.SaysAsync("is live with model", times: 3);
-        Assert.Equal(["quarantined", "serving", "serving"], await ConditionsAsync(late));
+        Assert.Equal(["live", "live", "quarantined"], await StatesAsync(late));
         Assert.Equal(1, checking.Count("is put in quarantine") + other.Count("is put in quarantine"));
     }
 
@@ -102,10 +102,10 @@ public sealed class FaultTests(RedisServer redis, PostgresServer postgres, ITest
         Assert.DoesNotContain("   at ", silos[1].Output, StringComparison.Ordinal);
     }
 
-    /// <summary>The workers' conditions as a gateway tells them, in alphabetical order.</summary>
-    private static async Task<string[]> ConditionsAsync(NodeProcess gateway)
+    /// <summary>The workers' states as a gateway tells them, in alphabetical order.</summary>
+    private static async Task<string[]> StatesAsync(NodeProcess gateway)
     {
         var grid = JsonNode.Parse(await gateway.Client.GetStringAsync("/v1/grid"))!;
-        return [.. grid["workers"]!.AsArray().Select(worker => (string)worker!["condition"]!).Order(StringComparer.Ordinal)];
+        return [.. grid["workers"]!.AsArray().Select(worker => (string)worker!["state"]!).Order(StringComparer.Ordinal)];
     }
 }

@@ -57,7 +57,7 @@ public sealed class CrossCheckTests
         Assert.Equal(("error", 1), (answer.FinishReason, answer.Endings));
         Assert.Contains("different bits at output token 5", answer.Error, StringComparison.Ordinal);
         Assert.Equal(Answer.Expected([7], 5), answer.Tokens);
-        Assert.All(grid.Sequences().Workers, worker => Assert.Equal(WorkerCondition.Serving, worker.Condition));
+        Assert.All(grid.Sequences().Snapshot.Workers, worker => Assert.Equal(WorkerCondition.Serving, worker.Condition));
     }
 
     [Fact]
@@ -155,7 +155,7 @@ public sealed class CrossCheckTests
     {
         using var patience = new CancellationTokenSource(TestGrid.Patience);
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
-        bool Sees(int gateway) => grid.Sequences(gateway).Workers.Any(worker =>
+        bool Sees(int gateway) => grid.Sequences(gateway).Snapshot.Workers.Any(worker =>
             worker.Status.Worker.Silo.Equals(grid.Silos[wrong].SiloAddress) && worker is { Condition: WorkerCondition.Quarantined, Quarantine: not null });
         while (!Enumerable.Range(0, 3).All(Sees))
         {
