@@ -31,7 +31,7 @@ public sealed class SamplingKernelTests(GpuFixture gpu)
             drawn += expected.Count(result => !result.NonFinite);
         }
 
-        Assert.True(bad > 0 && drawn > 10 * bad, $"{drawn} drawn or scored, {bad} not finite");
+        Assert.True(bad > 0 && drawn > 5 * bad, $"{drawn} drawn or scored, {bad} not finite");
         TestContext.Current.TestOutputHelper?.WriteLine($"{drawn} rows drawn or scored, {bad} not finite");
     }
 
@@ -121,12 +121,47 @@ public sealed class SamplingKernelTests(GpuFixture gpu)
         Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
     }
 
+    [Fact]
+    public void Every_operation_of_a_penalty_rounds()
+    {
+        // Token 1 is where token 0 lands when product and difference both round: token 0 wins the tie. An fma lands elsewhere.
+        const int Vocabulary = 2;
+        var random = new Random(7);
+        var rows = new List<SamplingRow>();
+        var logits = new List<float>();
+        while (rows.Count < 200)
+        {
+            float logit = (random.NextSingle() * 8f) + 1f, frequency = random.NextSingle();
+            int count = random.Next(1, 6);
+            float product = frequency * count;
+            if (MathF.FusedMultiplyAdd(-frequency, count, logit) < logit - product)
+            {
+                var history = new TokenHistory();
+                history.AddPrompt(0);
+                for (int i = 0; i < count; i++)
+                {
+                    history.AddOutput(0);
+                }
+
+                logits.AddRange([logit, logit - product]);
+                rows.Add(new() { LogitRow = rows.Count, History = history, Parameters = new() { Temperature = 0f, FrequencyPenalty = frequency } });
+            }
+        }
+
+        using var bench = new SamplingBench(gpu, rows.Count, Vocabulary);
+        using DeviceMemory memory = DeviceMemory.Of<float>(bench.Context, bench.Stream, [.. logits]);
+        var results = new SampledToken[rows.Count];
+        bench.Sampler.Sample(bench.Stream, memory.Span, [.. rows], results);
+        Assert.All(results, result => Assert.Equal(0, result.TokenId));
+    }
+
     [Theory]
     [InlineData("weight >= a.min_weight", "weight > a.min_weight")]
     [InlineData("if (cut.key == by_count.key) cut.token = min(cut.token, by_count.token);", "")]
     [InlineData("keeps(by_count, key, token) ? token_weight(scale, l) : 0", "token_weight(scale, l)")]
     [InlineData("place += list[j] < mine", "place += list[j] >> 32 < mine >> 32")]
-    [InlineData("__fsub_rn(l, __fmul_rn(a.frequency, __uint2float_rn(count)))", "__fmaf_rn(-a.frequency, __uint2float_rn(count), l)")]
+    [InlineData("__fmul_rn(a.frequency, __uint2float_rn(count))", "a.frequency")]
+    [InlineData("a.seed, a.position, 0)", "a.seed, a.position + 1, 0)")]
     [InlineData("l > e.most || e.token == NO_TOKEN", "l >= e.most")]
     [InlineData("return count > 0 ? __fsub_rn(l, a.presence) : l;", "return __fsub_rn(l, a.presence);")]
     public void The_comparison_sees_a_kernel_that_is_a_little_wrong(string right, string wrong)

@@ -24,15 +24,36 @@ __device__ __forceinline__ u64 exponent_weight(float x) {
   return ((u64)significand << 17) >> min(down, 63);
 }
 
-// How a row's logits become weights.
+// How a row's logits become weights: x = l - max, weight((x / temperature) * Log2E). IEEE division has a rare way out that costs
+// the common way its pipelining; this is the same for what weights can show, without it. Numerator and temperature are scaled by
+// 2^k = up * up_more, which puts the temperature into [1, 2); a numerator below -220, more than 110 temperatures, weighs 0 there as
+// well as where it was. With y = 1 / scaled rounded to nearest, the first correction of x * y is off by less than an ulp, and the second
+// is the rounded quotient (P. W. Markstein, IBM J. Res. Dev. 34, 1990). Rounding errors of scaled numerators below 2^-126 are
+// lost in Exp2.
 struct WeightScale {
-  float max, temperature;
+  float max, up, up_more, scaled, y;
 };
 
-__device__ __forceinline__ u64 token_weight(WeightScale scale, float logit) {
-  float x = __fsub_rn(logit, scale.max);
-  if (scale.temperature != 1.0f) x = __fdiv_rn(x, scale.temperature);
-  return exponent_weight(__fmul_rn(x, float_of(0x3FB8AA3Bu)));
+__device__ __forceinline__ WeightScale weight_scale(float max, float temperature) {
+  bool subnormal = temperature < float_of(0x00800000u);
+  u32 bits = bits_of(subnormal ? __fmul_rn(temperature, 16777216.0f) : temperature);
+  i32 k = 127 - (i32)(bits >> 23) + (subnormal ? 24 : 0), half = k >> 1;
+  float scaled = float_of((bits & 0x007FFFFFu) | 0x3F800000u);
+  return WeightScale{max, power_of_two(half), power_of_two(k - half), scaled, __fdiv_rn(1.0f, scaled)};
+}
+
+__device__ __forceinline__ u64 token_weight(const WeightScale& scale, float logit) {
+  float x = __fmul_rn(__fmul_rn(__fsub_rn(logit, scale.max), scale.up), scale.up_more);
+  x = fmaxf(x, -220.0f);
+  float q = __fmul_rn(x, scale.y);
+  q = __fmaf_rn(__fmaf_rn(-scale.scaled, q, x), scale.y, q);
+  q = __fmaf_rn(__fmaf_rn(-scale.scaled, q, x), scale.y, q);
+  return exponent_weight(__fmul_rn(q, float_of(0x3FB8AA3Bu)));
+}
+
+// The weight at temperature 1.
+__device__ __forceinline__ u64 plain_weight(float max, float logit) {
+  return exponent_weight(__fmul_rn(__fsub_rn(logit, max), float_of(0x3FB8AA3Bu)));
 }
 
 // Log2(fp32(sum) * 2^-40) * Ln2; the conversion rounds once, to nearest even.

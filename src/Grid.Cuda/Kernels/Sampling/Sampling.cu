@@ -10,6 +10,7 @@
 // May vary: the order in which tokens reach counters, bins and the list of top tokens, which is sorted by keys that differ.
 #include "launch.cuh"
 #include "numerics.cuh"
+#include "ptx.cuh"
 #include "token_selection.cuh"
 #include "token_weights.cuh"
 
@@ -58,12 +59,15 @@ struct Extremes {
   bool bad;
 };
 
+constexpr u32 PARTS = 4;  // of a slice, that arrive one after the other
+
 struct SamplingShared {
   Shared passes;
   SamplingRow row;
   Extremes raw;
   float raw_log_sum;
-  u32 unused[3];
+  u32 unused;
+  u64 arrived[PARTS];
 };
 
 // SamplingKernel.cs gives every block so many bytes, and its slice after them.
@@ -116,18 +120,39 @@ __device__ __forceinline__ Extremes combine(Row& row, Extremes e) {
 
 __device__ __forceinline__ bool is_not_finite(float l) { return (bits_of(l) & 0x7FFFFFFFu) >= 0x7F800000u; }
 
-// Copies this block's tokens to shared memory.
-__device__ __forceinline__ Extremes load_tokens(const Row& row, const float* logits, bool by_four) {
+// Tokens of a part of the slice, whole tiles but for the last.
+__device__ __forceinline__ u32 part_of(const Row& row) { return (tiles_of(row) + PARTS - 1) / PARTS * TILE; }
+
+__device__ __forceinline__ u32 part_length(const Row& row, u32 part) {
+  u32 first = min(part * part_of(row), row.count);
+  return min(row.count - first, part_of(row));
+}
+
+// Starts copies of this block's tokens to shared memory, a part per barrier; by one thread. Widths that are no multiple of four
+// have rows where 16 bytes cannot begin: scan_tokens loads those.
+__device__ __forceinline__ void start_copies(const Row& row, SamplingShared& shared, const float* logits) {
+  for (u32 part = 0; part < PARTS; part++) {
+    u32 first = part * part_of(row), count = part_length(row, part);
+    u32 arrived = shared_address(&shared.arrived[part]);
+    barrier_arrive_expect(arrived, count * 4);
+    if (count > 0) bulk_load(shared_address(row.slice + first), logits + first, count * 4, arrived);
+  }
+}
+
+__device__ __forceinline__ Extremes scan_tokens(const Row& row, SamplingShared& shared, const float* logits, bool copied) {
   Extremes e = no_extremes();
-  if (by_four) {
-#pragma unroll 4
-    for (u32 at = threadIdx.x * 4; at < row.count; at += THREADS * 4) {
-      float4 l = *(const float4*)(logits + at);
-      *(float4*)(row.slice + at) = l;
-      take(e, l.x, row.first + at, is_not_finite(l.x));
-      take(e, l.y, row.first + at + 1, is_not_finite(l.y));
-      take(e, l.z, row.first + at + 2, is_not_finite(l.z));
-      take(e, l.w, row.first + at + 3, is_not_finite(l.w));
+  if (copied) {
+    for (u32 part = 0; part < PARTS; part++) {
+      u32 first = part * part_of(row), end = first + part_length(row, part);
+      barrier_wait(shared_address(&shared.arrived[part]), 0);
+#pragma unroll 2
+      for (u32 at = first + threadIdx.x * EACH; at < end; at += THREADS * EACH) {
+        float4 l = *(const float4*)(row.slice + at);
+        take(e, l.x, row.first + at, is_not_finite(l.x));
+        take(e, l.y, row.first + at + 1, is_not_finite(l.y));
+        take(e, l.z, row.first + at + 2, is_not_finite(l.z));
+        take(e, l.w, row.first + at + 3, is_not_finite(l.w));
+      }
     }
   } else {
 #pragma unroll 4
@@ -192,11 +217,14 @@ __device__ __forceinline__ void list_top(Row& row, const SamplingShared& all, Sp
   u32 count = all.row.top_count;
   Cut cut = select<true>(row, spread, [](float, u32, u32) { return (u64)1; }, [&](u64) { return (u64)count; });
   u64* list = (u64*)shared.bins;
-  visit_tokens(row, [&](float l, u32 token, bool is_one) {
-    u32 key = token_key(l);
-    if (is_one && keeps(cut, key, token)) {
-      u32 place = atomicAdd(in_block(&shared.listed, 0), 1);
-      *in_block(list + place, 0) = (u64)key << 32 | token;
+  visit_tokens(row, [&](const Four& four) {
+#pragma unroll
+    for (u32 k = 0; k < EACH; k++) {
+      u32 key = token_key(four.l[k]);
+      if (k < four.count && keeps(cut, key, four.token + k)) {
+        u32 place = atomicAdd(in_block(&shared.top_listed, 0), 1);
+        *in_block(list + place, 0) = (u64)key << 32 | (four.token + k);
+      }
     }
   });
   cluster_sync();
@@ -209,15 +237,29 @@ __device__ __forceinline__ void list_top(Row& row, const SamplingShared& all, Sp
   }
 }
 
-// The drawn token, in one thread of the cluster.
+// The token that the row's random number falls on, in one thread of the cluster.
+template <typename Weigh>
+__device__ __forceinline__ u32 draw_weighed(Row& row, const SamplingRow& a, Weigh weigh) {
+  u64 sum = sum_tokens(row, weigh);
+  const Pair* given = exchange(row, Pair{sum, 0});
+  u64 point = __umul64hi(philox_draw(a.seed, a.position, 0), sum_before(given, BLOCKS));
+  return find_token(row, sum_before(given, row.rank), point, weigh);
+}
+
+// The same after the row's filters.
 __device__ __forceinline__ u32 draw(Row& row, const SamplingRow& a, Spread spread, u32 vocabulary) {
-  WeightScale scale{spread.max, a.temperature};
+  WeightScale scale = weight_scale(spread.max, a.temperature);
+  auto above_minimum = [&](float l) {
+    u64 weight = token_weight(scale, l);
+    return weight >= a.min_weight ? weight : 0;
+  };
+  bool by_k = a.top_k > 0 && a.top_k < vocabulary, by_p = a.top_share < 1u << 24;
+  if (!by_k && !by_p) return draw_weighed(row, a, [&](float l, u32) { return above_minimum(l); });
+
   Cut by_count{NO_TOKEN, NO_TOKEN};
-  if (a.top_k > 0 && a.top_k < vocabulary) {
-    by_count = select<true>(row, spread, [](float, u32, u32) { return (u64)1; }, [&](u64) { return (u64)a.top_k; });
-  }
+  if (by_k) by_count = select<true>(row, spread, [](float, u32, u32) { return (u64)1; }, [&](u64) { return (u64)a.top_k; });
   Cut cut = by_count;
-  if (a.top_share < 1u << 24) {
+  if (by_p) {
     // Below 29 temperatures from the maximum, all weigh 0.
     spread.step = fmaxf(spread.step, finite_or_zero(__fdiv_rn((float)BINS, __fmul_rn(a.temperature, 29.0f))));
     cut = select<false>(
@@ -225,15 +267,7 @@ __device__ __forceinline__ u32 draw(Row& row, const SamplingRow& a, Spread sprea
         [&](u64 total) { return top_p_bound(a.top_share, total); });
     if (cut.key == by_count.key) cut.token = min(cut.token, by_count.token);
   }
-  auto weigh = [&](float l, u32 token) {
-    if (!keeps(cut, token_key(l), token)) return (u64)0;
-    u64 weight = token_weight(scale, l);
-    return weight >= a.min_weight ? weight : 0;
-  };
-  u64 sum = sum_tokens(row, weigh);
-  const Pair* given = exchange(row, Pair{sum, 0});
-  u64 point = __umul64hi(philox_draw(a.seed, a.position, 0), sum_before(given, BLOCKS));
-  return find_token(row, sum_before(given, row.rank), point, weigh);
+  return draw_weighed(row, a, [&](float l, u32 token) { return keeps(cut, token_key(l), token) ? above_minimum(l) : 0; });
 }
 
 __device__ __forceinline__ Spread spread_of(float max, float least) {
@@ -260,11 +294,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) sample_rows(const __gri
   let_next_kernel_start();
   SamplingShared& shared = *(SamplingShared*)dynamic_shared;
   const SamplingRow& a = shared.row;
-  if (threadIdx.x < sizeof(SamplingRow) / 4) ((u32*)&shared.row)[threadIdx.x] = ((const u32*)(g.rows + blockIdx.x / BLOCKS))[threadIdx.x];
-  __syncthreads();
-  if (a.flags & IS_UNUSED) return;
-  cluster_arrive();
-
   Row row;
   row.shared = &shared.passes;
   row.slice = (float*)(dynamic_shared + sizeof(SamplingShared));
@@ -272,11 +301,21 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) sample_rows(const __gri
   row.first = min(row.rank * g.slice, g.vocabulary);
   row.count = min(g.vocabulary - row.first, g.slice);
   row.turn = 0;
-  bool answers = row.rank == 0 && threadIdx.x == 0;
-  if (threadIdx.x == 0) shared.passes.listed = 0;
+  bool copied = g.vocabulary % EACH == 0, answers = row.rank == 0 && threadIdx.x == 0;
 
-  const float* logits = g.logits + (u64)a.logit_row * g.vocabulary + row.first;
-  Extremes best = load_tokens(row, logits, g.vocabulary % 4 == 0);
+  const SamplingRow* asked = g.rows + blockIdx.x / BLOCKS;
+  if (asked->flags & IS_UNUSED) return;
+  cluster_arrive();
+  const float* logits = g.logits + (u64)asked->logit_row * g.vocabulary + row.first;
+  if (threadIdx.x == 0) {
+    shared.passes.top_listed = 0;
+    for (u32 part = 0; part < PARTS; part++) barrier_init(shared_address(&shared.arrived[part]), 1);
+    barrier_init_fence();
+    if (copied) start_copies(row, shared, logits);
+  }
+  if (threadIdx.x < sizeof(SamplingRow) / 4) ((u32*)&shared.row)[threadIdx.x] = ((const u32*)asked)[threadIdx.x];
+  __syncthreads();
+  Extremes best = scan_tokens(row, shared, logits, copied);
   cluster_wait();  // The others have started: their shared memory can be written.
   best = combine(row, best);
   if (threadIdx.x == 0) shared.raw = best;
@@ -286,8 +325,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) sample_rows(const __gri
   }
 
   if (a.flags & WANTS_LOGPROB) {
-    WeightScale scale{best.most, 1.0f};
-    u64 sum = sum_tokens(row, [&](float l, u32) { return token_weight(scale, l); });
+    u64 sum = sum_tokens(row, [&](float l, u32) { return plain_weight(best.most, l); });
     float raw_log_sum = log_sum(sum_before(exchange(row, Pair{sum, 0}), BLOCKS));
     if (threadIdx.x == 0) shared.raw_log_sum = raw_log_sum;
     if (a.top_count > 0) list_top(row, shared, spread_of(best.most, best.least), g.top + a.top_first);
