@@ -157,7 +157,6 @@ public sealed class SamplingKernelTests(GpuFixture gpu)
 
     [Theory]
     [InlineData("weight >= a.min_weight", "weight > a.min_weight")]
-    [InlineData("if (cut.key == by_count.key) cut.token = min(cut.token, by_count.token);", "")]
     [InlineData("keeps(by_count, key, token) ? token_weight(scale, l) : 0", "token_weight(scale, l)")]
     [InlineData("place += list[j] < mine", "place += list[j] >> 32 < mine >> 32")]
     [InlineData("__fmul_rn(a.frequency, __uint2float_rn(count))", "a.frequency")]
