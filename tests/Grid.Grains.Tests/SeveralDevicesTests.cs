@@ -2,12 +2,14 @@ using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
 using Grid.Grains.Tests.Support;
+using Grid.Sequences;
 using Grid.Sequences.Routing;
 using Grid.Silo;
 using Grid.Silo.Devices;
 using Grid.Silo.Options;
 using Grid.Silo.Startup;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
 
 namespace Grid.Grains.Tests;
 
@@ -46,6 +48,10 @@ public sealed class SeveralDevicesTests
         using var client = new HttpClient { BaseAddress = node.Address, Timeout = TestGrid.Patience };
         string[] undisturbed = await AskAllAsync(client);
 
+        // A worker that is merely lost would be expected back for an hour.
+        var sequences = node.Services.GetRequiredService<IOptions<SequencesOptions>>().Value;
+        var failoverWait = sequences.FailoverWait;
+        sequences.FailoverWait = TimeSpan.FromHours(1);
         var answers = AskAllAsync(client);
         while (node.Workers.Any(worker => worker.OpenAttempts == 0))
         {
@@ -65,6 +71,7 @@ public sealed class SeveralDevicesTests
         Assert.Equal(undisturbed, await AskAllAsync(client));
         Assert.False(running.IsCompleted);
 
+        sequences.FailoverWait = failoverWait;
         devices[1].Break();
         await Assert.ThrowsAnyAsync<Exception>(() => AskAllAsync(client));
         Assert.Equal(StartException.Failed, await running.WaitAsync(TestGrid.Patience));
