@@ -1,8 +1,10 @@
 using System.Net;
 using System.Net.Sockets;
 using Grid.Clustering.Options;
+using Grid.Clustering.Requests;
 using Grid.Clustering.Stores;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using Orleans.Configuration;
@@ -101,6 +103,13 @@ public sealed class ClusterNode
             membership.TableRefreshTimeout = TimeSpan.FromSeconds(10);
         });
         _store.Configure(silo, Silo);
+        if (_options.SequenceRetention > TimeSpan.Zero)
+        {
+            silo.Services.TryAddSingleton(TimeProvider.System);
+            silo.Services.AddSingleton(provider => _store.CreateRequestStore(_options, Silo, provider));
+            silo.Services.AddSingleton(provider => new MemoryRequestStore(
+                _options.SequenceRetention, MemoryRequestStore.DefaultMaxBytes, provider.GetRequiredService<TimeProvider>()));
+        }
     }
 
     /// <summary>Lets the log say once what it would say for every message: while a dead node is still listed, these

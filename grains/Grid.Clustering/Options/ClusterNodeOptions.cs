@@ -50,6 +50,10 @@ public sealed class ClusterNodeOptions
     /// <summary>The silo that holds the cluster's membership when there is no store; null for this one itself.</summary>
     public IPEndPoint? Primary { get; set; }
 
+    /// <summary>How long the request of a stream is kept after the stream's end, for a client that comes back; zero keeps
+    /// none, and streams cannot be resumed.</summary>
+    public TimeSpan SequenceRetention { get; set; } = TimeSpan.FromMinutes(5);
+
     /// <summary>Whether the store's tables are made when they are missing.</summary>
     public bool ApplySchema { get; set; }
 }

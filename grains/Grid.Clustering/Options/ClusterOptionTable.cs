@@ -35,6 +35,8 @@ public static class ClusterOptionTable
             (options, value) => options.Primary = IPEndPoint.TryParse(value, out var primary) && primary.Port > 0
                 ? primary
                 : throw new ClusterOptionException("be an IP address with a port, such as 127.0.0.1:11111")),
+        new("--sequence-retention", "SequenceRetention", "seconds", "How long a stream can be resumed after its end, on any node of the cluster (default 300; 0: never, and events have no ids)",
+            (options, value) => options.SequenceRetention = TimeSpan.FromSeconds(Seconds(value))),
     ];
 
     /// <summary>The one that only silos have.</summary>
@@ -56,6 +58,11 @@ public static class ClusterOptionTable
         value.Length is > 0 and <= 100 && value.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.')
             ? value
             : throw new ClusterOptionException("be 1 to 100 letters, digits, '-', '_' or '.'");
+
+    private static int Seconds(string value) =>
+        int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int seconds) && seconds <= 86_400
+            ? seconds
+            : throw new ClusterOptionException("be a whole number of seconds from 0 to 86400");
 
     private static int Port(string value) =>
         int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int port) && port <= 65535

@@ -1,4 +1,6 @@
 using System.Net;
+using Grid.Clustering.Options;
+using Grid.Clustering.Requests;
 
 namespace Grid.Clustering.Stores;
 
@@ -14,4 +16,7 @@ internal interface IMembershipStore
 
     /// <summary>Gives the store to Orleans.</summary>
     void Configure(ISiloBuilder silo, IPEndPoint self);
+
+    /// <summary>Keeps requests in the same store.</summary>
+    IRequestStore CreateRequestStore(ClusterNodeOptions options, IPEndPoint self, IServiceProvider services);
 }

@@ -1,5 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
+using Grid.Clustering.Options;
+using Grid.Clustering.Requests;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Grid.Clustering.Stores;
 
@@ -40,6 +43,9 @@ internal sealed class LocalhostStore(IPEndPoint? primary) : IMembershipStore
     }
 
     public void Configure(ISiloBuilder silo, IPEndPoint self) => silo.UseDevelopmentClustering(primary ?? self);
+
+    public IRequestStore CreateRequestStore(ClusterNodeOptions options, IPEndPoint self, IServiceProvider services) => new PrimaryRequestStore(
+        options.SequenceRetention, primary ?? self, services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<ISiloStatusOracle>());
 }
 
 /// <summary>What the stores ask of the network.</summary>

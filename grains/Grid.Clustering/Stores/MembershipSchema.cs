@@ -36,19 +36,21 @@ internal static class MembershipSchema
             : throw new ClusterStartException($"Table OrleansQuery holds {there} of the {s_keys.Length} membership statements, so it was made by something else or in part; use another database, or drop the table."));
     }
 
-    /// <summary>Makes what is missing, all or nothing; false when another node was first.</summary>
-    public static async Task<bool> ApplyAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    /// <summary>Makes what is missing by a script, all or nothing; false when another node was first.</summary>
+    public static async Task<bool> ApplyAsync(
+        NpgsqlConnection connection, string scriptName, Func<NpgsqlConnection, CancellationToken, Task<bool>> isThere,
+        CancellationToken cancellationToken)
     {
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await using var lockCommand = new NpgsqlCommand("SELECT pg_advisory_xact_lock(@key)", connection, transaction);
         lockCommand.Parameters.AddWithValue("key", LockKey);
         await lockCommand.ExecuteNonQueryAsync(cancellationToken);
-        if (await IsThereAsync(connection, cancellationToken))
+        if (await isThere(connection, cancellationToken))
         {
             return false;
         }
 
-        using var reader = new StreamReader(typeof(MembershipSchema).Assembly.GetManifestResourceStream("membership.sql")!);
+        using var reader = new StreamReader(typeof(MembershipSchema).Assembly.GetManifestResourceStream(scriptName)!);
         await using var script = new NpgsqlCommand(await reader.ReadToEndAsync(cancellationToken), connection, transaction);
         await script.ExecuteNonQueryAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);

@@ -1,5 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
+using Grid.Clustering.Options;
+using Grid.Clustering.Requests;
 using Npgsql;
 
 namespace Grid.Clustering.Stores;
@@ -76,6 +78,9 @@ internal sealed class PostgresStore : IMembershipStore
         adoNet.ConnectionString = _connection.ConnectionString;
     });
 
+    public IRequestStore CreateRequestStore(ClusterNodeOptions options, IPEndPoint self, IServiceProvider services) =>
+        new PostgresRequestStore(options.SequenceRetention, options.ServiceId, _connection.ConnectionString);
+
     private async Task CheckSchemaAsync(TextWriter output, CancellationToken cancellationToken)
     {
         var probe = new NpgsqlConnectionStringBuilder(_connection.ConnectionString)
@@ -85,19 +90,25 @@ internal sealed class PostgresStore : IMembershipStore
         };
         await using var connection = new NpgsqlConnection(probe.ConnectionString);
         await connection.OpenAsync(cancellationToken);
-        if (await MembershipSchema.IsThereAsync(connection, cancellationToken))
-        {
-            return;
-        }
+        await RequireAsync("the membership tables", "membership.sql", MembershipSchema.IsThereAsync);
+        await RequireAsync("the table of requests", "requests.sql", PostgresRequestStore.IsPreparedAsync);
 
-        if (!_applySchema)
+        async Task RequireAsync(string what, string script, Func<NpgsqlConnection, CancellationToken, Task<bool>> isThere)
         {
-            throw new ClusterStartException($"The cluster's store, {Place}, lacks the membership tables; start one node with --apply-schema to make them.");
-        }
+            if (await isThere(connection, cancellationToken))
+            {
+                return;
+            }
 
-        if (await MembershipSchema.ApplyAsync(connection, cancellationToken))
-        {
-            await output.WriteLineAsync($"Made the membership tables in {Place}.");
+            if (!_applySchema)
+            {
+                throw new ClusterStartException($"The cluster's store, {Place}, lacks {what}; start one node with --apply-schema to make them.");
+            }
+
+            if (await MembershipSchema.ApplyAsync(connection, script, isThere, cancellationToken))
+            {
+                await output.WriteLineAsync($"Made {what} in {Place}.");
+            }
         }
     }
 

@@ -1,4 +1,6 @@
 using System.Net;
+using Grid.Clustering.Options;
+using Grid.Clustering.Requests;
 using Microsoft.Extensions.Hosting;
 using StackExchange.Redis;
 
@@ -54,13 +56,18 @@ internal sealed class RedisStore : IMembershipStore
         return towards;
     }
 
-    public void Configure(ISiloBuilder silo, IPEndPoint self) => silo.UseRedisClustering(redis =>
-    {
-        redis.ConfigurationOptions = _connection.Clone();
+    public void Configure(ISiloBuilder silo, IPEndPoint self) => silo.UseRedisClustering(redis => redis.ConfigurationOptions = Patient());
 
-        // From here on an outage of Redis is waited out; what runs does not need it.
-        redis.ConfigurationOptions.AbortOnConnectFail = false;
-    });
+    public IRequestStore CreateRequestStore(ClusterNodeOptions options, IPEndPoint self, IServiceProvider services) =>
+        new RedisRequestStore(options.SequenceRetention, options.ServiceId, Patient());
+
+    /// <summary>Once the node runs, an outage of Redis is waited out; what runs does not need it.</summary>
+    private ConfigurationOptions Patient()
+    {
+        var connection = _connection.Clone();
+        connection.AbortOnConnectFail = false;
+        return connection;
+    }
 
     private async Task<IPAddress> AddressTowardsAsync(CancellationToken cancellationToken)
     {

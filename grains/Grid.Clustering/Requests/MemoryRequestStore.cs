@@ -1,0 +1,147 @@
+using Grid.Grains.Messages;
+
+namespace Grid.Clustering.Requests;
+
+/// <summary>Requests in memory, up to a number of bytes; past it, those that would expire first go early.</summary>
+/// <param name="retention">How long a request is kept after its stream ended.</param>
+/// <param name="maxBytes">Bytes of all requests together.</param>
+/// <param name="clock">Time.</param>
+public sealed class MemoryRequestStore(TimeSpan retention, long maxBytes, TimeProvider clock) : IRequestStore
+{
+    /// <summary>Bytes that a node gives to it.</summary>
+    public const long DefaultMaxBytes = 256L << 20;
+
+    /// <summary>What an entry takes besides its request, roughly.</summary>
+    private const int EntryBytes = 256;
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<Guid, Entry> _entries = [];
+    private readonly PriorityQueue<Guid, DateTimeOffset> _expiries = new();
+    private long _bytes;
+
+    /// <inheritdoc/>
+    public TimeSpan Retention => retention;
+
+    /// <summary>How many are kept.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _entries.Count;
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task PutAsync(Guid id, ReadOnlyMemory<byte> request, string owner, TimeSpan life, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            Remove(id);
+            var entry = new Entry(request.ToArray()) { Owner = owner };
+            _entries[id] = entry;
+            _bytes += entry.Bytes;
+            Prolong(id, entry, life);
+            DropExpired();
+            while (_bytes > maxBytes && _expiries.TryDequeue(out var first, out var expiry))
+            {
+                DropUnlessRenewed(first, expiry);
+            }
+        }
+
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public Task<byte[]?> FindAsync(Guid id, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            DropExpired();
+            return Task.FromResult(_entries.GetValueOrDefault(id)?.Request);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task<RequestClaim?> ClaimAsync(Guid id, string owner, TimeSpan life, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            DropExpired();
+            if (_entries.GetValueOrDefault(id) is not { } entry)
+            {
+                return Task.FromResult<RequestClaim?>(null);
+            }
+
+            var claim = new RequestClaim { Epoch = ++entry.Epoch, PreviousOwner = entry.Owner };
+            entry.Owner = owner;
+            Prolong(id, entry, life);
+            return Task.FromResult<RequestClaim?>(claim);
+        }
+    }
+
+    /// <inheritdoc/>
+    public Task RenewAsync(IReadOnlyCollection<Guid> ids, TimeSpan life, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            DropExpired();
+            foreach (var id in ids)
+            {
+                if (_entries.GetValueOrDefault(id) is { } entry)
+                {
+                    Prolong(id, entry, life);
+                }
+            }
+        }
+
+        return Task.CompletedTask;
+    }
+
+    private void Prolong(Guid id, Entry entry, TimeSpan life)
+    {
+        entry.Expiry = clock.GetUtcNow() + life;
+        _expiries.Enqueue(id, entry.Expiry);
+    }
+
+    private void DropExpired()
+    {
+        var now = clock.GetUtcNow();
+        while (_expiries.TryPeek(out var id, out var expiry) && expiry <= now)
+        {
+            _expiries.Dequeue();
+            DropUnlessRenewed(id, expiry);
+        }
+    }
+
+    private void DropUnlessRenewed(Guid id, DateTimeOffset expiry)
+    {
+        if (_entries.GetValueOrDefault(id)?.Expiry == expiry)
+        {
+            Remove(id);
+        }
+    }
+
+    private void Remove(Guid id)
+    {
+        if (_entries.Remove(id, out var entry))
+        {
+            _bytes -= entry.Bytes;
+        }
+    }
+
+    private sealed class Entry(byte[] request)
+    {
+        public byte[] Request { get; } = request;
+
+        public long Bytes => Request.Length + EntryBytes;
+
+        public required string Owner { get; set; }
+
+        public int Epoch { get; set; }
+
+        public DateTimeOffset Expiry { get; set; }
+    }
+}
