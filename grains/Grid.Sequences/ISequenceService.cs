@@ -13,6 +13,10 @@ public interface ISequenceService
     /// <summary>The workers and what waits for them, as this gateway knows them now.</summary>
     GridSnapshot Snapshot { get; }
 
+    /// <summary>A model with the bits that are named, though <see cref="Models"/> may show others under its name; null
+    /// when no live worker has them.</summary>
+    ServedModel? FindModel(string id, string numericsId);
+
     /// <summary>
     /// Starts a sequence; while all workers that fit are full, it waits for its turn. Throws <see cref="GridRequestException"/> for a request that cannot run (names field, value
     /// and rule), or that the grid refuses for load: too many wait already, or it waited too long.

@@ -33,6 +33,10 @@ internal sealed class SequenceService : ISequenceService
             worker.Status, worker.Load, worker.Condition, worker.Prefixes.Pages) { Quarantine = worker.Quarantine })],
         Models.ToDictionary(model => model.Id, model => _admission.Waiting(model.Id), StringComparer.Ordinal));
 
+    public ServedModel? FindModel(string id, string numericsId) =>
+        _workers.Expected.Where(worker => worker.Status.ModelId == id && worker.Status.NumericsId == numericsId)
+            .MinBy(worker => worker.Status.Started) is { } worker ? ToModel(worker) : null;
+
     public Task<IRunningSequence> StartAsync(SequenceSpec spec, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(spec);
@@ -133,10 +137,11 @@ internal sealed class SequenceService : ISequenceService
         },
     };
 
+    private static ServedModel ToModel(LiveWorker worker) => new(
+        worker.Status.ModelId, worker.Status.NumericsId, worker.Status.Limits.MaxContextTokens, worker.Text, worker.Status.Started)
+    { Sampling = worker.Status.Sampling };
+
     private void Refresh() => Volatile.Write(ref _models, [.. _workers.Representatives.Values
         .OrderBy(worker => worker.Status.ModelId, StringComparer.Ordinal)
-        .Select(worker => new ServedModel(
-            worker.Status.ModelId, worker.Status.NumericsId, worker.Status.Limits.MaxContextTokens, worker.Text,
-            worker.Status.Started)
-        { Sampling = worker.Status.Sampling })]);
+        .Select(ToModel)]);
 }

@@ -1,5 +1,6 @@
 using Grid.Grains.Placement;
 using Grid.Sequences.Routing;
+using Grid.Sequences.Streams;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Orleans.Runtime.Hosting;
@@ -27,6 +28,7 @@ public static class SequencesHosting
         services.AddSingleton<AdmissionQueue>();
         services.AddSingleton<SequenceService>();
         services.AddSingleton<ISequenceService>(provider => provider.GetRequiredService<SequenceService>());
+        services.AddSingleton<IStreamOwners, StreamOwners>();
         silo.AddPlacementDirector<NamedSiloPlacement, NamedSiloPlacementDirector>();
         if (!silo.Services.Any(service => service.ServiceKey is NamedSiloDirectory.Name))
         {

@@ -4,6 +4,7 @@ using Grid.Grains.Messages;
 using Grid.Grains.Placement;
 using Orleans.Concurrency;
 using Orleans.GrainDirectory;
+using Orleans.Placement;
 
 namespace Grid.Clustering.Requests;
 

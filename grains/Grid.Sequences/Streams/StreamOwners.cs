@@ -1,0 +1,54 @@
+using Grid.Grains;
+using Grid.Grains.Placement;
+using Orleans.Concurrency;
+using Orleans.GrainDirectory;
+using Orleans.Placement;
+
+namespace Grid.Sequences.Streams;
+
+/// <summary>The streams that this gateway sends.</summary>
+public interface IStreamOwner
+{
+    /// <summary>Ends streams of a request that run under a lower epoch than this.</summary>
+    void Supersede(Guid request, int epoch);
+}
+
+/// <summary>The gateways of the grid as owners of streams.</summary>
+public interface IStreamOwners
+{
+    /// <summary>This gateway's name.</summary>
+    string Self { get; }
+
+    /// <summary>Tells another gateway that a request was claimed, if it still lives; does not wait for it.</summary>
+    void Supersede(string owner, Guid request, int epoch);
+}
+
+/// <summary>Owners are silos; one that is gone has no streams.</summary>
+internal sealed class StreamOwners(ILocalSiloDetails silo, IGrainFactory grains) : IStreamOwners
+{
+    public string Self { get; } = silo.SiloAddress.ToParsableString();
+
+    public void Supersede(string owner, Guid request, int epoch)
+    {
+        string key = $"{owner}/{IStreamOwnerGrain.Name}";
+        if (SiloKey.TryParse(key, out _))
+        {
+            grains.GetGrain<IStreamOwnerGrain>(key).Supersede(request, epoch).Ignore();
+        }
+    }
+}
+
+/// <summary>Takes what other gateways say about this one's streams.</summary>
+[NamedSiloPlacement, GrainDirectory(NamedSiloDirectory.Name), Immovable, Reentrant, GrainType("grid-stream-owner")]
+internal sealed class StreamOwnerGrain(IEnumerable<IStreamOwner> owners) : Grain, IStreamOwnerGrain
+{
+    public Task Supersede(Guid request, int epoch)
+    {
+        foreach (var owner in owners)
+        {
+            owner.Supersede(request, epoch);
+        }
+
+        return Task.CompletedTask;
+    }
+}
