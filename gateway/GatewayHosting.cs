@@ -1,6 +1,9 @@
 using Grid.Gateway.Endpoints;
 using Grid.Gateway.Http;
+using Grid.Gateway.Resuming;
+using Grid.Gateway.Running;
 using Grid.Sequences;
+using Grid.Sequences.Streams;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
@@ -12,7 +15,9 @@ public static class GatewayHosting
 {
     /// <summary>
     /// Adds the gateway's services, its error handling and Kestrel limits. The host provides
-    /// <see cref="ISequenceService"/>. Options come from section <see cref="GatewayOptions.Section"/>; an
+    /// <see cref="ISequenceService"/>, and <see cref="Clustering.Requests.IRequestStore"/> where streams can be resumed.
+    /// Register it before Orleans and devices, which are then asked to stop first. Options come from section
+    /// <see cref="GatewayOptions.Section"/>; an
     /// unknown or invalid one fails the start with its name, value and rule.
     /// </summary>
     public static IServiceCollection AddGridGateway(this IServiceCollection services, IConfiguration configuration)
@@ -34,8 +39,14 @@ public static class GatewayHosting
         services.AddRouting();
         services.TryAddSingleton(TimeProvider.System);
         services.AddTransient<IStartupFilter, ErrorStartupFilter>();
+        services.AddSingleton<ActiveRequests>();
+        services.AddSingleton<IStreamOwner>(provider => provider.GetRequiredService<ActiveRequests>());
+        services.AddHostedService(provider => provider.GetRequiredService<ActiveRequests>());
+        services.AddSingleton<RequestKeeper>();
+        services.AddHostedService(provider => provider.GetRequiredService<RequestKeeper>());
         services.AddSingleton<AnswerRunner>();
         services.AddSingleton<InferenceEndpoints>();
+        services.AddSingleton<SequenceEndpoints>();
         services.AddSingleton<ModelEndpoints>();
         services.AddSingleton<OperationEndpoints>();
         services.AddSingleton<GridEndpoints>();
@@ -49,6 +60,9 @@ public static class GatewayHosting
         endpoints.MapPost("/v1/chat/completions", inference.ChatAsync);
         endpoints.MapPost("/v1/completions", inference.CompleteAsync);
         endpoints.MapPost("/generate", inference.GenerateAsync);
+
+        var sequences = endpoints.ServiceProvider.GetRequiredService<SequenceEndpoints>();
+        endpoints.MapGet("/v1/sequences/{id}/events", sequences.EventsAsync);
 
         var models = endpoints.ServiceProvider.GetRequiredService<ModelEndpoints>();
         endpoints.MapGet("/v1/models", models.ListAsync);

@@ -22,6 +22,13 @@ public sealed class GatewayOptions
 
     /// <summary>Seconds that a sequence waits for a worker at most; then it is refused.</summary>
     public int QueueTimeoutSecs { get; set; } = 60;
+
+    /// <summary>Largest record of a streamed request that is kept for resumption, in bytes; the stream of a larger one
+    /// cannot be resumed.</summary>
+    public int MaxKeptRequestBytes { get; set; } = 4 * 1024 * 1024;
+
+    /// <summary>How long requests may go on after SIGTERM, in seconds.</summary>
+    public int DrainSeconds { get; set; } = 20;
 }
 
 /// <summary>Checks <see cref="GatewayOptions"/> at start.</summary>
@@ -35,6 +42,8 @@ internal sealed class GatewayOptionsValidator : IValidateOptions<GatewayOptions>
         Check(nameof(options.MaxSequencesPerRequest), options.MaxSequencesPerRequest, 1, 65536, failures);
         Check(nameof(options.QueueSize), options.QueueSize, 0, 1_000_000, failures);
         Check(nameof(options.QueueTimeoutSecs), options.QueueTimeoutSecs, 1, 3600, failures);
+        Check(nameof(options.MaxKeptRequestBytes), options.MaxKeptRequestBytes, 0, 1 << 30, failures);
+        Check(nameof(options.DrainSeconds), options.DrainSeconds, 0, 3600, failures);
         return failures.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(failures);
     }
 

@@ -135,8 +135,10 @@ public sealed class GridNode : IAsyncDisposable
             builder.Services.AddSingleton(provider => CreateWorker(provider, options, device, wrap));
         }
 
-        builder.UseOrleans(silo => ConfigureSilo(silo, cluster, options));
+        // The gateway first: services are asked to stop in reverse, and devices drain within the same grace time.
         builder.Services.AddGridGateway(builder.Configuration);
+        builder.Services.Configure<GatewayOptions>(gateway => gateway.DrainSeconds = (int)options.DrainGrace.TotalSeconds);
+        builder.UseOrleans(silo => ConfigureSilo(silo, cluster, options));
         var app = builder.Build();
         app.MapGridGateway();
         return app;

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Grid.Gateway.Http;
+using Grid.Gateway.Requests;
 using Grid.Gateway.Running;
 using Grid.Sequences;
 
@@ -8,6 +9,19 @@ namespace Grid.Gateway.Answers;
 /// <summary>How one API words its answers.</summary>
 internal abstract class Answer
 {
+    /// <summary>The answer to a planned request.</summary>
+    /// <param name="plan">The plan.</param>
+    /// <param name="id">The id of its first sequence.</param>
+    /// <param name="created">When the request was taken.</param>
+    /// <param name="clock">Time.</param>
+    public static Answer For(RequestPlan plan, Guid id, DateTimeOffset created, TimeProvider clock) => plan switch
+    {
+        OpenAiPlan { Form: AnswerForm.Chat } chat => new ChatAnswer(chat, $"{ChatAnswer.IdPrefix}{id:N}", created),
+        OpenAiPlan completion => new CompletionAnswer(completion, $"{CompletionAnswer.IdPrefix}{id:N}", created),
+        GeneratePlan generate => new GenerateAnswer(generate, clock),
+        _ => throw new ArgumentOutOfRangeException(nameof(plan), plan.Form, "Unknown form."),
+    };
+
     /// <summary>The whole answer, after every sequence has ended.</summary>
     public abstract void WriteWhole(Utf8JsonWriter json, IReadOnlyList<Transcript> transcripts);
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
+using Grid.Gateway.Resuming;
 using Grid.Gateway.Running;
 using Grid.Sequences;
 
@@ -9,6 +10,9 @@ namespace Grid.Gateway.Answers;
 /// <summary>Answers of /v1/chat/completions.</summary>
 internal sealed class ChatAnswer(OpenAiPlan plan, string id, DateTimeOffset created) : OpenAiAnswer(plan, id, created)
 {
+    /// <summary>What ids of these answers begin with.</summary>
+    public const string IdPrefix = "chatcmpl-";
+
     private readonly bool[] _begun = new bool[plan.Sequences.Count];
 
     protected override string WholeObject => "chat.completion";
@@ -44,10 +48,12 @@ internal sealed class ChatAnswer(OpenAiPlan plan, string id, DateTimeOffset crea
         if (!_begun[transcript.Index] && (update.Tokens.Count > 0 || update.Text.Length > 0 || update.FinishReason is not null))
         {
             _begun[transcript.Index] = true;
+            events.MoveTo(transcript.Index, new SequenceProgress(0, 0, Ended: false));
             WriteDelta(events, transcript.Index, "assistant", "", []);
         }
         if (update.Text.Length > 0 || scored)
         {
+            events.MoveTo(transcript.Index, transcript.Progress with { Ended = false });
             WriteDelta(events, transcript.Index, null, update.Text, update.Tokens);
         }
     }

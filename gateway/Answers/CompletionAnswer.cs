@@ -9,6 +9,9 @@ namespace Grid.Gateway.Answers;
 /// <summary>Answers of /v1/completions.</summary>
 internal sealed class CompletionAnswer(OpenAiPlan plan, string id, DateTimeOffset created) : OpenAiAnswer(plan, id, created)
 {
+    /// <summary>What ids of these answers begin with.</summary>
+    public const string IdPrefix = "cmpl-";
+
     private readonly TextOffsets?[] _offsets = new TextOffsets?[plan.Sequences.Count];
 
     protected override string WholeObject => "text_completion";
@@ -39,6 +42,7 @@ internal sealed class CompletionAnswer(OpenAiPlan plan, string id, DateTimeOffse
         {
             return;
         }
+        events.MoveTo(transcript.Index, transcript.Progress with { Ended = false });
         var json = BeginEvent(events);
         json.WriteStartObject();
         json.WriteNumber("index", transcript.Index);

@@ -42,8 +42,11 @@ internal sealed class GenerateAnswer(GeneratePlan plan, TimeProvider clock) : An
     {
         foreach (var transcript in _pending.Values)
         {
-            WriteItem(events.Begin(), transcript, withIndex: plan.IsList);
-            events.End();
+            if (events.MoveTo(transcript.Index, transcript.Progress))
+            {
+                WriteItem(events.Begin(), transcript, withIndex: plan.IsList);
+                events.End();
+            }
         }
         _pending.Clear();
     }
@@ -75,7 +78,7 @@ internal sealed class GenerateAnswer(GeneratePlan plan, TimeProvider clock) : An
     {
         json.WriteString("id", transcript.Plan.RequestId ?? transcript.Id.ToString("N"));
         WriteFinish(json, transcript);
-        json.WriteNumber("prompt_tokens", transcript.PromptIds.Count);
+        json.WriteNumber("prompt_tokens", transcript.PromptTokens);
         json.WriteNumber("completion_tokens", transcript.Tokens.Count);
         json.WriteNumber("cached_tokens", transcript.CachedTokens);
         json.WriteNumber("sampling_seed", Seeds.Shown(transcript.Plan.Spec.Seed));

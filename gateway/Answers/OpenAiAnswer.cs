@@ -43,6 +43,7 @@ internal abstract class OpenAiAnswer(OpenAiPlan plan, string id, DateTimeOffset 
         {
             return;
         }
+        events.MoveTo(transcript.Index, transcript.Progress);
         var json = BeginEvent(events);
         json.WriteStartObject();
         json.WriteNumber("index", transcript.Index);
@@ -59,6 +60,7 @@ internal abstract class OpenAiAnswer(OpenAiPlan plan, string id, DateTimeOffset 
         {
             return;
         }
+        events.MoveToUsage();
         var json = events.Begin();
         json.WriteStartObject();
         WriteEnvelope(json, EventObject);

@@ -12,10 +12,10 @@ internal static class Usage
         var choices = transcripts.Count / promptCount;
         foreach (var transcript in transcripts)
         {
-            completion += transcript.Tokens.Count;
+            completion += transcript.CompletionTokens;
             if (transcript.Index % choices == 0)
             {
-                prompt += transcript.PromptIds.Count;
+                prompt += transcript.PromptTokens;
                 cached += transcript.CachedTokens;
             }
         }

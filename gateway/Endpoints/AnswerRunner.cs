@@ -1,74 +1,171 @@
 using Grid.Gateway.Answers;
 using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
+using Grid.Gateway.Resuming;
 using Grid.Gateway.Running;
 using Grid.Sequences;
 
 namespace Grid.Gateway.Endpoints;
 
 /// <summary>Runs a planned request and sends its answer, whole or as a stream of events.</summary>
-internal sealed class AnswerRunner(ISequenceService service, TimeProvider clock, ILogger<AnswerRunner> logger)
+internal sealed class AnswerRunner(
+    ISequenceService service, ActiveRequests requests, RequestKeeper keeper, TimeProvider clock, ILogger<AnswerRunner> logger)
 {
     /// <summary>Bytes after which a stream is flushed even while updates are at hand.</summary>
     private const int FlushBytes = 64 * 1024;
+
+    /// <summary>How long a client may take to read a stream's last words when the gateway ends it.</summary>
+    private static readonly TimeSpan s_goodbye = TimeSpan.FromSeconds(2);
 
     /// <summary>
     /// Starts the sequences, answers, and cancels what still runs when the client leaves. Failures before the first
     /// byte are thrown; later ones are sent as an error event, and then the stream's usual end.
     /// </summary>
-    public async Task RunAsync(HttpContext context, RequestPlan plan, Func<RunningBatch, Answer> answerFor)
+    public async Task RunAsync(HttpContext context, RequestPlan plan, Resumption? resumption = null)
     {
         var started = clock.GetTimestamp();
-        await using var batch = await RunningBatch.StartAsync(service, plan with { Client = ClientOf(context, plan) }, logger, context.RequestAborted);
-        var answer = answerFor(batch);
-        if (plan.Stream)
+        using var active = requests.Enter(context.RequestAborted);
+        try
         {
-            await StreamAsync(context, batch, answer);
-        }
-        else
-        {
-            await foreach (var (transcript, update) in batch.Updates.ReadAllAsync(context.RequestAborted))
+            await using var batch = await RunningBatch.StartAsync(
+                service, plan with { Client = ClientOf(context, plan) }, resumption?.Position, logger, active.Token);
+            var created = resumption?.Stored.Created ?? clock.GetUtcNow();
+            var answer = Answer.For(plan, batch.Transcripts[0].Id, created, clock);
+            if (plan.Stream)
             {
-                transcript.Apply(update);
+                var position = resumption is null
+                    ? await KeepAsync(plan, batch, created, active)
+                    : GoOn(resumption, batch, active);
+                await StreamAsync(context, active, batch, answer, position, isResumed: resumption is not null);
             }
-            await JsonResponse.WriteAsync(context, StatusCodes.Status200OK, json => answer.WriteWhole(json, batch.Transcripts));
+            else
+            {
+                await foreach (var (transcript, update) in batch.Updates.ReadAllAsync(active.Token))
+                {
+                    transcript.Apply(update);
+                }
+                await JsonResponse.WriteAsync(context, StatusCodes.Status200OK, json => answer.WriteWhole(json, batch.Transcripts));
+            }
+            var (prompt, _, completion) = Usage.Of(batch.Transcripts, plan.PromptCount);
+            GatewayLog.Answered(logger, context.Request.Path, batch.Transcripts.Count, prompt, completion,
+                clock.GetElapsedTime(started).TotalMilliseconds, plan.User is null ? null : JsonShown.Text(plan.User),
+                context.TraceIdentifier);
         }
-        var (prompt, _, completion) = Usage.Of(batch.Transcripts, plan.PromptCount);
-        GatewayLog.Answered(logger, context.Request.Path, batch.Transcripts.Count, prompt, completion,
-            clock.GetElapsedTime(started).TotalMilliseconds, plan.User is null ? null : JsonShown.Text(plan.User),
-            context.TraceIdentifier);
+        catch (OperationCanceledException) when (active.EndedBy is { } error && !context.RequestAborted.IsCancellationRequested)
+        {
+            throw new ApiException(error);
+        }
     }
 
     /// <summary>The user that the client names, or else the address that it calls from.</summary>
     private static string ClientOf(HttpContext context, RequestPlan plan) =>
         plan.User is { } user ? $"user {user}" : $"address {context.Connection.RemoteIpAddress}";
 
-    private async Task StreamAsync(HttpContext context, RunningBatch batch, Answer answer)
+    /// <summary>Keeps the request, while its first tokens are made; the start of its stream, or null when it cannot be
+    /// resumed.</summary>
+    private async Task<StreamPosition?> KeepAsync(RequestPlan plan, RunningBatch batch, DateTimeOffset created, ActiveRequest active)
     {
-        using var events = new EventStream(context.Response);
+        if (!await keeper.KeepAsync(plan, batch.Transcripts, created, active.Token))
+        {
+            return null;
+        }
+        var id = batch.Transcripts[0].Id;
+        active.Keep(id, epoch: 0);
+        return new StreamPosition(id, batch.Transcripts.Count);
+    }
+
+    private static StreamPosition GoOn(Resumption resumption, RunningBatch batch, ActiveRequest active)
+    {
+        foreach (var transcript in batch.Transcripts)
+        {
+            if (!transcript.IsKnown && !resumption.Stored.HasSamePrompt(transcript))
+            {
+                throw ApiErrors.Conflict("tokenizer_changed",
+                    "The model's tokenizer is another than when the stream was begun; send the request again.");
+            }
+        }
+        active.Keep(resumption.Position.Request, resumption.Epoch);
+        return resumption.Position;
+    }
+
+    private async Task StreamAsync(
+        HttpContext context, ActiveRequest active, RunningBatch batch, Answer answer, StreamPosition? position, bool isResumed)
+    {
+        var known = isResumed ? position!.Sequences.Select(sequence => new UpdateSplitter(sequence)).ToArray() : null;
+        using var events = new EventStream(context.Response, position);
+        var complete = false;
         try
         {
-            while (await batch.Updates.WaitToReadAsync(context.RequestAborted))
+            while (await batch.Updates.WaitToReadAsync(active.Token))
             {
                 while (events.UnflushedBytes < FlushBytes && batch.Updates.TryRead(out var item))
                 {
-                    item.Transcript.Apply(item.Update);
-                    answer.WriteUpdate(events, item.Transcript, item.Update);
+                    Write(item);
                 }
                 answer.WritePending(events);
-                await events.FlushAsync(context.RequestAborted);
+                await events.FlushAsync(active.Token);
             }
             answer.WriteEnd(events, batch.Transcripts);
+            complete = true;
         }
         catch (Exception exception) when (!context.RequestAborted.IsCancellationRequested)
         {
-            var error = ErrorMapping.ToApiError(exception, context.TraceIdentifier);
-            GatewayLog.StreamFailed(logger, context.Request.Path, error.Code, context.TraceIdentifier,
-                exception is ApiException or GridRequestException ? null : exception);
-            JsonResponse.WriteError(events.Begin(), error);
+            JsonResponse.WriteError(events.BeginAside(), ErrorOf(context, active, exception));
             events.End();
         }
-        events.Done();
-        await events.FlushAsync(context.RequestAborted);
+        events.Done(complete);
+        await LeaveAsync(context, active, events);
+
+        void Write(BatchUpdate item)
+        {
+            var (transcript, update) = item;
+            if (known is null)
+            {
+                transcript.Apply(update);
+                answer.WriteUpdate(events, transcript, update);
+                return;
+            }
+            foreach (var part in known[transcript.Index].Split(update))
+            {
+                transcript.Apply(part);
+                answer.WriteUpdate(events, transcript, part);
+            }
+            if (update.FinishReason is not null && known[transcript.Index].FellShort)
+            {
+                throw ApiErrors.WrongEventId(JsonShown.Text(position!.ToString()), "an id of an event of this stream; sequence "
+                    + $"{transcript.Index} has {transcript.Tokens.Count} tokens and {transcript.Progress.Characters} characters");
+            }
+        }
+    }
+
+    private ApiError ErrorOf(HttpContext context, ActiveRequest active, Exception exception)
+    {
+        if (active.EndedBy is { } ended)
+        {
+            GatewayLog.Ended(logger, context.Request.Path, ended.Code, context.TraceIdentifier);
+            return ended;
+        }
+        var error = ErrorMapping.ToApiError(exception, context.TraceIdentifier);
+        GatewayLog.StreamFailed(logger, context.Request.Path, error.Code, context.TraceIdentifier,
+            exception is ApiException or GridRequestException ? null : exception);
+        return error;
+    }
+
+    /// <summary>Sends what is left. A client that the gateway ends may not be reading; it is not waited for.</summary>
+    private static async Task LeaveAsync(HttpContext context, ActiveRequest active, EventStream events)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        if (active.EndedBy is not null)
+        {
+            patience.CancelAfter(s_goodbye);
+        }
+        try
+        {
+            await events.FlushAsync(patience.Token);
+        }
+        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            context.Abort();
+        }
     }
 }

@@ -1,4 +1,3 @@
-using Grid.Gateway.Answers;
 using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
 using Grid.Sequences;
@@ -7,8 +6,7 @@ using Microsoft.Extensions.Options;
 namespace Grid.Gateway.Endpoints;
 
 /// <summary>The endpoints that run sequences: parse, run, answer.</summary>
-internal sealed class InferenceEndpoints(
-    ISequenceService service, AnswerRunner runner, IOptions<GatewayOptions> options, TimeProvider clock)
+internal sealed class InferenceEndpoints(ISequenceService service, AnswerRunner runner, IOptions<GatewayOptions> options)
 {
     /// <summary>POST /v1/chat/completions.</summary>
     public async Task ChatAsync(HttpContext context)
@@ -18,8 +16,7 @@ internal sealed class InferenceEndpoints(
         {
             plan = ChatRequest.Parse(body.RootElement, service.Models, options.Value);
         }
-        await runner.RunAsync(context, plan,
-            batch => new ChatAnswer(plan, $"chatcmpl-{batch.Transcripts[0].Id:N}", clock.GetUtcNow()));
+        await runner.RunAsync(context, plan);
     }
 
     /// <summary>POST /v1/completions.</summary>
@@ -30,8 +27,7 @@ internal sealed class InferenceEndpoints(
         {
             plan = CompletionRequest.Parse(body.RootElement, service.Models, options.Value);
         }
-        await runner.RunAsync(context, plan,
-            batch => new CompletionAnswer(plan, $"cmpl-{batch.Transcripts[0].Id:N}", clock.GetUtcNow()));
+        await runner.RunAsync(context, plan);
     }
 
     /// <summary>POST /generate.</summary>
@@ -42,6 +38,6 @@ internal sealed class InferenceEndpoints(
         {
             plan = GenerateRequest.Parse(body.RootElement, service.Models, options.Value);
         }
-        await runner.RunAsync(context, plan, _ => new GenerateAnswer(plan, clock));
+        await runner.RunAsync(context, plan);
     }
 }

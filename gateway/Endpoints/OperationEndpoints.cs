@@ -1,19 +1,22 @@
 using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
+using Grid.Gateway.Running;
 using Grid.Sequences;
 using Grid.Sequences.Routing;
 
 namespace Grid.Gateway.Endpoints;
 
 /// <summary>Health, and the cache.</summary>
-internal sealed class OperationEndpoints(ISequenceService service)
+internal sealed class OperationEndpoints(ISequenceService service, ActiveRequests requests)
 {
     /// <summary>GET /livez: the process answers.</summary>
     public static Task LiveAsync(HttpContext context) => OkAsync(context);
 
-    /// <summary>GET /readyz and /health: 200 while a worker serves, otherwise 503 with the reason.</summary>
+    /// <summary>GET /readyz and /health: 200 while a worker serves and the gateway is not asked to stop, otherwise 503 with
+    /// the reason.</summary>
     public Task ReadyAsync(HttpContext context)
     {
+        requests.RequireOpen();
         if (service.Models.Count == 0)
         {
             throw ApiErrors.Unavailable(ModelDirectory.NothingServed);

@@ -72,6 +72,24 @@ internal static class ApiErrors
         new(new ApiError(StatusCodes.Status429TooManyRequests, reason, "rate_limit_error", null,
             "overloaded", RetryAfterSeconds: Math.Max(1, (int)Math.Ceiling((retryAfter ?? TimeSpan.Zero).TotalSeconds))));
 
+    /// <summary>What a gateway that stops says to new requests, and to those that do not end in time.</summary>
+    public static ApiError Draining(string advice) =>
+        new(StatusCodes.Status503ServiceUnavailable, $"This gateway is shutting down; {advice}.", "service_unavailable", null,
+            "gateway_draining", RetryAfterSeconds: 1);
+
+    /// <summary>A request that is not, or no longer, possible as things stand.</summary>
+    public static ApiException Conflict(string code, string message) =>
+        new(new ApiError(StatusCodes.Status409Conflict, message, "conflict", null, code));
+
+    /// <summary>No stream is kept under an id.</summary>
+    public static ApiException StreamNotFound(string id, string reason) =>
+        new(new ApiError(StatusCodes.Status404NotFound, $"No stream {JsonShown.Text(id)} can be resumed: {reason}.",
+            InvalidRequest, "id", "stream_not_found"));
+
+    /// <summary>A Last-Event-ID that no event of the stream can have had.</summary>
+    public static ApiException WrongEventId(string shown, string rule) =>
+        Invalid("Last-Event-ID", "invalid_last_event_id", $"'Last-Event-ID' is {shown}; it must be {rule}.");
+
     /// <summary>A sequence that ended with an error of its own.</summary>
     public static ApiException Failed(string reason) => new(ServerError(reason));
 

@@ -22,6 +22,18 @@ internal static partial class GatewayLog
     [LoggerMessage(5, LogLevel.Error, "{Path} failed while streaming: {Code}, request {RequestId}")]
     public static partial void StreamFailed(ILogger logger, string path, string? code, string requestId, Exception? exception);
 
+    [LoggerMessage(7, LogLevel.Information, "{Path} ended before its end: {Code}, request {RequestId}")]
+    public static partial void Ended(ILogger logger, string path, string? code, string requestId);
+
+    [LoggerMessage(8, LogLevel.Warning, "A request could not be kept, so its stream cannot be resumed; none is kept for {Seconds} s")]
+    public static partial void NotKept(ILogger logger, double seconds, Exception exception);
+
+    [LoggerMessage(9, LogLevel.Warning, "Kept requests could not be renewed; those of running streams may expire")]
+    public static partial void NotRenewed(ILogger logger, Exception exception);
+
+    [LoggerMessage(10, LogLevel.Warning, "{Count} requests did not end within the grace time of {Seconds} s; their clients are told to go on elsewhere")]
+    public static partial void DrainExpired(ILogger logger, int count, double seconds);
+
     [LoggerMessage(6, LogLevel.Warning, "Sequence {Id} could not be cancelled")]
     public static partial void CancelFailed(ILogger logger, Guid id, Exception exception);
 }

@@ -19,6 +19,8 @@ public static class GatewayCommandLine
             (options, value) => options.Port = Port(value)),
         .. SequencesOptionTable.All.Select(option => new Option(
             option.Name, option.Key, option.ValueName, option.Help, (options, value) => option.Set(options.Sequences, value), option.IsSwitch)),
+        new("--drain-seconds", "DrainSeconds", "seconds", "How long requests may go on at shutdown, before their clients are told to go on elsewhere (default 20)",
+            (options, value) => options.DrainSeconds = Seconds(value)),
         .. ClusterOptionTable.All.Select(option => new Option(
             option.Name, option.Key, option.ValueName, option.Help, (options, value) => option.Set(options.Cluster, value), option.IsSwitch)),
     ];
@@ -104,6 +106,11 @@ public static class GatewayCommandLine
         int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var port) && port <= 65535
             ? port
             : throw new ClusterOptionException("be a port from 0 to 65535");
+
+    private static int Seconds(string value) =>
+        int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var seconds) && seconds <= 3600
+            ? seconds
+            : throw new ClusterOptionException("be a whole number from 0 to 3600");
 
     private static GatewayOptionException Unknown(string spelled) =>
         new($"{spelled} is not an option of the gateway; --help lists them.");

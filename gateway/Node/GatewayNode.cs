@@ -50,8 +50,11 @@ public sealed class GatewayNode : IAsyncDisposable
         // Standard output says where the gateway listens and whether it serves, and nothing else.
         builder.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(options.Host, options.Port));
-        builder.UseOrleans(silo => Join(silo, cluster, options.Sequences));
         builder.Services.AddGridGateway(builder.Configuration);
+        builder.Services.Configure<GatewayOptions>(gateway => gateway.DrainSeconds = options.DrainSeconds ?? gateway.DrainSeconds);
+        builder.Services.AddOptions<HostOptions>().Configure<IOptions<GatewayOptions>>((host, gateway) =>
+            host.ShutdownTimeout = TimeSpan.FromSeconds(gateway.Value.DrainSeconds + 15));
+        builder.UseOrleans(silo => Join(silo, cluster, options.Sequences));
         var app = builder.Build();
         try
         {

@@ -16,6 +16,10 @@ public sealed class GatewayNodeOptions
     /// <summary>How its sequences run.</summary>
     public SequencesOptions Sequences { get; } = new();
 
+    /// <summary>How long requests may go on at shutdown, in seconds; null leaves <see cref="GatewayOptions.DrainSeconds"/>
+    /// as it is.</summary>
+    public int? DrainSeconds { get; set; }
+
     /// <summary>Its place in the cluster.</summary>
     public ClusterNodeOptions Cluster { get; } = new();
 }

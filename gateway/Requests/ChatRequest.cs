@@ -46,6 +46,7 @@ internal static class ChatRequest
             promptTop, scorePrompt: promptTop is not null);
         var plan = new OpenAiPlan
         {
+            Form = AnswerForm.Chat,
             Model = model,
             Text = text,
             Sequences = OpenAiFields.Expand(spec, [new Prompt(prompt, null)], choices, seed, maxTokens),

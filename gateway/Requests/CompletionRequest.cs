@@ -39,6 +39,7 @@ internal static class CompletionRequest
         spec = spec with { AddSpecialTokens = fields.Boolean("add_special_tokens") ?? true };
         var plan = new OpenAiPlan
         {
+            Form = AnswerForm.Completion,
             Model = model,
             Text = text,
             Sequences = OpenAiFields.Expand(spec, prompts, choices, seed, asked),

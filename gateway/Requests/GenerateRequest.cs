@@ -78,6 +78,7 @@ internal static class GenerateRequest
         }
         return new GeneratePlan
         {
+            Form = AnswerForm.Generate,
             Model = model,
             Sequences = sequences,
             PromptCount = prompts.Length,

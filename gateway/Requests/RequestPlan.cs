@@ -23,11 +23,32 @@ internal sealed record PlannedSequence(SequenceSpec Spec, int PromptIndex)
 
     /// <summary>Whether logprob triples carry the token's text (/generate).</summary>
     public bool TextInLogprobs { get; init; }
+
+    /// <summary>The id that answers show; null takes the one under which it runs. A resumed stream has its first ones.</summary>
+    public Guid? PublicId { get; init; }
+
+    /// <summary>The prompt's length in ids, where it is known before the sequence starts: when it is resumed.</summary>
+    public int KnownPromptTokens { get; init; }
+}
+
+/// <summary>Which API words an answer.</summary>
+internal enum AnswerForm
+{
+    /// <summary>/v1/chat/completions.</summary>
+    Chat,
+
+    /// <summary>/v1/completions.</summary>
+    Completion,
+
+    /// <summary>/generate.</summary>
+    Generate,
 }
 
 /// <summary>A request, validated and complete: what to run and how to answer.</summary>
 internal record RequestPlan
 {
+    public required AnswerForm Form { get; init; }
+
     public required ServedModel Model { get; init; }
 
     /// <summary>Prompt by prompt, and within a prompt answer by answer; the index is the answer's index.</summary>

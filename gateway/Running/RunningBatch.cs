@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
+using Grid.Gateway.Resuming;
 using Grid.Sequences;
 
 namespace Grid.Gateway.Running;
@@ -19,7 +20,7 @@ internal sealed class RunningBatch : IAsyncDisposable
 
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stop;
-    private readonly List<IRunningSequence> _running = [];
+    private readonly List<(IRunningSequence Sequence, Transcript Transcript)> _running = [];
     private readonly List<Transcript> _transcripts = [];
     private readonly Channel<BatchUpdate> _updates =
         Channel.CreateUnbounded<BatchUpdate>(new UnboundedChannelOptions { SingleReader = true });
@@ -38,17 +39,17 @@ internal sealed class RunningBatch : IAsyncDisposable
     /// <see cref="ApiException"/> when a sequence does.</summary>
     public ChannelReader<BatchUpdate> Updates => _updates.Reader;
 
-    /// <summary>Starts all sequences; when one is refused, those started are cancelled. Throws
-    /// <see cref="ApiException"/> in the names of the request.</summary>
+    /// <summary>Starts all sequences whose end the client has not got; when one is refused, those started are cancelled.
+    /// Throws <see cref="ApiException"/> in the names of the request.</summary>
     public static async Task<RunningBatch> StartAsync(
-        ISequenceService service, RequestPlan plan, ILogger logger, CancellationToken cancellationToken)
+        ISequenceService service, RequestPlan plan, StreamPosition? known, ILogger logger, CancellationToken cancellationToken)
     {
         var batch = new RunningBatch(logger, cancellationToken);
         try
         {
-            foreach (var sequence in plan.Sequences)
+            for (var i = 0; i < plan.Sequences.Count; i++)
             {
-                await batch.StartAsync(service, plan, sequence);
+                await batch.StartAsync(service, plan, plan.Sequences[i], known?.Sequences[i] ?? SequenceProgress.None);
             }
         }
         catch
@@ -65,7 +66,7 @@ internal sealed class RunningBatch : IAsyncDisposable
     {
         await _stop.CancelAsync();
         await _pumps;
-        foreach (var running in _running)
+        foreach (var (running, _) in _running)
         {
             try
             {
@@ -80,14 +81,21 @@ internal sealed class RunningBatch : IAsyncDisposable
         _stop.Dispose();
     }
 
-    private async Task StartAsync(ISequenceService service, RequestPlan plan, PlannedSequence sequence)
+    private async Task StartAsync(ISequenceService service, RequestPlan plan, PlannedSequence sequence, SequenceProgress known)
     {
+        if (known.Ended)
+        {
+            _transcripts.Add(new Transcript(_transcripts.Count, sequence, null, known));
+            return;
+        }
         try
         {
+            // The fingerprint that the answer shows, and that a resumption asks for, is a promise.
             var spec = sequence.Spec with { NumericsId = plan.Model.NumericsId, Client = plan.Client };
             var running = await service.StartAsync(spec, _stop.Token);
-            _running.Add(running);
-            _transcripts.Add(new Transcript(_transcripts.Count, sequence, running));
+            var transcript = new Transcript(_transcripts.Count, sequence, running, known);
+            _running.Add((running, transcript));
+            _transcripts.Add(transcript);
             StartedChecks.RequireRoom(plan, sequence, running.PromptIds.Count);
         }
         catch (GridRequestException refused)
@@ -101,7 +109,7 @@ internal sealed class RunningBatch : IAsyncDisposable
         var pumps = new Task[_running.Count];
         for (var i = 0; i < pumps.Length; i++)
         {
-            pumps[i] = PumpAsync(_running[i], _transcripts[i]);
+            pumps[i] = PumpAsync(_running[i].Sequence, _running[i].Transcript);
         }
         await Task.WhenAll(pumps);
         _updates.Writer.TryComplete();

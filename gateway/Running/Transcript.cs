@@ -1,26 +1,42 @@
 using System.Text;
 using Grid.Gateway.Requests;
+using Grid.Gateway.Resuming;
 using Grid.Sequences;
 
 namespace Grid.Gateway.Running;
 
 /// <summary>What one sequence of a request has said so far.</summary>
-internal sealed class Transcript(int index, PlannedSequence plan, IRunningSequence running)
+/// <param name="index">Place in the request's answers.</param>
+/// <param name="plan">What was planned.</param>
+/// <param name="running">The sequence; null when it need not run, for the client had its end before it resumed.</param>
+/// <param name="known">What the client had before it resumed.</param>
+internal sealed class Transcript(int index, PlannedSequence plan, IRunningSequence? running, SequenceProgress known)
 {
     private readonly StringBuilder _text = new();
     private readonly List<ScoredToken> _tokens = [];
     private readonly SortedDictionary<int, ScoredToken> _promptScores = [];
 
     /// <summary>Place in the request's answers.</summary>
-    public int Index { get; } = index;
+    public int Index => index;
 
-    public PlannedSequence Plan { get; } = plan;
+    public PlannedSequence Plan => plan;
 
-    public Guid Id => running.Id;
+    public Guid Id => plan.PublicId ?? running!.Id;
 
-    public IReadOnlyList<int> PromptIds => running.PromptIds;
+    public IReadOnlyList<int> PromptIds => running?.PromptIds ?? [];
 
-    public int CachedTokens => running.CachedTokens;
+    public int PromptTokens => running?.PromptIds.Count ?? plan.KnownPromptTokens;
+
+    public int CachedTokens => running?.CachedTokens ?? 0;
+
+    /// <summary>Output tokens, those included that the client had before it resumed.</summary>
+    public int CompletionTokens => running is null ? known.Tokens : _tokens.Count;
+
+    /// <summary>Whether all of it was said before.</summary>
+    public bool IsKnown => running is null;
+
+    /// <summary>How far it has been told, once an event has told all it has said so far.</summary>
+    public SequenceProgress Progress => new(_tokens.Count, _text.Length, FinishReason is not null);
 
     public string Text => _text.ToString();
 

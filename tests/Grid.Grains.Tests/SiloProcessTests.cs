@@ -82,6 +82,8 @@ public sealed class SiloProcessTests
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
         string? first = await reader.ReadLineAsync();
+        Assert.StartsWith("id: ", first, StringComparison.Ordinal);
+        first = await reader.ReadLineAsync();
         using (var terminate = Process.Start("kill", ["-TERM", $"{silo.Id}"]))
         {
             await terminate.WaitForExitAsync();
@@ -90,7 +92,7 @@ public sealed class SiloProcessTests
         string rest = await reader.ReadToEndAsync();
         Assert.StartsWith("data: {", first, StringComparison.Ordinal);
         Assert.EndsWith("data: [DONE]", rest.TrimEnd(), StringComparison.Ordinal);
-        string last = rest.TrimEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries)[^2];
+        string last = rest.Split('\n').Where(line => line.StartsWith("data: ", StringComparison.Ordinal)).SkipLast(1).Last();
         using var document = JsonDocument.Parse(last["data: ".Length..]);
         Assert.True(document.RootElement.GetProperty("choices")[0].GetProperty("finish_reason").GetString() is "stop" or "length");
         await silo.WaitForExitAsync();

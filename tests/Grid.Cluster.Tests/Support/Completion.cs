@@ -59,7 +59,7 @@ internal sealed record Completion(string Text, string Logprobs, string Finish, s
         long last = Stopwatch.GetTimestamp();
         while (await reader.ReadLineAsync() is { } line)
         {
-            if (line.Length == 0)
+            if (line.Length == 0 || line.StartsWith("id: ", StringComparison.Ordinal))
             {
                 continue;
             }

@@ -29,6 +29,9 @@ internal sealed class FakeSequenceService : ISequenceService
     /// <summary>What a sequence says; throws to refuse it.</summary>
     public Func<SequenceSpec, IAsyncEnumerable<SequenceUpdate>>? Script { get; set; }
 
+    public ServedModel? FindModel(string id, string numericsId) =>
+        Models.FirstOrDefault(model => model.Id == id && model.NumericsId == numericsId);
+
     public Task<IRunningSequence> StartAsync(SequenceSpec spec, CancellationToken cancellationToken)
     {
         int[] prompt = spec.PromptIds ?? Models.First(model => model.Id == spec.Model).Text!.Tokenizer.Encode(spec.PromptText!, spec.ParseSpecialTokens, spec.AddSpecialTokens);

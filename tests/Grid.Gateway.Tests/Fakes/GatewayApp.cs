@@ -1,13 +1,16 @@
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
+using Grid.Clustering.Requests;
 using Grid.Sequences;
+using Grid.Tests.Streams;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace Grid.Gateway.Tests.Fakes;
@@ -32,7 +35,11 @@ public sealed class GatewayApp : IAsyncDisposable
 
     internal LogCollector Logs { get; }
 
-    public static async Task<GatewayApp> StartAsync(params (string Key, string Value)[] settings)
+    public static Task<GatewayApp> StartAsync(params (string Key, string Value)[] settings) =>
+        StartAsync(new MemoryRequestStore(TimeSpan.FromMinutes(5), MemoryRequestStore.DefaultMaxBytes, TimeProvider.System), settings);
+
+    /// <summary>A gateway that keeps requests in a store, which it may share with others; null for none.</summary>
+    public static async Task<GatewayApp> StartAsync(IRequestStore? store, params (string Key, string Value)[] settings)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)));
@@ -41,11 +48,22 @@ public sealed class GatewayApp : IAsyncDisposable
         builder.Logging.ClearProviders().AddProvider(logs);
         var grid = new FakeSequenceService();
         builder.Services.AddSingleton<ISequenceService>(grid);
+        if (store is not null)
+        {
+            builder.Services.AddSingleton(store);
+        }
         builder.Services.AddGridGateway(builder.Configuration);
         var app = builder.Build();
         app.MapGridGateway();
         await app.StartAsync(TestContext.Current.CancellationToken);
         return new GatewayApp(app, grid, logs);
+    }
+
+    /// <summary>What SIGTERM does; completed when it has stopped.</summary>
+    public Task StopAsync()
+    {
+        _app.Services.GetRequiredService<IHostApplicationLifetime>().StopApplication();
+        return _app.StopAsync(TestContext.Current.CancellationToken);
     }
 
     public async ValueTask DisposeAsync()
@@ -79,17 +97,17 @@ public sealed class GatewayApp : IAsyncDisposable
         return ParseEvents(text);
     }
 
-    public static List<JsonNode> ParseEvents(string text)
+    public static List<JsonNode> ParseEvents(string text) =>
+        [.. ReadEvents(text).SkipLast(1).Select(e => JsonNode.Parse(e.Data)!)];
+
+    /// <summary>The events of a stream, the last of which must be [DONE], and only the last.</summary>
+    internal static List<ServerSentEvent> ReadEvents(string text)
     {
         Assert.EndsWith("\n\n", text, StringComparison.Ordinal);
-        var payloads = text[..^2].Split("\n\n").Select(line =>
-        {
-            Assert.StartsWith("data: ", line, StringComparison.Ordinal);
-            return line[6..];
-        }).ToList();
-        Assert.Equal("[DONE]", payloads[^1]);
-        Assert.Single(payloads, "[DONE]");
-        return [.. payloads.SkipLast(1).Select(payload => JsonNode.Parse(payload)!)];
+        var events = text[..^2].Split("\n\n").Select(ServerSentEvent.Read).ToList();
+        Assert.Equal("[DONE]", events[^1].Data);
+        Assert.Single(events, e => e.Data == "[DONE]");
+        return events;
     }
 
     public Task<HttpResponseMessage> SendAsync(string path, string json) =>

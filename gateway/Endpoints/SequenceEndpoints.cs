@@ -1,0 +1,98 @@
+using Grid.Gateway.Answers;
+using Grid.Gateway.Http;
+using Grid.Gateway.Resuming;
+using Grid.Gateway.Running;
+using Grid.Sequences;
+
+namespace Grid.Gateway.Endpoints;
+
+/// <summary>Streams that go on after their connection, or their gateway, was lost.</summary>
+internal sealed class SequenceEndpoints(
+    ISequenceService service, ActiveRequests requests, RequestKeeper keeper, AnswerRunner runner)
+{
+    private const string Header = "Last-Event-ID";
+    private const string Query = "last_event_id";
+
+    /// <summary>GET /v1/sequences/{id}/events: the request's stream after the event that the client got last, or all of it;
+    /// 204 when there is nothing left.</summary>
+    public async Task EventsAsync(HttpContext context)
+    {
+        requests.RequireOpen();
+        var shown = (string)context.Request.RouteValues["id"]!;
+        var position = TakePosition(context.Request);
+        if (!TryParse(shown, out var id))
+        {
+            throw ApiErrors.StreamNotFound(shown, "ids are 32 hexadecimal digits");
+        }
+        if (position is not null && position.Request != id)
+        {
+            throw ApiErrors.WrongEventId(JsonShown.Text(position.ToString()), $"an id of an event of this stream ({id:N})");
+        }
+        if (position is { Stage: StreamStage.End })
+        {
+            context.Response.StatusCode = StatusCodes.Status204NoContent;
+            return;
+        }
+        var stored = StoredRequest.Read(await keeper.FindAsync(id, context.RequestAborted)
+            ?? throw ApiErrors.StreamNotFound(shown, keeper.NotFoundReason))
+            ?? throw ApiErrors.Conflict("record_version", "The stream was begun by a gateway of another version of Grid; send its request again.");
+        position ??= new StreamPosition(id, stored.Sequences.Length);
+        if (!position.TryFit(stored.Sequences.Length, out var fitted))
+        {
+            throw ApiErrors.WrongEventId(JsonShown.Text(position.ToString()), $"one with the positions of {stored.Sequences.Length} sequences, which this stream has");
+        }
+        var model = FindModel(stored);
+        var epoch = await keeper.ClaimAsync(id, context.RequestAborted) ?? throw ApiErrors.StreamNotFound(shown, keeper.NotFoundReason);
+        await runner.RunAsync(context, stored.ToPlan(model), new Resumption(stored, fitted, epoch));
+    }
+
+    /// <summary>The same bits come from the same NumericsId only.</summary>
+    private ServedModel FindModel(StoredRequest stored)
+    {
+        if (service.FindModel(stored.Model, stored.NumericsId) is { } model)
+        {
+            return model;
+        }
+        throw service.Models.FirstOrDefault(other => other.Id == stored.Model) is { } other
+            ? ApiErrors.Conflict("numerics_changed",
+                $"The stream was begun with NumericsId {stored.NumericsId}; model {JsonShown.Text(stored.Model)} is now served with {other.NumericsId}, which may go on with other tokens. Send the request again.")
+            : ApiErrors.Unavailable($"No worker serves model {JsonShown.Text(stored.Model)} at the moment; try again later.");
+    }
+
+    private static StreamPosition? TakePosition(HttpRequest request)
+    {
+        var given = request.Headers[Header];
+        var asked = request.Query[Query];
+        foreach (var name in request.Query.Keys)
+        {
+            if (name != Query)
+            {
+                throw ApiErrors.Unknown(name);
+            }
+        }
+        if (given.Count + asked.Count > 1)
+        {
+            throw ApiErrors.Duplicate(given.Count > 0 ? Header : Query);
+        }
+        if ((given.Count > 0 ? given[0] : asked.Count > 0 ? asked[0] : null) is not { } text)
+        {
+            return null;
+        }
+        return StreamPosition.TryParse(text, out var position)
+            ? position
+            : throw ApiErrors.WrongEventId(JsonShown.Text(text), StreamPosition.Rule);
+    }
+
+    /// <summary>A request's id: that of its first sequence, with or without the prefix that answers show it with.</summary>
+    private static bool TryParse(string shown, out Guid id)
+    {
+        foreach (var prefix in (ReadOnlySpan<string>)[ChatAnswer.IdPrefix, CompletionAnswer.IdPrefix])
+        {
+            if (shown.StartsWith(prefix, StringComparison.Ordinal))
+            {
+                return Guid.TryParseExact(shown.AsSpan(prefix.Length), "N", out id);
+            }
+        }
+        return Guid.TryParseExact(shown, "N", out id);
+    }
+}

@@ -1,0 +1,147 @@
+using Grid.Clustering.Requests;
+using Grid.Gateway.Http;
+using Grid.Gateway.Requests;
+using Grid.Gateway.Running;
+using Grid.Sequences.Streams;
+using Microsoft.Extensions.Options;
+
+namespace Grid.Gateway.Resuming;
+
+/// <summary>
+/// Keeps streamed requests in the cluster's store while they run and for the retention after that. A store that is away
+/// stops no stream: those that begin meanwhile have no event ids and cannot be resumed.
+/// </summary>
+internal sealed class RequestKeeper(
+    ActiveRequests requests, IOptions<GatewayOptions> options, TimeProvider clock, ILogger<RequestKeeper> logger,
+    IRequestStore? store = null, IStreamOwners? owners = null) : BackgroundService
+{
+    /// <summary>The longest that a stream's first event waits for the store.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2);
+
+    /// <summary>How long no stream waits for a store that has just failed.</summary>
+    private static readonly TimeSpan s_pause = TimeSpan.FromSeconds(5);
+
+    private readonly string _self = owners?.Self ?? Guid.NewGuid().ToString("N");
+    private long _pausedUntil;
+
+    /// <summary>Why nothing may be found here, for error messages.</summary>
+    public string NotFoundReason => store is null
+        ? "this gateway keeps no requests (--sequence-retention 0)"
+        : string.Create(null, $"the id is unknown here, or more than {store.Retention.TotalSeconds} s (--sequence-retention) have passed since its end");
+
+    /// <summary>What a running stream's request has before it: renewed at each half of the retention, it is kept for all of
+    /// it at least, even when its gateway dies.</summary>
+    private TimeSpan Life => store!.Retention * 1.5;
+
+    /// <summary>Keeps a request whose sequences have started; false when its stream cannot be resumed. Never throws for a
+    /// store that fails.</summary>
+    public async Task<bool> KeepAsync(
+        RequestPlan plan, IReadOnlyList<Transcript> transcripts, DateTimeOffset created, CancellationToken cancellationToken)
+    {
+        if (store is null || transcripts.Count > StreamPosition.MaxSequences || clock.GetTimestamp() < Volatile.Read(ref _pausedUntil))
+        {
+            return false;
+        }
+        var record = StoredRequest.Write(plan, transcripts, created);
+        if (record.Length > options.Value.MaxKeptRequestBytes)
+        {
+            return false;
+        }
+        try
+        {
+            await WithPatienceAsync(async token =>
+            {
+                await store.PutAsync(transcripts[0].Id, record, _self, Life, token);
+                return true;
+            }, cancellationToken);
+            return true;
+        }
+        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            Volatile.Write(ref _pausedUntil, clock.GetTimestamp() + (long)(s_pause.TotalSeconds * clock.TimestampFrequency));
+            GatewayLog.NotKept(logger, s_pause.TotalSeconds, exception);
+            return false;
+        }
+    }
+
+    /// <summary>A kept request; null when there is none. Throws <see cref="ApiException"/> (503) when the store fails.</summary>
+    public Task<byte[]?> FindAsync(Guid id, CancellationToken cancellationToken) => store is null
+        ? Task.FromResult<byte[]?>(null)
+        : AskAsync(token => store.FindAsync(id, token), cancellationToken);
+
+    /// <summary>Makes this gateway the owner of a kept request, ends older streams of it wherever they run, and gives the
+    /// new epoch; null when there is no such request any more. Throws <see cref="ApiException"/> (503) when the store
+    /// fails.</summary>
+    public async Task<int?> ClaimAsync(Guid id, CancellationToken cancellationToken)
+    {
+        if (store is null || await AskAsync(token => store.ClaimAsync(id, _self, Life, token), cancellationToken) is not { } claim)
+        {
+            return null;
+        }
+        requests.Supersede(id, claim.Epoch);
+        if (claim.PreviousOwner != _self)
+        {
+            owners?.Supersede(claim.PreviousOwner, id, claim.Epoch);
+        }
+        return claim.Epoch;
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        if (store is null)
+        {
+            return;
+        }
+        using var timer = new PeriodicTimer(store.Retention / 2, clock);
+        while (await NextAsync(timer, stoppingToken))
+        {
+            try
+            {
+                await WithPatienceAsync(async token =>
+                {
+                    await store.RenewAsync(requests.Streams, Life, token);
+                    return true;
+                }, stoppingToken);
+            }
+            catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
+            {
+                GatewayLog.NotRenewed(logger, exception);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
+            }
+        }
+    }
+
+    private static async Task<bool> NextAsync(PeriodicTimer timer, CancellationToken stoppingToken)
+    {
+        try
+        {
+            return await timer.WaitForNextTickAsync(stoppingToken);
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    private static async Task<T> WithPatienceAsync<T>(Func<CancellationToken, Task<T>> ask, CancellationToken cancellationToken)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(s_patience);
+        return await ask(patience.Token);
+    }
+
+    private static async Task<T> AskAsync<T>(Func<CancellationToken, Task<T>> ask, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await WithPatienceAsync(ask, cancellationToken);
+        }
+        catch (Exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw ApiErrors.Unavailable("The store that keeps streams' requests does not answer; try again.");
+        }
+    }
+}

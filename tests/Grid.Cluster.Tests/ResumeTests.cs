@@ -1,0 +1,142 @@
+using System.Text;
+using Grid.Cluster.Tests.Support;
+using Grid.Tests.Streams;
+
+namespace Grid.Cluster.Tests;
+
+/// <summary>Gateways that die, or are asked to stop, in the middle of streams: their clients go on at another.</summary>
+public sealed class ResumeTests(RedisServer redis, PostgresServer postgres, ITestOutputHelper output)
+{
+    private static string[]? s_undisturbed;
+
+    private static readonly (string Path, string Json)[] s_requests =
+    [
+        ("/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"Tell me of Anna\"}],\"n\":2,\"seed\":5,\"max_tokens\":200,\"ignore_eos\":true,\"logprobs\":true,\"top_logprobs\":2,\"stream\":true,\"stream_options\":{\"include_usage\":true}}"),
+        ("/v1/completions", "{\"prompt\":[\"The dog\",\"Once upon a time\"],\"n\":2,\"seed\":7,\"max_tokens\":150,\"ignore_eos\":true,\"echo\":true,\"logprobs\":1,\"presence_penalty\":0.4,\"stop\":[\"never said\",\"zzzz\"],\"stream\":true,\"stream_options\":{\"include_usage\":true}}"),
+        ("/v1/completions", "{\"prompt\":\"The king\",\"seed\":3,\"temperature\":1.2,\"max_tokens\":250,\"ignore_eos\":true,\"stream\":true}"),
+        ("/generate", "{\"text\":[\"A cat\",\"Where\"],\"sampling_params\":{\"n\":2,\"sampling_seed\":11,\"max_new_tokens\":120,\"ignore_eos\":true,\"stop\":\"qqqq\"},\"return_logprob\":true,\"top_logprobs_num\":1,\"rid\":\"mine\",\"stream\":true}"),
+    ];
+
+    [Theory]
+    [InlineData("localhost")]
+    [InlineData("redis")]
+    [InlineData("postgres")]
+    public async Task A_stream_goes_on_elsewhere_with_exactly_the_rest_after_its_gateway_was_killed_or_stopped(string store)
+    {
+        await using var cluster = await TestCluster.CreateAsync(store, redis, postgres);
+        var (killed, silos) = await cluster.StartAsync(1);
+        var stopped = cluster.StartGateway("--drain-seconds", "0");
+        await stopped.SaysAsync("is live with model");
+        var undisturbed = s_undisturbed ??= await Task.WhenAll(s_requests.Select(request => WholeAsync(silos[0], request)));
+
+        await GoesOnAsync(killed, stopped, () =>
+        {
+            killed.Kill();
+            return Task.CompletedTask;
+        });
+        await GoesOnAsync(stopped, silos[0], () => stopped.SignalAsync("TERM"));
+        Assert.Equal(0, await stopped.EndsAsync());
+
+        async Task GoesOnAsync(NodeProcess first, NodeProcess second, Func<Task> end)
+        {
+            var streams = s_requests.Select(request => new BrokenStream(first, request.Path, request.Json)).ToArray();
+            var reads = streams.Select(stream => stream.ReadAsync()).ToArray();
+            await Task.WhenAll(streams.Select(stream => stream.Begun)).WaitAsync(Programs.Patience);
+            await end();
+            await Task.WhenAll(reads).WaitAsync(Programs.Patience);
+            Assert.Contains(streams, stream => !stream.IsComplete);
+            var rests = await Task.WhenAll(streams.Select(stream => RestAsync(second, stream)));
+            for (int i = 0; i < streams.Length; i++)
+            {
+                output.WriteLine($"{store}, {s_requests[i].Path}: {streams[i].Events.Count} events, then {rests[i].Count}");
+                Assert.Equal(undisturbed[i], new Told().Take(streams[i].Events).Take(rests[i]).ToString());
+            }
+        }
+    }
+
+    private static async Task<string> WholeAsync(NodeProcess node, (string Path, string Json) request) =>
+        new Told().Take(await ReadAsync(node, HttpMethod.Post, request.Path, request.Json, null)).ToString();
+
+    private static async Task<List<ServerSentEvent>> RestAsync(NodeProcess node, BrokenStream stream)
+    {
+        string last = stream.Events[^1].Id!;
+        return stream.IsComplete ? [] : await ReadAsync(node, HttpMethod.Get, $"/v1/sequences/{last.Split(':')[0]}/events", null, last);
+    }
+
+    private static async Task<List<ServerSentEvent>> ReadAsync(NodeProcess node, HttpMethod method, string path, string? json, string? lastEventId)
+    {
+        using var request = new HttpRequestMessage(method, path);
+        request.Content = json is null ? null : new StringContent(json, Encoding.UTF8, "application/json");
+        if (lastEventId is not null)
+        {
+            request.Headers.Add("Last-Event-ID", lastEventId);
+        }
+
+        using var response = await node.Client.SendAsync(request);
+        string text = await response.Content.ReadAsStringAsync();
+        Assert.True(response.IsSuccessStatusCode, text);
+        Assert.EndsWith("data: [DONE]\n\n", text, StringComparison.Ordinal);
+        return [.. text[..^2].Split("\n\n").Select(ServerSentEvent.Read)];
+    }
+
+    /// <summary>A stream that is read as far as it comes, and the events that came whole.</summary>
+    private sealed class BrokenStream(NodeProcess node, string path, string json)
+    {
+        private readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public List<ServerSentEvent> Events { get; } = [];
+
+        /// <summary>Completed when some tokens have come.</summary>
+        public Task Begun => _begun.Task;
+
+        /// <summary>Whether it had ended before its gateway did.</summary>
+        public bool IsComplete => Events[^1].Data == "[DONE]";
+
+        public async Task ReadAsync()
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = new StringContent(json, Encoding.UTF8, "application/json") };
+            using var response = await node.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+            Assert.True(response.IsSuccessStatusCode, $"{response.StatusCode}");
+            using var reader = new StreamReader(await response.Content.ReadAsStreamAsync());
+            try
+            {
+                while (await NextAsync(reader) is { } e)
+                {
+                    // A gateway that is asked to stop says so and ends: that is no part of the answer.
+                    if (e.Data.Contains("\"gateway_draining\"", StringComparison.Ordinal))
+                    {
+                        Assert.Equal(Events[^1].Id, e.Id);
+                        Assert.Equal(new ServerSentEvent(e.Id, "[DONE]"), await NextAsync(reader));
+                        return;
+                    }
+
+                    Events.Add(e);
+                    if (Events.Count == 12)
+                    {
+                        _begun.SetResult();
+                    }
+                }
+            }
+            catch (Exception exception) when (exception is IOException or HttpRequestException)
+            {
+                // The gateway is gone.
+            }
+        }
+
+        private static async Task<ServerSentEvent?> NextAsync(StreamReader reader)
+        {
+            string lines = "";
+            while (await reader.ReadLineAsync() is { } line)
+            {
+                if (line.Length == 0)
+                {
+                    return ServerSentEvent.Read(lines);
+                }
+
+                lines = lines.Length == 0 ? line : $"{lines}\n{line}";
+            }
+
+            return null;
+        }
+    }
+}

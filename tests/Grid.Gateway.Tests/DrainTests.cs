@@ -1,0 +1,69 @@
+using Grid.Gateway.Tests.Fakes;
+using Grid.Sequences;
+
+namespace Grid.Gateway.Tests;
+
+/// <summary>A gateway that is asked to stop takes nothing new, lets requests end, and hands over those that do not.</summary>
+public sealed class DrainTests
+{
+    private const string Request = "{\"prompt\":\"x\",\"stream\":true}";
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task What_does_not_end_in_time_is_told_to_go_on_elsewhere()
+    {
+        await using var app = await GatewayApp.StartAsync(("Gateway:DrainSeconds", "0"));
+        app.Grid.Script = _ => FakeAnswers.Endless();
+        using var stream = new LiveStream(app, "/v1/completions", Request);
+        var last = await stream.NextAsync(_ => true);
+        var whole = app.SendAsync("/v1/completions", "{\"prompt\":\"y\"}");
+        while (app.Grid.Started.Count < 2)
+        {
+            await Task.Yield();
+        }
+        var stopped = app.StopAsync();
+        var end = await stream.NextAsync(e => e.Data.Contains("\"error\"", StringComparison.Ordinal));
+        Assert.Equal("gateway_draining", (string)end.Json["error"]!["code"]!);
+        Assert.Contains($"/v1/sequences/{last.Id!.Split(':')[0]}/events", end.Data, StringComparison.Ordinal);
+        Assert.Equal(last.Id, end.Id);
+        Assert.Equal(last.Id, (await stream.NextAsync(e => e.Data == "[DONE]")).Id);
+        using var refused = await whole;
+        Assert.Equal((503, "1"), ((int)refused.StatusCode, refused.Headers.RetryAfter!.ToString()));
+        Assert.Contains("gateway_draining", await refused.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
+        await stopped;
+    }
+
+    [Fact]
+    public async Task What_ends_in_time_ends_well_while_new_requests_are_refused()
+    {
+        await using var app = await GatewayApp.StartAsync();
+        var release = new TaskCompletionSource();
+        app.Grid.Script = spec => Slow(spec, release.Task);
+        using var stream = new LiveStream(app, "/v1/completions", Request);
+        var first = await stream.NextAsync(_ => true);
+        var stopped = app.StopAsync();
+        foreach (var path in new[] { "/readyz", $"/v1/sequences/{first.Id!.Split(':')[0]}/events" })
+        {
+            using var answer = await app.Client.GetAsync(path, Token);
+            Assert.Equal((503, "1"), ((int)answer.StatusCode, answer.Headers.RetryAfter!.ToString()));
+        }
+        var (status, body) = await app.PostAsync("/v1/completions", Request);
+        Assert.Equal((503, "gateway_draining"), (status, (string)body["error"]!["code"]!));
+        Assert.Equal(200, (int)(await app.Client.GetAsync("/livez", Token)).StatusCode);
+        Assert.False(stopped.IsCompleted);
+        release.SetResult();
+        var end = await stream.NextAsync(e => e.Data == "[DONE]");
+        Assert.EndsWith(":end", end.Id, StringComparison.Ordinal);
+        await stopped;
+
+        static async IAsyncEnumerable<SequenceUpdate> Slow(SequenceSpec spec, Task release)
+        {
+            await foreach (var update in FakeAnswers.Default(spec, [1]))
+            {
+                yield return update;
+                await release;
+            }
+        }
+    }
+}

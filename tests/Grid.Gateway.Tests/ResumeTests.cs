@@ -1,0 +1,300 @@
+using System.Net;
+using Grid.Clustering.Requests;
+using Grid.Gateway.Tests.Fakes;
+using Grid.Sequences;
+using Grid.Tests.Streams;
+using Microsoft.Extensions.Time.Testing;
+
+namespace Grid.Gateway.Tests;
+
+/// <summary>A stream goes on after any of its events, on another gateway, and says exactly the rest.</summary>
+public sealed class ResumeTests : IAsyncLifetime
+{
+    private const string Endless = "{\"prompt\":\"x\",\"stream\":true}";
+
+    private readonly FakeTimeProvider _clock = new(DateTimeOffset.UnixEpoch.AddYears(50));
+    private MemoryRequestStore _store = null!;
+    private GatewayApp _first = null!;
+    private GatewayApp _second = null!;
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync()
+    {
+        _store = new MemoryRequestStore(TimeSpan.FromMinutes(5), MemoryRequestStore.DefaultMaxBytes, _clock);
+        _first = await GatewayApp.StartAsync(_store);
+        _second = await GatewayApp.StartAsync(_store);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _first.DisposeAsync();
+        await _second.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData("/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"ü\"}],\"n\":2,\"logprobs\":true,\"top_logprobs\":2,\"metadata\":{\"a\":\"b\"},\"stream_options\":{\"include_usage\":true}")]
+    [InlineData("/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"temperature\":0,\"max_tokens\":7")]
+    [InlineData("/v1/completions", "{\"prompt\":[\"One\",\"and two\"],\"n\":2,\"echo\":true,\"logprobs\":2,\"seed\":-3,\"stream_options\":{\"include_usage\":true}")]
+    [InlineData("/v1/completions", "{\"prompt\":[[1,2,3]],\"echo\":true,\"max_tokens\":0,\"logprobs\":1")]
+    [InlineData("/v1/completions", "{\"prompt\":\"x\",\"max_tokens\":5")]
+    [InlineData("/generate", "{\"text\":[\"One\",\"two\"],\"sampling_params\":{\"n\":2},\"return_logprob\":true,\"logprob_start_len\":1,\"top_logprobs_num\":1,\"rid\":\"mine\"")]
+    [InlineData("/generate", "{\"input_ids\":[4,5],\"sampling_params\":{\"max_new_tokens\":9}")]
+    public async Task After_any_event_comes_exactly_the_rest(string path, string json)
+    {
+        var whole = await EventsAsync(_first, path, json + ",\"stream\":true}");
+        var expected = new Told().Take(whole).ToString();
+        Assert.All(whole, e => Assert.NotNull(e.Id));
+        var id = whole[0].Id!.Split(':')[0];
+
+        // Elsewhere, tokens come grouped in other ways.
+        foreach (var group in new[] { 1, 3, 100 })
+        {
+            _second.Grid.Script = spec => Grouped(spec, group);
+            Assert.Equal(expected, new Told().Take(await ResumeAsync(_second, id, null)).ToString());
+            for (var i = 0; i < whole.Count - 1; i++)
+            {
+                var rest = await ResumeAsync(_second, id, whole[i].Id);
+                Assert.Equal(expected, new Told().Take(whole.Take(i + 1)).Take(rest).ToString());
+                Assert.All(rest.SkipLast(1), e => Assert.Equal(Envelope(whole[0]), Envelope(e)));
+            }
+        }
+        using var nothing = await GetAsync(_second, id, whole[^1].Id);
+        Assert.Equal(HttpStatusCode.NoContent, nothing.StatusCode);
+
+        // Those of the resumed stream resume as well, and by query too.
+        var half = whole[..((whole.Count + 1) / 2)];
+        var middle = await ResumeAsync(_second, id, half[^1].Id);
+        var first = middle[..((middle.Count + 1) / 2)];
+        using var asked = await _first.Client.GetAsync($"/v1/sequences/{id}/events?last_event_id={Uri.EscapeDataString(first[^1].Id!)}", Token);
+        var last = first[^1].Data == "[DONE]" ? [] : GatewayApp.ReadEvents(await asked.Content.ReadAsStringAsync(Token));
+        Assert.Equal(expected, new Told().Take(half).Take(first).Take(last).ToString());
+    }
+
+    [Fact]
+    public async Task A_stream_is_found_by_the_id_that_its_answer_shows()
+    {
+        var chat = await EventsAsync(_first, "/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"stream\":true}");
+        Assert.Equal(chat.Select(e => e.Data), (await ResumeAsync(_second, (string)chat[0].Json["id"]!, null)).Select(e => e.Data));
+        using var response = await _first.SendAsync("/v1/completions", Endless);
+        var completion = GatewayApp.ReadEvents(await response.Content.ReadAsStringAsync(Token));
+        Assert.Equal($"cmpl-{response.Headers.GetValues("X-Sequence-Id").Single()}", (string)completion[0].Json["id"]!);
+        Assert.Equal(completion.Select(e => e.Data), (await ResumeAsync(_second, (string)completion[0].Json["id"]!, null)).Select(e => e.Data));
+    }
+
+    [Fact]
+    public async Task Only_sequences_that_are_not_told_to_their_end_run_again_and_with_their_own_seeds_and_bits()
+    {
+        _first.Grid.Script = spec => spec.Seed % 2 == 0 ? FakeAnswers.Default(spec, [1]) : FakeAnswers.Endless();
+        using var stream = new LiveStream(_first, "/v1/completions", "{\"prompt\":\"x\",\"n\":2,\"seed\":6,\"stream\":true}");
+        var e = await stream.NextAsync(e => e.Id!.Contains('.', StringComparison.Ordinal) && e.Id.EndsWith("2/2", StringComparison.Ordinal));
+        await ResumeAsync(_second, e.Id!.Split(':')[0], e.Id);
+        var again = Assert.Single(_second.Grid.Started);
+        Assert.Equal((7ul, FakeSequenceService.Model.NumericsId), (again.Seed, again.NumericsId));
+    }
+
+    [Fact]
+    public async Task A_resumed_stream_ends_the_older_one_on_its_gateway()
+    {
+        _first.Grid.Script = _ => FakeAnswers.Endless();
+        using var older = new LiveStream(_first, "/v1/completions", Endless);
+        var e = await older.NextAsync(_ => true);
+        using var newer = new LiveStream(_first, $"/v1/sequences/{e.Id!.Split(':')[0]}/events", null);
+        await newer.NextAsync(_ => true);
+        var end = await older.NextAsync(e => e.Data.Contains("\"error\"", StringComparison.Ordinal));
+        Assert.Equal("stream_resumed", (string)end.Json["error"]!["code"]!);
+        Assert.Equal(e.Id, end.Id);
+        await older.NextAsync(e => e.Data == "[DONE]");
+        Assert.True(_first.Grid.Sequences.First().Disposed.IsCompleted);
+    }
+
+    [Fact]
+    public async Task A_failed_stream_can_be_resumed_where_it_failed()
+    {
+        _first.Grid.Script = _ => FakeAnswers.Of(
+            new SequenceUpdate { Text = "Se", Tokens = [new('S', 0, []), new('e', 0, [])] },
+            new SequenceUpdate { FinishReason = "error", Error = "lost" });
+        var failed = await EventsAsync(_first, "/v1/completions", "{\"prompt\":\"x\",\"seed\":4,\"max_tokens\":40,\"stream\":true}");
+        Assert.Equal(3, failed.Count);
+        Assert.Single(failed.Select(e => e.Id).Distinct());
+        var rest = await ResumeAsync(_second, failed[0].Id!.Split(':')[0], failed[^1].Id);
+        Assert.StartsWith($"0: '{FakeAnswers.TextOf(4)}' [stop", new Told().Take(failed[..1]).Take(rest).ToString(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("1")]
+    [InlineData("{id}")]
+    [InlineData("{id}:")]
+    [InlineData("{id}:3")]
+    [InlineData("{id}:3/-4")]
+    [InlineData("{id}:+3/4")]
+    [InlineData("{id}:3/4,")]
+    [InlineData("{id}:3/4..")]
+    [InlineData("{id}:99999999999/4")]
+    [InlineData("{id}:End")]
+    [InlineData("{id}:3/4,5/6", "one with the positions of 1 sequences")]
+    [InlineData("00000000000000000000000000000000:3/4", "an id of an event of this stream")]
+    public async Task An_id_that_no_event_had_is_refused(string lastEventId, string rule = "an id as the stream's events have it")
+    {
+        var id = (await EventsAsync(_first, "/v1/completions", Endless))[0].Id!.Split(':')[0];
+        using var response = await _second.Client.GetAsync($"/v1/sequences/{id}/events?last_event_id={Uri.EscapeDataString(lastEventId.Replace("{id}", id, StringComparison.Ordinal))}", Token);
+        await AssertErrorAsync(response, HttpStatusCode.BadRequest, "invalid_last_event_id", rule);
+        Assert.Empty(_second.Grid.Started);
+    }
+
+    [Theory]
+    [InlineData("900/3")]
+    [InlineData("3/900")]
+    [InlineData("900/900")]
+    public async Task A_place_beyond_the_end_is_an_error_and_not_an_empty_rest(string place)
+    {
+        var id = (await EventsAsync(_first, "/v1/completions", Endless))[0].Id!.Split(':')[0];
+        using var response = await GetAsync(_second, id, $"{id}:{place}");
+        var events = GatewayApp.ReadEvents(await response.Content.ReadAsStringAsync(Token));
+        Assert.Equal("invalid_last_event_id", (string)events[^2].Json["error"]!["code"]!);
+    }
+
+    [Fact]
+    public async Task What_is_unknown_or_has_expired_is_not_found()
+    {
+        var id = (await EventsAsync(_first, "/v1/completions", Endless))[0].Id!.Split(':')[0];
+        foreach (var unknown in new[] { "nothing", "cmpl-1", Guid.NewGuid().ToString("N") })
+        {
+            using var response = await GetAsync(_second, unknown, null);
+            await AssertErrorAsync(response, HttpStatusCode.NotFound, "stream_not_found", unknown);
+        }
+        _clock.Advance(TimeSpan.FromMinutes(5));
+        Assert.NotEmpty(await ResumeAsync(_second, id, null));
+        _clock.Advance(TimeSpan.FromMinutes(8));
+        using var expired = await GetAsync(_second, id, null);
+        await AssertErrorAsync(expired, HttpStatusCode.NotFound, "stream_not_found", "300 s (--sequence-retention)");
+        Assert.Equal(0, _store.Count);
+    }
+
+    [Fact]
+    public async Task Other_bits_do_not_go_on_with_a_stream()
+    {
+        var id = (await EventsAsync(_first, "/v1/completions", Endless))[0].Id!.Split(':')[0];
+        _second.Grid.Models = [FakeSequenceService.Model with { NumericsId = "grid-2-other" }];
+        using var other = await GetAsync(_second, id, null);
+        await AssertErrorAsync(other, HttpStatusCode.Conflict, "numerics_changed", "grid-2-other");
+        _second.Grid.Models = [];
+        using var none = await GetAsync(_second, id, null);
+        await AssertErrorAsync(none, HttpStatusCode.ServiceUnavailable, "service_unavailable", "\"tiny\"");
+    }
+
+    [Fact]
+    public async Task A_store_that_fails_costs_a_stream_its_ids_and_nothing_else()
+    {
+        await using var app = await GatewayApp.StartAsync(new BrokenStore());
+        for (var i = 0; i < 2; i++)
+        {
+            var events = await EventsAsync(app, "/v1/completions", Endless);
+            Assert.All(events, e => Assert.Null(e.Id));
+        }
+        Assert.Single(app.Logs.Lines, line => line.Contains("could not be kept", StringComparison.Ordinal));
+        using var response = await GetAsync(app, Guid.NewGuid().ToString("N"), null);
+        await AssertErrorAsync(response, HttpStatusCode.ServiceUnavailable, "service_unavailable", "store");
+    }
+
+    [Fact]
+    public async Task Streams_that_are_not_kept_have_no_ids()
+    {
+        await using var app = await GatewayApp.StartAsync(store: null);
+        Assert.All(await EventsAsync(app, "/generate", "{\"text\":\"x\",\"stream\":true}"), e => Assert.Null(e.Id));
+        using var response = await GetAsync(app, Guid.NewGuid().ToString("N"), null);
+        await AssertErrorAsync(response, HttpStatusCode.NotFound, "stream_not_found", "--sequence-retention 0");
+
+        await using var small = await GatewayApp.StartAsync(_store, ("Gateway:MaxKeptRequestBytes", "2000"));
+        Assert.All(await EventsAsync(small, "/generate", $"{{\"text\":\"{new string('x', 2000)}\",\"stream\":true}}"), e => Assert.Null(e.Id));
+        Assert.All(await EventsAsync(small, "/generate", "{\"text\":\"x\",\"sampling_params\":{\"max_new_tokens\":1},\"stream\":true}"), e => Assert.NotNull(e.Id));
+        string prompts = string.Join(',', Enumerable.Repeat("\"x\"", 129));
+        Assert.All(await EventsAsync(_first, "/generate", $"{{\"text\":[{prompts}],\"stream\":true}}"), e => Assert.Null(e.Id));
+    }
+
+    private static async Task<List<ServerSentEvent>> EventsAsync(GatewayApp app, string path, string json)
+    {
+        using var response = await app.SendAsync(path, json);
+        var text = await response.Content.ReadAsStringAsync(Token);
+        Assert.True(response.IsSuccessStatusCode, text);
+        return GatewayApp.ReadEvents(text);
+    }
+
+    private static async Task<HttpResponseMessage> GetAsync(GatewayApp app, string id, string? lastEventId)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"/v1/sequences/{id}/events");
+        if (lastEventId is not null)
+        {
+            request.Headers.TryAddWithoutValidation("Last-Event-ID", lastEventId);
+        }
+        return await app.Client.SendAsync(request, Token);
+    }
+
+    private static async Task<List<ServerSentEvent>> ResumeAsync(GatewayApp app, string id, string? lastEventId)
+    {
+        using var response = await GetAsync(app, id, lastEventId);
+        var text = await response.Content.ReadAsStringAsync(Token);
+        Assert.True(response.StatusCode == HttpStatusCode.OK, text);
+        return GatewayApp.ReadEvents(text);
+    }
+
+    private static async Task AssertErrorAsync(HttpResponseMessage response, HttpStatusCode status, string code, string part)
+    {
+        var text = await response.Content.ReadAsStringAsync(Token);
+        Assert.True(response.StatusCode == status, text);
+        Assert.Contains($"\"code\":\"{code}\"", text, StringComparison.Ordinal);
+        Assert.Contains(part, text.Replace("\\\"", "\"", StringComparison.Ordinal), StringComparison.Ordinal);
+    }
+
+    /// <summary>What all events of an OpenAI stream have in common.</summary>
+    private static string? Envelope(ServerSentEvent e)
+    {
+        if (e.Data == "[DONE]" || e.Json["object"] is null)
+        {
+            return null;
+        }
+        var json = e.Json.AsObject();
+        json.Remove("choices");
+        json.Remove("usage");
+        return json.ToJsonString();
+    }
+
+    /// <summary>What a sequence says by default, so many updates made one.</summary>
+    private static async IAsyncEnumerable<SequenceUpdate> Grouped(SequenceSpec spec, int group)
+    {
+        SequenceUpdate? gathered = null;
+        var count = 0;
+        var prompt = spec.PromptIds ?? FakeSequenceService.Text.Tokenizer.Encode(spec.PromptText!, spec.ParseSpecialTokens, spec.AddSpecialTokens);
+        await foreach (var update in FakeAnswers.Default(spec, prompt))
+        {
+            gathered = gathered is null ? update : update with
+            {
+                Text = gathered.Text + update.Text,
+                Tokens = [.. gathered.Tokens, .. update.Tokens],
+                PromptTokens = [.. gathered.PromptTokens, .. update.PromptTokens],
+                PromptFirstIndex = gathered.PromptTokens.Count > 0 ? gathered.PromptFirstIndex : update.PromptFirstIndex,
+            };
+            if (++count % group == 0 || update.FinishReason is not null)
+            {
+                yield return gathered;
+                gathered = null;
+            }
+        }
+    }
+
+    private sealed class BrokenStore : IRequestStore
+    {
+        public TimeSpan Retention => TimeSpan.FromMinutes(1);
+
+        public Task PutAsync(Guid id, ReadOnlyMemory<byte> request, string owner, TimeSpan life, CancellationToken cancellationToken) =>
+            throw new TimeoutException("away");
+
+        public Task<byte[]?> FindAsync(Guid id, CancellationToken cancellationToken) => throw new TimeoutException("away");
+
+        public Task<global::Grid.Grains.Messages.RequestClaim?> ClaimAsync(Guid id, string owner, TimeSpan life, CancellationToken cancellationToken) =>
+            throw new TimeoutException("away");
+
+        public Task RenewAsync(IReadOnlyCollection<Guid> ids, TimeSpan life, CancellationToken cancellationToken) => throw new TimeoutException("away");
+    }
+}
