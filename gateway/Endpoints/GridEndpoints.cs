@@ -39,6 +39,7 @@ internal sealed class GridEndpoints(ISequenceService service)
         WorkerCondition.Stuck => "stuck",
         WorkerCondition.Quarantined => "quarantined",
         WorkerCondition.Lost => "lost",
+        WorkerCondition.Failed => "failed",
         _ => throw new ArgumentOutOfRangeException(nameof(condition), condition, "Unknown condition."),
     };
 
@@ -54,6 +55,10 @@ internal sealed class GridEndpoints(ISequenceService service)
         if (worker.Quarantine is { } reason)
         {
             json.WriteString("quarantine", reason);
+        }
+        if (status.Failure is { } failure)
+        {
+            json.WriteString("failure", failure);
         }
         json.WriteNumber("started", status.Started.ToUnixTimeSeconds());
         json.WriteStartObject("limits");

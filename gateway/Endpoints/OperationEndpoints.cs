@@ -21,7 +21,8 @@ internal sealed class OperationEndpoints(ISequenceService service, ActiveRequest
         {
             throw ApiErrors.Unavailable(ModelDirectory.NothingServed);
         }
-        return service.Snapshot.Workers is { Count: > 0 } workers && workers.All(worker => worker.Condition == WorkerCondition.Quarantined)
+        WorkerSnapshot[] workers = [.. service.Snapshot.Workers.Where(worker => worker.Condition != WorkerCondition.Failed)];
+        return workers.Length > 0 && workers.All(worker => worker.Condition == WorkerCondition.Quarantined)
             ? throw ApiErrors.Unavailable("Every worker is in quarantine: it was found to compute wrongly (GET /v1/grid says more).")
             : OkAsync(context);
     }

@@ -30,7 +30,8 @@ internal sealed class SequenceService : ISequenceService
 
     public GridSnapshot Snapshot => new(
         [.. _workers.Expected.Select(worker => new WorkerSnapshot(
-            worker.Status, worker.Load, worker.Condition, worker.Prefixes.Pages) { Quarantine = worker.Quarantine })],
+            worker.Status, worker.Load, worker.Condition, worker.Prefixes.Pages) { Quarantine = worker.Quarantine }),
+            .. _workers.Failed.Select(status => new WorkerSnapshot(status, status.Load, WorkerCondition.Failed, PrefixPages: 0))],
         Models.ToDictionary(model => model.Id, model => _admission.Waiting(model.Id), StringComparer.Ordinal));
 
     public ServedModel? FindModel(string id, string numericsId) =>

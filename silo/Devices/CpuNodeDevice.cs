@@ -36,7 +36,7 @@ internal sealed class CpuNodeDevice : NodeDevice
     /// <inheritdoc/>
     public override void RequireRoom(ModelMemory model)
     {
-        long needed = model.WeightBytes + model.WorkingBytes + model.LogitBytes(MaxLogitRows) + model.KvPageBytes;
+        long needed = model.WeightBytes + model.WorkingBytes + model.LogitBytes(MaxLogitRows) + KvCacheBytes(model);
         if (needed > _memory)
         {
             throw new StartException(

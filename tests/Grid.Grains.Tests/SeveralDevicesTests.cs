@@ -68,6 +68,8 @@ public sealed class SeveralDevicesTests
         var directory = node.Services.GetRequiredService<WorkerDirectory>();
         Assert.True(await directory.WaitForAsync(_ => directory.Expected.Count == 1, TestGrid.Patience, default));
         Assert.Equal("ok\n", await client.GetStringAsync("/readyz"));
+        var grid = JsonNode.Parse(await client.GetStringAsync("/v1/grid"))!["workers"]!.AsArray();
+        Assert.Equal(["failed The test device broke.", "live "], grid.Select(worker => $"{worker!["state"]} {worker["failure"]}").Order());
         Assert.Equal(undisturbed, await AskAllAsync(client));
         Assert.False(running.IsCompleted);
 

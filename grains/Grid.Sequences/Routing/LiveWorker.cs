@@ -170,4 +170,7 @@ public enum WorkerCondition
 
     /// <summary>Its step stream is gone.</summary>
     Lost,
+
+    /// <summary>Its device failed; its silo serves on with others, and it is not asked any more.</summary>
+    Failed,
 }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Grid.Grains;
+using Grid.Grains.Messages;
 using Grid.Grains.Placement;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -52,6 +53,9 @@ public sealed partial class WorkerDirectory : BackgroundService
     /// <summary>The live workers, and those lost so recently that they may be back: what the grid serves does not change
     /// because a worker was held up for a moment.</summary>
     public IReadOnlyList<LiveWorker> Expected => Volatile.Read(ref _expected);
+
+    /// <summary>Workers whose device has failed for good while their silo lives on, ordered by key.</summary>
+    public IReadOnlyList<WorkerStatus> Failed => [.. _links.Values.Select(link => link.Failed).OfType<WorkerStatus>().OrderBy(status => status.Worker.Key, StringComparer.Ordinal)];
 
     /// <summary>Raised after <see cref="Live"/> or <see cref="Expected"/> changed.</summary>
     public event Action? Changed;
@@ -189,6 +193,13 @@ public sealed partial class WorkerDirectory : BackgroundService
         var link = new WorkerLink(worker, grain, _gateway, _texts, _options, _time, Refresh, () => Reported?.Invoke(), _logger);
         _links[worker] = link;
         await link.RunAsync(cancellationToken);
+        if (link.Failed is not null)
+        {
+            // To be shown for as long as its silo lives on with other devices.
+            Refresh();
+            await Task.Delay(Timeout.InfiniteTimeSpan, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
         _links.TryRemove(new(worker, link));
         Refresh();
     }

@@ -27,7 +27,7 @@ public sealed partial class WorkerLink
     private int _quietTicks;
     private string? _quarantine;
     private CancellationTokenSource? _stream;
-    private volatile bool _failed;
+    private volatile WorkerStatus? _failed;
 
     internal WorkerLink(
         WorkerId id, IGpuWorkerGrain grain, GatewayId gateway, TextModelCache texts, SequencesOptions options,
@@ -58,7 +58,7 @@ public sealed partial class WorkerLink
         {
             lock (_switching)
             {
-                return _live ?? _lost;
+                return _failed is null ? _live ?? _lost : null;
             }
         }
     }
@@ -66,10 +66,13 @@ public sealed partial class WorkerLink
     /// <summary>Why the worker is in quarantine, by this gateway's finding or its own word; null when it is not.</summary>
     public string? Quarantine => Volatile.Read(ref _quarantine);
 
+    /// <summary>What the worker said when it said that its device has failed for good; null while it has not.</summary>
+    public WorkerStatus? Failed => _failed;
+
     /// <summary>Keeps the link up until cancelled, or until the worker says that its device has failed; never throws.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        while (!cancellationToken.IsCancellationRequested && !_failed)
+        while (!cancellationToken.IsCancellationRequested && _failed is null)
         {
             using var stream = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             SetStream(stream);
@@ -79,7 +82,7 @@ public sealed partial class WorkerLink
                 // Not the reading itself: a silo that hangs answers neither it nor the news that its reader has left,
                 // and the link must be free to take the worker up again.
                 await reading.WaitAsync(stream.Token);
-                if (!_failed)
+                if (_failed is null)
                 {
                     LogEnded(_id);
                 }
@@ -159,7 +162,7 @@ public sealed partial class WorkerLink
         if (status.Failure is { } failure)
         {
             // Its silo lives on with other devices; this one never comes back.
-            _failed = true;
+            _failed = status;
             LogFailed(_id, failure);
             return;
         }

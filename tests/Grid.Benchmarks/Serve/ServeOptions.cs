@@ -15,6 +15,7 @@ internal sealed record ServeOptions
         ("--warmup-tokens", "number", "Tokens of the requests that precede each run, as many at once; 0 is no warm-up (default 8)"),
         ("--temperature", "number", "0 is greedy (default 0)"),
         ("--vocabulary", "number", "Prompt ids are below this (default 1000)"),
+        ("--seed", "number", "Other prompts, where a run before this one left the same in the prefix cache (default 0)"),
         ("--target", "list", "Tokens a second to compare decoding with, by concurrency: 1=182,32=4444"),
         ("--timeout", "seconds", "For one request (default 300)"),
         ("--title", "text", "Printed above the table"),
@@ -35,6 +36,8 @@ internal sealed record ServeOptions
     public double Temperature { get; private set; }
 
     public int Vocabulary { get; private set; } = 1000;
+
+    public int Seed { get; private set; }
 
     public IReadOnlyDictionary<int, double> Targets { get; private set; } = new Dictionary<int, double>();
 
@@ -89,6 +92,9 @@ internal sealed record ServeOptions
                 break;
             case "--vocabulary":
                 Vocabulary = Whole(name, value, 2);
+                break;
+            case "--seed":
+                Seed = Whole(name, value, 0);
                 break;
             case "--target":
                 Targets = value.Split(',').Select(one => one.Split('=')).ToDictionary(

@@ -106,7 +106,7 @@ internal sealed class StreamedRequest(ServeOptions options, int number, int outp
     private string Body()
     {
         // Different prompts from the first id on: no prefix cache helps.
-        var random = new Random(number);
+        var random = new Random(unchecked((options.Seed * 1_000_003) + number));
         var body = new StringBuilder("{\"input_ids\":[");
         for (int i = 0; i < options.PromptTokens; i++)
         {
