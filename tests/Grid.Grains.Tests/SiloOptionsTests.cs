@@ -100,7 +100,7 @@ public sealed class SiloOptionsTests
     {
         Assert.Equal(CommandLine.Request.Help, Read("--help").Request);
         Assert.All(OptionTable.All, option => Assert.Contains(option.Name, CommandLine.Help(), StringComparison.Ordinal));
-        Assert.Contains("Tokens in one forward pass at most (default 8192 on a GPU, 256 on a CPU)", CommandLine.Help(), StringComparison.Ordinal);
+        Assert.Contains("Tokens in one forward pass at most (default 4096 on a GPU, 256 on a CPU)", CommandLine.Help(), StringComparison.Ordinal);
     }
 
     private static (CommandLine.Request Request, NodeOptions Options, Dictionary<string, string?> Others) Read(
