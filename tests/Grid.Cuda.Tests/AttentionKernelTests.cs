@@ -15,6 +15,9 @@ public sealed class AttentionKernelTests(GpuFixture gpu)
     [InlineData(128, 3, 1, 130, 0.01f)]
     [InlineData(64, 2, 5, 2200, 1f)]
     [InlineData(64, 1, 1, 65, 4f)]
+    [InlineData(128, 1, 16, 1100, 1f)] // more heads than the narrow decode takes
+    [InlineData(128, 2, 9, 200, 8f)]
+    [InlineData(64, 2, 12, 2100, 1f)]
     public void Prefill_chunks_and_decode_have_the_bits_of_the_reference(int headDim, int kvHeads, int group, int tokens, float spread)
     {
         using var bench = new AttentionBench(gpu, headDim, kvHeads, group, tokens, spread);
@@ -33,7 +36,7 @@ public sealed class AttentionKernelTests(GpuFixture gpu)
     [Fact]
     public void Decode_refuses_more_heads_than_it_has_rows()
     {
-        using var bench = new AttentionBench(gpu, 64, 1, 9, 10, 1f);
+        using var bench = new AttentionBench(gpu, 64, 1, 17, 10, 1f);
         Assert.Throws<ArgumentException>(bench.Decode);
         bench.RequireReference(bench.Prefill([10]), 9);
     }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Grid.Cuda.Driver;
 using Grid.Cuda.Kernels.DummyFill;
 using Grid.Cuda.Kernels.PackWeights;
@@ -8,7 +7,7 @@ namespace Grid.Cuda.Tests;
 
 /// <summary>Dummy weights made on the device against those made on the host and packed, bit for bit.</summary>
 [Collection(GpuCollection.Name)]
-public sealed class DummyFillKernelTests(GpuFixture gpu, ITestOutputHelper output)
+public sealed class DummyFillKernelTests(GpuFixture gpu)
 {
     private const ushort Untouched = 0x1234;
 
@@ -67,7 +66,8 @@ public sealed class DummyFillKernelTests(GpuFixture gpu, ITestOutputHelper outpu
     }
 
     [Fact]
-    public void Gigabytes_are_made_in_moments()
+    [Trait("Sanitizer", "no")]
+    public void A_matrix_of_2_to_the_30_elements_is_right_to_its_end()
     {
         const int Rows = 1 << 19, Width = 2048;
         CudaContext context = gpu.Require();
@@ -77,14 +77,6 @@ public sealed class DummyFillKernelTests(GpuFixture gpu, ITestOutputHelper outpu
         DummyTensor tensor = DummyWeights.Describe("model.embed_tokens.weight", Rows, Width);
         using var tiles = new DeviceMemory(context, PackWeightsKernel.TileBytes(Rows, Width));
         kernel.LaunchTiles(stream, tensor, tiles.Span, Rows, Width);
-        stream.Synchronize();
-        long start = Stopwatch.GetTimestamp();
-        kernel.LaunchTiles(stream, tensor, tiles.Span, Rows, Width);
-        stream.Synchronize();
-        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        output.WriteLine($"{tiles.Bytes} bytes in {seconds * 1e3:F2} ms: {tiles.Bytes / seconds / 1e9:F0} GB/s");
-
-        // The last rows: elements past 2^30.
         var row = new ushort[Width];
         DummyWeights.Fill(tensor, (Rows - 1L) * Width, row);
         var tile = new ushort[64 * Width];

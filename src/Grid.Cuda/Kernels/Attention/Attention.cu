@@ -4,7 +4,7 @@
 //
 // Row:      one query token and one of its heads. A tile is 64 * Warpgroups consecutive rows of one sequence and one KV head,
 //           counted token by token: row r is token r / group, query head kvHead * group + r % group. Decode is a sequence of
-//           one token, at most 8 heads per KV head, and one of its segments; prefill any run of tokens at any position.
+//           one token, at most 8 heads per KV head (wide: 16), and one of its segments; prefill any run of tokens at any position.
 // Shapes:   queries [tokens, query_stride] and output [tokens, output_stride] bf16, row-major. A page holds per KV head the key
 //           image, then the value image of 64 tokens, each [token / 8][dim / 8][8 tokens][8 dims] bf16: what both products read
 //           from shared memory, so a page and head is one contiguous copy. Unused slots must be finite (0 * NaN is NaN).
@@ -23,8 +23,9 @@
 
 // Definitions: HEAD_DIM (64 or 128), BLOCK_TOKENS and SEGMENT_TOKENS (the contract's), and what the launcher believes of
 // PREFILL_SHARED and DECODE_SHARED bytes.
-using PrefillShape = AttentionShape<HEAD_DIM, BLOCK_TOKENS, SEGMENT_TOKENS, 3, 2, false>;
-using DecodeShape = AttentionShape<HEAD_DIM, BLOCK_TOKENS, SEGMENT_TOKENS, 1, 3, true>;
+using PrefillShape = AttentionShape<HEAD_DIM, BLOCK_TOKENS, SEGMENT_TOKENS, 3, 2, 0>;
+using DecodeShape = AttentionShape<HEAD_DIM, BLOCK_TOKENS, SEGMENT_TOKENS, 1, 3, 8>;
+using WideDecodeShape = AttentionShape<HEAD_DIM, BLOCK_TOKENS, SEGMENT_TOKENS, 1, 3, 16>; // 9 to 16 heads per KV head
 static_assert(PrefillShape::SharedBytes == PREFILL_SHARED && DecodeShape::SharedBytes == DECODE_SHARED, "shared memory");
 
 extern "C" __global__ void __launch_bounds__(PrefillShape::Threads, 1) attention_prefill(const __grid_constant__ AttentionArguments a) {
@@ -37,6 +38,13 @@ extern "C" __global__ void __launch_bounds__(DecodeShape::Threads, 2) attention_
   wait_for_previous_kernel();
   let_next_kernel_start();
   attention_kernel<DecodeShape>(a);
+}
+
+extern "C" __global__ void __launch_bounds__(WideDecodeShape::Threads, 2)
+attention_decode_wide(const __grid_constant__ AttentionArguments a) {
+  wait_for_previous_kernel();
+  let_next_kernel_start();
+  attention_kernel<WideDecodeShape>(a);
 }
 
 extern "C" __global__ void __launch_bounds__(128) attention_merge(const __grid_constant__ AttentionArguments a) {

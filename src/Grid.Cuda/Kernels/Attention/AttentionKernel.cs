@@ -14,7 +14,10 @@ internal sealed class AttentionKernel
     public const int PrefillRows = 3 * WarpgroupRows;
 
     /// <summary>Query heads per KV head that decode can take; more go through prefill tiles.</summary>
-    public const int MaxDecodeGroup = 8;
+    public const int MaxDecodeGroup = 16;
+
+    /// <summary>Of them, those that fit into the faster of the two decode kernels.</summary>
+    private const int NarrowDecodeGroup = 8;
 
     private const int WarpgroupRows = 64;
     private const int PrefillWarpgroups = 3;
@@ -29,6 +32,7 @@ internal sealed class AttentionKernel
 
     private readonly CudaKernel<Arguments> prefill;
     private readonly CudaKernel<Arguments> decode;
+    private readonly CudaKernel<Arguments> wideDecode;
     private readonly CudaKernel<Arguments> merge;
     private readonly int headDim;
 
@@ -38,6 +42,7 @@ internal sealed class AttentionKernel
         this.headDim = headDim;
         prefill = module.GetKernel<Arguments>("attention_prefill", PrefillSharedBytes(headDim));
         decode = module.GetKernel<Arguments>("attention_decode", DecodeSharedBytes(headDim));
+        wideDecode = module.GetKernel<Arguments>("attention_decode_wide", DecodeSharedBytes(headDim));
         merge = module.GetKernel<Arguments>("attention_merge");
     }
 
@@ -83,7 +88,8 @@ internal sealed class AttentionKernel
             SharedBytes = DecodeSharedBytes(headDim),
             StartsEarly = startsEarly,
         };
-        decode.Launch(stream, shape, Check(operands, maxTiles));
+        Arguments arguments = Check(operands, maxTiles);
+        (arguments.Group > NarrowDecodeGroup ? wideDecode : decode).Launch(stream, shape, arguments);
     }
 
     /// <summary>Merges the segments of the first <paramref name="sequences"/> sequences; those with FirstSlot below 0 are done.</summary>

@@ -42,16 +42,17 @@ constexpr i32 PageTokens = 64;
 constexpr i32 WarpgroupRows = 64;
 constexpr i32 OnesBytes = 256;
 
-// HeadDim: elements of a head. T, Segment: the contract's cuts. Warpgroups: of 64 rows each. Stages: of the ring. Decode: one
-// segment a tile, one query token of at most 8 heads per KV head.
-template <int HeadDim_, int T_, int Segment_, int Warpgroups_, int Stages_, bool Decode_>
+// HeadDim: elements of a head. T, Segment: the contract's cuts. Warpgroups: of 64 rows each. Stages: of the ring. DecodeRows:
+// 0 for prefill; else one segment a tile, one query token of at most so many heads per KV head, 8 or 16.
+template <int HeadDim_, int T_, int Segment_, int Warpgroups_, int Stages_, int DecodeRows_>
 struct AttentionShape {
   static constexpr i32 HeadDim = HeadDim_;
   static constexpr i32 T = T_;
   static constexpr i32 Segment = Segment_;
   static constexpr i32 Warpgroups = Warpgroups_;
   static constexpr i32 Stages = Stages_;
-  static constexpr bool Decode = Decode_;
+  static constexpr bool Decode = DecodeRows_ > 0;
+  static constexpr bool OneRow = DecodeRows_ == 8; // a thread holds one row instead of two
 
   static constexpr i32 ImageBytes = PageTokens * HeadDim * 2; // keys or values of a page and head
   static constexpr i32 BlockBytes = T * HeadDim * 2;
@@ -74,5 +75,6 @@ struct AttentionShape {
   static constexpr i32 Threads = (Decode ? 1 : Warpgroups + 1) * 128;
 
   static_assert(Segment % T == 0 && T % PageTokens == 0 && HeadDim % 16 == 0, "cuts");
+  static_assert(DecodeRows_ == 0 || DecodeRows_ == 8 || DecodeRows_ == 16, "rows of one warp");
   static_assert(!Decode || (Warpgroups == 1 && Segment <= 32 * PageTokens), "decode: one warpgroup, one warp of page ids");
 };

@@ -1,0 +1,137 @@
+using System.Globalization;
+using Grid.Cuda.Driver;
+using Grid.Cuda.Kernels.Attention;
+using Grid.Cuda.Kernels.ClearPages;
+using Grid.Cuda.Kernels.DummyFill;
+using Grid.Cuda.Kernels.Embed;
+using Grid.Cuda.Kernels.PackWeights;
+using Grid.Cuda.Kernels.RotateAndStore;
+using Grid.Numerics;
+
+namespace Grid.Cuda.Tests;
+
+/// <summary>Times what is neither product nor attention, at the sizes of Qwen3-8B; only where GRID_TIMINGS names the file to append to.
+/// Asserts nothing.</summary>
+[Collection(GpuCollection.Name)]
+public sealed class SmallKernelTimings(GpuFixture gpu)
+{
+    private const int HeadDim = 128;
+    private const int QueryHeads = 32;
+    private const int KvHeads = 8;
+    private const int Width = 4096;
+    private const int Vocabulary = 151936;
+    private const int Launches = 20;
+
+    [Fact]
+    public void Rotate_and_store()
+    {
+        string file = RequireFile();
+        CudaContext context = gpu.Require();
+        using CudaModule module = gpu.Load(RotateAndStoreKernel.Source(HeadDim));
+        using var stream = new CudaStream(context);
+        var kernel = new RotateAndStoreKernel(module, HeadDim);
+        foreach (int rows in (int[])[1, 8, 32, 256, 2048, 8192])
+        {
+            long qkvBytes = rows * (QueryHeads + (2L * KvHeads)) * HeadDim * sizeof(ushort);
+            int copies = (int)Math.Min(Launches, (200_000_000 / qkvBytes) + 2);
+            int pages = (rows + 63) / 64;
+            DeviceMemory[] qkv = [.. Enumerable.Range(0, copies).Select(_ => Ones(context, stream, qkvBytes))];
+            using var cache = new DeviceMemory(context, copies * pages * AttentionKernel.PageBytes(KvHeads, HeadDim));
+            using DeviceMemory norm = Ones(context, stream, HeadDim * sizeof(ushort));
+            using DeviceMemory table = Ones(context, stream, 8192L * HeadDim / 2 * sizeof(float));
+            using DeviceMemory index = DeviceMemory.Of<int>(context, stream, [.. Enumerable.Range(0, rows)]);
+            double[] times = [.. ((bool[])[false, true]).Select(early => GraphTimer.Median(context, stream, Launches, i => kernel.Launch(
+                stream,
+                new RotateAndStoreOperands
+                {
+                    Qkv = qkv[i % copies].Span,
+                    QueryNorm = norm.Span,
+                    KeyNorm = norm.Span,
+                    Epsilon = 1e-6f,
+                    Cos = table.Span,
+                    Sin = table.Span,
+                    TablePositions = 8192,
+                    Positions = index.Span,
+                    Slots = index.Span,
+                    Pages = cache.Span.Slice(i % copies * (cache.Bytes / copies), cache.Bytes / copies),
+                    Rows = rows,
+                    QueryHeads = QueryHeads,
+                    KvHeads = KvHeads,
+                },
+                early)))];
+            Write(file, $"rotate and store, {rows} rows", times[0], times[1], 2 * qkvBytes);
+            Array.ForEach(qkv, memory => memory.Dispose());
+        }
+    }
+
+    [Fact]
+    public void Embed()
+    {
+        string file = RequireFile();
+        CudaContext context = gpu.Require();
+        using CudaModule module = gpu.Load(EmbedKernel.Source);
+        using var stream = new CudaStream(context);
+        var kernel = new EmbedKernel(module);
+        using var tiles = new DeviceMemory(context, PackWeightsKernel.TileBytes(Vocabulary, Width));
+        foreach (int rows in (int[])[1, 256, 8192])
+        {
+            var random = new Random(rows);
+            using DeviceMemory ids = DeviceMemory.Of<int>(context, stream, [.. Enumerable.Range(0, rows).Select(_ => random.Next(Vocabulary))]);
+            using var output = new DeviceMemory(context, (long)rows * Width * sizeof(ushort));
+            double[] times = [.. ((bool[])[false, true]).Select(early => GraphTimer.Median(
+                context, stream, Launches, i => kernel.Launch(stream, ids.Span, tiles.Span, output.Span, rows, Vocabulary, Width, early)))];
+            Write(file, $"embed, {rows} rows", times[0], times[1], 2 * output.Bytes);
+        }
+    }
+
+    [Fact]
+    public void Clear_pages_and_dummy_weights()
+    {
+        const int Layers = 36, Pages = 64;
+        string file = RequireFile();
+        CudaContext context = gpu.Require();
+        using CudaModule clearing = gpu.Load(ClearPagesKernel.Source);
+        using CudaModule filling = gpu.Load(DummyFillKernel.Source);
+        using var stream = new CudaStream(context);
+        long pageBytes = AttentionKernel.PageBytes(KvHeads, HeadDim);
+        using var cache = new DeviceMemory(context, Layers * Pages * pageBytes);
+        using DeviceMemory ids = DeviceMemory.Of<int>(context, stream, [.. Enumerable.Range(0, Pages)]);
+        var clear = new ClearPagesKernel(clearing);
+        foreach (int count in (int[])[1, 8, 64])
+        {
+            double time = GraphTimer.Median(
+                context, stream, 4, _ => clear.Launch(stream, cache.Span, ids.Span, count, Layers, Pages, pageBytes));
+            Write(file, $"clear {count} pages of {Layers} layers", time, time, count * Layers * pageBytes);
+        }
+
+        var fill = new DummyFillKernel(filling);
+        foreach (int width in (int[])[Width, 768, 4100])
+        {
+            int rows = 400_000_000 / width;
+            using var tiles = new DeviceMemory(context, PackWeightsKernel.TileBytes(rows, width));
+            DummyTensor tensor = DummyWeights.Describe("weight", rows, width);
+            double time = GraphTimer.Median(context, stream, 2, _ => fill.LaunchTiles(stream, tensor, tiles.Span, rows, width));
+            Write(file, $"dummy weights {rows} x {width}", time, time, tiles.Bytes);
+        }
+    }
+
+    private static string RequireFile()
+    {
+        string? file = Environment.GetEnvironmentVariable("GRID_TIMINGS");
+        Assert.SkipWhen(string.IsNullOrEmpty(file), "GRID_TIMINGS names no file.");
+        return file!;
+    }
+
+    private static void Write(string file, string what, double microseconds, double early, long bytes) => File.AppendAllText(
+        file,
+        string.Create(
+            CultureInfo.InvariantCulture,
+            $"{what}: {microseconds:F2} us, started early {early:F2} us, {bytes / Math.Min(microseconds, early) / 1e6:F2} TB/s read and written\n"));
+
+    private static DeviceMemory Ones(CudaContext context, CudaStream stream, long bytes)
+    {
+        var memory = new DeviceMemory(context, bytes);
+        stream.Fill(memory.Span, 0x3F);
+        return memory;
+    }
+}
