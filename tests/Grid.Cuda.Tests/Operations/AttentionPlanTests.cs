@@ -12,6 +12,7 @@ public sealed class AttentionPlanTests
     [InlineData(4)]
     [InlineData(8)]
     [InlineData(12)]
+    [InlineData(17)]
     public void Every_row_and_key_is_in_one_tile(int group)
     {
         BatchLayout batch = Batch((0, 70), (100, 1), (2100, 1), (0, 1), (1023, 1), (1024, 1), (900, 300), (3000, 200));
