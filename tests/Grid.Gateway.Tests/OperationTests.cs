@@ -61,6 +61,34 @@ public sealed class OperationTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task The_grid_is_shown_with_its_workers_and_what_waits()
+    {
+        var status = new WorkerStatus
+        {
+            Worker = new("silo/cpu"),
+            ModelId = "tiny",
+            NumericsId = "grid-1-fake",
+            TextDigest = "",
+            Device = "a CPU",
+            Started = DateTimeOffset.UnixEpoch.AddSeconds(9),
+            Limits = new() { MaxContextTokens = 1, MaxRunningSequences = 2, MaxWaitingSequences = 3, KvCacheTokens = 4, VocabularySize = 5 },
+            Load = default,
+            PageTokens = 64,
+        };
+        var load = new WorkerLoad { Running = 6, Waiting = 7, QueuedTokens = 8, Steps = 9, PromptTokens = 10, CachedPromptTokens = 11, GeneratedTokens = 12, Preemptions = 13, TotalPages = 14, FreePages = 15, CachedPages = 16 };
+        _app.Grid.Snapshot = new(
+            [new(status, load, WorkerCondition.Serving, 17), new(status, load, WorkerCondition.Draining, 0), new(status, load, WorkerCondition.Lost, 0)],
+            new Dictionary<string, int> { ["tiny"] = 18 });
+        var grid = JsonNode.Parse((await GetAsync("/v1/grid")).Body)!;
+        Assert.Equal(
+            """
+            {"id":"silo/cpu","model":"tiny","system_fingerprint":"grid-1-fake","device":"a CPU","state":"live","started":9,"limits":{"max_model_len":1,"max_running_requests":2,"max_queued_requests":3,"kv_cache_tokens":4},"load":{"running":6,"waiting":7,"queued_tokens":8,"steps":9,"prompt_tokens":10,"cached_prompt_tokens":11,"generated_tokens":12,"preemptions":13},"pages":{"tokens":64,"total":14,"free":15,"cached":16,"known_here":17}}
+            """, grid["workers"]![0]!.ToJsonString());
+        Assert.Equal(["live", "draining", "lost"], grid["workers"]!.AsArray().Select(worker => (string)worker!["state"]!));
+        Assert.Equal("""{"tiny":18}""", grid["queued"]!.ToJsonString());
+    }
+
+    [Fact]
     public async Task The_cache_is_flushed_by_either_method_and_with_an_empty_body_only()
     {
         Assert.Equal((200, ""), await GetAsync("/flush_cache"));

@@ -63,6 +63,9 @@ public sealed class LiveWorker
     /// <summary>How much there is before a newcomer's prompt, in prompt tokens to compute.</summary>
     internal long QueueCost => _queue.Cost;
 
+    /// <summary>Tokens computed here lately.</summary>
+    internal double RecentWork => _queue.RecentWork;
+
     /// <summary>A sequence with so many prompt tokens to compute is about to be submitted here.</summary>
     internal void Reserve(long tokens) => _queue.Reserve(tokens);
 

@@ -11,9 +11,13 @@ namespace Grid.Sequences.Routing;
 /// </summary>
 internal static class WorkerChoice
 {
+    /// <summary>Costs that differ by less than a page are equal.</summary>
+    private const int Unit = 64;
+
     private static readonly Lock s_choosing = new();
 
-    /// <summary>The workers in the order to ask them: cheapest first, equal ones by key. Where the cheapest one's report is
+    /// <summary>The workers in the order to ask them: cheapest first; of equal ones the one that did least
+    /// lately, or else the first by key. Where the cheapest one's report is
     /// stale, the first is the cheaper of two drawn by the sequence's id: gateways that all believe the same old news
     /// must not all send to the same worker.</summary>
     public static LiveWorker[] Order(IEnumerable<LiveWorker> workers, SubmitRequest request)
@@ -39,8 +43,8 @@ internal static class WorkerChoice
 
     private static int[] Order(LiveWorker[] byKey, long[] uncached, AttemptId attempt)
     {
-        long[] costs = [.. byKey.Select((worker, i) => worker.QueueCost + uncached[i])];
-        int[] order = [.. Enumerable.Range(0, byKey.Length).OrderBy(i => costs[i])];
+        long[] costs = [.. byKey.Select((worker, i) => (worker.QueueCost + uncached[i]) / Unit)];
+        int[] order = [.. Enumerable.Range(0, byKey.Length).OrderBy(i => costs[i]).ThenBy(i => byKey[i].RecentWork)];
         if (byKey.Length > 2 && byKey[order[0]].IsStale)
         {
             var (one, other) = DrawTwo(attempt, byKey.Length);

@@ -8,6 +8,8 @@ namespace Grid.Sequences.Routing;
 /// </summary>
 internal sealed class WorkerQueue(StepDemultiplexer own, WorkerStatus status, SequencesOptions options, TimeProvider time)
 {
+    private static readonly TimeSpan s_halfLife = TimeSpan.FromSeconds(10);
+
     private readonly Lock _gate = new();
     private WorkerLoad _load = status.Load;
     private int _otherSequences = status.Load.Running + status.Load.Waiting;
@@ -17,6 +19,7 @@ internal sealed class WorkerQueue(StepDemultiplexer own, WorkerStatus status, Se
     private int _reservedSequences;
     private long _reservedTokens;
     private bool _full;
+    private double _work;
 
     /// <summary>The last report.</summary>
     public WorkerLoad Load
@@ -46,6 +49,18 @@ internal sealed class WorkerQueue(StepDemultiplexer own, WorkerStatus status, Se
             lock (_gate)
             {
                 return _full ? 0 : Math.Max(0, status.Limits.MaxWaitingSequences - _load.Waiting - _submitted);
+            }
+        }
+    }
+
+    /// <summary>Tokens computed there lately: each counts half after every ten seconds.</summary>
+    public double RecentWork
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _work * Remaining();
             }
         }
     }
@@ -90,6 +105,7 @@ internal sealed class WorkerQueue(StepDemultiplexer own, WorkerStatus status, Se
     {
         lock (_gate)
         {
+            _work = (_work * Remaining()) + Math.Max(0, Computed(load) - Computed(_load));
             _load = load;
             _submitted = 0;
             _reservedSequences = 0;
@@ -101,4 +117,9 @@ internal sealed class WorkerQueue(StepDemultiplexer own, WorkerStatus status, Se
         Interlocked.Exchange(ref _otherTokens, Math.Max(0, load.QueuedTokens - own.PrefillTokens));
         Interlocked.Exchange(ref _reportedAt, time.GetTimestamp());
     }
+
+    private static long Computed(in WorkerLoad load) => load.PromptTokens - load.CachedPromptTokens + load.GeneratedTokens;
+
+    /// <summary>What is left of the work of the last report.</summary>
+    private double Remaining() => Math.Pow(2, -time.GetElapsedTime(Interlocked.Read(ref _reportedAt)) / s_halfLife);
 }

@@ -6,58 +6,75 @@ namespace Grid.Cluster.Tests.Support;
 
 /// <summary>
 /// Chats of several turns, many at once: each turn sends the whole conversation again, as clients do. All begin with
-/// the same system prompt; answers have a fixed length.
+/// the same system prompt; answers have a fixed length; a client that has ended a chat begins another. The clients'
+/// turns come in rounds, all of a round at once, so that figures do not depend on how fast the machine is.
 /// </summary>
-internal static class ChatLoad
+internal sealed class ChatLoad(HttpClient client)
 {
+    private const int Clients = 12;
     private const int AnswerTokens = 16;
+
+    private static readonly int[] s_turns = [5, 2, 4];
 
     private static readonly string[] s_words =
         ["dog", "cat", "king", "house", "river", "garden", "morning", "story", "friend", "window", "bread", "song", "forest", "letter", "winter", "road"];
 
     private static readonly string s_system = "You tell short stories to children. " + Words(0, 110);
 
-    /// <summary>Runs chats, so many clients at a time and each client's one after the other, and gives how many prompt tokens
-    /// there were and how many of them came from prefix caches.</summary>
-    public static async Task<(int Prompt, int Cached)> RunAsync(HttpClient client, int clients, int chatsEach, int turns)
-    {
-        var results = await Task.WhenAll(Enumerable.Range(0, clients).Select(async who =>
-        {
-            (int prompt, int cached) = (0, 0);
-            for (int chat = 0; chat < chatsEach; chat++)
-            {
-                var (p, c) = await ChatAsync(client, (who * chatsEach) + chat, turns);
-                (prompt, cached) = (prompt + p, cached + c);
-            }
+    private int _prompt;
+    private int _cached;
 
-            return (Prompt: prompt, Cached: cached);
-        }));
-        return (results.Sum(result => result.Prompt), results.Sum(result => result.Cached));
-    }
-
-    private static async Task<(int Prompt, int Cached)> ChatAsync(HttpClient client, int number, int turns)
+    /// <summary>Runs the chats and gives the share of prompt tokens that came from prefix caches.</summary>
+    public static async Task<double> RunAsync(HttpClient client)
     {
-        var messages = new JsonArray(Message("system", s_system));
-        (int prompt, int cached) = (0, 0);
-        for (int turn = 0; turn < turns; turn++)
+        var load = new ChatLoad(client);
+        var chats = new JsonArray[Clients];
+        for (int round = 0; round < s_turns.Sum(); round++)
         {
-            messages.Add((JsonNode)Message("user", Words((number * 100) + turn + 1, 60)));
-            var request = new JsonObject
+            await Task.WhenAll(chats.Select((_, who) =>
             {
-                ["messages"] = messages.DeepClone(),
-                ["max_tokens"] = AnswerTokens,
-                ["ignore_eos"] = true,
-                ["seed"] = number,
-            };
-            using var response = await client.PostAsJsonAsync("/v1/chat/completions", request);
-            var answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
-            Assert.True(response.IsSuccessStatusCode, answer.ToJsonString());
-            messages.Add((JsonNode)Message("assistant", (string)answer["choices"]![0]!["message"]!["content"]!));
-            prompt += (int)answer["usage"]!["prompt_tokens"]!;
-            cached += (int)answer["usage"]!["prompt_tokens_details"]!["cached_tokens"]!;
+                if (Begins(who, round))
+                {
+                    chats[who] = [Message("system", s_system)];
+                }
+
+                return load.TakeTurnAsync(chats[who], who, round);
+            }));
         }
 
-        return (prompt, cached);
+        return (double)load._cached / load._prompt;
+    }
+
+    /// <summary>Each client has chats of all lengths, in an order of its own.</summary>
+    private static bool Begins(int who, int round)
+    {
+        for (int begin = 0, chat = who; begin <= round; begin += s_turns[chat++ % s_turns.Length])
+        {
+            if (begin == round)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private async Task TakeTurnAsync(JsonArray messages, int who, int round)
+    {
+        messages.Add((JsonNode)Message("user", Words((who * 100) + round + 1, 60)));
+        var request = new JsonObject
+        {
+            ["messages"] = messages.DeepClone(),
+            ["max_tokens"] = AnswerTokens,
+            ["ignore_eos"] = true,
+            ["seed"] = who,
+        };
+        using var response = await client.PostAsJsonAsync("/v1/chat/completions", request);
+        var answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
+        Assert.True(response.IsSuccessStatusCode, answer.ToJsonString());
+        messages.Add((JsonNode)Message("assistant", (string)answer["choices"]![0]!["message"]!["content"]!));
+        Interlocked.Add(ref _prompt, (int)answer["usage"]!["prompt_tokens"]!);
+        Interlocked.Add(ref _cached, (int)answer["usage"]!["prompt_tokens_details"]!["cached_tokens"]!);
     }
 
     private static JsonObject Message(string role, string content) => new() { ["role"] = role, ["content"] = content };
