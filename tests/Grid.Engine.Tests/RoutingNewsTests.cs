@@ -19,13 +19,8 @@ public class RoutingNewsTests
             if (step % 9 == 0 && harness.Status.Waiting < 5)
             {
                 int[] beginning = beginnings[random.Next(3)];
-                harness.Submit(new SequenceRequest
-                {
-                    Id = default,
-                    PromptIds = [.. beginning[..random.Next(1, beginning.Length)], .. EngineHarness.Prompt(random.Next(1, 90), random.Next(5))],
-                    MaxNewTokens = 1 + random.Next(100),
-                    IgnoreEndTokens = true,
-                });
+                int[] prompt = [.. beginning[..random.Next(1, beginning.Length)], .. EngineHarness.Prompt(random.Next(1, 90), random.Next(5))];
+                harness.Submit(EngineHarness.Request(prompt, 1 + random.Next(100)));
             }
 
             if (step % 100 == 99)
@@ -49,7 +44,7 @@ public class RoutingNewsTests
         harness.RunToEnd(); // 200 tokens computed, three pages cached.
         Assert.Equal(0, harness.Status.QueuedTokens);
         Submit();
-        harness.Submit(new SequenceRequest { Id = default, PromptIds = EngineHarness.Prompt(120, 8), MaxNewTokens = 5, IgnoreEndTokens = true });
+        harness.Submit(EngineHarness.Request(EngineHarness.Prompt(120, 8), 5));
         Submit();
         harness.Step(); // The first is admitted with 192 cached tokens and computes the other eight.
         Assert.Equal(120 + 8, harness.Status.QueuedTokens);
@@ -62,7 +57,7 @@ public class RoutingNewsTests
         harness.RunToEnd();
         Assert.Equal(0, harness.Status.QueuedTokens);
 
-        void Submit() => harness.Submit(new SequenceRequest { Id = default, PromptIds = prompt, MaxNewTokens = 5, IgnoreEndTokens = true });
+        void Submit() => harness.Submit(EngineHarness.Request(prompt, 5));
     }
 
     private static string Spell(PrefixNode node) =>
