@@ -105,7 +105,7 @@ public sealed class ResumeTests : IAsyncLifetime
         Assert.Equal("stream_resumed", (string)end.Json["error"]!["code"]!);
         Assert.Equal(e.Id, end.Id);
         await older.NextAsync(e => e.Data == "[DONE]");
-        Assert.True(_first.Grid.Sequences.First().Disposed.IsCompleted);
+        await _first.Grid.Sequences.First().Disposed.WaitAsync(TimeSpan.FromSeconds(60), TestContext.Current.CancellationToken);
     }
 
     [Fact]

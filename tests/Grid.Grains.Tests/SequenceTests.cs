@@ -187,18 +187,20 @@ public sealed class SequenceTests
     [Fact]
     public async Task A_sequence_never_moves_to_a_worker_with_other_bits()
     {
-        await using var grid = await TestGrid.StartAsync(2, i => new ScriptedEngine { FailAtStep = i == 0 ? 3 : null }, differentModels: true);
+        await using var grid = await TestGrid.StartAsync(2, i => new ScriptedEngine { HeldBack = i == 0, FailAtStep = i == 0 ? 3 : null }, differentModels: true);
         foreach (var silo in new[] { 0, 1 })
         {
             grid.Service<Microsoft.Extensions.Options.IOptions<SequencesOptions>>(silo).Value.FailoverWait = TimeSpan.FromMilliseconds(200);
         }
 
-        // The worker breaks after three tokens; the other one, with room, must not go on.
+        // The worker breaks in its fourth step; the other one, with room, must not go on.
         await using var sequence = await grid.Sequences().StartAsync(Answer.Spec([1], 100) with { Model = $"{TestModel.Name}-0" }, default);
+        grid.Engines[0].Allow(100);
         var answer = await Answer.ReadAsync(sequence);
         Assert.Equal(("error", 1), (answer.FinishReason, answer.Endings));
         Assert.Contains("could not go on", answer.Error, StringComparison.Ordinal);
-        Assert.Equal(Answer.Expected([1], 3), answer.Tokens);
+        Assert.InRange(answer.Tokens.Length, 1, 3);
+        Assert.Equal(Answer.Expected([1], answer.Tokens.Length), answer.Tokens);
         Assert.Empty(grid.Engines[1].Requests);
     }
 
