@@ -224,6 +224,13 @@ public sealed partial class CudaOperations : IOperations
         stream.Download(weights[..entries], memory.Weights.Slice(0, (long)entries * sizeof(float)));
     }
 
+    /// <summary>Waits until everything given to the GPU is done.</summary>
+    internal void Synchronize()
+    {
+        context.MakeCurrent();
+        stream.Synchronize();
+    }
+
     /// <summary>Waits for the GPU and frees everything that these operations allocated.</summary>
     public void Dispose()
     {
