@@ -12,6 +12,7 @@ public sealed class AttentionPlanTests
     [InlineData(4)]
     [InlineData(8)]
     [InlineData(12)]
+    [InlineData(20)]
     [InlineData(17)]
     public void Every_row_and_key_is_in_one_tile(int group)
     {
@@ -62,7 +63,7 @@ public sealed class AttentionPlanTests
     [Theory]
     [InlineData(1)]
     [InlineData(8)]
-    [InlineData(9)]
+    [InlineData(17)]
     [InlineData(200)]
     public void A_bucket_s_shape_has_room_for_every_batch_of_it(int group)
     {

@@ -26,6 +26,7 @@ public sealed class StepTimings(OperationsFixture device)
         long start = Stopwatch.GetTimestamp();
         var options = new ModelLoadOptions { LoadFormat = LoadFormat.Dummy, MaxBatchTokens = PrefillRows };
         using LoadedModel loaded = ModelLoader.Load(ShippedConfigs.Find(name)!, operations, options);
+        operations.Synchronize();
         Write($"loaded in {Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s");
         using LogitsBuffer logits = operations.AllocateLogits(256, loaded.Model.Config.VocabularySize);
         using KvCache cache = loaded.Model.AllocateKvCache(256 * 9);
@@ -58,6 +59,34 @@ public sealed class StepTimings(OperationsFixture device)
         }
 
         void Write(string line) => File.AppendAllText(file, string.Create(CultureInfo.InvariantCulture, $"{name} {line}\n"));
+    }
+
+    /// <summary>What recording and early starts are worth.</summary>
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    public void Qwen3_8B_in_every_way_of_launching(bool record, bool early)
+    {
+        string? file = Environment.GetEnvironmentVariable("GRID_TIMINGS");
+        Assert.SkipWhen(string.IsNullOrEmpty(file), "GRID_TIMINGS names no file.");
+        using CudaOperations operations = device.Open(new CudaOptions { RecordPasses = record, KernelsStartEarly = early });
+        var options = new ModelLoadOptions { LoadFormat = LoadFormat.Dummy, MaxBatchTokens = 64 };
+        using LoadedModel loaded = ModelLoader.Load(ShippedConfigs.Find("Qwen/Qwen3-8B")!, operations, options);
+        using KvCache cache = loaded.Model.AllocateKvCache(64 * 9);
+        var batch = new BatchLayout(64, 64);
+        foreach (int count in (ReadOnlySpan<int>)[1, 32])
+        {
+            Lay(batch, [.. Enumerable.Range(0, count).Select(i => (512, 1))]);
+            double forward = Median(() =>
+            {
+                loaded.Model.Forward(batch, cache);
+                operations.Synchronize();
+            });
+            File.AppendAllText(file, string.Create(
+                CultureInfo.InvariantCulture, $"Qwen3-8B decode of {count} at 512, recorded {record}, early starts {early}: {forward:F2} ms\n"));
+        }
     }
 
     private static double Median(Action step)

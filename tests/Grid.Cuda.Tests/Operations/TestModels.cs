@@ -40,6 +40,7 @@ internal static class TestModels
             },
         }),
         ["llama-12-heads-a-key"] = Of("LlamaForCausalLM", "llama", 12, 1, 64, new() { ["hidden_size"] = 200 }),
+        ["llama-20-heads-a-key"] = Of("LlamaForCausalLM", "llama", 20, 1, 64, new() { ["hidden_size"] = 200 }),
         ["qwen2"] = Of("Qwen2ForCausalLM", "qwen2", 6, 2, null, new() { ["hidden_size"] = 384 }),
         ["mistral"] = Of("MistralForCausalLM", "mistral", 3, 3, 128, []),
         ["qwen3-moe"] = Of("Qwen3MoeForCausalLM", "qwen3_moe", 4, 4, 64, Experts(8, 2, 104, normalize: true)),
