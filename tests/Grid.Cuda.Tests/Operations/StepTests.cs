@@ -61,17 +61,42 @@ public sealed class StepTests(OperationsFixture device)
     }
 
     [Fact]
-    public void A_pass_recorded_before_memory_was_freed_is_recorded_again()
+    public void A_recorded_pass_is_recorded_again_when_what_it_reads_moves()
     {
-        CudaOperations operations = device.Require();
-        using LoadedModel loaded = TestModels.Load("llama", operations, ForwardScript.MaxRows);
-        for (int i = 0; i < 3; i++)
+        using CudaOperations operations = device.Open(new CudaOptions());
+        using LoadedModel loaded = TestModels.Load("llama", operations, 4);
+        using KvCache cache = loaded.Model.AllocateKvCache(2);
+        using LogitsBuffer logits = operations.AllocateLogits(2, loaded.Model.Config.VocabularySize);
+        var batch = new BatchLayout(4, 4) { RowCount = 2, SequenceCount = 2, LogitRowCount = 2 };
+        (batch.Sequences[0], batch.Sequences[1], batch.LogitRows[1]) = (new SequenceSlice(0, 1, [0]), new SequenceSlice(1, 1, [1]), 1);
+        float[] first = Step(5); // called
+        float[] second = Step(17); // recorded
+        Assert.NotEqual(first, second);
+        Assert.Equal((1, 1), (operations.RecordedPasses, operations.ReplayedSteps));
+
+        // Page tables of half a million positions need more room than the inputs have had.
+        var large = new BatchLayout(64, 64) { RowCount = 64, SequenceCount = 64 };
+        for (int i = 0; i < 64; i++)
         {
-            // Each run frees its KV cache, and the next may get its memory at other addresses.
-            long recorded = operations.RecordedPasses;
-            using KvCache between = operations.AllocateKvCache(1, 1, 64, 10 + (100 * i));
-            Comparison.RequireEqual(CpuForward.WithoutStates("llama"), ForwardScript.Run(loaded.Decoder(), operations, observed: false));
-            Assert.True(operations.RecordedPasses > recorded);
+            (large.Positions[i], large.Sequences[i]) = (64 * 8000, new SequenceSlice(i, 1, new int[8001]));
+        }
+
+        operations.BeginStep(large);
+        foreach (float[] expected in (ReadOnlySpan<float[]>)[first, second, first, second])
+        {
+            Assert.Equal(expected, Step(ReferenceEquals(expected, first) ? 5 : 17));
+        }
+
+        Assert.Equal((2, 4), (operations.RecordedPasses, operations.ReplayedSteps));
+
+        float[] Step(int token)
+        {
+            (batch.TokenIds[0], batch.TokenIds[1]) = (token, token + 1);
+            loaded.Model.Forward(batch, cache);
+            loaded.Model.ComputeLogits(0, 2, logits);
+            var values = new float[2 * logits.Width];
+            operations.Read(logits, 2, values);
+            return values;
         }
     }
 }

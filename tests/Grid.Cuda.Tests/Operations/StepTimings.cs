@@ -61,6 +61,24 @@ public sealed class StepTimings(OperationsFixture device)
         void Write(string line) => File.AppendAllText(file, string.Create(CultureInfo.InvariantCulture, $"{name} {line}\n"));
     }
 
+    [Fact]
+    public void Opening_cold_and_warm()
+    {
+        string? file = Environment.GetEnvironmentVariable("GRID_TIMINGS");
+        Assert.SkipWhen(string.IsNullOrEmpty(file), "GRID_TIMINGS names no file.");
+        device.Require();
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("grid-cuda-cold");
+        foreach (string state in (ReadOnlySpan<string>)["cold", "warm"])
+        {
+            long start = Stopwatch.GetTimestamp();
+            using var operations = CudaOperations.Open(CudaDevice.Require(0), new CudaOptions { KernelCacheFolder = folder.FullName });
+            File.AppendAllText(file, string.Create(
+                CultureInfo.InvariantCulture, $"opened {state} in {Stopwatch.GetElapsedTime(start).TotalSeconds:F2} s\n"));
+        }
+
+        folder.Delete(recursive: true);
+    }
+
     /// <summary>What recording and early starts are worth.</summary>
     [Theory]
     [InlineData(false, false)]
