@@ -13,7 +13,7 @@ internal sealed class SequenceService : ISequenceService
     private readonly SequenceTable _table;
     private readonly IGrainFactory _grains;
     private readonly SiloAddress _silo;
-    private ServedModel[] _models = [];
+    private Served? _served;
 
     public SequenceService(WorkerDirectory workers, AdmissionQueue admission, SequenceTable table, IGrainFactory grains, ILocalSiloDetails silo)
     {
@@ -22,11 +22,26 @@ internal sealed class SequenceService : ISequenceService
         _table = table;
         _grains = grains;
         _silo = silo.SiloAddress;
-        workers.Changed += Refresh;
-        Refresh();
     }
 
-    public IReadOnlyList<ServedModel> Models => Volatile.Read(ref _models);
+    public IReadOnlyList<ServedModel> Models
+    {
+        get
+        {
+            // Not kept up to date by an event, which would come some time after the worker that it tells of.
+            var representatives = _workers.Representatives;
+            var served = Volatile.Read(ref _served);
+            if (served is null || served.Representatives != representatives)
+            {
+                served = new Served(representatives, [.. representatives.Values
+                    .OrderBy(worker => worker.Status.ModelId, StringComparer.Ordinal)
+                    .Select(ToModel)]);
+                Volatile.Write(ref _served, served);
+            }
+
+            return served.Models;
+        }
+    }
 
     public GridSnapshot Snapshot => new(
         [.. _workers.Expected.Select(worker => new WorkerSnapshot(
@@ -142,7 +157,6 @@ internal sealed class SequenceService : ISequenceService
         worker.Status.ModelId, worker.Status.NumericsId, worker.Status.Limits.MaxContextTokens, worker.Text, worker.Status.Started)
     { Sampling = worker.Status.Sampling };
 
-    private void Refresh() => Volatile.Write(ref _models, [.. _workers.Representatives.Values
-        .OrderBy(worker => worker.Status.ModelId, StringComparer.Ordinal)
-        .Select(ToModel)]);
+    /// <summary>The models of one state of the workers.</summary>
+    private sealed record Served(IReadOnlyDictionary<string, LiveWorker> Representatives, ServedModel[] Models);
 }

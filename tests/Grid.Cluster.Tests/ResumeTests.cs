@@ -7,13 +7,15 @@ namespace Grid.Cluster.Tests;
 /// <summary>Gateways that die, or are asked to stop, in the middle of streams: their clients go on at another.</summary>
 public sealed class ResumeTests(RedisServer redis, PostgresServer postgres, ITestOutputHelper output)
 {
+    private const int Longest = 2;
+
     private static string[]? s_undisturbed;
 
     private static readonly (string Path, string Json)[] s_requests =
     [
         ("/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"Tell me of Anna\"}],\"n\":2,\"seed\":5,\"max_tokens\":200,\"ignore_eos\":true,\"logprobs\":true,\"top_logprobs\":2,\"stream\":true,\"stream_options\":{\"include_usage\":true}}"),
         ("/v1/completions", "{\"prompt\":[\"The dog\",\"Once upon a time\"],\"n\":2,\"seed\":7,\"max_tokens\":150,\"ignore_eos\":true,\"echo\":true,\"logprobs\":1,\"presence_penalty\":0.4,\"stop\":[\"never said\",\"zzzz\"],\"stream\":true,\"stream_options\":{\"include_usage\":true}}"),
-        ("/v1/completions", "{\"prompt\":\"The king\",\"seed\":3,\"temperature\":1.2,\"max_tokens\":250,\"ignore_eos\":true,\"stream\":true}"),
+        ("/v1/completions", "{\"prompt\":\"The king\",\"seed\":3,\"temperature\":1.2,\"max_tokens\":1000,\"ignore_eos\":true,\"stream\":true}"),
         ("/generate", "{\"text\":[\"A cat\",\"Where\"],\"sampling_params\":{\"n\":2,\"sampling_seed\":11,\"max_new_tokens\":120,\"ignore_eos\":true,\"stop\":\"qqqq\"},\"return_logprob\":true,\"top_logprobs_num\":1,\"rid\":\"mine\",\"stream\":true}"),
     ];
 
@@ -29,15 +31,31 @@ public sealed class ResumeTests(RedisServer redis, PostgresServer postgres, ITes
         await stopped.SaysAsync("is live with model");
         var undisturbed = s_undisturbed ??= await Task.WhenAll(s_requests.Select(request => WholeAsync(silos[0], request)));
 
+        await TakesOverAsync(killed, stopped);
         await GoesOnAsync(killed, stopped, () =>
         {
             killed.Kill();
             return Task.CompletedTask;
         });
-        await GoesOnAsync(stopped, silos[0], () => stopped.SignalAsync("TERM"));
+        string?[] ends = await GoesOnAsync(stopped, silos[0], () => stopped.SignalAsync("TERM"));
+        Assert.Contains("gateway_draining", ends);
         Assert.Equal(0, await stopped.EndsAsync());
 
-        async Task GoesOnAsync(NodeProcess first, NodeProcess second, Func<Task> end)
+        // The first gateway lives, and is told that another has its streams.
+        async Task TakesOverAsync(NodeProcess first, NodeProcess second)
+        {
+            var stream = new BrokenStream(first, s_requests[Longest].Path, s_requests[Longest].Json);
+            var read = stream.ReadAsync();
+            await stream.Begun.WaitAsync(Programs.Patience);
+            string last = stream.Events[^1].Id!;
+            int known = stream.Events.FindIndex(e => e.Id == last) + 1;
+            var rest = await ReadAsync(second, HttpMethod.Get, $"/v1/sequences/{last.Split(':')[0]}/events", null, last);
+            await read.WaitAsync(Programs.Patience);
+            Assert.Equal("stream_resumed", stream.EndedBy);
+            Assert.Equal(undisturbed[Longest], new Told().Take(stream.Events[..known]).Take(rest).ToString());
+        }
+
+        async Task<string?[]> GoesOnAsync(NodeProcess first, NodeProcess second, Func<Task> end)
         {
             var streams = s_requests.Select(request => new BrokenStream(first, request.Path, request.Json)).ToArray();
             var reads = streams.Select(stream => stream.ReadAsync()).ToArray();
@@ -51,6 +69,8 @@ public sealed class ResumeTests(RedisServer redis, PostgresServer postgres, ITes
                 output.WriteLine($"{store}, {s_requests[i].Path}: {streams[i].Events.Count} events, then {rests[i].Count}");
                 Assert.Equal(undisturbed[i], new Told().Take(streams[i].Events).Take(rests[i]).ToString());
             }
+
+            return [.. streams.Select(stream => stream.EndedBy)];
         }
     }
 
@@ -89,6 +109,9 @@ public sealed class ResumeTests(RedisServer redis, PostgresServer postgres, ITes
         /// <summary>Completed when some tokens have come.</summary>
         public Task Begun => _begun.Task;
 
+        /// <summary>Why its gateway ended it, when it did.</summary>
+        public string? EndedBy { get; private set; }
+
         /// <summary>Whether it had ended before its gateway did.</summary>
         public bool IsComplete => Events[^1].Data == "[DONE]";
 
@@ -102,9 +125,10 @@ public sealed class ResumeTests(RedisServer redis, PostgresServer postgres, ITes
             {
                 while (await NextAsync(reader) is { } e)
                 {
-                    // A gateway that is asked to stop says so and ends: that is no part of the answer.
-                    if (e.Data.Contains("\"gateway_draining\"", StringComparison.Ordinal))
+                    // A gateway that ends a stream says so: that is no part of the answer.
+                    if (e.Data != "[DONE]" && e.Json["error"] is { } error)
                     {
+                        EndedBy = (string?)error["code"];
                         Assert.Equal(Events[^1].Id, e.Id);
                         Assert.Equal(new ServerSentEvent(e.Id, "[DONE]"), await NextAsync(reader));
                         return;

@@ -208,10 +208,12 @@ public sealed partial class WorkerDirectory : BackgroundService
     {
         lock (_links)
         {
-            Volatile.Write(ref _live, Ordered(link => link.Live));
             Volatile.Write(ref _expected, Ordered(link => link.Expected));
             Volatile.Write(ref _representatives, _expected.GroupBy(worker => worker.Status.ModelId, StringComparer.Ordinal)
                 .ToDictionary(group => group.Key, group => group.MinBy(worker => worker.Status.Started)!, StringComparer.Ordinal));
+
+            // Last: who finds a live worker finds its model served.
+            Volatile.Write(ref _live, Ordered(link => link.Live));
         }
 
         Changed?.Invoke();
