@@ -7,15 +7,13 @@ namespace Grid.Cluster.Tests;
 /// <summary>Gateways that die, or are asked to stop, in the middle of streams: their clients go on at another.</summary>
 public sealed class ResumeTests(RedisServer redis, PostgresServer postgres, ITestOutputHelper output)
 {
-    private const int Longest = 2;
-
     private static string[]? s_undisturbed;
 
     private static readonly (string Path, string Json)[] s_requests =
     [
         ("/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"Tell me of Anna\"}],\"n\":2,\"seed\":5,\"max_tokens\":200,\"ignore_eos\":true,\"logprobs\":true,\"top_logprobs\":2,\"stream\":true,\"stream_options\":{\"include_usage\":true}}"),
         ("/v1/completions", "{\"prompt\":[\"The dog\",\"Once upon a time\"],\"n\":2,\"seed\":7,\"max_tokens\":150,\"ignore_eos\":true,\"echo\":true,\"logprobs\":1,\"presence_penalty\":0.4,\"stop\":[\"never said\",\"zzzz\"],\"stream\":true,\"stream_options\":{\"include_usage\":true}}"),
-        ("/v1/completions", "{\"prompt\":\"The king\",\"seed\":3,\"temperature\":1.2,\"max_tokens\":1000,\"ignore_eos\":true,\"stream\":true}"),
+        ("/v1/completions", "{\"prompt\":\"The king\",\"seed\":3,\"temperature\":1.2,\"max_tokens\":250,\"ignore_eos\":true,\"stream\":true}"),
         ("/generate", "{\"text\":[\"A cat\",\"Where\"],\"sampling_params\":{\"n\":2,\"sampling_seed\":11,\"max_new_tokens\":120,\"ignore_eos\":true,\"stop\":\"qqqq\"},\"return_logprob\":true,\"top_logprobs_num\":1,\"rid\":\"mine\",\"stream\":true}"),
     ];
 
@@ -31,7 +29,11 @@ public sealed class ResumeTests(RedisServer redis, PostgresServer postgres, ITes
         await stopped.SaysAsync("is live with model");
         var undisturbed = s_undisturbed ??= await Task.WhenAll(s_requests.Select(request => WholeAsync(silos[0], request)));
 
-        await TakesOverAsync(killed, stopped);
+        if (store != "localhost") // Where requests are kept by the silo that is held up here.
+        {
+            await TakesOverAsync(killed, stopped);
+        }
+
         await GoesOnAsync(killed, stopped, () =>
         {
             killed.Kill();
@@ -41,18 +43,19 @@ public sealed class ResumeTests(RedisServer redis, PostgresServer postgres, ITes
         Assert.Contains("gateway_draining", ends);
         Assert.Equal(0, await stopped.EndsAsync());
 
-        // The first gateway lives, and is told that another has its streams.
+        // The first gateway lives, and is told that another has its stream. Nothing is computed until it has been.
         async Task TakesOverAsync(NodeProcess first, NodeProcess second)
         {
-            var stream = new BrokenStream(first, s_requests[Longest].Path, s_requests[Longest].Json);
+            var stream = new BrokenStream(first, s_requests[0].Path, s_requests[0].Json);
             var read = stream.ReadAsync();
             await stream.Begun.WaitAsync(Programs.Patience);
-            string last = stream.Events[^1].Id!;
-            int known = stream.Events.FindIndex(e => e.Id == last) + 1;
-            var rest = await ReadAsync(second, HttpMethod.Get, $"/v1/sequences/{last.Split(':')[0]}/events", null, last);
+            await silos[0].SignalAsync("STOP");
+            string last = stream.Events[BrokenStream.Some - 1].Id!;
+            var rest = ReadAsync(second, HttpMethod.Get, $"/v1/sequences/{last.Split(':')[0]}/events", null, last);
             await read.WaitAsync(Programs.Patience);
+            await silos[0].SignalAsync("CONT");
             Assert.Equal("stream_resumed", stream.EndedBy);
-            Assert.Equal(undisturbed[Longest], new Told().Take(stream.Events[..known]).Take(rest).ToString());
+            Assert.Equal(undisturbed[0], new Told().Take(stream.Events[..BrokenStream.Some]).Take(await rest).ToString());
         }
 
         async Task<string?[]> GoesOnAsync(NodeProcess first, NodeProcess second, Func<Task> end)
@@ -102,6 +105,9 @@ public sealed class ResumeTests(RedisServer redis, PostgresServer postgres, ITes
     /// <summary>A stream that is read as far as it comes, and the events that came whole.</summary>
     private sealed class BrokenStream(NodeProcess node, string path, string json)
     {
+        /// <summary>Events of a stream that has begun.</summary>
+        public const int Some = 12;
+
         private readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public List<ServerSentEvent> Events { get; } = [];
@@ -135,7 +141,7 @@ public sealed class ResumeTests(RedisServer redis, PostgresServer postgres, ITes
                     }
 
                     Events.Add(e);
-                    if (Events.Count == 12)
+                    if (Events.Count == Some)
                     {
                         _begun.SetResult();
                     }

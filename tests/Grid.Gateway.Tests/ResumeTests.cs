@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.Json;
 using Grid.Clustering.Requests;
 using Grid.Gateway.Tests.Fakes;
 using Grid.Sequences;
@@ -46,6 +47,10 @@ public sealed class ResumeTests : IAsyncLifetime
         var expected = new Told().Take(whole).ToString();
         Assert.All(whole, e => Assert.NotNull(e.Id));
         var id = whole[0].Id!.Split(':')[0];
+
+        // The same is asked of the grid, in every field.
+        await ResumeAsync(_second, id, null);
+        Assert.Equal(_first.Grid.Started.Select(spec => JsonSerializer.Serialize(spec)), _second.Grid.Started.Select(spec => JsonSerializer.Serialize(spec)));
 
         // Elsewhere, tokens come grouped in other ways.
         foreach (var group in new[] { 1, 3, 100 })

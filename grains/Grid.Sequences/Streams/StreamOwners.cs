@@ -1,5 +1,6 @@
 using Grid.Grains;
 using Grid.Grains.Placement;
+using Microsoft.Extensions.Logging;
 using Orleans.Concurrency;
 using Orleans.GrainDirectory;
 using Orleans.Placement;
@@ -24,7 +25,7 @@ public interface IStreamOwners
 }
 
 /// <summary>Owners are silos; one that is gone has no streams.</summary>
-internal sealed class StreamOwners(ILocalSiloDetails silo, IGrainFactory grains) : IStreamOwners
+internal sealed partial class StreamOwners(ILocalSiloDetails silo, IGrainFactory grains, ILogger<StreamOwners> logger) : IStreamOwners
 {
     public string Self { get; } = silo.SiloAddress.ToParsableString();
 
@@ -33,9 +34,25 @@ internal sealed class StreamOwners(ILocalSiloDetails silo, IGrainFactory grains)
         string key = $"{owner}/{IStreamOwnerGrain.Name}";
         if (SiloKey.TryParse(key, out _))
         {
-            grains.GetGrain<IStreamOwnerGrain>(key).Supersede(request, epoch).Ignore();
+            _ = TellAsync(grains.GetGrain<IStreamOwnerGrain>(key), owner, request, epoch);
         }
     }
+
+    private async Task TellAsync(IStreamOwnerGrain grain, string owner, Guid request, int epoch)
+    {
+        try
+        {
+            await grain.Supersede(request, epoch);
+        }
+        catch (Exception exception)
+        {
+            // As a rule it is gone, which is why the client came here; otherwise both streams say the same.
+            LogNotTold(exception, owner, request);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Gateway {Owner} was not told that the stream of request {Request} goes on here")]
+    private partial void LogNotTold(Exception exception, string owner, Guid request);
 }
 
 /// <summary>Takes what other gateways say about this one's streams.</summary>
