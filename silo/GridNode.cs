@@ -97,8 +97,8 @@ public sealed class GridNode : IAsyncDisposable
         await _app.StopAsync();
         await _app.DisposeAsync();
 
-        // A step that hangs still uses its device and model; those go with the process.
-        Free([.. _devices.Where((_, i) => Workers[i].HasStopped)]);
+        // A step that hangs still uses its device and model, and after a fault even freeing may fail; those go with the process.
+        Free([.. _devices.Where((_, i) => Workers[i].HasStopped && Workers[i].Failure is null)]);
     }
 
     private static void Free(IReadOnlyList<ServedDevice> devices)

@@ -43,7 +43,7 @@ internal sealed class CudaNodeDevice : NodeDevice
         }
         catch (Exception exception) when (Explain(exception) is not null)
         {
-            throw new DeviceException($"{Name} cannot be used: {Explain(exception)}", exception);
+            throw new DeviceException(Explain(exception)!, exception);
         }
     }
 

@@ -63,14 +63,14 @@ internal sealed class DeviceLoader : IDisposable
             output.WriteLine($"        self-test passed: {DeviceSelfTest.KnownAnswers.Count} operations give the known answers of contract {NumericContract.Version}");
             return new DeviceLoader(device, operations, options, output);
         }
-        catch (Exception exception)
+        catch (Exception exception) when (device.Explain(exception) is not null)
+        {
+            // After a fault even freeing may fail: what the device holds goes with the process.
+            throw new DeviceException(device.Explain(exception)!, exception);
+        }
+        catch
         {
             operations.Dispose();
-            if (device.Explain(exception) is { } reason)
-            {
-                throw new DeviceException($"{device.Name} cannot be used: {reason}", exception);
-            }
-
             throw;
         }
     }
@@ -104,15 +104,15 @@ internal sealed class DeviceLoader : IDisposable
             _handedOver = true;
             return served;
         }
-        catch (Exception exception)
+        catch (Exception exception) when (_device.Explain(exception) is not null)
+        {
+            _handedOver = true; // To the process's end.
+            throw new StartException($"The model cannot be loaded onto {_device.Name}. {_device.Explain(exception)}");
+        }
+        catch
         {
             engine?.Dispose();
             loaded?.Dispose();
-            if (_device.Explain(exception) is { } reason)
-            {
-                throw new StartException($"The model cannot be loaded onto {_device.Name}. {reason}");
-            }
-
             throw;
         }
     }

@@ -86,7 +86,7 @@ internal static class ServedModelLoader
             }
             catch (Exception exception) when (exception is DeviceException or DeviceSelfTestException)
             {
-                failure ??= exception.Message;
+                failure ??= exception is DeviceException ? $"{device.Name} cannot be used: {exception.Message}" : exception.Message;
                 if (devices.Count > 1)
                 {
                     output.WriteLine($"Device  {device.Name} is left out: {exception.Message}");

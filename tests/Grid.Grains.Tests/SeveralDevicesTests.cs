@@ -92,6 +92,15 @@ public sealed class SeveralDevicesTests
     }
 
     [Fact]
+    public async Task A_device_that_breaks_in_its_self_test_is_left_out()
+    {
+        using var output = new StringWriter();
+        await using var node = await StartAsync(output, new NodeOptions { Port = 0 }, new TestDevice("test:0"), new TestDevice("test:1") { IsBroken = true });
+        Assert.Equal("test:0", Assert.Single(node.Workers).Model.Device);
+        Assert.Contains("Device  test:1 is left out: The test device broke.", output.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_node_without_a_device_that_computes_rightly_does_not_start()
     {
         var error = await Assert.ThrowsAsync<StartException>(() => StartAsync(TextWriter.Null, new NodeOptions { Port = 0 }, new TestDevice("test:0") { IsWrong = true }));
@@ -99,7 +108,7 @@ public sealed class SeveralDevicesTests
         Assert.Equal(StartException.Failed, error.ExitCode);
         error = await Assert.ThrowsAsync<StartException>(() => StartAsync(
             TextWriter.Null, new NodeOptions { Port = 0 }, new TestDevice("test:0") { Problem = "It is not there." }, new TestDevice("test:1") { IsWrong = true }));
-        Assert.Equal("The model cannot be served: no device is left. It is not there.", error.Message);
+        Assert.Equal("The model cannot be served: no device is left. test:0 cannot be used: It is not there.", error.Message);
     }
 
     private static Task<GridNode> StartAsync(TextWriter output, NodeOptions options, params NodeDevice[] devices) => GridNode.StartAsync(

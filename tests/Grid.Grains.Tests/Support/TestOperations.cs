@@ -16,6 +16,12 @@ internal sealed class TestDevice(string name) : NodeDevice(name, DeviceDefaults.
     /// <summary>Whether one of its operations gives other bits than the contract's.</summary>
     public bool IsWrong { get; init; }
 
+    /// <summary>From its self-test on, and even its disposal fails then.</summary>
+    public bool IsBroken
+    {
+        init => _breaks = value;
+    }
+
     /// <summary>Why it cannot be opened; null when it can.</summary>
     public string? Problem { get; init; }
 
@@ -28,6 +34,8 @@ internal sealed class TestDevice(string name) : NodeDevice(name, DeviceDefaults.
     }
 
     public override long KvCacheBytes(ModelMemory model) => 32L << 20;
+
+    public override string? Explain(Exception exception) => exception is InvalidOperationException ? exception.Message : null;
 
     /// <summary>From its next step on.</summary>
     public void Break() => _breaks = true;
@@ -63,15 +71,15 @@ internal sealed class TestOperations(IOperations inner, Func<bool> breaks, bool 
 
     public void ClearPages(KvCache cache, ReadOnlySpan<int> pages) => inner.ClearPages(cache, pages);
 
-    public void BeginStep(BatchLayout batch) => inner.BeginStep(batch);
+    public void BeginStep(BatchLayout batch)
+    {
+        RequireWhole();
+        inner.BeginStep(batch);
+    }
 
     public void RunStep(BatchLayout batch, Action pass)
     {
-        if (breaks())
-        {
-            throw new InvalidOperationException("The test device broke.");
-        }
-
+        RequireWhole();
         inner.RunStep(batch, pass);
     }
 
@@ -112,5 +120,17 @@ internal sealed class TestOperations(IOperations inner, Func<bool> breaks, bool 
 
     public void Read(ExpertRouting source, int rows, Span<int> experts, Span<float> weights) => inner.Read(source, rows, experts, weights);
 
-    public void Dispose() => inner.Dispose();
+    public void Dispose()
+    {
+        inner.Dispose();
+        RequireWhole();
+    }
+
+    private void RequireWhole()
+    {
+        if (breaks())
+        {
+            throw new InvalidOperationException("The test device broke.");
+        }
+    }
 }
