@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Grid.Engine;
 using Grid.Grains;
 using Grid.Grains.Messages;
 using Microsoft.Extensions.Logging;
@@ -17,9 +16,8 @@ public sealed partial class DeviceWorker : IDisposable
     private readonly TimeProvider _time;
     private readonly ILogger<DeviceWorker> _logger;
     private readonly ConcurrentDictionary<GatewayId, StepSubscription> _subscriptions = new();
-    private readonly ConcurrentDictionary<AttemptId, Attempt> _attempts = new();
-    private readonly List<Attempt> _touched = [];
-    private readonly List<StepSubscription> _written = [];
+    private readonly ConcurrentDictionary<AttemptId, AcceptedAttempt> _attempts = new();
+    private readonly StepPublisher _publisher;
     private readonly PrefixDigest _prefixes;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Thread _thread;
@@ -41,6 +39,7 @@ public sealed partial class DeviceWorker : IDisposable
         _time = time;
         _logger = logger;
         Started = time.GetUtcNow();
+        _publisher = new StepPublisher(_attempts, () => Load);
         _watchdog = new StepWatchdog(options.StepLimit, options.HeartbeatInterval);
         _thread = new Thread(Loop) { Name = $"device {model.Device}", IsBackground = true };
     }
@@ -139,7 +138,7 @@ public sealed partial class DeviceWorker : IDisposable
             return SubmitReply.Refused(RefusalKind.Unavailable, $"Gateway {request.Gateway} has no step stream here.");
         }
 
-        if (!_attempts.TryAdd(request.Attempt, new Attempt(request.Attempt, subscription)))
+        if (!_attempts.TryAdd(request.Attempt, new AcceptedAttempt(request.Attempt, subscription)))
         {
             return SubmitReply.Refused(RefusalKind.Invalid, $"Attempt {request.Attempt} runs already.", "attempt");
         }
@@ -292,63 +291,12 @@ public sealed partial class DeviceWorker : IDisposable
         _watchdog.BeginStep();
         try
         {
-            Publish(_engine.Step());
+            _publisher.Publish(_engine.Step());
         }
         finally
         {
             _watchdog.EndStep();
         }
-    }
-
-    private void Publish(IReadOnlyList<EngineEvent> events)
-    {
-        // An engine reports in its own order; a batch wants each sequence's events together.
-        for (int i = 0; i < events.Count; i++)
-        {
-            if (_attempts.TryGetValue(events[i].Id.ToMessage(), out var attempt))
-            {
-                if (attempt.Events.Count == 0)
-                {
-                    _touched.Add(attempt);
-                }
-
-                attempt.Events.Add(events[i]);
-            }
-        }
-
-        foreach (var attempt in _touched)
-        {
-            Add(attempt);
-        }
-
-        var load = _touched.Count > 0 ? Load : default;
-        foreach (var subscription in _written)
-        {
-            subscription.Publish(load);
-        }
-
-        _touched.Clear();
-        _written.Clear();
-    }
-
-    private void Add(Attempt attempt)
-    {
-        if (!attempt.Subscription.Ended)
-        {
-            if (!_written.Contains(attempt.Subscription))
-            {
-                _written.Add(attempt.Subscription);
-            }
-
-            attempt.Subscription.Add(attempt.Id, attempt.Events);
-        }
-
-        if (attempt.Events[^1] is SequenceFinished)
-        {
-            _attempts.TryRemove(attempt.Id, out _);
-        }
-
-        attempt.Events.Clear();
     }
 
     private void Beat()
@@ -399,11 +347,5 @@ public sealed partial class DeviceWorker : IDisposable
                 Cancel(attempt.Id);
             }
         }
-    }
-
-    /// <summary>An accepted attempt, and the events of the step being published (device thread only).</summary>
-    private sealed record Attempt(AttemptId Id, StepSubscription Subscription)
-    {
-        public List<EngineEvent> Events { get; } = [];
     }
 }

@@ -67,4 +67,8 @@ public sealed record GenerationRequest
 
     /// <summary>Prompt logprobs from this prompt index on; null for none.</summary>
     public int? PromptLogprobsFrom { get; init; }
+
+    /// <summary>Whether two workers compute it, and only what both gave with equal bits counts. Refused while fewer than two
+    /// workers of the model take sequences.</summary>
+    public bool CrossCheck { get; init; }
 }

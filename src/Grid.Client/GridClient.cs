@@ -219,6 +219,7 @@ public sealed partial class GridClient(
             ParseSpecialTokens = request.ParseSpecialTokens,
             AddSpecialTokens = request.AddSpecialTokens,
             StopStrings = [.. request.StopStrings],
+            CrossCheck = request.CrossCheck,
             Generation = new GenerationParameters
             {
                 Temperature = request.Temperature ?? sampling.Temperature,
