@@ -75,22 +75,26 @@ public sealed class CrossCheckTests
         }
     }
 
-    [Fact]
-    public async Task A_token_is_sent_only_once_both_workers_gave_it()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public async Task A_token_is_sent_only_once_both_workers_gave_it(int ahead)
     {
         await using var grid = await TestGrid.StartAsync(2, _ => new ScriptedEngine { HeldBack = true });
         await using var sequence = await grid.Sequences().StartAsync(Checked([3, 4], 10) with { Logprobs = true, TopLogprobs = 2, PromptLogprobsFrom = 0 }, default);
-        grid.Engines[0].Allow(10);
+        var (fast, slow) = (grid.Engines[ahead], grid.Engines[1 - ahead]);
+        fast.Allow(10);
         using var patience = new CancellationTokenSource(TestGrid.Patience);
         await using var updates = sequence.ReadUpdatesAsync(patience.Token).GetAsyncEnumerator(patience.Token);
         var first = updates.MoveNextAsync().AsTask();
-        while (grid.Engines[0].Status.GeneratedTokens < 10)
+        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
+        while (!grid.Sequences().Snapshot.Workers.Any(worker => worker.Load.GeneratedTokens == 10))
         {
-            await Task.Yield();
+            await timer.WaitForNextTickAsync(patience.Token);
         }
 
-        Assert.False(first.IsCompleted); // One worker has ended; the other has not begun.
-        grid.Engines[1].Allow(3);
+        Assert.False(first.IsCompleted); // One worker has ended, and the gateway knows it; the other has not begun.
+        slow.Allow(3);
         var tokens = new List<int>();
         var prompt = new List<int>();
         bool more = await first;
@@ -104,7 +108,7 @@ public sealed class CrossCheckTests
 
         Assert.Equal(Answer.Expected([3, 4], 3), tokens);
         Assert.Equal([3, 4], prompt);
-        grid.Engines[1].Allow(10);
+        slow.Allow(10);
         string? reason = null;
         while (await updates.MoveNextAsync())
         {

@@ -57,7 +57,8 @@ internal sealed record Completion(string Text, string Logprobs, string Finish, s
         bool done = false;
         var worst = TimeSpan.Zero;
         long last = Stopwatch.GetTimestamp();
-        while (await reader.ReadLineAsync() is { } line)
+        using var patience = new CancellationTokenSource(2 * Programs.Patience);
+        while (await reader.ReadLineAsync(patience.Token) is { } line)
         {
             if (line.Length == 0 || line.StartsWith("id: ", StringComparison.Ordinal))
             {
