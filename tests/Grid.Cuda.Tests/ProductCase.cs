@@ -107,7 +107,7 @@ internal sealed class ProductCase
         }
     }
 
-    private static ushort[] Values(Random random, ProductData data, int count, double scale)
+    internal static ushort[] Values(Random random, ProductData data, int count, double scale)
     {
         var values = new ushort[count];
         for (int i = 0; i < count; i++)

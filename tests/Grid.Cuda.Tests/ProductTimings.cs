@@ -63,7 +63,7 @@ public sealed class ProductTimings(GpuFixture gpu)
     }
 
     // Finite bf16 of both signs with exponents -9 to -2: zeros would draw less power and run faster.
-    private static DeviceMemory Noise(CudaContext context, CudaStream stream, long bytes)
+    internal static DeviceMemory Noise(CudaContext context, CudaStream stream, long bytes)
     {
         const int Part = 1 << 24;
         var random = new Random(1);
