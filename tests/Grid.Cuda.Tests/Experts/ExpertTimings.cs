@@ -26,7 +26,7 @@ public sealed class ExpertTimings(GpuFixture gpu)
         using DeviceMemory gateUp = ProductTimings.Noise(context, stream, ExpertKernels.ExpertBytes(Inner, Width, gated: true) * Experts);
         using DeviceMemory down = ProductTimings.Noise(context, stream, ExpertKernels.ExpertBytes(Width, Inner, gated: false) * Experts);
         using DeviceMemory router = ProductTimings.Noise(context, stream, (long)Experts * Width * sizeof(ushort));
-        foreach (int rows in (int[])[1, 8, 32, 64, 128, 256, 512, 2048, 8192])
+        foreach (int rows in (int[])[1, 8, 32, 64, 128, 256, 512, 1024, 2048, 8192])
         {
             using var setting = new Setting(context, stream, rows);
             foreach (int shape in Shapes(rows))
@@ -39,11 +39,12 @@ public sealed class ExpertTimings(GpuFixture gpu)
         Array.ForEach(modules, module => module.Dispose());
     }
 
-    // The chosen one, and its neighbours.
+    // The chosen one and its neighbours; all large ones where the choice turns.
     private static IEnumerable<int> Shapes(int rows)
     {
         int chosen = ExpertKernels.ChooseShape(rows, Experts, Slots);
-        return new[] { chosen - 1, chosen, chosen + 1 }.Where(shape => shape >= 0 && shape < ProductShape.All.Count);
+        return Enumerable.Range(0, ProductShape.All.Count)
+            .Where(shape => Math.Abs(shape - chosen) <= 1 || (rows is >= 512 and <= 2048 && shape >= 2));
     }
 
     private static string Line(

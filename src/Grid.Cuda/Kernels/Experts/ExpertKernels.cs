@@ -219,11 +219,12 @@ internal sealed class ExpertKernels
     /// <summary>The tile of the products for so many rows; free to choose, for speed alone.</summary>
     internal static int ChooseShape(int rows, int experts, int slots)
     {
-        // Experts are never equally popular: room for twice the mean keeps most of them to one pass over their weights.
-        long wanted = DivideUp(2 * rows * slots, experts);
+        // Up to 32 tokens, two blocks share a multiprocessor: better than fewer items, until an expert has many (measured).
+        long mean = DivideUp(rows * slots, experts);
+        int tokens = mean <= 4 ? 8 : mean <= 8 ? 16 : mean <= 32 ? 32 : mean <= 64 ? 64 : 256;
         for (int i = 0; i < ProductShape.All.Count; i++)
         {
-            if (wanted <= ProductShape.All[i].Tokens)
+            if (tokens <= ProductShape.All[i].Tokens)
             {
                 return i;
             }
