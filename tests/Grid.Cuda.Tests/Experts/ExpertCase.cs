@@ -109,7 +109,7 @@ internal sealed class ExpertCase
 
     private Routed Compute(int row)
     {
-        var result = new Routed(new int[Slots], new float[Slots], new ushort[Slots * Inner], distinctResidual[(row * Outputs)..((row + 1) * Outputs)]);
+        var result = new Routed(new int[Slots], new float[Slots], new ushort[Slots * Inner], new ushort[Outputs]);
         MixtureOfExpertsReference.Route(distinctLogits.AsSpan(row * Experts, Experts), Normalize, result.Experts, result.Weights);
         var outputs = new float[Slots * Outputs];
         ReadOnlySpan<ushort> x = distinctInput.AsSpan(row * Width, Width);
@@ -129,6 +129,15 @@ internal sealed class ExpertCase
             }
         }
 
+        // Every other residual takes away what the sum rounds to, so that the sum's last bits are seen.
+        Span<ushort> residual = distinctResidual.AsSpan(row * Outputs, Outputs);
+        MixtureOfExpertsReference.Combine(result.Weights, outputs, result.Added);
+        for (int i = 1; i < Outputs; i += 2)
+        {
+            residual[i] = float.IsFinite(Bf16.ToSingle(result.Added[i])) ? (ushort)(result.Added[i] ^ 0x8000) : residual[i];
+        }
+
+        residual.CopyTo(result.Added);
         MixtureOfExpertsReference.Combine(result.Weights, outputs, result.Added);
         return result;
     }
@@ -156,7 +165,7 @@ internal sealed class ExpertCase
             float usual = (float)((random.NextDouble() + random.NextDouble() + random.NextDouble() - 1.5) * 4);
             values[i] = kind switch
             {
-                LogitData.Ties => ((float[])[-1f, -0f, 0f, 1f, 1.5f, -2f])[random.Next(6)],
+                LogitData.Ties => ((float[])[-1f, -0f, 0f, 1f, 1.5f, -2f])[random.Next(i / experts % 2 == 0 ? 6 : 3)],
                 LogitData.Wide => BitConverter.UInt32BitsToSingle(((uint)random.Next(2) << 31) | ((uint)random.Next(255) << 23) | (uint)random.Next(1 << 23)),
                 LogitData.OneForAll => usual + (i % experts * 37 % experts < 3 ? 50f : 0f),
                 _ => usual,

@@ -10,7 +10,7 @@ public sealed class ExpertShapeTests
     [InlineData(64, 128, 8, 8)]
     [InlineData(65, 128, 8, 16)]
     [InlineData(256, 128, 8, 32)]
-    [InlineData(512, 128, 8, 32)]
+    [InlineData(1024, 128, 8, 32)]
     [InlineData(2048, 128, 8, 256)]
     [InlineData(8192, 128, 8, 256)]
     [InlineData(8192, 8, 2, 256)]

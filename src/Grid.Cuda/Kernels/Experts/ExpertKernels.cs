@@ -221,7 +221,7 @@ internal sealed class ExpertKernels
     {
         // Up to 32 tokens, two blocks share a multiprocessor: better than fewer items, until an expert has many (measured).
         long mean = DivideUp(rows * slots, experts);
-        int tokens = mean <= 4 ? 8 : mean <= 8 ? 16 : mean <= 32 ? 32 : mean <= 64 ? 64 : 256;
+        int tokens = mean <= 4 ? 8 : mean <= 8 ? 16 : mean <= 64 ? 32 : 256;
         for (int i = 0; i < ProductShape.All.Count; i++)
         {
             if (tokens <= ProductShape.All[i].Tokens)
