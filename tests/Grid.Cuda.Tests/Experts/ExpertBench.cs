@@ -4,7 +4,6 @@ using Grid.Cuda.Driver;
 using Grid.Cuda.Kernels.Experts;
 using Grid.Cuda.Kernels.PackWeights;
 using Grid.Cuda.Kernels.Product;
-using Grid.Numerics;
 
 namespace Grid.Cuda.Tests;
 
