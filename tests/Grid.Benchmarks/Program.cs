@@ -1,9 +1,10 @@
 using Grid.Benchmarks;
+using Grid.Benchmarks.Overhead;
 using Grid.Benchmarks.Serve;
 
 // dotnet run --project tests/Grid.Benchmarks [chains] [decode] [experts] [engine] [text]; all without arguments.
 // "digest" prints a digest of results instead of a time; "load FOLDER" measures the loading of a model;
-// "serve --help" says how a running server is measured.
+// "serve --help" says how a running server is measured, "overhead --help" how the grid around an engine is.
 if (args is ["digest"])
 {
     DigestCommand.Run();
@@ -24,6 +25,11 @@ if (args is ["serve", "--help"])
 if (args is ["serve", ..])
 {
     return await ServeCommand.RunAsync(args[1..]);
+}
+
+if (args is ["overhead", ..])
+{
+    return await OverheadCommand.RunAsync(args[1..]);
 }
 
 (string Name, Action Run)[] benchmarks =
