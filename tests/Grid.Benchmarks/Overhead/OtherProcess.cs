@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 
 namespace Grid.Benchmarks.Overhead;
@@ -7,6 +8,7 @@ namespace Grid.Benchmarks.Overhead;
 internal sealed class OtherProcess : IAsyncDisposable
 {
     private readonly Process _process;
+    private readonly ConcurrentQueue<string> _log = new();
 
     public OtherProcess(string role, bool serverGc, string[] arguments)
     {
@@ -14,9 +16,12 @@ internal sealed class OtherProcess : IAsyncDisposable
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
+            RedirectStandardError = true,
         };
         start.Environment["DOTNET_gcServer"] = serverGc ? "1" : "0";
         _process = Process.Start(start)!;
+        _process.ErrorDataReceived += (_, line) => _log.Enqueue(line.Data ?? "");
+        _process.BeginErrorReadLine();
     }
 
     /// <summary>CPU time so far.</summary>
@@ -40,7 +45,7 @@ internal sealed class OtherProcess : IAsyncDisposable
             }
         }
 
-        throw new InvalidOperationException($"The other process ended and never said '{word}'.");
+        throw new InvalidOperationException($"The other process ended and never said '{word}':\n{string.Join('\n', _log)}");
     }
 
     public async Task<string> AskAsync(string question, string answer)

@@ -45,10 +45,11 @@ internal static class OverheadCommand
     {
         Console.WriteLine(Line($"{options.Streams} streams, {options.PromptTokens} prompt ids and {options.OutputTokens} tokens each, steps of {options.StepMilliseconds} ms, {Environment.ProcessorCount} cores"));
         Console.WriteLine("                    tok/s  of engine   decoding  of engine   ITL ms p50      p99   CPU us a token: worker  gateway  client");
-        int warm = 0;
-        OverheadRoles.RunEngine(options with { OutputTokens = 64 }, warm++);
+        int run = 0;
+        var warmUp = options with { OutputTokens = Math.Min(256, options.OutputTokens) };
+        OverheadRoles.RunEngine(warmUp, run++);
         var before = Environment.CpuUsage.TotalTime;
-        var engine = OverheadRoles.RunEngine(options, warm++);
+        var engine = OverheadRoles.RunEngine(options, run++);
         Print("engine alone", engine, engine, (Environment.CpuUsage.TotalTime - before, TimeSpan.Zero, TimeSpan.Zero));
 
         int port = FreePort();
@@ -61,11 +62,9 @@ internal static class OverheadCommand
         using var client = new HttpClient(handler) { BaseAddress = address, Timeout = Timeout.InfiniteTimeSpan };
         using var models = JsonDocument.Parse(await client.GetStringAsync("v1/models"));
         string model = models.RootElement.GetProperty("data")[0].GetProperty("id").GetString()!;
-        await EventStreams.RunAsync(client, model, options with { OutputTokens = 64 }, warm++);
-
-        int run = warm;
-        await Through("Orleans", async () => JsonSerializer.Deserialize<RunResult>(await gateway.AskAsync($"orleans {run}", "Result"))!);
-        await Through("HTTP", () => EventStreams.RunAsync(client, model, options, run + 1));
+        await EventStreams.RunAsync(client, model, warmUp, run++);
+        await Through("Orleans", async () => JsonSerializer.Deserialize<RunResult>(await gateway.AskAsync($"orleans {run++}", "Result"))!);
+        await Through("HTTP", () => EventStreams.RunAsync(client, model, options, run));
 
         async Task Through(string name, Func<Task<RunResult>> measure)
         {

@@ -6,6 +6,7 @@ using Grid.Gateway.Node;
 using Grid.Models;
 using Grid.Numerics;
 using Grid.Sequences;
+using Grid.Sequences.Routing;
 using Grid.Silo;
 using Grid.Silo.Options;
 using Microsoft.Extensions.DependencyInjection;
@@ -81,9 +82,10 @@ internal static class OverheadRoles
         node.Cluster.Primary = new(IPAddress.Loopback, port);
         await using var gateway = await GatewayNode.StartAsync(node, new Dictionary<string, string?>(), TextWriter.Null, CancellationToken.None);
         var service = gateway.Services.GetRequiredService<ISequenceService>();
-        while (service.Models.Count == 0)
+        var workers = gateway.Services.GetRequiredService<WorkerDirectory>();
+        if (!await workers.WaitForAsync(_ => service.Models.Count > 0, TimeSpan.FromSeconds(60), CancellationToken.None))
         {
-            await Task.Delay(50);
+            throw new InvalidOperationException("No worker came within a minute.");
         }
 
         Console.WriteLine($"Gateway {gateway.Address}");
