@@ -48,6 +48,9 @@ internal sealed partial class NodeProcess : IAsyncDisposable
     /// <summary>Whether it holds a cluster's membership in its memory.</summary>
     public bool IsPrimary { get; }
 
+    /// <summary>For a test that does things to nodes: whether nothing has been done to this one that it has not got over.</summary>
+    public bool IsWell { get; set; } = true;
+
     /// <summary>Where it serves HTTP; once it said so.</summary>
     public Uri Url => new(UrlPattern().Match(Output).Groups[1].Value);
 
@@ -105,6 +108,28 @@ internal sealed partial class NodeProcess : IAsyncDisposable
         await _process.StandardInput.WriteLineAsync(order);
         await _process.StandardInput.FlushAsync();
         await SaysAsync($"Obeyed: {order}", before + 1);
+    }
+
+    /// <summary>Waits for its end, but not longer than this; false when it is still there.</summary>
+    public async Task<bool> EndsWithinAsync(TimeSpan time)
+    {
+        using var patience = new CancellationTokenSource(time);
+        await _process.WaitForExitAsync(patience.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        return _process.HasExited;
+    }
+
+    /// <summary>Waits until it serves HTTP.</summary>
+    public Task ServesAsync() => SaysAsync("http://");
+
+    /// <summary>Resets every TCP connection that it has, with the kernel's help.</summary>
+    public async Task CutConnectionsAsync()
+    {
+        string sockets = await Programs.OutputAsync("ss", "-tnpH", "state", "established");
+        foreach (string line in sockets.Split('\n').Where(line => line.Contains($"pid={_process.Id},", StringComparison.Ordinal)))
+        {
+            string[] columns = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            await Programs.OutputAsync("ss", "-K", "src", columns[2], "dst", columns[3]);
+        }
     }
 
     /// <summary>kill -9.</summary>

@@ -22,6 +22,17 @@ internal static class Programs
         return ((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
+    /// <summary>Runs a program to its end and gives what it printed, whatever its exit code.</summary>
+    public static async Task<string> OutputAsync(string program, params string[] arguments)
+    {
+        using var process = Start(program, arguments);
+        var error = process.StandardError.ReadToEndAsync();
+        string output = await process.StandardOutput.ReadToEndAsync();
+        await error;
+        await process.WaitForExitAsync();
+        return output;
+    }
+
     /// <summary>Runs a program to its end; what it printed is the exception's message when it failed.</summary>
     public static async Task RunAsync(string program, params string[] arguments)
     {

@@ -27,6 +27,7 @@ internal sealed unsafe class DeviceSampler : IDisposable
     private readonly DeviceMemory rowData;
     private readonly DeviceMemory resultData;
     private readonly DeviceMemory topData;
+    private bool cleared;
 
     /// <param name="context">The GPU.</param>
     /// <param name="kernel">Loaded there.</param>
@@ -97,6 +98,7 @@ internal sealed unsafe class DeviceSampler : IDisposable
             words += SamplingLists.Words(rows[i]);
         }
 
+        ClearOnce(stream);
         lists.Begin(stream, words);
         Span<SamplingRowData> data = stagedRows.View<SamplingRowData>(0, launchedRows);
         int top = 0;
@@ -126,6 +128,18 @@ internal sealed unsafe class DeviceSampler : IDisposable
         ArgumentOutOfRangeException.ThrowIfLessThan(launchedRows, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(launchedRows, MaxRows);
         kernel.Launch(stream, logits, rowData.Span, resultData.Span, topData.Span, launchedRows, Vocabulary, startsEarly);
+    }
+
+    /// <summary>A row without a token leaves its list unwritten, and results come back as one copy, so what was never written
+    /// must be something.</summary>
+    private void ClearOnce(CudaStream stream)
+    {
+        if (!cleared)
+        {
+            stream.Fill(resultData.Span, 0);
+            stream.Fill(topData.Span, 0);
+            cleared = true;
+        }
     }
 
     /// <summary>Waits for the results of the rows that were prepared and launched last.</summary>

@@ -1,0 +1,144 @@
+using System.Diagnostics;
+
+namespace Grid.Cluster.Tests.Support;
+
+/// <summary>What happens to a node.</summary>
+internal enum Fault
+{
+    /// <summary>kill -9; another takes its place.</summary>
+    Kill,
+
+    /// <summary>SIGTERM; another takes its place.</summary>
+    Terminate,
+
+    /// <summary>SIGSTOP for some seconds.</summary>
+    Hang,
+
+    /// <summary>Its connections are reset, those of clients and those to other nodes.</summary>
+    Cut,
+}
+
+/// <summary>One fault that was done.</summary>
+internal sealed record DoneFault(string Node, Fault Fault, long Moment);
+
+/// <summary>Workers and gateways to which things happen, one at a time, at random: never to the last worker or gateway that is
+/// well, and not again to one that has not come back.</summary>
+internal sealed class FaultyCluster(TestCluster cluster, int seed)
+{
+    private static readonly TimeSpan s_longestHang = TimeSpan.FromSeconds(4);
+
+    private readonly Random _random = new(seed);
+    private readonly List<NodeProcess> _workers = [];
+    private readonly List<NodeProcess> _gateways = [];
+    private readonly List<Task> _recoveries = [];
+
+    /// <summary>The gateways that a client may try: those that have not been ended.</summary>
+    public NodeProcess[] Gateways
+    {
+        get
+        {
+            lock (_gateways)
+            {
+                return [.. _gateways];
+            }
+        }
+    }
+
+    /// <summary>What was done, in order.</summary>
+    public List<DoneFault> Done { get; } = [];
+
+    /// <summary>Starts the nodes and waits until each gateway knows each worker.</summary>
+    public async Task StartAsync(int workers, int gateways)
+    {
+        _workers.AddRange(Enumerable.Range(0, workers).Select(_ => cluster.StartSilo(s_workerOptions)));
+        _gateways.AddRange(Enumerable.Range(0, gateways).Select(_ => cluster.StartGateway(s_gatewayOptions)));
+        await Task.WhenAll(_gateways.Select(gateway => gateway.SaysAsync("is live with model", workers)));
+    }
+
+    /// <summary>Does one fault to a node that is well; its recovery goes on meanwhile. False when none may be done now.</summary>
+    public async Task<bool> TryFaultAsync(IReadOnlyList<Fault> faults)
+    {
+        bool worker = _random.Next(5) < 3;
+        var nodes = worker ? _workers : _gateways;
+        NodeProcess[] well;
+        lock (_gateways)
+        {
+            well = [.. nodes.Where(node => node.IsWell)];
+        }
+
+        if (well.Length < 2)
+        {
+            return false;
+        }
+
+        var node = well[_random.Next(well.Length)];
+        var fault = faults[_random.Next(faults.Count)];
+        node.IsWell = false;
+        Done.Add(new DoneFault(worker ? "worker" : "gateway", fault, Stopwatch.GetTimestamp()));
+        var hang = s_longestHang * _random.NextDouble();
+        switch (fault)
+        {
+            case Fault.Kill:
+                node.Kill();
+                _recoveries.Add(ReplaceAsync(node, worker));
+                break;
+            case Fault.Terminate:
+                await node.SignalAsync("TERM");
+                _recoveries.Add(ReplaceAsync(node, worker));
+                break;
+            case Fault.Hang:
+                await node.SignalAsync("STOP");
+                _recoveries.Add(WakeAsync(node, worker, hang));
+                break;
+            default:
+                await node.CutConnectionsAsync();
+                node.IsWell = true;
+                break;
+        }
+
+        return true;
+    }
+
+    /// <summary>Waits until every node is back.</summary>
+    public Task RecoverAsync() => Task.WhenAll(_recoveries);
+
+    private static readonly string[] s_workerOptions = ["--drain-seconds", "1", "--max-running-requests", "64"];
+    private static readonly string[] s_gatewayOptions = ["--drain-seconds", "1"];
+
+    private async Task WakeAsync(NodeProcess node, bool worker, TimeSpan hang)
+    {
+        await Task.Delay(hang); // The fault itself.
+        await node.SignalAsync("CONT");
+
+        // One that the others had given up ends, as it should; its place is taken.
+        if (await node.EndsWithinAsync(TimeSpan.FromSeconds(8)))
+        {
+            await ReplaceAsync(node, worker);
+            return;
+        }
+
+        node.IsWell = true;
+    }
+
+    private async Task ReplaceAsync(NodeProcess node, bool worker)
+    {
+        if (!worker)
+        {
+            lock (_gateways)
+            {
+                _gateways.Remove(node);
+            }
+        }
+
+        await node.EndsAsync();
+        var next = worker ? cluster.StartSilo(s_workerOptions) : cluster.StartGateway(s_gatewayOptions);
+        next.IsWell = false;
+        await next.ServesAsync();
+        lock (_gateways)
+        {
+            (worker ? _workers : _gateways).Remove(node);
+            (worker ? _workers : _gateways).Add(next);
+            next.IsWell = true;
+        }
+    }
+}

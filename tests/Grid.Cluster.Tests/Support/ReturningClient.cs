@@ -1,0 +1,129 @@
+using System.Diagnostics;
+using System.Text;
+using Grid.Tests.Streams;
+
+namespace Grid.Cluster.Tests.Support;
+
+/// <summary>
+/// A client that does not give up: it reads a stream from one gateway, and when that breaks off, ends with an error or says
+/// nothing for a while, goes on at another with the id of the last event it has. It counts nothing itself.
+/// </summary>
+/// <param name="gateways">The gateways there are at the moment.</param>
+internal sealed class ReturningClient(Func<NodeProcess[]> gateways)
+{
+    /// <summary>A gateway that is this long without an event is left: longer than one hangs here, and longer than a busy machine
+    /// takes to compute the known part of many streams once more.</summary>
+    private static readonly TimeSpan s_silence = TimeSpan.FromSeconds(20);
+
+    private int _turn;
+    private int _returns;
+
+    /// <summary>How often streams went on elsewhere.</summary>
+    public int Returns => _returns;
+
+    /// <summary>Reads a request's stream to its end.</summary>
+    public async Task<Reading> ReadAsync(string path, string json)
+    {
+        var reading = new Reading();
+        var patience = Stopwatch.StartNew();
+        while (!reading.IsComplete)
+        {
+            Assert.True(patience.Elapsed < 4 * Programs.Patience, $"No end came, after {reading.Events.Count} events; the last trouble was: {reading.Trouble}");
+            var there = gateways();
+            if (there.Length == 0 || !await TryReadAsync(there[Interlocked.Increment(ref _turn) % there.Length], path, json, reading))
+            {
+                Interlocked.Increment(ref _returns);
+                await Task.Delay(100);
+            }
+        }
+
+        return reading;
+    }
+
+    private static async Task<bool> TryReadAsync(NodeProcess gateway, string path, string json, Reading reading)
+    {
+        string? last = reading.Events.LastOrDefault()?.Id;
+        using var request = last is null
+            ? new HttpRequestMessage(HttpMethod.Post, path) { Content = new StringContent(json, Encoding.UTF8, "application/json") }
+            : new HttpRequestMessage(HttpMethod.Get, $"/v1/sequences/{last.Split(':')[0]}/events") { Headers = { { "Last-Event-ID", last } } };
+        using var left = new CancellationTokenSource();
+        try
+        {
+            left.CancelAfter(s_silence);
+            using var response = await gateway.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, left.Token);
+            if (!response.IsSuccessStatusCode)
+            {
+                string body = await response.Content.ReadAsStringAsync(left.Token);
+                Assert.True((int)response.StatusCode is 429 or 503, $"{(int)response.StatusCode} {body}");
+                reading.Trouble = body;
+                return false;
+            }
+
+            using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(left.Token));
+            while (await NextAsync(reader, left.Token) is { } item)
+            {
+                if (item.Data != "[DONE]" && item.Json["error"] is { } error)
+                {
+                    reading.Trouble = error.ToJsonString();
+                    return false;
+                }
+
+                reading.Add(item);
+                left.CancelAfter(s_silence);
+            }
+
+            return reading.IsComplete;
+        }
+        catch (Exception exception) when (exception is IOException or HttpRequestException or OperationCanceledException)
+        {
+            reading.Trouble = exception.Message;
+            return false;
+        }
+    }
+
+    private static async Task<ServerSentEvent?> NextAsync(StreamReader reader, CancellationToken cancellationToken)
+    {
+        string lines = "";
+        while (await reader.ReadLineAsync(cancellationToken) is { } line)
+        {
+            if (line.Length == 0)
+            {
+                return ServerSentEvent.Read(lines);
+            }
+
+            lines = lines.Length == 0 ? line : $"{lines}\n{line}";
+        }
+
+        return null;
+    }
+}
+
+/// <summary>The events of a stream that came whole, in order, with the time of each.</summary>
+internal sealed class Reading
+{
+    public List<ServerSentEvent> Events { get; } = [];
+
+    /// <summary>Stopwatch ticks, by event.</summary>
+    public List<long> Times { get; } = [];
+
+    /// <summary>Why the last gateway was left.</summary>
+    public string Trouble { get; set; } = "";
+
+    public bool IsComplete => Events.Count > 0 && Events[^1].Data == "[DONE]";
+
+    /// <summary>All that was told, put together.</summary>
+    public string Told => new Told().Take(Events).ToString();
+
+    public void Add(ServerSentEvent item)
+    {
+        Times.Add(Stopwatch.GetTimestamp());
+        Events.Add(item);
+    }
+
+    /// <summary>The wait between two events that a moment fell into; null when it was before the first or after the last.</summary>
+    public TimeSpan? GapAt(long moment)
+    {
+        int next = Times.FindIndex(time => time > moment);
+        return next <= 0 ? null : Stopwatch.GetElapsedTime(Times[next - 1], Times[next]);
+    }
+}
