@@ -62,7 +62,7 @@ internal sealed class CudaNodeDevice : NodeDevice
     };
 
     private CudaMemoryPlan Plan(long freeNow) =>
-        new(_atStart.FreeBytes, freeNow, _options.MemFractionStatic, _options.KvCacheMemory, MaxLogitRows);
+        new(_atStart.FreeBytes, freeNow, _options.MemFractionStatic ?? DeviceDefaults.MemFractionStatic, _options.KvCacheMemory, MaxLogitRows);
 
     /// <summary>Says that kernels are being compiled, and what it came to.</summary>
     private sealed class KernelProgress(TextWriter output, string device) : IProgress<KernelBuildProgress>

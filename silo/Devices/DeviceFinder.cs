@@ -17,8 +17,34 @@ internal sealed class DeviceFinder(NodeOptions options, Func<IReadOnlyList<GpuFo
     public static IReadOnlyList<NodeDevice> Find(NodeOptions options, TextWriter output) =>
         new DeviceFinder(options, ListGpus, output).Find();
 
-    /// <summary>The devices to use. Throws <see cref="StartException"/> where one that was asked for cannot be used.</summary>
+    /// <summary>The devices to use. Throws <see cref="StartException"/> where one that was asked for cannot be used, or an
+    /// option is about devices that are not among them.</summary>
     public IReadOnlyList<NodeDevice> Find()
+    {
+        var devices = Choose();
+        if (!devices.Any(device => device is CudaNodeDevice))
+        {
+            RefuseIfGiven("--mem-fraction-static", options.MemFractionStatic is not null, "GPUs, and this node computes on its CPU");
+            RefuseIfGiven("--kernel-cache", options.KernelCache is not null, "GPUs, and this node computes on its CPU");
+        }
+
+        if (!devices.Any(device => device is CpuNodeDevice))
+        {
+            RefuseIfGiven("--cpu-threads", options.CpuThreads > 0, "the CPU, and this node computes on its GPUs");
+        }
+
+        return devices;
+    }
+
+    private static void RefuseIfGiven(string option, bool given, string about)
+    {
+        if (given)
+        {
+            throw new StartException($"{option} is given, but it is about {about}; leave it out.", StartException.Usage);
+        }
+    }
+
+    private IReadOnlyList<NodeDevice> Choose()
     {
         if (options.Device.IsAuto)
         {

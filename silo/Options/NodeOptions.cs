@@ -53,8 +53,9 @@ public sealed class NodeOptions
     /// on a CPU a quarter of the memory there is, at most 1 GiB.</summary>
     public long? KvCacheMemory { get; set; }
 
-    /// <summary>Share of a GPU's memory, of what is free at start, for weights, working memory and KV cache together.</summary>
-    public double MemFractionStatic { get; set; } = DeviceDefaults.MemFractionStatic;
+    /// <summary>Share of a GPU's memory, of what is free at start, for weights, working memory and KV cache together; null is
+    /// <see cref="DeviceDefaults.MemFractionStatic"/>.</summary>
+    public double? MemFractionStatic { get; set; }
 
     /// <summary>Where compiled kernels are kept between starts; null is the user's cache folder.</summary>
     public string? KernelCache { get; set; }

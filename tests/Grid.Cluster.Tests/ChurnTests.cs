@@ -5,7 +5,8 @@ namespace Grid.Cluster.Tests;
 
 /// <summary>Streams over a grid whose nodes die, hang, leave and lose their connections all the time.</summary>
 /// <remarks>
-/// <c>GRID_CHURN_FAULTS</c> says how many faults there are (default 50), <c>GRID_CHURN_SEED</c> which.
+/// <c>GRID_CHURN_FAULTS</c> says how many faults there are (default 50), <c>GRID_CHURN_SEED</c> which, and
+/// <c>GRID_CHURN_DEATHS</c> how often only a worker dies (default 4).
 /// </remarks>
 public sealed class ChurnTests(RedisServer redis, PostgresServer postgres, ITestOutputHelper output)
 {
@@ -36,11 +37,44 @@ public sealed class ChurnTests(RedisServer redis, PostgresServer postgres, ITest
         string[] undisturbed = [.. (await Task.WhenAll(s_requests.Select(request => client.ReadAsync(request.Path, request.Json)))).Select(reading => reading.Told)];
         Assert.Equal(0, client.Returns);
 
-        // Each of the 64 begins another request as soon as one ends, until all faults have happened.
+        var (readings, differing) = await StreamWhileAsync(client, undisturbed, streams => DoAsync(nodes, faults, streams));
+        await nodes.RecoverAsync();
+        Report(nodes, client, readings);
+        Assert.Equal(0, differing);
+        Assert.All(readings, reading => Assert.True(reading.IsComplete));
+    }
+
+    /// <summary>Only deaths, and only one at a time: how long the streams of the dead worker stand still.</summary>
+    [Fact]
+    public async Task The_streams_of_a_worker_that_dies_go_on_at_the_others()
+    {
+        int deaths = Number("GRID_CHURN_DEATHS", 4);
+        await using var cluster = await TestCluster.CreateAsync("redis", redis, postgres);
+        var nodes = new FaultyCluster(cluster, seed: 1);
+        await nodes.StartAsync(workers: 3, gateways: 2);
+        var client = new ReturningClient(() => nodes.Gateways);
+        string[] undisturbed = [.. (await Task.WhenAll(s_requests.Select(request => client.ReadAsync(request.Path, request.Json)))).Select(reading => reading.Told)];
+        var (readings, differing) = await StreamWhileAsync(client, undisturbed, async streams =>
+        {
+            for (int i = 0; i < deaths && !streams.IsFaulted; i++)
+            {
+                await Task.Delay(TimeSpan.FromSeconds(4)); // All run again, undisturbed.
+                nodes.KillWorker();
+                await nodes.RecoverAsync();
+            }
+        });
+        Report(nodes, client, readings);
+        Assert.Equal((0, 0), (differing, client.Returns));
+    }
+
+    /// <summary>Runs 64 streams, each followed by another request as soon as it ends, until something is over.</summary>
+    private static async Task<(List<Reading> Readings, int Differing)> StreamWhileAsync(
+        ReturningClient client, string[] undisturbed, Func<Task, Task> something)
+    {
         bool over = false;
         var readings = new List<Reading>();
         int differing = 0;
-        var streams = Enumerable.Range(0, Streams).Select(async stream =>
+        var streams = Task.WhenAll(Enumerable.Range(0, Streams).Select(async stream =>
         {
             for (int round = 0; round == 0 || !Volatile.Read(ref over); round++)
             {
@@ -52,14 +86,11 @@ public sealed class ChurnTests(RedisServer redis, PostgresServer postgres, ITest
                     differing += reading.Told == undisturbed[which] ? 0 : 1;
                 }
             }
-        }).ToArray();
-        await DoAsync(nodes, faults, Task.WhenAll(streams));
+        }));
+        await something(streams);
         Volatile.Write(ref over, true);
-        await Task.WhenAll(streams);
-        await nodes.RecoverAsync();
-        Report(nodes, client, readings);
-        Assert.Equal(0, differing);
-        Assert.All(readings, reading => Assert.True(reading.IsComplete));
+        await streams;
+        return (readings, differing);
     }
 
     private static async Task DoAsync(FaultyCluster nodes, int faults, Task streams)

@@ -51,6 +51,20 @@ public sealed class NodeDeviceTests
             Refused("cpu,cuda:2", () => s_two));
     }
 
+    [Theory]
+    [InlineData("cpu", "--mem-fraction-static is given, but it is about GPUs, and this node computes on its CPU; leave it out.", 0.5, null, 0)]
+    [InlineData("auto", "--kernel-cache is given, but it is about GPUs, and this node computes on its CPU; leave it out.", null, "/tmp/x", 0)]
+    [InlineData("cuda:0", "--cpu-threads is given, but it is about the CPU, and this node computes on its GPUs; leave it out.", null, null, 2)]
+    [InlineData("cpu,cuda:0", null, 0.5, "/tmp/x", 2)]
+    public void An_option_about_devices_that_the_node_has_not_is_refused(string asked, string? message, double? fraction, string? cache, int threads)
+    {
+        var options = new NodeOptions { Device = DeviceSelection.Parse(asked), MemFractionStatic = fraction, KernelCache = cache, CpuThreads = threads };
+        var finder = new DeviceFinder(options, () => asked == "auto" ? [] : s_two, TextWriter.Null);
+        var refused = Record.Exception(finder.Find) as StartException;
+        Assert.Equal(message, refused?.Message);
+        Assert.Equal(message is null ? null : StartException.Usage, refused?.ExitCode);
+    }
+
     [Fact]
     public void Several_cpu_workers_share_the_cores()
     {

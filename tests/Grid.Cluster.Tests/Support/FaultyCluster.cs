@@ -99,6 +99,21 @@ internal sealed class FaultyCluster(TestCluster cluster, int seed)
         return true;
     }
 
+    /// <summary>Kills a worker that is well; the rest goes on as it was until <see cref="RecoverAsync"/>.</summary>
+    public void KillWorker()
+    {
+        NodeProcess node;
+        lock (_gateways)
+        {
+            node = _workers.First(worker => worker.IsWell);
+        }
+
+        node.IsWell = false;
+        Done.Add(new DoneFault("worker", Fault.Kill, Stopwatch.GetTimestamp()));
+        node.Kill();
+        _recoveries.Add(ReplaceAsync(node, worker: true));
+    }
+
     /// <summary>Waits until every node is back.</summary>
     public Task RecoverAsync() => Task.WhenAll(_recoveries);
 
