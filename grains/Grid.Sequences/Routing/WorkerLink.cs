@@ -241,8 +241,10 @@ public sealed partial class WorkerLink
 
         if (lost is not null)
         {
-            _changed();
+            // Closed first: whoever looks meanwhile finds it lost and waits for it. Were it only gone from the live ones, it
+            // would look like a worker that serves and yet cannot be found.
             lost.Close();
+            _changed();
         }
     }
 
