@@ -88,7 +88,7 @@ internal sealed class SequenceService : ISequenceService
         {
             var grain = _grains.GetGrain<ISequenceGrain>(new SiloKey(_silo, sequence.Id.ToString("N")).ToString());
             sequence.Grain = grain;
-            var reply = await grain.Start(start);
+            var reply = await StartAsync(grain, start);
             if (reply.Refusal != RefusalKind.None)
             {
                 sequence.Grain = null; // Nothing runs that would have to be cancelled.
@@ -105,6 +105,20 @@ internal sealed class SequenceService : ISequenceService
         {
             await sequence.DisposeAsync();
             throw;
+        }
+    }
+
+    /// <summary>The grain lives on this silo; when the call fails, the silo is leaving the cluster or was put out of it, and
+    /// another gateway can take the request.</summary>
+    private static async Task<SubmitReply> StartAsync(ISequenceGrain grain, SequenceStart start)
+    {
+        try
+        {
+            return await grain.Start(start);
+        }
+        catch (Exception exception) when (exception is OrleansException or TimeoutException or NamedSiloUnavailableException or ObjectDisposedException)
+        {
+            return SubmitReply.Refused(RefusalKind.Unavailable, "This gateway is no longer a part of its grid; ask another one, or again later.");
         }
     }
 

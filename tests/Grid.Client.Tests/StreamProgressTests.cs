@@ -1,4 +1,3 @@
-using System.Text;
 using Grid.Grains.Messages;
 
 namespace Grid.Client.Tests;

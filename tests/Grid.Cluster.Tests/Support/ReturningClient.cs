@@ -54,7 +54,7 @@ internal sealed class ReturningClient(Func<NodeProcess[]> gateways)
             if (!response.IsSuccessStatusCode)
             {
                 string body = await response.Content.ReadAsStringAsync(left.Token);
-                Assert.True((int)response.StatusCode is 429 or 503, $"{(int)response.StatusCode} {body}");
+                Assert.True((int)response.StatusCode is 429 or 503, $"{(int)response.StatusCode} {body}\n{gateway.Output}");
                 reading.Trouble = body;
                 return false;
             }
