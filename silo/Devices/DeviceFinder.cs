@@ -33,6 +33,11 @@ internal sealed class DeviceFinder(NodeOptions options, Func<IReadOnlyList<GpuFo
             RefuseIfGiven("--cpu-threads", options.CpuThreads > 0, "the CPU, and this node computes on its GPUs");
         }
 
+        if (options.MemFractionStatic is not null && options.KvCacheMemory is not null)
+        {
+            throw new StartException("--mem-fraction-static and --kv-cache-memory are both given, and each says how large a GPU's KV cache is; leave one out.", StartException.Usage);
+        }
+
         return devices;
     }
 

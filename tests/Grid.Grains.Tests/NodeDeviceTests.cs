@@ -66,6 +66,14 @@ public sealed class NodeDeviceTests
     }
 
     [Fact]
+    public void Only_one_option_says_how_large_the_kv_cache_is()
+    {
+        var options = new NodeOptions { Device = DeviceSelection.Parse("cuda:0"), MemFractionStatic = 0.5, KvCacheMemory = 1 << 30 };
+        var refused = Assert.Throws<StartException>(new DeviceFinder(options, () => s_two, TextWriter.Null).Find);
+        Assert.Equal("--mem-fraction-static and --kv-cache-memory are both given, and each says how large a GPU's KV cache is; leave one out.", refused.Message);
+    }
+
+    [Fact]
     public void Several_cpu_workers_share_the_cores()
     {
         Assert.Equal([3, 2, 2], Enumerable.Range(0, 3).Select(i => CpuNodeDevice.Part(7, i, 3)));
