@@ -36,4 +36,20 @@ public sealed class MembershipTests(RedisServer redis, PostgresServer postgres, 
         Assert.Equal(undisturbed, await Completion.StreamAllAsync(gateway.Client, Completion.Mixed));
         Assert.All([RedisServer.Password, PostgresServer.Password], secret => Assert.DoesNotContain(secret, gateway.Output + second.Output, StringComparison.Ordinal));
     }
+
+    [Fact]
+    public async Task Nodes_that_are_told_to_make_the_tables_at_the_same_moment_all_start_and_one_of_them_makes_them()
+    {
+        await using var cluster = await TestCluster.CreateAsync("postgres", redis, postgres);
+        NodeProcess[] nodes;
+        await using (var held = await PostgresServer.HoldSchemaAsync(cluster.Connection!))
+        {
+            nodes = [cluster.StartSilo(), cluster.StartSilo(), cluster.StartGateway()];
+            await Programs.UntilAsync(async () => await PostgresServer.WaitingForSchemaAsync(held) == nodes.Length, "The nodes did not all come to the tables.");
+        }
+
+        await nodes[^1].SaysAsync("is live with model", times: 2);
+        Assert.Equal(1, nodes.Sum(node => node.Count("Made the membership tables")));
+        Assert.Equal(1, nodes.Sum(node => node.Count("Made the table of requests")));
+    }
 }

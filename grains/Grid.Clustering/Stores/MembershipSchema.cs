@@ -1,3 +1,4 @@
+using System.Data;
 using Npgsql;
 
 namespace Grid.Clustering.Stores;
@@ -37,23 +38,40 @@ internal static class MembershipSchema
     }
 
     /// <summary>Makes what is missing by a script, all or nothing; false when another node was first.</summary>
+    /// <remarks>The lock is the session's, not a transaction's: PostgreSQL refreshes what a session knows of the tables when a
+    /// transaction begins, so only one that begins after the wait is sure to see what the other node has made.</remarks>
     public static async Task<bool> ApplyAsync(
         NpgsqlConnection connection, string scriptName, Func<NpgsqlConnection, CancellationToken, Task<bool>> isThere,
         CancellationToken cancellationToken)
     {
-        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        await using var lockCommand = new NpgsqlCommand("SELECT pg_advisory_xact_lock(@key)", connection, transaction);
-        lockCommand.Parameters.AddWithValue("key", LockKey);
-        await lockCommand.ExecuteNonQueryAsync(cancellationToken);
-        if (await isThere(connection, cancellationToken))
+        await LockAsync("SELECT pg_advisory_lock(@key)", connection, cancellationToken);
+        try
         {
-            return false;
-        }
+            if (await isThere(connection, cancellationToken))
+            {
+                return false;
+            }
 
-        using var reader = new StreamReader(typeof(MembershipSchema).Assembly.GetManifestResourceStream(scriptName)!);
-        await using var script = new NpgsqlCommand(await reader.ReadToEndAsync(cancellationToken), connection, transaction);
-        await script.ExecuteNonQueryAsync(cancellationToken);
-        await transaction.CommitAsync(cancellationToken);
-        return true;
+            using var reader = new StreamReader(typeof(MembershipSchema).Assembly.GetManifestResourceStream(scriptName)!);
+            await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+            await using var script = new NpgsqlCommand(await reader.ReadToEndAsync(cancellationToken), connection, transaction);
+            await script.ExecuteNonQueryAsync(cancellationToken);
+            await transaction.CommitAsync(cancellationToken);
+            return true;
+        }
+        finally
+        {
+            if (connection.State == ConnectionState.Open) // A connection that broke has lost its lock.
+            {
+                await LockAsync("SELECT pg_advisory_unlock(@key)", connection, CancellationToken.None);
+            }
+        }
+    }
+
+    private static async Task LockAsync(string statement, NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(statement, connection);
+        command.Parameters.AddWithValue("key", LockKey);
+        await command.ExecuteNonQueryAsync(cancellationToken);
     }
 }

@@ -6,6 +6,7 @@ namespace Grid.Cluster.Tests.Support;
 /// <summary>A silo or gateway as its operator starts it: a process with arguments, environment, output and exit code.</summary>
 internal sealed partial class NodeProcess : IAsyncDisposable
 {
+    private readonly string _name;
     private readonly Process _process;
     private readonly List<string> _lines = [];
     private readonly TaskCompletionSource _outputEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -14,6 +15,7 @@ internal sealed partial class NodeProcess : IAsyncDisposable
 
     private NodeProcess(string program, IReadOnlyDictionary<string, string> environment, string[] arguments)
     {
+        _name = Path.GetFileNameWithoutExtension(program);
         IsPrimary = arguments.Contains("--silo-port");
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, program), .. arguments])
         {
@@ -44,6 +46,9 @@ internal sealed partial class NodeProcess : IAsyncDisposable
             }
         }
     }
+
+    /// <summary>The nodes of its cluster, this one among them: what they printed is told with a failure.</summary>
+    public IReadOnlyList<NodeProcess> Cluster { get; set; } = [];
 
     /// <summary>Whether it holds a cluster's membership in its memory.</summary>
     public bool IsPrimary { get; }
@@ -78,7 +83,7 @@ internal sealed partial class NodeProcess : IAsyncDisposable
                 return;
             }
 
-            Assert.False(patience.IsCancellationRequested || _process.HasExited, $"It never said '{text}' {times} times:\n{Output}");
+            Assert.False(patience.IsCancellationRequested || _process.HasExited, $"It never said '{text}' {times} times:\n{Described}\n{DescribeOthers()}");
             await Task.WhenAny(more.Task, Task.Delay(500, CancellationToken.None));
         }
     }
@@ -148,6 +153,10 @@ internal sealed partial class NodeProcess : IAsyncDisposable
         await _process.WaitForExitAsync();
         _process.Dispose();
     }
+
+    private string Described => $"[{_name}, {(_process.HasExited ? $"ended with {_process.ExitCode}" : "running")}]\n{Output}";
+
+    private string DescribeOthers() => string.Join('\n', Cluster.Where(node => node != this).Select(node => node.Described));
 
     private void Take(string? line, TaskCompletionSource ended)
     {

@@ -41,6 +41,23 @@ public sealed class PostgresServer : IAsyncLifetime
         return Connection(name);
     }
 
+    /// <summary>Keeps everybody from making Grid's tables in a database; ends with what is returned.</summary>
+    public static async Task<NpgsqlConnection> HoldSchemaAsync(string connection)
+    {
+        var held = new NpgsqlConnection(connection + ";Pooling=false");
+        await held.OpenAsync();
+        await using var command = new NpgsqlCommand("SELECT pg_advisory_lock(x'67726964'::bigint)", held); // "grid"
+        await command.ExecuteNonQueryAsync();
+        return held;
+    }
+
+    /// <summary>How many sessions wait for <see cref="HoldSchemaAsync"/> or each other.</summary>
+    public static async Task<long> WaitingForSchemaAsync(NpgsqlConnection held)
+    {
+        await using var command = new NpgsqlCommand("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted", held);
+        return (long)(await command.ExecuteScalarAsync())!;
+    }
+
     public async ValueTask InitializeAsync()
     {
         try

@@ -75,6 +75,7 @@ internal sealed class TestCluster : IAsyncDisposable
     private NodeProcess Add(NodeProcess node)
     {
         _nodes.Add(node);
+        node.Cluster = _nodes;
         return node;
     }
 }
