@@ -8,7 +8,7 @@ namespace Grid.Gateway.Endpoints;
 /// <summary>The grid as this gateway sees it.</summary>
 internal sealed class GridEndpoints(ISequenceService service)
 {
-    /// <summary>GET /v1/grid: workers with what they serve, limits, load and cache, and what waits here.</summary>
+    /// <summary>GET /v1/grid: workers with what they serve, limits, load and cache, and what waits and runs here.</summary>
     public Task ShowAsync(HttpContext context)
     {
         var grid = service.Snapshot;
@@ -28,6 +28,7 @@ internal sealed class GridEndpoints(ISequenceService service)
                 json.WriteNumber(model, waiting);
             }
             json.WriteEndObject();
+            json.WriteNumber("running", grid.Running);
             json.WriteEndObject();
         });
     }

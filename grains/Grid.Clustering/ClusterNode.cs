@@ -88,6 +88,7 @@ public sealed class ClusterNode
         });
 
         silo.Services.AddSingleton<IFatalErrorHandler>(new DeadNodeHandler(ClientPort == 0 ? "gateway" : "grid"));
+        silo.Services.AddHostedService<UnobservedFailures>();
 
         // Moderate on purpose: a worker's silence is noticed by its gateways (WorkerLink), long before membership agrees,
         // and a busy node that is declared dead has to start anew.

@@ -57,7 +57,8 @@ public sealed record ServedModel(string Id, string NumericsId, int MaxContextTok
 /// <summary>The grid as one gateway sees it.</summary>
 /// <param name="Workers">Live ones and those expected back, by key.</param>
 /// <param name="Waiting">Sequences waiting at this gateway because all workers of their model are full, by model id.</param>
-public sealed record GridSnapshot(IReadOnlyList<WorkerSnapshot> Workers, IReadOnlyDictionary<string, int> Waiting);
+/// <param name="Running">Sequences that this gateway reads.</param>
+public sealed record GridSnapshot(IReadOnlyList<WorkerSnapshot> Workers, IReadOnlyDictionary<string, int> Waiting, int Running);
 
 /// <summary>A worker as one gateway sees it.</summary>
 /// <param name="Status">What it serves and its limits.</param>

@@ -74,6 +74,8 @@ internal sealed class SequenceTable
 {
     private readonly ConcurrentDictionary<Guid, RunningSequence> _sequences = new();
 
+    public int Count => _sequences.Count;
+
     public RunningSequence Create()
     {
         var sequence = new RunningSequence(Guid.NewGuid(), this);

@@ -47,7 +47,8 @@ internal sealed class SequenceService : ISequenceService
         [.. _workers.Expected.Select(worker => new WorkerSnapshot(
             worker.Status, worker.Load, worker.Condition, worker.Prefixes.Pages) { Quarantine = worker.Quarantine }),
             .. _workers.Failed.Select(status => new WorkerSnapshot(status, status.Load, WorkerCondition.Failed, PrefixPages: 0))],
-        Models.ToDictionary(model => model.Id, model => _admission.Waiting(model.Id), StringComparer.Ordinal));
+        Models.ToDictionary(model => model.Id, model => _admission.Waiting(model.Id), StringComparer.Ordinal),
+        _table.Count);
 
     public ServedModel? FindModel(string id, string numericsId) =>
         _workers.Expected.Where(worker => worker.Status.ModelId == id && worker.Status.NumericsId == numericsId)

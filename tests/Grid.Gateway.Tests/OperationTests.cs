@@ -78,7 +78,8 @@ public sealed class OperationTests : IAsyncLifetime
         var load = new WorkerLoad { Running = 6, Waiting = 7, QueuedTokens = 8, Steps = 9, PromptTokens = 10, CachedPromptTokens = 11, GeneratedTokens = 12, Preemptions = 13, TotalPages = 14, FreePages = 15, CachedPages = 16 };
         _app.Grid.Snapshot = new(
             [new(status, load, WorkerCondition.Serving, 17), new(status, load, WorkerCondition.Draining, 0), new(status, load, WorkerCondition.Lost, 0)],
-            new Dictionary<string, int> { ["tiny"] = 18 });
+            new Dictionary<string, int> { ["tiny"] = 18 },
+            Running: 19);
         var grid = JsonNode.Parse((await GetAsync("/v1/grid")).Body)!;
         Assert.Equal(
             """
@@ -86,6 +87,7 @@ public sealed class OperationTests : IAsyncLifetime
             """, grid["workers"]![0]!.ToJsonString());
         Assert.Equal(["live", "draining", "lost"], grid["workers"]!.AsArray().Select(worker => (string)worker!["state"]!));
         Assert.Equal("""{"tiny":18}""", grid["queued"]!.ToJsonString());
+        Assert.Equal(19, (int)grid["running"]!);
     }
 
     [Fact]

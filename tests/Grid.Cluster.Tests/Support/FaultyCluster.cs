@@ -23,14 +23,19 @@ internal sealed record DoneFault(string Node, Fault Fault, long Moment);
 
 /// <summary>Workers and gateways to which things happen, one at a time, at random: never to the last worker or gateway that is
 /// well, and not again to one that has not come back.</summary>
-internal sealed class FaultyCluster(TestCluster cluster, int seed)
+/// <param name="cluster">Where they are.</param>
+/// <param name="seed">Which faults, and to whom.</param>
+/// <param name="options">Options of every node.</param>
+internal sealed class FaultyCluster(TestCluster cluster, int seed, params string[] options)
 {
     private static readonly TimeSpan s_longestHang = TimeSpan.FromSeconds(4);
+    private static readonly Fault[] s_faults = Enum.GetValues<Fault>();
 
     private readonly Random _random = new(seed);
     private readonly List<NodeProcess> _workers = [];
     private readonly List<NodeProcess> _gateways = [];
     private readonly List<Task> _recoveries = [];
+    private readonly HashSet<NodeProcess> _spared = [];
 
     /// <summary>The gateways that a client may try: those that have not been ended.</summary>
     public NodeProcess[] Gateways
@@ -47,16 +52,31 @@ internal sealed class FaultyCluster(TestCluster cluster, int seed)
     /// <summary>What was done, in order.</summary>
     public List<DoneFault> Done { get; } = [];
 
+    /// <summary>The workers there are.</summary>
+    public NodeProcess[] Workers
+    {
+        get
+        {
+            lock (_gateways)
+            {
+                return [.. _workers];
+            }
+        }
+    }
+
+    /// <summary>From now on nothing happens to these but that they lose their connections.</summary>
+    public void Spare(params NodeProcess[] nodes) => _spared.UnionWith(nodes);
+
     /// <summary>Starts the nodes and waits until each gateway knows each worker.</summary>
     public async Task StartAsync(int workers, int gateways)
     {
-        _workers.AddRange(Enumerable.Range(0, workers).Select(_ => cluster.StartSilo(s_workerOptions)));
-        _gateways.AddRange(Enumerable.Range(0, gateways).Select(_ => cluster.StartGateway(s_gatewayOptions)));
+        _workers.AddRange(Enumerable.Range(0, workers).Select(_ => StartWorker()));
+        _gateways.AddRange(Enumerable.Range(0, gateways).Select(_ => StartGateway()));
         await Task.WhenAll(_gateways.Select(gateway => gateway.SaysAsync("is live with model", workers)));
     }
 
     /// <summary>Does one fault to a node that is well; its recovery goes on meanwhile. False when none may be done now.</summary>
-    public async Task<bool> TryFaultAsync(IReadOnlyList<Fault> faults)
+    public async Task<bool> TryFaultAsync()
     {
         bool worker = _random.Next(5) < 3;
         var nodes = worker ? _workers : _gateways;
@@ -72,7 +92,7 @@ internal sealed class FaultyCluster(TestCluster cluster, int seed)
         }
 
         var node = well[_random.Next(well.Length)];
-        var fault = faults[_random.Next(faults.Count)];
+        var fault = _spared.Contains(node) ? Fault.Cut : s_faults[_random.Next(s_faults.Length)];
         node.IsWell = false;
         Done.Add(new DoneFault(worker ? "worker" : "gateway", fault, Stopwatch.GetTimestamp()));
         var hang = s_longestHang * _random.NextDouble();
@@ -117,8 +137,9 @@ internal sealed class FaultyCluster(TestCluster cluster, int seed)
     /// <summary>Waits until every node is back.</summary>
     public Task RecoverAsync() => Task.WhenAll(_recoveries);
 
-    private static readonly string[] s_workerOptions = ["--drain-seconds", "1", "--max-running-requests", "64"];
-    private static readonly string[] s_gatewayOptions = ["--drain-seconds", "1"];
+    private NodeProcess StartWorker() => cluster.StartSilo(["--drain-seconds", "1", "--max-running-requests", "64", .. options]);
+
+    private NodeProcess StartGateway() => cluster.StartGateway(["--drain-seconds", "1", .. options]);
 
     private async Task WakeAsync(NodeProcess node, bool worker, TimeSpan hang)
     {
@@ -146,7 +167,7 @@ internal sealed class FaultyCluster(TestCluster cluster, int seed)
         }
 
         await node.EndsAsync();
-        var next = worker ? cluster.StartSilo(s_workerOptions) : cluster.StartGateway(s_gatewayOptions);
+        var next = worker ? StartWorker() : StartGateway();
         next.IsWell = false;
         await next.ServesAsync();
         lock (_gateways)

@@ -16,6 +16,9 @@ internal sealed class TestCluster : IAsyncDisposable
         _environment["Grid__ClusterId"] = $"test-{Interlocked.Increment(ref s_number)}";
     }
 
+    /// <summary>Every node that was started, also those that have ended.</summary>
+    public IReadOnlyList<NodeProcess> Nodes => _nodes;
+
     /// <summary>The nodes' cluster id.</summary>
     public string Id => _environment["Grid__ClusterId"];
 

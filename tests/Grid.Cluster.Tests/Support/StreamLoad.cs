@@ -1,0 +1,85 @@
+namespace Grid.Cluster.Tests.Support;
+
+/// <summary>
+/// 64 streams at once with requests that differ in everything an answer may depend on, each followed by another as soon as it
+/// ends. Every answer is compared with that of a grid to which nothing happened.
+/// </summary>
+internal sealed class StreamLoad
+{
+    private const int Streams = 64;
+
+    private static readonly (string Path, string Json)[] s_requests =
+    [
+        Completion("\"prompt\":\"The dog\",\"temperature\":0", 300),
+        Completion("\"prompt\":\"Once upon a time\",\"seed\":7,\"logprobs\":2", 260),
+        Completion("\"prompt\":\"Anna\",\"seed\":8,\"temperature\":0.7,\"top_p\":0.9,\"presence_penalty\":0.5,\"frequency_penalty\":0.3", 240),
+        Completion("\"prompt\":\"The king\",\"seed\":9,\"temperature\":1.3,\"top_k\":40,\"repetition_penalty\":1.1", 280),
+        Completion("\"prompt\":\"A cat\",\"seed\":10,\"min_p\":0.05,\"stop\":[\"never said\",\"zzzz\"],\"echo\":true", 220),
+        Completion("\"prompt\":\"In the house\",\"seed\":-1,\"logit_bias\":{\"300\":-5,\"310\":2}", 300),
+        Completion("\"prompt\":[\"Where\",\"The dog and the cat\"],\"seed\":12,\"temperature\":0.2,\"min_tokens\":100", 150),
+        ("/v1/chat/completions", Body("\"messages\":[{\"role\":\"user\",\"content\":\"Tell me of Anna\"}],\"n\":2,\"seed\":5,\"logprobs\":true,\"top_logprobs\":2", 140)),
+    ];
+
+    private readonly ReturningClient _client;
+    private readonly string[] _undisturbed;
+    private readonly Lock _lock = new();
+
+    private StreamLoad(ReturningClient client, string[] undisturbed)
+    {
+        _client = client;
+        _undisturbed = undisturbed;
+    }
+
+    /// <summary>The requests.</summary>
+    public static IReadOnlyList<(string Path, string Json)> Requests => s_requests;
+
+    /// <summary>Streams that ended.</summary>
+    public int Ended { get; private set; }
+
+    /// <summary>Of those, the ones that told anything else than they would have in a grid to which nothing happened: a token
+    /// lost, doubled or changed, another logprob, usage or end.</summary>
+    public int Differing { get; private set; }
+
+    /// <summary>Events of all streams.</summary>
+    public long Events { get; private set; }
+
+    /// <summary>Asks a grid to which nothing happens for the answers to compare with.</summary>
+    public static async Task<StreamLoad> CreateAsync(ReturningClient client)
+    {
+        var readings = await Task.WhenAll(s_requests.Select(request => client.ReadAsync(request.Path, request.Json)));
+        Assert.Equal(0, client.Returns);
+        return new StreamLoad(client, [.. readings.Select(reading => reading.Told)]);
+    }
+
+    /// <summary>Keeps the streams going until something is over. It is given the streams, so that it can stop when one fails.</summary>
+    /// <param name="something">What happens meanwhile.</param>
+    /// <param name="ended">Gets each stream that ended, one at a time.</param>
+    public async Task RunWhileAsync(Func<Task, Task> something, Action<Reading>? ended = null)
+    {
+        bool over = false;
+        var streams = Task.WhenAll(Enumerable.Range(0, Streams).Select(async stream =>
+        {
+            for (int round = 0; round == 0 || !Volatile.Read(ref over); round++)
+            {
+                int which = (stream + round) % s_requests.Length;
+                var reading = await _client.ReadAsync(s_requests[which].Path, s_requests[which].Json);
+                bool differs = reading.Told != _undisturbed[which];
+                lock (_lock)
+                {
+                    Ended++;
+                    Differing += differs ? 1 : 0;
+                    Events += reading.Events.Count;
+                    ended?.Invoke(reading);
+                }
+            }
+        }));
+        await something(streams);
+        Volatile.Write(ref over, true);
+        await streams;
+    }
+
+    private static (string Path, string Json) Completion(string fields, int maxTokens) => ("/v1/completions", Body(fields, maxTokens));
+
+    private static string Body(string fields, int maxTokens) =>
+        $"{{{fields},\"max_tokens\":{maxTokens},\"ignore_eos\":true,\"stream\":true,\"stream_options\":{{\"include_usage\":true}}}}";
+}
