@@ -1,4 +1,5 @@
 using System.Globalization;
+using Grid.Cuda;
 using Grid.Models;
 using Grid.Silo.Options;
 using Grid.Silo.Startup;
@@ -8,7 +9,7 @@ namespace Grid.Silo.Devices;
 /// <summary>
 /// How a GPU's memory is shared out. --mem-fraction-static is SGLang's: a share of what was free at start for weights,
 /// working memory and KV cache together, so that the KV cache gets what is free after loading less the rest.
-/// --kv-cache-memory names the KV cache's part outright.
+/// --kv-cache-memory names the KV cache's part outright. Either way what steps take beside these stays free.
 /// </summary>
 /// <param name="FreeAtStart">Bytes free before the weights came.</param>
 /// <param name="FreeNow">Bytes free now.</param>
@@ -17,14 +18,18 @@ namespace Grid.Silo.Devices;
 /// <param name="LogitRows">Rows of fp32 logits that the engine allocates after the KV cache.</param>
 internal sealed record CudaMemoryPlan(long FreeAtStart, long FreeNow, double Fraction, long? KvCacheMemory, int LogitRows)
 {
-    private long KeptFree => FreeAtStart - (long)(FreeAtStart * Fraction);
+    private long KeptFree(ModelMemory model)
+    {
+        long steps = CudaModelNeeds.StepBytes(model.Config);
+        return KvCacheMemory is null ? Math.Max(FreeAtStart - (long)(FreeAtStart * Fraction), steps) : steps;
+    }
 
     /// <summary>Refuses a model without room. Throws <see cref="StartException"/> with what it needs and what there is.</summary>
     public static void RequireRoom(string device, CudaMemoryPlan plan, ModelMemory model)
     {
         long kv = plan.KvCacheMemory ?? model.KvPageBytes;
         long needed = model.WeightBytes + model.WorkingBytes + model.LogitBytes(plan.LogitRows) + kv;
-        long allowed = plan.KvCacheMemory is null ? plan.FreeNow - plan.KeptFree : plan.FreeNow;
+        long allowed = plan.FreeNow - plan.KeptFree(model);
         if (needed > allowed)
         {
             throw new StartException(string.Create(CultureInfo.InvariantCulture,
@@ -36,9 +41,8 @@ internal sealed record CudaMemoryPlan(long FreeAtStart, long FreeNow, double Fra
     /// are not free.</summary>
     public static long KvCacheBytes(string device, CudaMemoryPlan plan, ModelMemory model)
     {
-        long logits = model.LogitBytes(plan.LogitRows);
-        long free = plan.FreeNow - logits;
-        long budget = plan.KvCacheMemory ?? (free - plan.KeptFree);
+        long free = plan.FreeNow - model.LogitBytes(plan.LogitRows) - plan.KeptFree(model);
+        long budget = plan.KvCacheMemory ?? free;
         if (budget >= model.KvPageBytes && budget <= free)
         {
             return budget;
@@ -46,7 +50,7 @@ internal sealed record CudaMemoryPlan(long FreeAtStart, long FreeNow, double Fra
 
         throw new StartException(plan.KvCacheMemory is null
             ? $"There is no room for a KV cache on {device}: a page needs {ByteSize.Format(model.KvPageBytes)}, and with the weights loaded {plan.Available(Math.Max(0, budget))}."
-            : $"--kv-cache-memory is {ByteSize.Format(budget)}; it must hold at least one page ({ByteSize.Format(model.KvPageBytes)}) and fit in what is free on {device} ({ByteSize.Format(Math.Max(0, free))}).");
+            : $"--kv-cache-memory is {ByteSize.Format(budget)}; it must hold at least one page ({ByteSize.Format(model.KvPageBytes)}) and fit in what is free for it on {device} ({ByteSize.Format(Math.Max(0, free))}).");
     }
 
     private static string Kv(CudaMemoryPlan plan, long bytes) =>
@@ -54,5 +58,5 @@ internal sealed record CudaMemoryPlan(long FreeAtStart, long FreeNow, double Fra
 
     private string Available(long allowed) => KvCacheMemory is null
         ? string.Create(CultureInfo.InvariantCulture, $"--mem-fraction-static {Fraction} allows {ByteSize.Format(Math.Max(0, allowed))} of the {ByteSize.Format(FreeNow)} that are free")
-        : $"{ByteSize.Format(FreeNow)} are free";
+        : $"{ByteSize.Format(Math.Max(0, allowed))} of the {ByteSize.Format(FreeNow)} that are free are for these";
 }

@@ -4,6 +4,7 @@ using Grid.Cuda;
 using Grid.Models;
 using Grid.Models.Operations;
 using Grid.Silo.Options;
+using Grid.Silo.Startup;
 
 namespace Grid.Silo.Devices;
 
@@ -24,6 +25,9 @@ internal sealed class CudaNodeDevice : NodeDevice
 
     /// <inheritdoc/>
     public override int MaxLogitRows => Math.Min(Limits.MaxBatchTokens, Math.Clamp(Limits.MaxRunningRequests, 128, 512));
+
+    /// <inheritdoc/>
+    public override long ExpertOutputBytesLimit => CudaModelNeeds.ExpertOutputBytesLimit;
 
     /// <summary>What a GPU is called on its node.</summary>
     public static string NameOf(int ordinal) => string.Create(CultureInfo.InvariantCulture, $"cuda:{ordinal}");
@@ -48,7 +52,15 @@ internal sealed class CudaNodeDevice : NodeDevice
     }
 
     /// <inheritdoc/>
-    public override void RequireRoom(ModelMemory model) => CudaMemoryPlan.RequireRoom(Name, Plan(_atStart.FreeBytes), model);
+    public override void RequireRoom(ModelMemory model)
+    {
+        if (CudaModelNeeds.Unsupported(model.Config) is { } reason)
+        {
+            throw new StartException($"The model cannot run on {Name}: {reason}");
+        }
+
+        CudaMemoryPlan.RequireRoom(Name, Plan(_atStart.FreeBytes), model);
+    }
 
     /// <inheritdoc/>
     public override long KvCacheBytes(ModelMemory model) => CudaMemoryPlan.KvCacheBytes(Name, Plan(_operations!.Memory.FreeBytes), model);
@@ -79,7 +91,9 @@ internal sealed class CudaNodeDevice : NodeDevice
                 if (value.Compiled > 0 && !_said)
                 {
                     _said = true;
-                    output.WriteLine($"Kernels for {device} are being compiled; the next start finds them in the cache");
+                    output.WriteLine(value.CacheProblem is null
+                        ? $"Kernels for {device} are being compiled; the next start finds them in the cache"
+                        : $"Kernels for {device} are being compiled");
                     output.Flush();
                 }
             }
@@ -91,6 +105,10 @@ internal sealed class CudaNodeDevice : NodeDevice
             {
                 string how = _latest.Compiled == 0 ? "all from the cache" : string.Create(CultureInfo.InvariantCulture, $"{_latest.Compiled} compiled");
                 output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Kernels {device}: {_latest.Total}, {how}, ready in {elapsed.TotalSeconds:0.0} s"));
+                if (_latest.CacheProblem is { } problem)
+                {
+                    output.WriteLine($"        they are not kept, and the next start compiles them again (--kernel-cache names another folder): {problem}");
+                }
             }
         }
     }

@@ -19,13 +19,16 @@ internal abstract class NodeDevice(string name, DeviceDefaults limits)
     /// <summary>Rows of logits that its engine holds at a time.</summary>
     public abstract int MaxLogitRows { get; }
 
+    /// <summary>The most bytes that it holds of the outputs of a mixture of experts at a time.</summary>
+    public virtual long ExpertOutputBytesLimit => long.MaxValue;
+
     /// <summary>Takes the device and makes it ready to load a model. Throws <see cref="DeviceException"/> when it cannot be
     /// used.</summary>
     /// <param name="output">Gets a line for what takes time.</param>
     public abstract IOperations Open(TextWriter output);
 
-    /// <summary>Refuses, before it is loaded, a model that has no room. Throws <see cref="StartException"/> with what is needed and what is
-    /// there.</summary>
+    /// <summary>Refuses, before it is loaded, a model that it cannot run or that has no room. Throws <see cref="StartException"/> with what is
+    /// needed and what is there.</summary>
     public abstract void RequireRoom(ModelMemory model);
 
     /// <summary>Bytes that the KV cache may take, once the weights are there. Throws <see cref="StartException"/> when that is

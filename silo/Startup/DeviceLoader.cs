@@ -75,7 +75,7 @@ internal sealed class DeviceLoader : IDisposable
         }
     }
 
-    /// <summary>Refuses a model that has no room. Throws <see cref="StartException"/>.</summary>
+    /// <summary>Refuses a model that the device cannot run, or that has no room. Throws <see cref="StartException"/>.</summary>
     public void RequireRoom(ModelConfig config) => _device.RequireRoom(Measure(config));
 
     /// <summary>Loads the model and makes its engine; the result owns the device.</summary>
@@ -127,7 +127,7 @@ internal sealed class DeviceLoader : IDisposable
         }
     }
 
-    private ModelMemory Measure(ModelConfig config) => ModelMemory.Measure(config, _device.Limits.MaxBatchTokens);
+    private ModelMemory Measure(ModelConfig config) => ModelMemory.Measure(config, _device.Limits.MaxBatchTokens, _device.ExpertOutputBytesLimit);
 
     private void Describe(string name, LoadedModel loaded, ModelLoadProgress progress, TimeSpan elapsed)
     {

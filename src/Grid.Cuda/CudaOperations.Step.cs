@@ -10,7 +10,8 @@ namespace Grid.Cuda;
 /// <content>One step.</content>
 public sealed partial class CudaOperations
 {
-    private bool Early => options.KernelsStartEarly;
+    // Products read weights before they wait for the kernel before them, which must not be the one that packed these.
+    private bool Early => options.KernelsStartEarly && !uploading;
 
     private int Rows => inputs.Shape.Rows;
 
@@ -21,9 +22,10 @@ public sealed partial class CudaOperations
         context.MakeCurrent();
         weights.ReleaseStaging();
         this.batch = batch;
-        recounts = 0;
+        (stepGroup, groupsDiffer) = (0, false);
         plan.Count(batch, group);
         inputs.Upload(batch, plan, plan.ExactShape(batch));
+        uploading = false; // That copy comes after every upload, and before every kernel of the step.
     }
 
     /// <inheritdoc/>
@@ -33,14 +35,14 @@ public sealed partial class CudaOperations
         ArgumentNullException.ThrowIfNull(pass);
         context.MakeCurrent();
         this.batch = batch;
-        if (options.RecordPasses && recorder.TryRun(batch, pass))
+        if (options.RecordPasses && !uploading && recorder.TryRun(batch, pass))
         {
             return;
         }
 
         BeginStep(batch);
         pass();
-        recorder.Learn(pass, recounts > 1 ? 0 : group);
+        recorder.Learn(pass, groupsDiffer ? 0 : group);
     }
 
     /// <inheritdoc/>
@@ -234,10 +236,10 @@ public sealed partial class CudaOperations
     /// <summary>Tiles depend on how many heads share a key; what they were counted for is what the last attention had.</summary>
     private void EnsurePlan(int heads)
     {
-        group = heads;
+        groupsDiffer |= stepGroup != 0 && stepGroup != heads;
+        stepGroup = group = heads;
         if (plan.Group != heads)
         {
-            recounts++;
             plan.Count(batch, heads);
             inputs.Upload(batch, plan, plan.ExactShape(batch));
         }

@@ -9,8 +9,9 @@ using Grid.Models.Operations;
 namespace Grid.Cuda;
 
 /// <summary>
-/// The operations of the numeric contract on one GPU, on one stream. Calls are made one after another, from any thread. A call
-/// that computes returns before the GPU is done; <see cref="Sample"/> and the Read calls wait for their results.
+/// The operations of the numeric contract on one GPU, on one stream. Calls are made one after another, from any thread; those of
+/// one step, from <see cref="BeginStep"/> to the next, from one. A call that computes returns before the GPU is done;
+/// <see cref="Sample"/> and the Read calls wait for their results.
 /// </summary>
 public sealed partial class CudaOperations : IOperations
 {
@@ -26,7 +27,9 @@ public sealed partial class CudaOperations : IOperations
     private readonly StagedInts pageIds;
     private BatchLayout batch = new(0, 0);
     private int group; // query heads per KV head of the last attention; 0: there was none
-    private int recounts; // of the attention's tiles within a step
+    private int stepGroup; // the same, of the step's attentions so far
+    private bool groupsDiffer; // between the step's attentions
+    private bool uploading; // weights have come since the last step began
     private DeviceMemory? partialValues;
     private DeviceMemory? partialState;
     private DeviceMemory? alignedRows;
@@ -101,7 +104,7 @@ public sealed partial class CudaOperations : IOperations
     /// <exception cref="CudaOutOfMemoryException">The GPU's memory does not suffice.</exception>
     public WeightMatrix UploadMatrix(params ReadOnlySpan<TensorSource> parts)
     {
-        context.MakeCurrent();
+        BeginUpload();
         return weights.Stacked(parts);
     }
 
@@ -109,7 +112,7 @@ public sealed partial class CudaOperations : IOperations
     /// <exception cref="CudaOutOfMemoryException">The GPU's memory does not suffice.</exception>
     public WeightMatrix UploadGatedMatrix(TensorSource gate, TensorSource up)
     {
-        context.MakeCurrent();
+        BeginUpload();
         return weights.Gated(gate, up);
     }
 
@@ -117,7 +120,7 @@ public sealed partial class CudaOperations : IOperations
     /// <exception cref="CudaOutOfMemoryException">The GPU's memory does not suffice.</exception>
     public ExpertMatrix UploadExperts(ReadOnlySpan<TensorSource> experts)
     {
-        context.MakeCurrent();
+        BeginUpload();
         return weights.Experts(experts);
     }
 
@@ -125,14 +128,14 @@ public sealed partial class CudaOperations : IOperations
     /// <exception cref="CudaOutOfMemoryException">The GPU's memory does not suffice.</exception>
     public ExpertMatrix UploadGatedExperts(ReadOnlySpan<TensorSource> gates, ReadOnlySpan<TensorSource> ups)
     {
-        context.MakeCurrent();
+        BeginUpload();
         return weights.GatedExperts(gates, ups);
     }
 
     /// <inheritdoc/>
     public WeightVector UploadVector(params ReadOnlySpan<TensorSource> parts)
     {
-        context.MakeCurrent();
+        BeginUpload();
         return weights.Vector(parts);
     }
 
@@ -146,7 +149,7 @@ public sealed partial class CudaOperations : IOperations
                 $"cos has {cos.Length} and sin {sin.Length} values; {positions} positions of head size {headDim} need {length}.", nameof(cos));
         }
 
-        context.MakeCurrent();
+        BeginUpload();
         return new CudaRotaryTable(positions, headDim, Uploaded(cos), Uploaded(sin));
     }
 
@@ -179,7 +182,7 @@ public sealed partial class CudaOperations : IOperations
         long bytes = (long)maxRows * ((experts + (3L * slots)) * sizeof(float));
         ExpertRoutingMemory memory = heap.Own(
             () => new ExpertRoutingMemory(context, stream, maxRows, experts, slots, width),
-            bytes + Math.Min(ExpertRoutingMemory.OutputBytesLimit, (long)maxRows * slots * width * sizeof(float)), "routing to experts");
+            bytes + ExpertRoutingMemory.OutputBytes(maxRows, slots, width), "routing to experts");
         return new CudaExpertRouting(maxRows, experts, slots, width, memory);
     }
 
@@ -231,7 +234,9 @@ public sealed partial class CudaOperations : IOperations
         stream.Synchronize();
     }
 
-    /// <summary>Waits for the GPU and frees everything that these operations allocated.</summary>
+    /// <summary>Waits for the GPU and frees everything that these operations allocated; after a fault of the GPU, as much of
+    /// it as can be.</summary>
+    /// <exception cref="CudaException">The first thing that could not be done; the rest was.</exception>
     public void Dispose()
     {
         if (disposed)
@@ -240,16 +245,18 @@ public sealed partial class CudaOperations : IOperations
         }
 
         disposed = true;
-        context.MakeCurrent();
         heap.Freeing -= recorder.Forget;
-        recorder.Dispose();
-        weights.Dispose();
-        inputs.Dispose();
-        pageIds.Dispose();
-        heap.Dispose();
-        stream.Dispose();
-        kernels.Dispose();
-        context.Dispose();
+        Release.All(
+        [
+            context.MakeCurrent, stream.Synchronize, recorder.Dispose, weights.Dispose, inputs.Dispose, pageIds.Dispose, heap.Dispose,
+            stream.Dispose, kernels.Dispose, context.Dispose,
+        ]);
+    }
+
+    private void BeginUpload()
+    {
+        context.MakeCurrent();
+        uploading = true;
     }
 
     private DeviceMemory Zeroed(long bytes, string what)

@@ -6,7 +6,7 @@ public sealed record CudaOptions
     /// <summary>Where compiled kernels are kept; null: $XDG_CACHE_HOME/grid/cubins or ~/.cache/grid/cubins.</summary>
     public string? KernelCacheFolder { get; init; }
 
-    /// <summary>Told how far the kernels' build has come, from any thread.</summary>
+    /// <summary>Told how far the kernels' build has come, from any thread, one at a time.</summary>
     public IProgress<KernelBuildProgress>? KernelBuild { get; init; }
 
     /// <summary>Whether decode passes are recorded once and repeated (CUDA graphs).</summary>
@@ -23,4 +23,5 @@ public sealed record CudaOptions
 /// <param name="Done">Kernel texts that are machine code now.</param>
 /// <param name="Total">All of them.</param>
 /// <param name="Compiled">How many of those done were not in the cache.</param>
-public readonly record struct KernelBuildProgress(int Done, int Total, int Compiled);
+/// <param name="CacheProblem">Why what was compiled cannot be kept for the next start; null while it can.</param>
+public readonly record struct KernelBuildProgress(int Done, int Total, int Compiled, string? CacheProblem = null);

@@ -15,11 +15,12 @@ public sealed record ModelMemory(long WeightBytes, long WorkingBytes, long KvPag
     /// <summary>Adds up a model's memory.</summary>
     /// <param name="config">The model.</param>
     /// <param name="maxBatchTokens">Rows of one pass at most.</param>
-    public static ModelMemory Measure(ModelConfig config, int maxBatchTokens)
+    /// <param name="expertOutputBytesLimit">The most that the device holds of the experts' outputs at a time.</param>
+    public static ModelMemory Measure(ModelConfig config, int maxBatchTokens, long expertOutputBytesLimit = long.MaxValue)
     {
         ArgumentNullException.ThrowIfNull(config);
         ArgumentOutOfRangeException.ThrowIfLessThan(maxBatchTokens, 1);
-        using var operations = new MeasuringOperations();
+        using var operations = new MeasuringOperations(expertOutputBytesLimit);
         using var source = new DummyWeightSource();
         using var weights = new WeightLoader(source, operations, progress: null);
         using ICausalLanguageModel model = SupportedArchitectures.Load(config, weights, operations, maxBatchTokens);

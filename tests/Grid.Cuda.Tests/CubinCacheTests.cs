@@ -107,8 +107,7 @@ public sealed class CubinCacheTests : IDisposable
         Assert.Equal("/home/a/.cache/grid/cubins", CubinCache.DefaultFolder(null, "/home/a"));
         Assert.Equal("/home/a/.cache/grid/cubins", CubinCache.DefaultFolder("", "/home/a"));
         Assert.Equal("/home/a/.cache/grid/cubins", CubinCache.DefaultFolder("relative", "/home/a"));
-        var e = Assert.Throws<CudaUnavailableException>(() => CubinCache.DefaultFolder(null, null));
-        Assert.Contains("neither XDG_CACHE_HOME nor HOME", e.Message, StringComparison.Ordinal);
+        Assert.Null(CubinCache.DefaultFolder(null, null));
     }
 
     public void Dispose()

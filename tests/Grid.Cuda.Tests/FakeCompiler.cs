@@ -15,7 +15,7 @@ internal sealed class FakeCompiler : IKernelCompiler
 
     public string Log { get; init; } = string.Empty;
 
-    public Func<KernelSource, KernelBuildException?> Fail { get; init; } = _ => null;
+    public Func<KernelSource, Exception?> Fail { get; init; } = _ => null;
 
     /// <summary>Compilations that must run at once before any of them ends.</summary>
     public int Together { get; init; } = 1;

@@ -84,10 +84,44 @@ public sealed class KernelBuilderTests : IDisposable
     {
         // A file where the folder should be: also for root, whom permissions do not stop.
         File.WriteAllText(folder, "in the way");
-        BuiltKernel built = new KernelBuilder(new FakeCompiler(), new CubinCache(folder)).Build([KernelSource.FromText("k", "text")])["k"];
+        var told = new List<KernelBuildProgress>();
+        BuiltKernel built = new KernelBuilder(new FakeCompiler(), new CubinCache(folder)).Build([KernelSource.FromText("k", "text")], progress: new Told(told))["k"];
         Assert.Equal("text", Encoding.UTF8.GetString(built.Cubin));
         Assert.NotNull(built.CacheProblem);
         Assert.False(built.FromCache);
+        Assert.Equal([new KernelBuildProgress(1, 1, 1, built.CacheProblem)], told);
+    }
+
+    [Fact]
+    public void Without_a_folder_kernels_are_built_at_each_start_and_the_reason_is_told()
+    {
+        var compiler = new FakeCompiler();
+        for (int start = 1; start <= 2; start++)
+        {
+            BuiltKernel built = new KernelBuilder(compiler, new CubinCache(null)).Build([KernelSource.FromText("k", "text")])["k"];
+            Assert.Equal(start, compiler.Compilations);
+            Assert.Contains("neither XDG_CACHE_HOME nor HOME", built.CacheProblem, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void Progress_counts_what_is_done_and_what_was_compiled()
+    {
+        KernelSource[] sources = [.. Enumerable.Range(0, 8).Select(i => KernelSource.FromText($"k{i}", $"text {i}"))];
+        new KernelBuilder(new FakeCompiler(), new CubinCache(folder)).Build(sources[..3]);
+        var told = new List<KernelBuildProgress>();
+        new KernelBuilder(new FakeCompiler(), new CubinCache(folder)).Build(sources, progress: new Told(told));
+        Assert.Equal(Enumerable.Range(1, 8), told.Select(one => one.Done));
+        Assert.Equal(new KernelBuildProgress(8, 8, 5), told[^1]);
+    }
+
+    [Fact]
+    public void A_compiler_that_fails_itself_is_told_as_it_says()
+    {
+        var compiler = new FakeCompiler { Fail = source => source.Name == "k1" ? new InvalidOperationException("out of order") : null };
+        var builder = new KernelBuilder(compiler, new CubinCache(folder));
+        var e = Assert.Throws<InvalidOperationException>(() => builder.Build([KernelSource.FromText("k0", "0"), KernelSource.FromText("k1", "1")]));
+        Assert.Equal("out of order", e.Message);
     }
 
     [Theory]
@@ -155,5 +189,10 @@ public sealed class KernelBuilderTests : IDisposable
         {
             Directory.Delete(folder, recursive: true);
         }
+    }
+
+    private sealed class Told(List<KernelBuildProgress> told) : IProgress<KernelBuildProgress>
+    {
+        public void Report(KernelBuildProgress value) => told.Add(value);
     }
 }

@@ -1,13 +1,8 @@
 using System.Diagnostics;
 using Grid.Cuda.Build;
 using Grid.Cuda.Driver;
-using Grid.Cuda.Kernels.ClearPages;
-using Grid.Cuda.Kernels.DummyFill;
-using Grid.Cuda.Kernels.Embed;
-using Grid.Cuda.Kernels.PackWeights;
-using Grid.Cuda.Kernels.Product;
 using Grid.Cuda.Kernels.RmsNorm;
-using Grid.Cuda.Kernels.RotateAndStore;
+using Grid.Cuda.Operations;
 
 namespace Grid.Cuda.Tests;
 
@@ -82,12 +77,8 @@ public sealed class NvrtcTests(GpuFixture gpu, ITestOutputHelper output)
     public void All_kernels_build_cold_and_warm_and_mend_a_damaged_cache()
     {
         NvrtcCompiler compiler = gpu.RequireCompiler();
-        CubinCache cache = new(Path.Combine(gpu.Cache.Folder, "all"));
-        KernelSource[] sources =
-        [
-            RmsNormKernel.Source, EmbedKernel.Source, PackWeightsKernel.Source, ClearPagesKernel.Source, DummyFillKernel.Source,
-            RotateAndStoreKernel.Source(64), RotateAndStoreKernel.Source(128), .. ProductKernel.Sources,
-        ];
+        CubinCache cache = new(Path.Combine(gpu.Cache.Folder!, "all"));
+        IReadOnlyList<KernelSource> sources = KernelLibrary.Sources;
         var clock = Stopwatch.StartNew();
         KernelBuild cold = new KernelBuilder(compiler, cache).Build(sources);
         output.WriteLine($"{compiler.Identity}; {string.Join(' ', compiler.Options)}: cold {clock.Elapsed.TotalMilliseconds:F0} ms");

@@ -48,6 +48,25 @@ public sealed class ProductKernelTests(GpuFixture gpu)
         }
     }
 
+    /// <summary>compute-sanitizer's race checker follows so much in minutes; it sees nothing that depends on the data.</summary>
+    [Theory]
+    [Trait("Sanitizer", "race")]
+    [InlineData(9, 328, 136)]
+    [InlineData(70, 456, 72)]
+    public void Every_shape_and_epilogue_has_the_bits_of_the_chains_at_one_small_size(int tokens, int width, int outputs)
+    {
+        gpu.Require();
+        var values = new ProductCase(ProductData.Usual, tokens, width, outputs);
+        using var bench = new ProductBench(gpu, values);
+        for (int shape = 0; shape < ProductShape.All.Count; shape++)
+        {
+            Bits.Equal(ProductBench.Words(values.Raw), bench.Run(ProductEpilogue.Raw, tokens, shape), 2 * outputs, $"Raw, shape {shape}");
+            Bits.Equal(values.Biased, bench.Run(ProductEpilogue.Store, tokens, shape, bias: true), outputs, $"bias, shape {shape}");
+            Bits.Equal(values.Added, bench.Run(ProductEpilogue.Add, tokens, shape), outputs, $"Add, shape {shape}");
+            Bits.Equal(values.Gated, bench.Run(ProductEpilogue.GatedSilu, tokens, shape), outputs, $"GatedSilu, shape {shape}");
+        }
+    }
+
     [Theory]
     [InlineData(1000, 1216, 520)]
     [InlineData(8192, 200, 320)]

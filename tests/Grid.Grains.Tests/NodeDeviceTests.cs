@@ -99,7 +99,7 @@ public sealed class NodeDeviceTests
         var error = Assert.Throws<StartException>(() => CudaMemoryPlan.KvCacheBytes("cuda:0", new(Gb(80), Gb(8), 0.9, null, 512), model));
         Assert.StartsWith("There is no room for a KV cache on cuda:0: a page needs 9 MiB, and with the weights loaded --mem-fraction-static 0.9 allows 0 KiB", error.Message, StringComparison.Ordinal);
         error = Assert.Throws<StartException>(() => CudaMemoryPlan.KvCacheBytes("cuda:0", new(Gb(80), Gb(8), 0.9, Gb(8), 512), model));
-        Assert.StartsWith("--kv-cache-memory is 7.5 GiB; it must hold at least one page (9 MiB) and fit in what is free on cuda:0 (7.2 GiB)", error.Message, StringComparison.Ordinal);
+        Assert.StartsWith("--kv-cache-memory is 7.5 GiB; it must hold at least one page (9 MiB) and fit in what is free for it on cuda:0 (6.8 GiB)", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -112,7 +112,47 @@ public sealed class NodeDeviceTests
             "The model does not fit on cuda:0: it needs 15.8 GiB (weights 15.3 GiB, working memory 536.8 MiB, a KV page 9 MiB), and --mem-fraction-static 0.9 allows 15.1 GiB of the 16.8 GiB that are free.",
             error.Message);
         error = Assert.Throws<StartException>(() => CudaMemoryPlan.RequireRoom("cuda:0", new(Gb(80), Gb(80), 0.9, Gb(70), 512), model));
-        Assert.Contains("--kv-cache-memory 65.2 GiB), and 74.5 GiB are free.", error.Message, StringComparison.Ordinal);
+        Assert.Contains("--kv-cache-memory 65.2 GiB), and 74.2 GiB of the 74.5 GiB that are free are for these.", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_steps_take_of_a_gpu_stays_free_however_its_kv_cache_is_sized()
+    {
+        var model = Model();
+        long steps = CudaModelNeeds.StepBytes(model.Config), logits = model.LogitBytes(512);
+        Assert.InRange(steps, 300 << 20, 400 << 20);
+        Assert.Equal(Gb(60) - logits - steps, CudaMemoryPlan.KvCacheBytes("cuda:0", new(Gb(80), Gb(60), 1.0, null, 512), model));
+        long most = Gb(60) - logits - steps;
+        Assert.Equal(most, CudaMemoryPlan.KvCacheBytes("cuda:0", new(Gb(80), Gb(60), 0.9, most, 512), model));
+        Assert.Throws<StartException>(() => CudaMemoryPlan.KvCacheBytes("cuda:0", new(Gb(80), Gb(60), 0.9, most + 1, 512), model));
+    }
+
+    [Fact]
+    public void A_mixture_of_experts_is_measured_with_the_room_that_a_gpu_gives_its_outputs()
+    {
+        var config = ModelFolder.Open(ShippedConfigs.Find("Qwen/Qwen3-30B-A3B")!).ReadConfig();
+        long all = ModelMemory.Measure(config, 8192).WorkingBytes;
+        long limited = ModelMemory.Measure(config, 8192, CudaModelNeeds.ExpertOutputBytesLimit).WorkingBytes;
+        Assert.Equal((8192L * 8 * 2048 * 4) - (64 << 20), all - limited);
+    }
+
+    [Fact]
+    public void A_model_that_the_kernels_cannot_run_is_refused_by_field_value_and_rule()
+    {
+        var config = Model().Config;
+        var experts = ModelFolder.Open(ShippedConfigs.Find("Qwen/Qwen3-30B-A3B")!).ReadConfig();
+        Assert.Null(CudaModelNeeds.Unsupported(config));
+        Assert.Null(CudaModelNeeds.Unsupported(experts));
+        Assert.Equal("head_dim is 80; on a GPU it must be 64 or 128.", CudaModelNeeds.Unsupported(config with { HeadDim = 80 }));
+        Assert.Equal("vocab_size is 300000; on a GPU it must be at most 262144.", CudaModelNeeds.Unsupported(config with { VocabularySize = 300_000 }));
+        Assert.Equal("hidden_size is 4100; on a GPU it must be a multiple of 8.", CudaModelNeeds.Unsupported(config with { HiddenSize = 4100 }));
+        Assert.Equal("intermediate_size is 9; on a GPU it must be a multiple of 8.", CudaModelNeeds.Unsupported(config with { IntermediateSize = 9 }));
+        Assert.Equal(
+            "moe_intermediate_size is 100; on a GPU it must be a multiple of 8.",
+            CudaModelNeeds.Unsupported(experts with { Experts = experts.Experts! with { IntermediateSize = 100 } }));
+        Assert.Equal("num_experts is 600; on a GPU it must be at most 512.", CudaModelNeeds.Unsupported(experts with { Experts = experts.Experts! with { Count = 600 } }));
+        Assert.Equal(
+            "num_experts_per_tok is 33; on a GPU it must be at most 32.", CudaModelNeeds.Unsupported(experts with { Experts = experts.Experts! with { PerToken = 33 } }));
     }
 
     private static ModelMemory Model() =>

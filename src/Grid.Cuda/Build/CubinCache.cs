@@ -11,38 +11,28 @@ internal sealed class CubinCache
 {
     private const int HeaderBytes = 8 + SHA256.HashSizeInBytes;
 
-    /// <param name="folder">Null: <see cref="DefaultFolder()"/>.</param>
-    public CubinCache(string? folder = null) => Folder = Path.GetFullPath(folder ?? DefaultFolder());
+    /// <param name="folder">Where; null: nowhere, nothing is kept.</param>
+    public CubinCache(string? folder) => Folder = folder is null ? null : Path.GetFullPath(folder);
 
-    /// <summary>Where the files are; made when the first is written.</summary>
-    public string Folder { get; }
+    /// <summary>Where the files are, made when the first is written; null: nowhere, nothing is kept.</summary>
+    public string? Folder { get; }
 
     private static ReadOnlySpan<byte> Magic => "GRIDCUB1"u8;
 
-    /// <summary>$XDG_CACHE_HOME/grid/cubins, or .cache/grid/cubins in the home folder.</summary>
-    /// <exception cref="CudaUnavailableException">Neither XDG_CACHE_HOME nor HOME says where.</exception>
-    public static string DefaultFolder() =>
+    /// <summary>$XDG_CACHE_HOME/grid/cubins, or .cache/grid/cubins in the home folder; null where neither XDG_CACHE_HOME nor HOME
+    /// says where, as for some service accounts.</summary>
+    public static string? DefaultFolder() =>
         DefaultFolder(Environment.GetEnvironmentVariable("XDG_CACHE_HOME"), Environment.GetEnvironmentVariable("HOME"));
 
-    internal static string DefaultFolder(string? cacheHome, string? home)
-    {
-        // The XDG specification: a relative path is to be ignored.
-        if (Path.IsPathRooted(cacheHome))
-        {
-            return Path.Combine(cacheHome, "grid", "cubins");
-        }
+    // The XDG specification: a relative path is to be ignored.
+    internal static string? DefaultFolder(string? cacheHome, string? home) =>
+        Path.IsPathRooted(cacheHome) ? Path.Combine(cacheHome, "grid", "cubins")
+        : Path.IsPathRooted(home) ? Path.Combine(home, ".cache", "grid", "cubins")
+        : null;
 
-        if (Path.IsPathRooted(home))
-        {
-            return Path.Combine(home, ".cache", "grid", "cubins");
-        }
-
-        throw new CudaUnavailableException(
-            "there is no folder for compiled kernels: neither XDG_CACHE_HOME nor HOME is an absolute path.");
-    }
-
-    /// <summary>The file of a kernel.</summary>
-    public string FileOf(string name, string key) => Path.Combine(Folder, $"{name}-{key}.cubin");
+    /// <summary>The file of a kernel, where there is a folder.</summary>
+    public string FileOf(string name, string key) =>
+        Path.Combine(Folder ?? throw new InvalidOperationException("This cache keeps nothing."), $"{name}-{key}.cubin");
 
     /// <summary>The cubin, or null when there is none.</summary>
     /// <param name="name">The kernel.</param>
@@ -51,6 +41,11 @@ internal sealed class CubinCache
     public byte[]? Read(string name, string key, out bool damaged)
     {
         damaged = false;
+        if (Folder is null)
+        {
+            return null;
+        }
+
         byte[] file;
         try
         {
@@ -78,11 +73,16 @@ internal sealed class CubinCache
     }
 
     /// <summary>Puts a cubin in its place, over whatever was there.</summary>
-    /// <exception cref="IOException">The folder cannot be written.</exception>
+    /// <exception cref="IOException">The folder cannot be written, or there is none.</exception>
     /// <exception cref="UnauthorizedAccessException">The folder may not be written.</exception>
     public void Write(string name, string key, ReadOnlySpan<byte> cubin)
     {
-        // What lies here is run on the GPU: only its owner may write.
+        if (Folder is null)
+        {
+            throw new IOException("There is no folder for them: neither XDG_CACHE_HOME nor HOME is an absolute path.");
+        }
+
+        // What lies here is run on the GPU: in a folder made here only its owner may write.
         if (OperatingSystem.IsWindows())
         {
             Directory.CreateDirectory(Folder);
@@ -92,7 +92,7 @@ internal sealed class CubinCache
             Directory.CreateDirectory(Folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         }
 
-        RemoveAbandoned(name);
+        RemoveAbandoned(Folder, name);
         string place = FileOf(name, key);
         string beside = $"{place}.{Guid.NewGuid():N}.tmp";
         try
@@ -115,9 +115,9 @@ internal sealed class CubinCache
     }
 
     // What processes killed while writing left behind. No write takes an hour.
-    private void RemoveAbandoned(string name)
+    private static void RemoveAbandoned(string folder, string name)
     {
-        foreach (string file in Directory.EnumerateFiles(Folder, $"{name}-*.tmp"))
+        foreach (string file in Directory.EnumerateFiles(folder, $"{name}-*.tmp"))
         {
             if (File.GetLastWriteTimeUtc(file) < DateTime.UtcNow.AddHours(-1))
             {

@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+
 namespace Grid.Cuda.Build;
 
 /// <summary>Turns kernel texts into machine code: from the cache where it has them, else compiled, several at once.</summary>
@@ -6,8 +8,9 @@ internal sealed class KernelBuilder(IKernelCompiler compiler, CubinCache cache)
     /// <summary>Builds all of them.</summary>
     /// <param name="sources">Names must be unique.</param>
     /// <param name="maxParallel">Compilations at once; 0: one per processor.</param>
-    /// <param name="progress">Told after each of them, from any thread.</param>
+    /// <param name="progress">Told after each of them, from any thread, one at a time.</param>
     /// <exception cref="KernelBuildException">One does not compile or must not be used; the first of them in the order given.</exception>
+    /// <exception cref="CudaException">The compiler itself failed.</exception>
     public KernelBuild Build(
         IReadOnlyList<KernelSource> sources, int maxParallel = 0, IProgress<KernelBuildProgress>? progress = null)
     {
@@ -18,24 +21,30 @@ internal sealed class KernelBuilder(IKernelCompiler compiler, CubinCache cache)
         }
 
         var built = new BuiltKernel[sources.Count];
-        var failures = new KernelBuildException?[sources.Count];
+        var failures = new ExceptionDispatchInfo?[sources.Count];
         var options = new ParallelOptions { MaxDegreeOfParallelism = maxParallel > 0 ? maxParallel : Environment.ProcessorCount };
-        int done = 0;
-        int compiled = 0;
+        var state = new KernelBuildProgress(0, sources.Count, 0);
+        var reporting = new Lock();
         Parallel.For(0, sources.Count, options, i =>
         {
             try
             {
                 built[i] = BuildOne(sources[i]);
-                int compiledNow = built[i].FromCache ? Volatile.Read(ref compiled) : Interlocked.Increment(ref compiled);
-                progress?.Report(new KernelBuildProgress(Interlocked.Increment(ref done), sources.Count, compiledNow));
+                lock (reporting)
+                {
+                    state = new KernelBuildProgress(
+                        state.Done + 1, state.Total, state.Compiled + (built[i].FromCache ? 0 : 1), state.CacheProblem ?? built[i].CacheProblem);
+                    progress?.Report(state);
+                }
             }
-            catch (KernelBuildException e)
+            catch (Exception e)
             {
-                failures[i] = e;
+                // The loop would wrap it, and go on only with some of the others.
+                failures[i] = ExceptionDispatchInfo.Capture(e);
             }
         });
-        return failures.FirstOrDefault(failure => failure is not null) is { } first ? throw first : new KernelBuild(built);
+        failures.FirstOrDefault(failure => failure is not null)?.Throw();
+        return new KernelBuild(built);
     }
 
     private BuiltKernel BuildOne(KernelSource source)

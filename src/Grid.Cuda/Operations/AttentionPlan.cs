@@ -43,10 +43,11 @@ internal sealed class AttentionPlan(int slotCapacity)
     public StepShape ExactShape(BatchLayout batch) =>
         new(batch.RowCount, batch.SequenceCount, PrefillTiles, DecodeTiles, MaxPages, Slots > 0);
 
-    /// <summary>Bounds for all decode batches of so many rows whose longest sequence has at most so many segments.</summary>
+    /// <summary>Bounds for all decode batches of so many rows whose longest sequence has at most so many segments, and in which every
+    /// row found a place for its partial results: so there are at most as many tiles as places and rows.</summary>
     public StepShape BoundedShape(int rows, int segments) => Group > AttentionKernel.MaxDecodeGroup
         ? new StepShape(rows, rows, rows * TilesOf(1), 0, segments * PagesPerSegment, false)
-        : new StepShape(rows, rows, 0, rows * segments, segments * PagesPerSegment, segments > 1);
+        : new StepShape(rows, rows, 0, Math.Min(rows * segments, SlotCapacity + rows), segments * PagesPerSegment, segments > 1);
 
     /// <summary>Decides and counts.</summary>
     /// <param name="batch">The batch.</param>

@@ -62,11 +62,8 @@ internal sealed class DeviceHeap(CudaContext context) : IDisposable
 
     public void Dispose()
     {
-        foreach (IDisposable allocation in owned)
-        {
-            allocation.Dispose();
-        }
-
+        IDisposable[] all = [.. owned];
         owned.Clear();
+        Release.All(all.Select(allocation => (Action)allocation.Dispose));
     }
 }

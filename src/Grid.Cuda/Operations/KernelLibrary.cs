@@ -85,7 +85,7 @@ internal sealed class KernelLibrary : IDisposable
     /// <summary>Builds what the cache does not have, one compilation per core, and loads everything.</summary>
     public static KernelLibrary Load(CudaContext context, CudaOptions options)
     {
-        var builder = new KernelBuilder(NvrtcCompiler.Load(context.DriverVersion), new CubinCache(options.KernelCacheFolder));
+        var builder = new KernelBuilder(NvrtcCompiler.Load(context.DriverVersion), new CubinCache(options.KernelCacheFolder ?? CubinCache.DefaultFolder()));
         KernelBuild build = builder.Build(Sources, progress: options.KernelBuild);
         context.MakeCurrent();
         return new KernelLibrary(context, build);

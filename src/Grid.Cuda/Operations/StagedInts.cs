@@ -36,13 +36,15 @@ internal sealed class StagedInts(CudaContext context, CudaStream stream, DeviceH
 
     private void Grow(int count)
     {
-        staging?.Dispose();
+        DeviceMemory largerDevice = heap.Allocate((long)count * sizeof(int), "a list of pages");
         if (device is not null)
         {
             heap.Free(device);
         }
 
-        staging = new PinnedMemory(context, (long)count * sizeof(int));
-        device = heap.Allocate((long)count * sizeof(int), "a list of pages");
+        device = largerDevice;
+        var largerStaging = new PinnedMemory(context, device.Bytes);
+        staging?.Dispose();
+        staging = largerStaging;
     }
 }

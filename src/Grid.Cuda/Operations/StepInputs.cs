@@ -147,15 +147,16 @@ internal sealed class StepInputs : IDisposable
     {
         if (bytes > device.Bytes)
         {
-            long larger = Math.Max(bytes, 2 * device.Bytes);
+            DeviceMemory larger = heap.Allocate(Math.Max(bytes, 2 * device.Bytes), Purpose);
             heap.Free(device);
-            device = heap.Allocate(larger, Purpose);
+            device = larger;
         }
     }
 
     private PinnedMemory Replace(int index)
     {
+        var larger = new PinnedMemory(context, device.Bytes);
         staging[index]?.Dispose();
-        return staging[index] = new PinnedMemory(context, device.Bytes);
+        return staging[index] = larger;
     }
 }

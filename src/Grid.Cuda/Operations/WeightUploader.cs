@@ -129,7 +129,7 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
     /// <summary>Frees the staging memory; a later upload takes it again.</summary>
     public void ReleaseStaging()
     {
-        if (staging[0] is null)
+        if (Array.TrueForAll(staging, piece => piece is null))
         {
             return;
         }

@@ -3,7 +3,8 @@ using Grid.Numerics;
 namespace Grid.Models.Operations;
 
 /// <summary>A device that holds nothing and computes nothing: it adds up what loading a model would take.</summary>
-internal sealed class MeasuringOperations : IOperations
+/// <param name="expertOutputBytesLimit">The most that the device holds of the experts' outputs at a time.</param>
+internal sealed class MeasuringOperations(long expertOutputBytesLimit) : IOperations
 {
     /// <inheritdoc/>
     public string DeviceDescription => "a measure of memory";
@@ -74,7 +75,7 @@ internal sealed class MeasuringOperations : IOperations
     public ExpertRouting AllocateRouting(int maxRows, int experts, int slots, int width)
     {
         // The experts' outputs wait in fp32 until a row's are added in order.
-        WorkingBytes += (long)maxRows * slots * width * sizeof(float);
+        WorkingBytes += Math.Min((long)maxRows * slots * width * sizeof(float), expertOutputBytesLimit);
         return new Routing(maxRows, experts, slots, width);
     }
 

@@ -87,6 +87,33 @@ public sealed class ExpertKernelTests(GpuFixture gpu)
         bench.RequireRouting(rows, shape, $"{rows} rows");
         bench.RequireLayer(rows, $"{rows} rows");
         bench.RequireLayer(rows, $"{rows} rows, started early", startsEarly: true);
+
+        // Fewer rows are given more columns at a time, in the same room.
+        int fewer = (rows / 2) + 100;
+        bench.Route(fewer, shape);
+        bench.RequireLayer(fewer, $"{fewer} rows of {rows}");
+    }
+
+    [Theory]
+    [InlineData(1, 8, 2048)]
+    [InlineData(1500, 8, 2048)]
+    [InlineData(3000, 8, 2048)]
+    [InlineData(12000, 8, 2048)]
+    [InlineData(40000, 8, 2048)]
+    [InlineData(1000, 8, 4096)]
+    [InlineData(5000, 6, 40)]
+    public void Outputs_of_any_number_of_rows_have_room(int maxRows, int slots, int width)
+    {
+        CudaContext context = gpu.Require();
+        using var stream = new CudaStream(context);
+        using var routing = new ExpertRoutingMemory(context, stream, maxRows, 128, slots, width);
+        for (int rows = 1; rows <= maxRows; rows++)
+        {
+            int columns = routing.PassColumns(rows);
+            Assert.InRange(columns, Math.Min(64, width), width);
+            Assert.True(columns == width || columns % 64 == 0, $"{rows} rows: {columns} columns");
+            Assert.InRange((long)rows * slots * columns * sizeof(float), 1, routing.Outputs.Bytes);
+        }
     }
 
     [Fact]

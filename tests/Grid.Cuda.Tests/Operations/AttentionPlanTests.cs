@@ -36,6 +36,22 @@ public sealed class AttentionPlanTests
     }
 
     [Fact]
+    public void Recorded_batches_have_no_more_tiles_than_places_and_rows()
+    {
+        var plan = new AttentionPlan(4096);
+        plan.Count(Batch((40_000, 1)), 4);
+        Assert.Equal(8, plan.BoundedShape(8, 1).DecodeTiles);
+        Assert.Equal(8 * 64, plan.BoundedShape(8, 64).DecodeTiles);
+        Assert.Equal(4096 + 512, plan.BoundedShape(512, 64).DecodeTiles);
+
+        // As many as there can be: every place taken by rows of several segments, and a tile for each of the rest.
+        BatchLayout batch = Batch([.. Enumerable.Range(0, 512).Select(i => (i < 64 ? 65_535 : 1023, 1))]);
+        plan.Count(batch, 4);
+        Assert.Equal((0, 4096, 4096 + 448), (plan.PrefillTiles, plan.Slots, plan.DecodeTiles));
+        Assert.InRange(plan.DecodeTiles, 1, plan.BoundedShape(512, 64).DecodeTiles);
+    }
+
+    [Fact]
     public void Partial_results_have_places_of_their_own()
     {
         BatchLayout batch = Batch((1024, 1), (5000, 1), (10, 1), (2047, 1), (9000, 1));

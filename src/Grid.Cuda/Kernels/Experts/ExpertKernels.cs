@@ -173,7 +173,7 @@ internal sealed class ExpertKernels
 
     /// <summary>
     /// residual[row] = bf16(float(residual[row]) + c), c = fma(weight, input[row, slot] * Down^T, c) over ascending slots from +0. In
-    /// passes over columns, so that the products in fp32 never take more than <see cref="ExpertRoutingMemory.OutputBytesLimit"/>.
+    /// passes over columns, as many at a time as <see cref="ExpertRoutingMemory.Outputs"/> has room for.
     /// </summary>
     /// <param name="stream">Where.</param>
     /// <param name="routing">Routed by this step's <see cref="Route"/>; its width is the residual's.</param>
@@ -193,6 +193,7 @@ internal sealed class ExpertKernels
         KernelShapes.RequireBytes(down, expertBytes * routing.Experts);
         KernelShapes.RequireBytes(residual, (long)routing.Rows * routing.Width * sizeof(ushort));
         int pass = routing.PassColumns(routing.Rows);
+        KernelShapes.RequireBytes(routing.Outputs, (long)routing.Rows * routing.Slots * pass * sizeof(float));
         long tileRowBytes = PackWeightsKernel.TileBytes(1, inner) / PackWeightsKernel.Chunk;
         for (int first = 0; first < routing.Width; first += pass)
         {

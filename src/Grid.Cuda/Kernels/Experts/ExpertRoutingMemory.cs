@@ -9,9 +9,10 @@ namespace Grid.Cuda.Kernels.Experts;
 internal sealed class ExpertRoutingMemory : IDisposable
 {
     /// <summary>Outputs of the experts wait here in fp32 for their sum; where a batch needs more, they are computed by
-    /// columns in several passes.</summary>
+    /// columns in several passes. Only what needs more than this for one tile of columns gets more.</summary>
     public const long OutputBytesLimit = 64 << 20;
 
+    private const int Tile = PackWeights.PackWeightsKernel.Chunk;
     private const int WorkItemBytes = 16; // and the header's
     private const int Alignment = 256;
     private readonly DeviceMemory memory;
@@ -34,7 +35,7 @@ internal sealed class ExpertRoutingMemory : IDisposable
         long entries = checked(maxRows * slots);
         long logits = (long)maxRows * experts * sizeof(float);
         long work = (MaxItems(maxRows, ProductShape.All[0].Tokens) + 1L) * WorkItemBytes;
-        long outputs = entries * PassColumns(maxRows) * sizeof(float);
+        long outputs = OutputBytes(maxRows, slots, width);
         long[] parts = [logits, entries * sizeof(int), entries * sizeof(float), entries * sizeof(int), work, sizeof(int), outputs];
         memory = new DeviceMemory(context, parts.Sum(RoundUp));
         stream.Fill(memory.Span, 0);
@@ -76,7 +77,7 @@ internal sealed class ExpertRoutingMemory : IDisposable
     /// <summary>int32, 0 between launches.</summary>
     public DeviceSpan Ticket { get; }
 
-    /// <summary>[entry, columns of a pass] fp32.</summary>
+    /// <summary>[entry, columns of a pass] fp32: a tile of columns of the most rows at least.</summary>
     public DeviceSpan Outputs { get; }
 
     /// <summary>Rows of the launch that last routed; those that count are known on the device alone.</summary>
@@ -95,12 +96,19 @@ internal sealed class ExpertRoutingMemory : IDisposable
         return Math.Min(entries, (entries / tileTokens) + Experts);
     }
 
-    /// <summary>Columns of an expert's outputs that are computed at once for so many rows: a multiple of 64, or all.</summary>
+    /// <summary>Bytes of <see cref="Outputs"/>.</summary>
+    public static long OutputBytes(int maxRows, int slots, int width)
+    {
+        long columns = (long)maxRows * slots * sizeof(float);
+        return Math.Max(Math.Min(columns * width, OutputBytesLimit), columns * Math.Min(width, Tile));
+    }
+
+    /// <summary>Columns of an expert's outputs that are computed at once for so many rows, from 1 to <see cref="MaxRows"/>: as many
+    /// as there is room for, a multiple of 64, or all.</summary>
     public int PassColumns(int rows)
     {
-        const int Tile = PackWeights.PackWeightsKernel.Chunk;
-        long fit = OutputBytesLimit / ((long)rows * Slots * sizeof(float)) / Tile * Tile;
-        return (int)Math.Min(Width, Math.Max(fit, Tile));
+        long fit = Outputs.Bytes / ((long)rows * Slots * sizeof(float));
+        return fit >= Width ? Width : (int)(fit / Tile * Tile);
     }
 
     public void Dispose() => memory.Dispose();

@@ -42,13 +42,21 @@ internal sealed unsafe class DeviceSampler : IDisposable
         this.kernel = kernel;
         (MaxRows, Vocabulary) = (maxRows, vocabulary);
         long topBytes = (long)maxRows * Math.Min(MaxTopLogprobs, vocabulary) * sizeof(TopToken);
-        lists = new SamplingLists(context);
-        stagedRows = new PinnedMemory(context, (long)maxRows * sizeof(SamplingRowData));
-        stagedResults = new PinnedMemory(context, (long)maxRows * sizeof(SamplingResult));
-        stagedTop = new PinnedMemory(context, topBytes);
-        rowData = new DeviceMemory(context, stagedRows.Bytes);
-        resultData = new DeviceMemory(context, stagedResults.Bytes);
-        topData = new DeviceMemory(context, topBytes);
+        try
+        {
+            lists = new SamplingLists(context);
+            stagedRows = new PinnedMemory(context, (long)maxRows * sizeof(SamplingRowData));
+            stagedResults = new PinnedMemory(context, (long)maxRows * sizeof(SamplingResult));
+            stagedTop = new PinnedMemory(context, topBytes);
+            rowData = new DeviceMemory(context, stagedRows.Bytes);
+            resultData = new DeviceMemory(context, stagedResults.Bytes);
+            topData = new DeviceMemory(context, topBytes);
+        }
+        catch
+        {
+            Dispose(); // of those that there are
+            throw;
+        }
     }
 
     /// <summary>Rows of one launch at most.</summary>
@@ -183,13 +191,13 @@ internal sealed unsafe class DeviceSampler : IDisposable
     /// <summary>Frees its memory, once the GPU is done with it.</summary>
     public void Dispose()
     {
-        lists.Dispose();
-        stagedRows.Dispose();
-        stagedResults.Dispose();
-        stagedTop.Dispose();
-        rowData.Dispose();
-        resultData.Dispose();
-        topData.Dispose();
+        lists?.Dispose();
+        stagedRows?.Dispose();
+        stagedResults?.Dispose();
+        stagedTop?.Dispose();
+        rowData?.Dispose();
+        resultData?.Dispose();
+        topData?.Dispose();
     }
 
     private static TokenLogprob[] Copy(ReadOnlySpan<TopToken> listed)

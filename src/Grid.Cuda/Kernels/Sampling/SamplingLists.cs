@@ -41,11 +41,12 @@ internal sealed unsafe class SamplingLists(CudaContext context) : IDisposable
         {
             long bytes = Math.Max(words * sizeof(int), 2 * staged.Bytes);
             stream.Synchronize();
-            var largerStaged = new PinnedMemory(context, bytes);
             var largerDevice = new DeviceMemory(context, bytes);
-            staged.Dispose();
             device.Dispose();
-            (staged, device) = (largerStaged, largerDevice);
+            device = largerDevice;
+            var largerStaged = new PinnedMemory(context, bytes);
+            staged.Dispose();
+            staged = largerStaged;
         }
     }
 
