@@ -71,7 +71,7 @@ public sealed class OperationTests : IAsyncLifetime
             TextDigest = "",
             Device = "a CPU",
             Started = DateTimeOffset.UnixEpoch.AddSeconds(9),
-            Limits = new() { MaxContextTokens = 1, MaxRunningSequences = 2, MaxWaitingSequences = 3, KvCacheTokens = 4, VocabularySize = 5 },
+            Limits = new() { MaxContextTokens = 1, MaxRunningSequences = 2, MaxWaitingSequences = 3, KvCacheTokens = 4, VocabularySize = 5, MaxModelTokens = 1 },
             Load = default,
             PageTokens = 64,
         };
@@ -223,7 +223,7 @@ public sealed class OperationTests : IAsyncLifetime
             TextDigest = "",
             Device = "a fake",
             Started = DateTimeOffset.UnixEpoch,
-            Limits = new WorkerLimits { MaxContextTokens = 1, MaxRunningSequences = 1, MaxWaitingSequences = 1, KvCacheTokens = 1, VocabularySize = 1 },
+            Limits = new WorkerLimits { MaxContextTokens = 1, MaxRunningSequences = 1, MaxWaitingSequences = 1, KvCacheTokens = 1, VocabularySize = 1, MaxModelTokens = 1 },
             PageTokens = 1,
             Load = default,
         },
