@@ -218,7 +218,8 @@ public sealed class ScriptedEngine : IWorkerEngine, IDisposable
         token ^= wrong && !WrongInLogprob ? 1 : 0;
         float logprob = -0.5f * index;
         logprob = wrong && WrongInLogprob ? MathF.BitDecrement(logprob) : logprob;
-        var top = Enumerable.Range(0, run.Request.TopLogprobs).Select(i => new TokenLogprob(token + i, -i)).ToArray();
+        int alternatives = run.Request.Logprobs ? run.Request.TopLogprobs : 0;
+        var top = Enumerable.Range(0, alternatives).Select(i => new TokenLogprob(token + i, -i)).ToArray();
         _events.Add(new TokenGenerated(run.Request.Id, index, new SampledToken(token, logprob, top, false)));
         _generated++;
         if (run.Request.StopTokenIds.Contains(token))
