@@ -212,7 +212,7 @@ public sealed class OperationTests : IAsyncLifetime
         return ((int)response.StatusCode, (string)body["error"]!["code"]!);
     }
 
-    private void Show(params WorkerSnapshot[] workers) => _app.Grid.Snapshot = new(workers, new Dictionary<string, int>());
+    private void Show(params WorkerSnapshot[] workers) => _app.Grid.Snapshot = new(workers, new Dictionary<string, int>(), Running: 0);
 
     private static WorkerSnapshot Worker(string id, WorkerCondition condition, string? quarantine) => new(
         new WorkerStatus

@@ -1,12 +1,10 @@
 using System.Collections.Concurrent;
+using Grid.Grains.Placement;
 using Grid.Grains.Tests.Support;
 using Grid.Sequences;
-using Grid.Grains.Placement;
 using Grid.Sequences.Routing;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
-using Orleans.Runtime;
 
 namespace Grid.Grains.Tests;
 
@@ -71,14 +69,12 @@ public sealed class LossTests
         }
     }
 
-    [Theory]
-    [InlineData("")]
-    [InlineData("\ud800")]
-    public async Task A_stop_string_that_cannot_be_found_is_refused_by_name(string stop)
+    [Fact]
+    public async Task A_stop_string_that_cannot_be_found_is_refused_by_name()
     {
         await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine());
         var refused = await Assert.ThrowsAsync<GridRequestException>(
-            () => grid.Sequences().StartAsync(Answer.Spec([1], 5) with { StopStrings = [stop] }, default));
+            () => grid.Sequences().StartAsync(Answer.Spec([1], 5) with { StopStrings = [""] }, default));
         Assert.Equal((GridRefusal.InvalidRequest, nameof(SequenceSpec.StopStrings)), (refused.Refusal, refused.Parameter));
     }
 

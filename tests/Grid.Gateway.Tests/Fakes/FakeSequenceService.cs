@@ -22,7 +22,7 @@ internal sealed class FakeSequenceService : ISequenceService
 
     public int FlushingWorkers { get; set; } = 1;
 
-    public GridSnapshot Snapshot { get; set; } = new([], new Dictionary<string, int>());
+    public GridSnapshot Snapshot { get; set; } = new([], new Dictionary<string, int>(), Running: 0);
 
     public int Flushes { get; private set; }
 
