@@ -34,6 +34,7 @@ public static class GatewayHosting
         services.AddOptions<SequencesOptions>().Configure<IOptions<GatewayOptions>>((sequences, gateway) =>
         {
             sequences.QueueSize = gateway.Value.QueueSize;
+            sequences.DrainGrace = TimeSpan.FromSeconds(gateway.Value.DrainSeconds);
             sequences.QueueTimeout = TimeSpan.FromSeconds(gateway.Value.QueueTimeoutSecs);
         });
         services.AddRouting();

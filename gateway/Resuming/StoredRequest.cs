@@ -82,7 +82,7 @@ internal sealed record StoredRequest
             Model = plan.Model.Id,
             NumericsId = plan.Model.NumericsId,
             Prompts = prompts,
-            Sequences = [.. transcripts.Select(transcript => StoredSequence.Of(transcript.Plan, transcript.Id))],
+            Sequences = [.. transcripts.Select(transcript => StoredSequence.Of(transcript))],
             PromptField = plan.PromptField,
             MaxTokensField = plan.MaxTokensField,
             PromptsAreList = plan.PromptsAreList,
@@ -185,16 +185,21 @@ internal sealed record StoredSequence
 
     public bool TextInLogprobs { get; init; }
 
-    public static StoredSequence Of(PlannedSequence planned, Guid id) => new()
+    public static StoredSequence Of(Transcript transcript)
     {
-        Id = id,
-        Prompt = planned.PromptIndex,
-        Spec = planned.Spec with { PromptText = null, PromptIds = null },
-        ScoreOnly = planned.ScoreOnly,
-        AskedTokens = planned.AskedTokens,
-        RequestId = planned.RequestId,
-        TextInLogprobs = planned.TextInLogprobs,
-    };
+        var planned = transcript.Plan;
+        return new()
+        {
+            Id = transcript.Id,
+            Prompt = planned.PromptIndex,
+            // As many tokens as the context allowed is a number by now: the workers may be others when it goes on.
+            Spec = planned.Spec with { PromptText = null, PromptIds = null, MaxNewTokens = transcript.MaxNewTokens ?? planned.Spec.MaxNewTokens },
+            ScoreOnly = planned.ScoreOnly,
+            AskedTokens = planned.AskedTokens,
+            RequestId = planned.RequestId,
+            TextInLogprobs = planned.TextInLogprobs,
+        };
+    }
 
     public PlannedSequence ToPlanned(StoredPrompt prompt) => new(Spec with { PromptText = prompt.Text, PromptIds = prompt.Ids }, Prompt)
     {

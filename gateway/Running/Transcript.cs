@@ -27,6 +27,9 @@ internal sealed class Transcript(int index, PlannedSequence plan, IRunningSequen
 
     public int PromptTokens => running?.PromptIds.Count ?? plan.KnownPromptTokens;
 
+    /// <summary>Output tokens at most, as the sequence runs with them; null when it need not run.</summary>
+    public int? MaxNewTokens => running?.MaxNewTokens;
+
     public int CachedTokens => running?.CachedTokens ?? 0;
 
     /// <summary>Output tokens, those included that the client had before it resumed.</summary>

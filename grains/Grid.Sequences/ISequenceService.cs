@@ -17,6 +17,10 @@ public interface ISequenceService
     /// when no live worker has them.</summary>
     ServedModel? FindModel(string id, string numericsId);
 
+    /// <summary>Whether every node of the grid has been asked what it serves. Until then, or a short while after the gateway's
+    /// start, a model that is not among <see cref="Models"/> may be served all the same.</summary>
+    bool KnowsAllModels => true;
+
     /// <summary>
     /// Starts a sequence; while all workers that fit are full, it waits for its turn. Throws <see cref="GridRequestException"/> for a request that cannot run (names field, value
     /// and rule), or that the grid refuses for load: too many wait already, or it waited too long.
@@ -35,6 +39,10 @@ public interface IRunningSequence : IAsyncDisposable
     /// <summary>The prompt as ids, known from the start.</summary>
     IReadOnlyList<int> PromptIds { get; }
 
+    /// <summary>Output tokens at most, known from the start: as asked for, or what the context allowed then. A sequence that is
+    /// run again with this number ends at the same token, whatever workers there are by then.</summary>
+    int MaxNewTokens { get; }
+
     /// <summary>Prompt tokens found in the prefix cache; final once the first update has been read.</summary>
     int CachedTokens { get; }
 
@@ -45,7 +53,7 @@ public interface IRunningSequence : IAsyncDisposable
 /// <summary>A model as clients see it.</summary>
 /// <param name="Id">The name clients use.</param>
 /// <param name="NumericsId">Contract version and model digest: equal ids give equal bits.</param>
-/// <param name="MaxContextTokens">Prompt and output together.</param>
+/// <param name="MaxContextTokens">Prompt and output together: what the largest of its workers takes.</param>
 /// <param name="Text">Tokenizer and chat template; null when the model is served by token ids alone.</param>
 /// <param name="Created">When the first worker serving it came up.</param>
 public sealed record ServedModel(string Id, string NumericsId, int MaxContextTokens, TextModel? Text, DateTimeOffset Created)

@@ -23,6 +23,8 @@ internal sealed class RunningSequence(Guid id, SequenceTable table) : IRunningSe
 
     public int CachedTokens { get; private set; }
 
+    public int MaxNewTokens { get; private set; }
+
     internal ISequenceGrain? Grain { get; set; }
 
     public async IAsyncEnumerable<SequenceUpdate> ReadUpdatesAsync(
@@ -51,9 +53,19 @@ internal sealed class RunningSequence(Guid id, SequenceTable table) : IRunningSe
         }
     }
 
+    /// <summary>Cancels what may run, without waiting for it: its grain may not answer.</summary>
+    internal void Abandon()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) == 0)
+        {
+            table.Remove(Id);
+            Grain?.Cancel().Ignore();
+        }
+    }
+
     // What the grain calls.
 
-    internal void SetPrompt(int[] promptIds) => PromptIds = promptIds;
+    internal void SetPrompt(int[] promptIds, int maxNewTokens) => (PromptIds, MaxNewTokens) = (promptIds, maxNewTokens);
 
     internal void SetCachedTokens(int cachedTokens) => CachedTokens = cachedTokens;
 

@@ -5,7 +5,7 @@ using Grid.Grains.Placement;
 using Grid.Sequences.Attempts;
 using Grid.Sequences.Decoding;
 using Grid.Sequences.Routing;
-using Microsoft.Extensions.Hosting;
+using Grid.Text;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Orleans.Concurrency;
@@ -20,7 +20,7 @@ namespace Grid.Sequences;
 /// </summary>
 [NamedSiloPlacement, GrainDirectory(NamedSiloDirectory.Name), Immovable, KeepAlive, Reentrant, GrainType("grid-sequence")]
 internal sealed partial class SequenceGrain(
-    SequenceTable table, WorkerDirectory workers, IOptions<SequencesOptions> options, IHostApplicationLifetime lifetime,
+    SequenceTable table, WorkerDirectory workers, IOptions<SequencesOptions> options, GraceTime grace,
     TimeProvider time, ILogger<SequenceGrain> logger)
     : Grain, ISequenceGrain
 {
@@ -52,8 +52,10 @@ internal sealed partial class SequenceGrain(
             _start = start;
             _reader = table.Find(Id) ?? throw new InvalidOperationException($"Nobody on this silo reads sequence {Id:N}.");
             var reply = await BeginAsync(start, _reader);
-            running = reply.Refusal == RefusalKind.None;
-            return reply;
+            running = reply.Refusal == RefusalKind.None && table.Find(Id) is not null;
+            return running || reply.Refusal != RefusalKind.None
+                ? reply
+                : SubmitReply.Refused(RefusalKind.Unavailable, "Whoever asked for the sequence has not waited for it.");
         }
         finally
         {
@@ -64,6 +66,7 @@ internal sealed partial class SequenceGrain(
             }
             else
             {
+                _run?.Leave();
                 DeactivateOnIdle();
             }
         }
@@ -87,7 +90,11 @@ internal sealed partial class SequenceGrain(
     /// <inheritdoc/>
     public Task Cancel()
     {
-        if (_decoder is { FinishReason: null } decoder && _reader is { } reader)
+        if (_start is null)
+        {
+            DeactivateOnIdle(); // Never begun here: this call alone has brought it up.
+        }
+        else if (_decoder is { FinishReason: null } decoder && _reader is { } reader)
         {
             decoder.Finish("abort");
             _run?.Leave();
@@ -125,11 +132,13 @@ internal sealed partial class SequenceGrain(
         string? served = workers.Representative(start.Model)?.Status.NumericsId;
         string? numericsId = start.NumericsId ?? served;
         bool Serves(LiveWorker worker) => worker.Status.NumericsId == numericsId && worker.Status.ModelId == start.Model;
-        var candidates = await workers.FindExpectedAsync(Serves, lifetime.ApplicationStopping);
+        var patience = new StartPatience(time, options.Value.StartLimit);
+        var candidates = await workers.FindExpectedAsync(Serves, patience.Left, grace.Over);
         if (candidates.Length == 0)
         {
-            return served is null
-                ? SubmitReply.Refused(RefusalKind.ModelNotFound, $"Model '{start.Model}' is not served here.", "model")
+            return served is null && !workers.KnowsAll
+                ? SubmitReply.Refused(RefusalKind.Unavailable, "This gateway has just started and is still asking the grid's nodes what they serve; try again.")
+                : served is null ? SubmitReply.Refused(RefusalKind.ModelNotFound, $"Model '{start.Model}' is not served here.", "model")
                 : SubmitReply.Refused(RefusalKind.Unavailable, WhyNone(start.Model, workers.Live.Where(Serves)));
         }
 
@@ -141,14 +150,33 @@ internal sealed partial class SequenceGrain(
                 start.PromptIds is null ? nameof(SequenceSpec.PromptText) : nameof(SequenceSpec.StopStrings));
         }
 
-        int[] promptIds = start.PromptIds ?? tokenizer!.Encode(start.PromptText!, start.ParseSpecialTokens, start.AddSpecialTokens);
-        _promptTokens = promptIds.Length;
-        _decoder = new SequenceDecoder(tokenizer, start.StopStrings);
+        string field = nameof(SequenceSpec.PromptText);
+        int[] promptIds;
+        SequenceDecoder decoder;
+        try
+        {
+            promptIds = start.PromptIds ?? tokenizer!.Encode(start.PromptText!, start.ParseSpecialTokens, start.AddSpecialTokens);
+            field = nameof(SequenceSpec.StopStrings);
+            decoder = new SequenceDecoder(tokenizer, start.StopStrings);
+        }
+        catch (Exception exception) when (exception is ArgumentException or TextModelException)
+        {
+            return SubmitReply.Refused(RefusalKind.Invalid, $"{field} cannot be used: {exception.Message}", field);
+        }
 
+        // Settled here for all attempts, now and after a resumption: where it ends must not depend on who runs it.
+        if (SequenceLength.Settle(
+            promptIds.Length, start.Generation, workers.ContextOf(numericsId!), candidates[0].Status.Limits.MaxModelTokens, out var settled) is { } refusal)
+        {
+            return refusal;
+        }
+
+        _promptTokens = promptIds.Length;
+        _decoder = decoder;
         _launcher = new AttemptLauncher(
-            Id, start, promptIds, numericsId!, _decoder, _inbox.Writer, workers, options.Value,
-            lifetime.ApplicationStopping);
-        reader.SetPrompt(promptIds);
+            Id, start with { Generation = settled }, promptIds, numericsId!, _decoder, _inbox.Writer, workers, options.Value, patience,
+            grace.Over);
+        reader.SetPrompt(promptIds, settled.MaxNewTokens!.Value);
         var context = new RunContext(Id, _launcher, _decoder, workers, () => Publish(reader, _decoder));
         _run = start.CrossCheck || options.Value.CrossCheck ? new CheckedRun(context, logger) : new SingleRun(context, logger);
         return await _run.BeginAsync(candidates);
@@ -190,8 +218,23 @@ internal sealed partial class SequenceGrain(
             decoder.Finish("error", error: "The sequence broke off inside the grid.");
             Publish(reader, decoder);
         }
+        finally
+        {
+            Leave();
+        }
+    }
 
-        _run?.Leave();
+    private void Leave()
+    {
+        try
+        {
+            _run?.Leave();
+        }
+        catch (Exception exception)
+        {
+            LogBroken(exception, Id);
+        }
+
         End();
     }
 

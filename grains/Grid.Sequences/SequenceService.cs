@@ -54,6 +54,8 @@ internal sealed class SequenceService : ISequenceService
         _workers.Expected.Where(worker => worker.Status.ModelId == id && worker.Status.NumericsId == numericsId)
             .MinBy(worker => worker.Status.Started) is { } worker ? ToModel(worker) : null;
 
+    public bool KnowsAllModels => _workers.KnowsAll;
+
     public Task<IRunningSequence> StartAsync(SequenceSpec spec, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(spec);
@@ -66,10 +68,11 @@ internal sealed class SequenceService : ISequenceService
         cancellationToken.ThrowIfCancellationRequested();
         if (start.PromptText is null == start.PromptIds is null)
         {
-            throw new ArgumentException("Exactly one of PromptText and PromptIds must be given.", nameof(start));
+            throw new GridRequestException(
+                GridRefusal.InvalidRequest, nameof(SequenceSpec.PromptText), "Exactly one of PromptText and PromptIds must be given.");
         }
 
-        using var place = await _admission.EnterAsync(start.Model, client, cancellationToken);
+        using var place = await _admission.EnterAsync(start.Model, start.NumericsId, client, cancellationToken);
         while (true)
         {
             if (await TryStartAsync(start, cancellationToken) is { } sequence)
@@ -89,7 +92,7 @@ internal sealed class SequenceService : ISequenceService
         {
             var grain = _grains.GetGrain<ISequenceGrain>(new SiloKey(_silo, sequence.Id.ToString("N")).ToString());
             sequence.Grain = grain;
-            var reply = await StartAsync(grain, start);
+            var reply = await AskAsync(grain, start);
             if (reply.Refusal != RefusalKind.None)
             {
                 sequence.Grain = null; // Nothing runs that would have to be cancelled.
@@ -104,14 +107,15 @@ internal sealed class SequenceService : ISequenceService
         }
         catch
         {
-            await sequence.DisposeAsync();
+            // It may run all the same: a call that failed or took too long has begun it, maybe.
+            sequence.Abandon();
             throw;
         }
     }
 
     /// <summary>The grain lives on this silo; when the call fails, the silo is leaving the cluster or was put out of it, and
     /// another gateway can take the request.</summary>
-    private static async Task<SubmitReply> StartAsync(ISequenceGrain grain, SequenceStart start)
+    private static async Task<SubmitReply> AskAsync(ISequenceGrain grain, SequenceStart start)
     {
         try
         {
@@ -119,7 +123,8 @@ internal sealed class SequenceService : ISequenceService
         }
         catch (Exception exception) when (exception is OrleansException or TimeoutException or NamedSiloUnavailableException or ObjectDisposedException)
         {
-            return SubmitReply.Refused(RefusalKind.Unavailable, "This gateway is no longer a part of its grid; ask another one, or again later.");
+            throw new GridRequestException(
+                GridRefusal.Unavailable, null, "This gateway is no longer a part of its grid; ask another one, or again later.");
         }
     }
 
@@ -168,8 +173,8 @@ internal sealed class SequenceService : ISequenceService
         },
     };
 
-    private static ServedModel ToModel(LiveWorker worker) => new(
-        worker.Status.ModelId, worker.Status.NumericsId, worker.Status.Limits.MaxContextTokens, worker.Text, worker.Status.Started)
+    private ServedModel ToModel(LiveWorker worker) => new(
+        worker.Status.ModelId, worker.Status.NumericsId, _workers.ContextOf(worker.Status.NumericsId), worker.Text, worker.Status.Started)
     { Sampling = worker.Status.Sampling };
 
     /// <summary>The models of one state of the workers.</summary>

@@ -23,6 +23,7 @@ public static class SequencesHosting
         });
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<SequenceTable>();
+        services.AddSingleton<GraceTime>();
         services.AddSingleton<WorkerDirectory>();
         services.AddHostedService(provider => provider.GetRequiredService<WorkerDirectory>());
         services.AddSingleton<AdmissionQueue>();

@@ -16,6 +16,17 @@ public sealed record SequencesOptions
     /// <summary>How long to wait before a lost worker is called again.</summary>
     public TimeSpan ReconnectDelay { get; set; } = TimeSpan.FromMilliseconds(500);
 
+    /// <summary>How long a worker may take to say whether it takes a sequence; it is asked no more then, and what it may have
+    /// taken is cancelled.</summary>
+    public TimeSpan SubmitTimeout { get; set; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a new sequence looks for workers in all. With <see cref="SubmitTimeout"/> far below Orleans' response
+    /// timeout (30 s), past which nobody would hear that it has begun.</summary>
+    public TimeSpan StartLimit { get; set; } = TimeSpan.FromSeconds(15);
+
+    /// <summary>How long a gateway that is asked to stop goes on: what waits for a worker waits until then.</summary>
+    public TimeSpan DrainGrace { get; set; } = TimeSpan.FromSeconds(20);
+
     /// <summary>How long a sequence whose worker was lost waits for another with the same NumericsId.</summary>
     public TimeSpan FailoverWait { get; set; } = TimeSpan.FromSeconds(10);
 

@@ -11,6 +11,9 @@ namespace Grid.Workers;
 /// </summary>
 public sealed partial class DeviceWorker : IDisposable
 {
+    /// <summary>How long a stop waits for the step that runs.</summary>
+    private static readonly TimeSpan s_lastStep = TimeSpan.FromSeconds(5);
+
     private readonly IWorkerEngine _engine;
     private readonly WorkerOptions _options;
     private readonly TimeProvider _time;
@@ -138,6 +141,18 @@ public sealed partial class DeviceWorker : IDisposable
             return SubmitReply.Refused(RefusalKind.Unavailable, $"Gateway {request.Gateway} has no step stream here.");
         }
 
+        if (request.Generation.MaxNewTokens is null)
+        {
+            // Were that up to the worker, the sequence would end elsewhere on another one.
+            return SubmitReply.Refused(
+                RefusalKind.Invalid, "MaxNewTokens is null; it must be a number: the gateway settles it.", nameof(GenerationParameters.MaxNewTokens));
+        }
+
+        if (TooLarge(request) is { } tooLarge)
+        {
+            return tooLarge;
+        }
+
         if (!_attempts.TryAdd(request.Attempt, new AcceptedAttempt(request.Attempt, subscription)))
         {
             return SubmitReply.Refused(RefusalKind.Invalid, $"Attempt {request.Attempt} runs already.", "attempt");
@@ -189,7 +204,8 @@ public sealed partial class DeviceWorker : IDisposable
         _stopping.Cancel();
         if (_thread.IsAlive && Thread.CurrentThread != _thread)
         {
-            _thread.Join(_watchdog.IsStuck ? TimeSpan.FromSeconds(1) : _options.StepLimit);
+            // No longer than a step that is nearly done: the process may not be held up by a device that hangs.
+            _thread.Join(_watchdog.IsStuck ? TimeSpan.FromSeconds(1) : s_lastStep);
         }
 
         EndAll();
@@ -207,11 +223,16 @@ public sealed partial class DeviceWorker : IDisposable
         bool queued = false;
         try
         {
-            queued = _engine.TrySubmit(request.ToEngine(Model.Limits));
+            queued = _engine.TrySubmit(request.ToEngine());
         }
         catch (ArgumentException exception)
         {
             return SubmitReply.Refused(RefusalKind.Invalid, PlainMessage(exception), exception.ParamName);
+        }
+        catch (Exception exception)
+        {
+            // A step has failed, and the device's thread is just about to say so.
+            return SubmitReply.Refused(RefusalKind.Unavailable, $"The device has failed: {exception.Message}");
         }
         finally
         {
@@ -235,6 +256,18 @@ public sealed partial class DeviceWorker : IDisposable
         return SubmitReply.Accepted;
     }
 
+    /// <summary>The refusal of a sequence whose keys and values the KV cache could not hold to its end; null where it can. The
+    /// last token's are never computed.</summary>
+    private SubmitReply? TooLarge(SubmitRequest request)
+    {
+        var limits = Model.Limits;
+        long tokens = Math.Min(request.PromptIds.Length + (long)(request.Generation.MaxNewTokens ?? 0), limits.MaxModelTokens);
+        return tokens - 1 <= limits.KvCacheTokens ? null : SubmitReply.Refused(
+            RefusalKind.TooLarge,
+            $"MaxNewTokens is {request.Generation.MaxNewTokens}; it must let prompt and output ({tokens} tokens) fit in this worker's KV cache of {limits.KvCacheTokens} tokens.",
+            nameof(GenerationParameters.MaxNewTokens));
+    }
+
     private static string PlainMessage(ArgumentException exception)
     {
         int suffix = exception.Message.LastIndexOf(" (Parameter '", StringComparison.Ordinal);
@@ -246,7 +279,7 @@ public sealed partial class DeviceWorker : IDisposable
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
         try
         {
-            while (!_attempts.IsEmpty && _failure is null && !_watchdog.IsStuck)
+            while (!_attempts.IsEmpty && _failure is null && !_watchdog.IsStuck && !HasStopped)
             {
                 await timer.WaitForNextTickAsync(cancellationToken);
             }

@@ -12,7 +12,8 @@ internal static class EngineMessages
 
     public static AttemptId ToMessage(this SequenceId id) => new(id.Value, id.Epoch);
 
-    public static SequenceRequest ToEngine(this SubmitRequest request, WorkerLimits limits)
+    /// <summary>A request that says where it ends (<see cref="GenerationParameters.MaxNewTokens"/>).</summary>
+    public static SequenceRequest ToEngine(this SubmitRequest request)
     {
         var generation = request.Generation;
         return new SequenceRequest
@@ -32,7 +33,7 @@ internal static class EngineMessages
                 LogitBias = Array.ConvertAll(generation.LogitBias, bias => new LogitBias(bias.TokenId, bias.Bias)),
                 Seed = generation.Seed,
             },
-            MaxNewTokens = generation.MaxNewTokens ?? Math.Max(1, limits.MaxContextTokens - request.PromptIds.Length),
+            MaxNewTokens = generation.MaxNewTokens!.Value,
             MinNewTokens = generation.MinNewTokens,
             StopTokenIds = generation.StopTokenIds,
             IgnoreEndTokens = generation.IgnoreEndTokens,

@@ -163,6 +163,7 @@ internal sealed class DeviceLoader : IDisposable
             MaxWaitingSequences = _options.MaxQueuedRequests,
             KvCacheTokens = tokens,
             VocabularySize = config.VocabularySize,
+            MaxModelTokens = config.MaxPositions,
         };
         return new WorkerModel(
             _device.Name, _operations.DeviceDescription, source.Name, loaded.NumericsId.ToString(), source.Texts, limits)

@@ -71,7 +71,7 @@ public sealed class OperationTests : IAsyncLifetime
             TextDigest = "",
             Device = "a CPU",
             Started = DateTimeOffset.UnixEpoch.AddSeconds(9),
-            Limits = new() { MaxContextTokens = 1, MaxRunningSequences = 2, MaxWaitingSequences = 3, KvCacheTokens = 4, VocabularySize = 5 },
+            Limits = new() { MaxContextTokens = 1, MaxRunningSequences = 2, MaxWaitingSequences = 3, KvCacheTokens = 4, VocabularySize = 5, MaxModelTokens = 1 },
             Load = default,
             PageTokens = 64,
         };
@@ -212,7 +212,7 @@ public sealed class OperationTests : IAsyncLifetime
         return ((int)response.StatusCode, (string)body["error"]!["code"]!);
     }
 
-    private void Show(params WorkerSnapshot[] workers) => _app.Grid.Snapshot = new(workers, new Dictionary<string, int>());
+    private void Show(params WorkerSnapshot[] workers) => _app.Grid.Snapshot = new(workers, new Dictionary<string, int>(), Running: 0);
 
     private static WorkerSnapshot Worker(string id, WorkerCondition condition, string? quarantine) => new(
         new WorkerStatus
@@ -223,7 +223,7 @@ public sealed class OperationTests : IAsyncLifetime
             TextDigest = "",
             Device = "a fake",
             Started = DateTimeOffset.UnixEpoch,
-            Limits = new WorkerLimits { MaxContextTokens = 1, MaxRunningSequences = 1, MaxWaitingSequences = 1, KvCacheTokens = 1, VocabularySize = 1 },
+            Limits = new WorkerLimits { MaxContextTokens = 1, MaxRunningSequences = 1, MaxWaitingSequences = 1, KvCacheTokens = 1, VocabularySize = 1, MaxModelTokens = 1 },
             PageTokens = 1,
             Load = default,
         },

@@ -159,6 +159,20 @@ public sealed class DeviceWorkerTests
         }
     }
 
+    [Fact]
+    public async Task A_second_drain_of_a_worker_that_has_stopped_returns_at_once()
+    {
+        using var engine = new ScriptedEngine { HeldBack = true };
+        var worker = Start(engine, new FakeTimeProvider());
+        using var stream = worker.Subscribe(s_gateway);
+        Assert.Equal(RefusalKind.None, worker.Submit(Request([1])).Refusal);
+        worker.Stop();
+        Assert.True(worker.HasStopped);
+        Assert.Equal(1, worker.OpenAttempts); // Nobody is left to end it.
+        await worker.DrainAsync(default).WaitAsync(TimeSpan.FromSeconds(10));
+        worker.Dispose();
+    }
+
     private static DeviceWorker Create(ScriptedEngine engine, TimeProvider time) => new(
         TestModel.Worker(), engine, new WorkerOptions(), time, NullLogger<DeviceWorker>.Instance);
 

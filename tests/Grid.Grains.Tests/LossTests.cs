@@ -1,7 +1,10 @@
 using System.Collections.Concurrent;
+using Grid.Grains.Placement;
 using Grid.Grains.Tests.Support;
 using Grid.Sequences;
 using Grid.Sequences.Routing;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 
 namespace Grid.Grains.Tests;
 
@@ -37,5 +40,66 @@ public sealed class LossTests
         await grid.KillAsync(0);
         var refused = await Assert.ThrowsAsync<GridRequestException>(() => sequences.StartAsync(Answer.Spec([1, 2], 5), default));
         Assert.Equal(GridRefusal.Unavailable, refused.Refusal);
+    }
+
+    [Fact]
+    public async Task A_submission_to_a_device_that_has_just_broken_goes_to_another()
+    {
+        await using var grid = await TestGrid.StartAsync(2, i => new ScriptedEngine { Broken = i == 0 });
+        for (int i = 0; i < 4; i++)
+        {
+            await using var sequence = await grid.Sequences().StartAsync(Answer.Spec([1, i], 5), default);
+            Assert.Equal(Answer.Expected([1, i], 5), (await Answer.ReadAsync(sequence)).Tokens);
+        }
+    }
+
+    /// <summary>It would be kept alive for ever, once for every sequence that is cancelled twice.</summary>
+    [Fact]
+    public async Task A_sequence_that_never_began_is_let_go_when_it_is_cancelled()
+    {
+        await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine());
+        var grains = grid.Service<IGrainFactory>(0);
+        var management = grains.GetGrain<IManagementGrain>(0);
+        string key = new SiloKey(grid.Silos[0].SiloAddress, Guid.NewGuid().ToString("N")).ToString();
+        await grains.GetGrain<ISequenceGrain>(key).Cancel();
+        using var patience = new CancellationTokenSource(TestGrid.Patience);
+        while ((await management.GetDetailedGrainStatistics()).Any(grain => grain.GrainId.Key.ToString() == key))
+        {
+            await Task.Delay(20, patience.Token);
+        }
+    }
+
+    [Fact]
+    public async Task A_stop_string_that_cannot_be_found_is_refused_by_name()
+    {
+        await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine());
+        var refused = await Assert.ThrowsAsync<GridRequestException>(
+            () => grid.Sequences().StartAsync(Answer.Spec([1], 5) with { StopStrings = [""] }, default));
+        Assert.Equal((GridRefusal.InvalidRequest, nameof(SequenceSpec.StopStrings)), (refused.Refusal, refused.Parameter));
+    }
+
+    [Fact]
+    public async Task A_gateway_that_is_to_stop_keeps_its_line_until_the_grace_time_is_over()
+    {
+        await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true, MaxWaiting = 1 });
+        grid.Service<IOptions<SequencesOptions>>(0).Value.DrainGrace = TimeSpan.FromMinutes(10);
+        await using var running = await grid.Sequences().StartAsync(Answer.Spec([1], 5), default);
+        var waiting = grid.Sequences().StartAsync(Answer.Spec([2], 5), default);
+        grid.Service<IHostApplicationLifetime>(0).StopApplication();
+        grid.Engines[0].Allow(1000);
+        await using var sequence = await waiting.WaitAsync(TestGrid.Patience);
+        Assert.Equal(Answer.Expected([2], 5), (await Answer.ReadAsync(sequence)).Tokens);
+    }
+
+    [Fact]
+    public async Task Past_the_grace_time_what_waits_is_refused()
+    {
+        await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true, MaxWaiting = 1 });
+        grid.Service<IOptions<SequencesOptions>>(0).Value.DrainGrace = TimeSpan.FromMilliseconds(50);
+        await using var running = await grid.Sequences().StartAsync(Answer.Spec([1], 5), default);
+        var waiting = grid.Sequences().StartAsync(Answer.Spec([2], 5), default);
+        grid.Service<IHostApplicationLifetime>(0).StopApplication();
+        var refused = await Assert.ThrowsAsync<GridRequestException>(() => waiting.WaitAsync(TestGrid.Patience));
+        Assert.Equal((GridRefusal.Unavailable, "The gateway is shutting down."), (refused.Refusal, refused.Message));
     }
 }

@@ -16,7 +16,7 @@ public sealed class MemoryRequestStore(TimeSpan retention, long maxBytes, TimePr
 
     private readonly Lock _lock = new();
     private readonly Dictionary<Guid, Entry> _entries = [];
-    private readonly PriorityQueue<Guid, DateTimeOffset> _expiries = new();
+    private readonly PriorityQueue<Guid, long> _expiries = new();
     private long _bytes;
 
     /// <inheritdoc/>
@@ -102,13 +102,14 @@ public sealed class MemoryRequestStore(TimeSpan retention, long maxBytes, TimePr
 
     private void Prolong(Guid id, Entry entry, TimeSpan life)
     {
-        entry.Expiry = clock.GetUtcNow() + life;
+        // By the timer's clock: the wall clock may be set.
+        entry.Expiry = clock.GetTimestamp() + (long)(life.TotalSeconds * clock.TimestampFrequency);
         _expiries.Enqueue(id, entry.Expiry);
     }
 
     private void DropExpired()
     {
-        var now = clock.GetUtcNow();
+        long now = clock.GetTimestamp();
         while (_expiries.TryPeek(out var id, out var expiry) && expiry <= now)
         {
             _expiries.Dequeue();
@@ -116,7 +117,7 @@ public sealed class MemoryRequestStore(TimeSpan retention, long maxBytes, TimePr
         }
     }
 
-    private void DropUnlessRenewed(Guid id, DateTimeOffset expiry)
+    private void DropUnlessRenewed(Guid id, long expiry)
     {
         if (_entries.GetValueOrDefault(id)?.Expiry == expiry)
         {
@@ -142,6 +143,6 @@ public sealed class MemoryRequestStore(TimeSpan retention, long maxBytes, TimePr
 
         public int Epoch { get; set; }
 
-        public DateTimeOffset Expiry { get; set; }
+        public long Expiry { get; set; }
     }
 }

@@ -34,15 +34,15 @@ internal sealed class PrimaryRequestStore(TimeSpan retention, IPEndPoint primary
     }
 
     public Task PutAsync(Guid id, ReadOnlyMemory<byte> request, string owner, TimeSpan life, CancellationToken cancellationToken) =>
-        Grain.Put(id, request.ToArray(), owner, life).WaitAsync(cancellationToken);
+        Grain.Put(id, request.ToArray(), owner, life).WaitObservedAsync(cancellationToken);
 
-    public Task<byte[]?> FindAsync(Guid id, CancellationToken cancellationToken) => Grain.Find(id).WaitAsync(cancellationToken);
+    public Task<byte[]?> FindAsync(Guid id, CancellationToken cancellationToken) => Grain.Find(id).WaitObservedAsync(cancellationToken);
 
     public Task<RequestClaim?> ClaimAsync(Guid id, string owner, TimeSpan life, CancellationToken cancellationToken) =>
-        Grain.Claim(id, owner, life).WaitAsync(cancellationToken);
+        Grain.Claim(id, owner, life).WaitObservedAsync(cancellationToken);
 
     public Task RenewAsync(IReadOnlyCollection<Guid> ids, TimeSpan life, CancellationToken cancellationToken) =>
-        Grain.Renew([.. ids], life).WaitAsync(cancellationToken);
+        Grain.Renew([.. ids], life).WaitObservedAsync(cancellationToken);
 }
 
 /// <summary>Requests in this silo's memory.</summary>

@@ -33,7 +33,8 @@ public sealed record GenerationParameters
     [Id(8)]
     public ulong Seed { get; init; }
 
-    /// <summary>Output tokens at most; null for as many as the context allows.</summary>
+    /// <summary>Output tokens at most; null for as many as the context allows. The sequence's gateway settles it: what a
+    /// worker gets has a number.</summary>
     [Id(9)]
     public int? MaxNewTokens { get; init; }
 
@@ -148,6 +149,9 @@ public enum RefusalKind
 
     /// <summary>The worker is draining, hangs, has failed, is in quarantine, or is not connected to the gateway.</summary>
     Unavailable = 4,
+
+    /// <summary>It does not fit this worker's KV cache; a larger worker of the same model may take it.</summary>
+    TooLarge = 5,
 }
 
 /// <summary>A worker's answer to a submission.</summary>

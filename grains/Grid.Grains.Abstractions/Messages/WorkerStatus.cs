@@ -76,7 +76,7 @@ public sealed record SamplingDefaults
 [GenerateSerializer, Immutable, Alias("grid.worker-limits")]
 public sealed record WorkerLimits
 {
-    /// <summary>Prompt and output tokens of one sequence together.</summary>
+    /// <summary>Prompt and output tokens of one sequence together: what the model has positions for and the KV cache holds.</summary>
     [Id(0)]
     public required int MaxContextTokens { get; init; }
 
@@ -93,6 +93,10 @@ public sealed record WorkerLimits
     /// <summary>Valid token ids are below this.</summary>
     [Id(4)]
     public required int VocabularySize { get; init; }
+
+    /// <summary>The model's positions, whatever the KV cache holds: equal on all workers of a NumericsId.</summary>
+    [Id(5)]
+    public required int MaxModelTokens { get; init; }
 }
 
 /// <summary>A worker's load at one moment; travels with every step batch.</summary>

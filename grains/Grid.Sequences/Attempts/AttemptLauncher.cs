@@ -18,11 +18,13 @@ namespace Grid.Sequences.Attempts;
 /// <param name="inbox">Gets the events.</param>
 /// <param name="workers">Who may run it.</param>
 /// <param name="options">How often and how long to try.</param>
-/// <param name="stopping">This gateway is stopping.</param>
+/// <param name="patience">How long the sequence's beginning may take.</param>
+/// <param name="graceOver">Cancelled when this gateway stops and waits for nothing any more.</param>
 internal sealed class AttemptLauncher(
     Guid sequence, SequenceStart start, int[] promptIds, string numericsId, SequenceDecoder decoder,
-    ChannelWriter<SequenceEvent> inbox, WorkerDirectory workers, SequencesOptions options, CancellationToken stopping)
+    ChannelWriter<SequenceEvent> inbox, WorkerDirectory workers, SequencesOptions options, StartPatience patience, CancellationToken graceOver)
 {
+    private readonly SequenceLength _length = new(promptIds.Length, start.Generation);
     private int _nextEpoch;
     private int _outputAtRestart;
     private int _fruitless;
@@ -31,14 +33,17 @@ internal sealed class AttemptLauncher(
     /// <summary>The epoch of the last attempt.</summary>
     public int Epoch => Math.Max(0, _nextEpoch - 1);
 
-    /// <summary>Workers whose bits are the sequence's.</summary>
-    public bool Fits(LiveWorker worker) => worker.Status.NumericsId == numericsId;
+    /// <summary>Workers whose bits are the sequence's and that have room for another token of it.</summary>
+    public bool Fits(LiveWorker worker) =>
+        worker.Status.NumericsId == numericsId && _length.Fits(worker, decoder.OutputIds.Count);
 
     /// <summary>A new attempt, for <see cref="SubmitAsync"/>.</summary>
-    public SequenceAttempt On(LiveWorker worker) => new(new AttemptId(sequence, _nextEpoch++), worker);
+    public SequenceAttempt On(LiveWorker worker) =>
+        new(new AttemptId(sequence, _nextEpoch++), worker, _length.IsCutShort(worker));
 
     /// <summary>Offers an attempt to its worker, with the output so far.</summary>
-    public Task<SubmitReply> SubmitAsync(SequenceAttempt attempt) => attempt.SubmitAsync(Request(attempt.Id), inbox);
+    public Task<SubmitReply> SubmitAsync(SequenceAttempt attempt) =>
+        attempt.SubmitAsync(Request(attempt.Id, _length.For(attempt.Worker, start.Generation)), inbox);
 
     /// <summary>Puts the news that an attempt is lost into the inbox.</summary>
     public void ReportLost(SequenceAttempt attempt) => inbox.TryWrite(SequenceEvent.WorkerLost(attempt.Id));
@@ -47,7 +52,7 @@ internal sealed class AttemptLauncher(
     public async Task<Launch> LaunchAsync(IEnumerable<LiveWorker> candidates)
     {
         var reply = SubmitReply.Refused(RefusalKind.Unavailable, "No worker is left.");
-        var cheapestFirst = WorkerChoice.Order(candidates.Where(Fits), Request(new AttemptId(sequence, _nextEpoch)));
+        var cheapestFirst = WorkerChoice.Order(candidates.Where(Fits), Request(new AttemptId(sequence, _nextEpoch), start.Generation));
         foreach (var candidate in cheapestFirst)
         {
             // A call that failed may have arrived all the same; another attempt must not share its name.
@@ -78,10 +83,10 @@ internal sealed class AttemptLauncher(
     /// <param name="first">Whom to ask first; null looks for them.</param>
     public async Task<Launch> BeginAsync(Func<LiveWorker, bool> fits, IEnumerable<LiveWorker>? first = null)
     {
-        var launch = await LaunchAsync(first ?? await workers.FindExpectedAsync(Both(fits), stopping));
-        for (int lost = 1; launch.Reply.Refusal == RefusalKind.Unavailable && lost < options.MaxFruitlessAttempts; lost++)
+        var launch = await LaunchAsync(first ?? await workers.FindExpectedAsync(Both(fits), patience.Left, graceOver));
+        for (int lost = 1; launch.Reply.Refusal == RefusalKind.Unavailable && lost < options.MaxFruitlessAttempts && !patience.IsOver; lost++)
         {
-            var others = await workers.FindExpectedAsync(Both(fits), stopping);
+            var others = await workers.FindExpectedAsync(Both(fits), patience.Left, graceOver);
             if (others.Length == 0 || decoder.FinishReason is not null)
             {
                 break;
@@ -97,14 +102,13 @@ internal sealed class AttemptLauncher(
     public async Task<Launch> RelaunchAsync(Func<LiveWorker, bool> fits)
     {
         _resumed = true;
-        var launch = Launch.Failed(SubmitReply.Refused(RefusalKind.Unavailable, "No worker with the same NumericsId is left."));
+        var launch = Launch.Failed(SubmitReply.Refused(RefusalKind.Unavailable, "No worker with the same NumericsId and room for the sequence is left."));
         _fruitless = decoder.OutputIds.Count > _outputAtRestart ? 0 : _fruitless + 1;
         _outputAtRestart = decoder.OutputIds.Count;
         for (; _fruitless < options.MaxFruitlessAttempts; _fruitless++)
         {
-            // A gateway that is stopping itself takes what is there, and does not wait for what may come.
-            var patience = stopping.IsCancellationRequested ? TimeSpan.Zero : options.FailoverWait;
-            bool found = await workers.WaitForAsync(Both(fits), patience, CancellationToken.None);
+            // A gateway whose grace time is over takes what is there, and does not wait for what may come.
+            bool found = await workers.WaitUnlessAsync(Both(fits), options.FailoverWait, graceOver);
             if (!found || decoder.FinishReason is not null)
             {
                 break;
@@ -124,14 +128,18 @@ internal sealed class AttemptLauncher(
 
     private Func<LiveWorker, bool> Both(Func<LiveWorker, bool> fits) => worker => Fits(worker) && fits(worker);
 
-    private SubmitRequest Request(AttemptId attempt)
+    private SubmitRequest Request(AttemptId attempt, GenerationParameters generation)
     {
-        var generation = start.Generation;
         if (generation.PromptLogprobsFrom is { } from && decoder.NextPromptIndex > from)
         {
             // Reported already by an earlier attempt, wholly or in part.
             int next = decoder.NextPromptIndex;
-            generation = generation with { PromptLogprobsFrom = next < promptIds.Length ? next : null };
+            bool allReported = next >= promptIds.Length;
+            generation = generation with
+            {
+                PromptLogprobsFrom = allReported ? null : next,
+                TopLogprobs = allReported && !generation.Logprobs ? 0 : generation.TopLogprobs, // Of nothing that is still to come.
+            };
         }
 
         return new SubmitRequest

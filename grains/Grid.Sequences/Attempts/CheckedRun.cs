@@ -58,9 +58,13 @@ internal sealed partial class CheckedRun(RunContext context, ILogger logger) : I
         }
         else
         {
+            contender.HasOutgrown = contender.Attempt.HasOutgrown(batch, item.Index);
             foreach (var produced in new StepItems(batch, item.Index))
             {
-                contender.Produced.Enqueue(produced);
+                if (!contender.HasOutgrown || produced.Kind != StepItemKind.End)
+                {
+                    contender.Produced.Enqueue(produced);
+                }
             }
         }
 
@@ -91,6 +95,12 @@ internal sealed partial class CheckedRun(RunContext context, ILogger logger) : I
             if (Agreed() is { } item)
             {
                 Take(item);
+            }
+            else if (_contenders.Find(contender => contender.HasOutgrown && contender.Produced.Count == 0) is { } outgrown)
+            {
+                LogOutgrown(context.Id, outgrown.Attempt.Worker.Status.Worker.Key, outgrown.Attempt.Worker.Status.Limits.MaxContextTokens);
+                _contenders.Remove(outgrown);
+                await ReplaceAsync();
             }
             else if (_contenders.Count >= 2 && _contenders.TrueForAll(contender => contender.Produced.Count > 0))
             {
@@ -177,7 +187,7 @@ internal sealed partial class CheckedRun(RunContext context, ILogger logger) : I
             var launch = await context.Launcher.RelaunchAsync(IsOther);
             if (launch.Attempt is null)
             {
-                context.Decoder.Finish("error", error: $"A worker was lost and no second one is there to check the other by: {launch.Reply.Message}");
+                context.Decoder.Finish("error", error: $"A worker was lost or too small and no second one is there to check the other by: {launch.Reply.Message}");
                 return;
             }
 
@@ -196,10 +206,16 @@ internal sealed partial class CheckedRun(RunContext context, ILogger logger) : I
     private sealed record Contender(SequenceAttempt Attempt)
     {
         public Queue<StepItem> Produced { get; } = new();
+
+        /// <summary>Whether its worker has no room for more than it gave.</summary>
+        public bool HasOutgrown { get; set; }
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Sequence {Sequence} lost worker {Worker} in epoch {Epoch} and restarts")]
     private partial void LogRestart(Guid sequence, int epoch, string? worker);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Sequence {Sequence} fills the {Tokens} tokens that worker {Worker} holds and goes on at a larger one")]
+    private partial void LogOutgrown(Guid sequence, string worker, int tokens);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Sequence {Sequence}: different bits at {Place} from {Workers}; another worker decides")]
     private partial void LogDiffer(Guid sequence, string place, string workers);

@@ -8,13 +8,18 @@ namespace Grid.Sequences.Attempts;
 /// <summary>One attempt at a sequence: an epoch of it on one worker.</summary>
 /// <param name="id">The sequence and the epoch.</param>
 /// <param name="worker">Where it runs.</param>
-internal sealed class SequenceAttempt(AttemptId id, LiveWorker worker)
+/// <param name="isCutShort">Whether the worker's KV cache ends it before the sequence's end.</param>
+internal sealed class SequenceAttempt(AttemptId id, LiveWorker worker, bool isCutShort)
 {
     /// <summary>The sequence and the epoch.</summary>
     public AttemptId Id => id;
 
     /// <summary>Where it runs.</summary>
     public LiveWorker Worker => worker;
+
+    /// <summary>Whether its end in this entry is not the sequence's: it has outgrown its worker, and goes on at a larger
+    /// one.</summary>
+    public bool HasOutgrown(StepBatch batch, int index) => isCutShort && batch.Sequences[index].Finish == StepFinish.Length;
 
     /// <summary>Offers it to the worker; its events go to the inbox from then on.</summary>
     public Task<SubmitReply> SubmitAsync(SubmitRequest request, ChannelWriter<SequenceEvent> inbox) =>

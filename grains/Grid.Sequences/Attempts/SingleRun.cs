@@ -35,7 +35,7 @@ internal sealed partial class SingleRun(RunContext context, ILogger logger) : IS
         }
         else if (_hedge is { } hedge && item.Attempt == hedge.Id)
         {
-            TakeOfHedge(hedge, item);
+            return TakeOfHedgeAsync(hedge, item);
         }
         else if (item.Attempt == _attempt?.Id)
         {
@@ -65,7 +65,7 @@ internal sealed partial class SingleRun(RunContext context, ILogger logger) : IS
                 Delivered();
             }
 
-            context.Decoder.Apply(batch, item.Index);
+            await ApplyAsync(_attempt!, batch, item.Index);
             return;
         }
 
@@ -73,11 +73,11 @@ internal sealed partial class SingleRun(RunContext context, ILogger logger) : IS
         (_attempt, _hedge, _hedged, _quietTicks) = (_hedge, null, false, 0);
         if (_attempt is null)
         {
-            await RestartAsync();
+            await RestartAsync("The worker was lost and the sequence");
         }
     }
 
-    private void TakeOfHedge(SequenceAttempt hedge, SequenceEvent item)
+    private async Task TakeOfHedgeAsync(SequenceAttempt hedge, SequenceEvent item)
     {
         if (item.Batch is not { } batch)
         {
@@ -89,7 +89,21 @@ internal sealed partial class SingleRun(RunContext context, ILogger logger) : IS
             _attempt?.Leave();
             (_attempt, _hedge) = (hedge, null);
             Delivered();
-            context.Decoder.Apply(batch, item.Index);
+            await ApplyAsync(hedge, batch, item.Index);
+        }
+    }
+
+    /// <summary>Gives the decoder an entry of the attempt that counts; where the attempt has outgrown its worker, another goes
+    /// on.</summary>
+    private async Task ApplyAsync(SequenceAttempt attempt, StepBatch batch, int index)
+    {
+        bool outgrown = attempt.HasOutgrown(batch, index);
+        context.Decoder.Apply(batch, index, withEnd: !outgrown);
+        if (outgrown && context.Decoder.FinishReason is null)
+        {
+            LogOutgrown(context.Id, attempt.Worker.Status.Worker.Key, attempt.Worker.Status.Limits.MaxContextTokens);
+            _attempt = null;
+            await RestartAsync("The sequence has outgrown its worker and");
         }
     }
 
@@ -141,18 +155,21 @@ internal sealed partial class SingleRun(RunContext context, ILogger logger) : IS
         }
     }
 
-    private async Task RestartAsync()
+    private async Task RestartAsync(string reason)
     {
         context.Publish();
         (_attempt, var reply) = await context.Launcher.RelaunchAsync(context.Launcher.Fits);
         if (_attempt is null)
         {
-            context.Decoder.Finish("error", error: $"The worker was lost and the sequence could not go on elsewhere: {reply.Message}");
+            context.Decoder.Finish("error", error: $"{reason} could not go on elsewhere: {reply.Message}");
         }
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Sequence {Sequence} lost worker {Worker} in epoch {Epoch} and restarts")]
     private partial void LogRestart(Guid sequence, int epoch, string? worker);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Sequence {Sequence} fills the {Tokens} tokens that worker {Worker} holds and goes on at a larger one")]
+    private partial void LogOutgrown(Guid sequence, string worker, int tokens);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Sequence {Sequence} has had no token from worker {Worker} for a while and is started on {Other} as well")]
     private partial void LogHedge(Guid sequence, string worker, string other);

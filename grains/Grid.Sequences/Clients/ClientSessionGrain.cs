@@ -77,7 +77,8 @@ internal sealed class ClientSessionGrain(SequenceService sequences, TimeProvider
     {
         if (!task.IsCompleted)
         {
-            await Task.WhenAny(task, Task.Delay(s_heartbeat, time, cancellationToken));
+            // Its timer ends with the task: updates come by the hundred a second.
+            await task.WaitAsync(s_heartbeat, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
             cancellationToken.ThrowIfCancellationRequested();
         }
 
@@ -94,9 +95,9 @@ internal sealed class ClientSessionGrain(SequenceService sequences, TimeProvider
                 await sequence.DisposeAsync();
             }
         }
-        catch (OperationCanceledException)
+        catch (Exception)
         {
-            // It never began.
+            // It never began; where that was a fault, the caller has it from the stream.
         }
     }
 

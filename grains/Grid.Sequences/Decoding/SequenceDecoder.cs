@@ -34,11 +34,17 @@ public sealed class SequenceDecoder(Tokenizer? tokenizer, IReadOnlyList<string> 
 
     /// <summary>Takes one entry of a batch. Throws <see cref="InvalidOperationException"/> when output indexes do not
     /// continue what came before.</summary>
-    public void Apply(StepBatch batch, int index)
+    /// <param name="batch">The batch.</param>
+    /// <param name="index">The sequence's entry.</param>
+    /// <param name="withEnd">Whether an end in it is the sequence's.</param>
+    public void Apply(StepBatch batch, int index, bool withEnd = true)
     {
         foreach (var item in new StepItems(batch, index))
         {
-            Take(item);
+            if (withEnd || item.Kind != StepItemKind.End)
+            {
+                Take(item);
+            }
         }
     }
 

@@ -1,11 +1,10 @@
 using System.Globalization;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 
 namespace Grid.Sequences.Routing;
 
 /// <summary>
-/// Where sequences wait while every worker of their model is full: a bounded line per model, in which clients take
+/// Where sequences wait while every worker of their model is full: a bounded line per model and its bits, in which clients take
 /// turns, each client's sequences in the order they came. A sequence leaves it when a worker reports room, when its
 /// client gives up, or, refused, when it has waited too long.
 /// </summary>
@@ -14,22 +13,22 @@ public sealed class AdmissionQueue
     private readonly WorkerDirectory _workers;
     private readonly SequencesOptions _options;
     private readonly TimeProvider _time;
-    private readonly CancellationToken _stopping;
+    private readonly CancellationToken _graceOver;
     private readonly Lock _gate = new();
-    private readonly Dictionary<string, ModelLine> _lines = new(StringComparer.Ordinal);
+    private readonly Dictionary<(string Model, string NumericsId), ModelLine> _lines = [];
     private int _waiting;
 
     /// <summary>Made by the container.</summary>
     public AdmissionQueue(
-        WorkerDirectory workers, IOptions<SequencesOptions> options, IHostApplicationLifetime lifetime, TimeProvider time)
+        WorkerDirectory workers, IOptions<SequencesOptions> options, GraceTime grace, TimeProvider time)
     {
         ArgumentNullException.ThrowIfNull(workers);
         ArgumentNullException.ThrowIfNull(options);
-        ArgumentNullException.ThrowIfNull(lifetime);
+        ArgumentNullException.ThrowIfNull(grace);
         _workers = workers;
         _options = options.Value;
         _time = time;
-        _stopping = lifetime.ApplicationStopping;
+        _graceOver = grace.Over;
         workers.Reported += LetIn;
         workers.Changed += LetIn;
     }
@@ -39,24 +38,25 @@ public sealed class AdmissionQueue
     {
         lock (_gate)
         {
-            return _lines.TryGetValue(model, out var line) ? line.Count : 0;
+            return _lines.Where(line => line.Key.Model == model).Sum(line => line.Value.Count);
         }
     }
 
     /// <summary>Waits until the client's sequence may be offered to the model's workers. The place is held until it is
     /// disposed. Throws <see cref="GridRequestException"/> when too many wait already or this one has waited too long.</summary>
-    internal async Task<AdmissionPlace> EnterAsync(string model, string client, CancellationToken cancellationToken)
+    internal async Task<AdmissionPlace> EnterAsync(string model, string? numericsId, string client, CancellationToken cancellationToken)
     {
-        var place = new AdmissionPlace(this, model, client, _time.GetTimestamp());
-        if (_workers.Representative(model) is null)
+        numericsId ??= _workers.Representative(model)?.Status.NumericsId;
+        var place = new AdmissionPlace(this, (model, numericsId ?? ""), client, _time.GetTimestamp());
+        if (numericsId is null)
         {
             return place; // Nobody to wait for; what becomes of the sequence is said elsewhere.
         }
 
         lock (_gate)
         {
-            var line = LineOf(model);
-            if (line.Count == 0 && line.Entering < Room(model))
+            var line = LineOf(place.Content);
+            if (line.Count == 0 && line.Entering < Room(place.Content))
             {
                 line.Entering++;
                 place.Held = true;
@@ -77,7 +77,7 @@ public sealed class AdmissionQueue
         lock (_gate)
         {
             Release(place);
-            Stand(LineOf(place.Model), place);
+            Stand(LineOf(place.Content), place);
         }
 
         return WaitAsync(place, cancellationToken);
@@ -102,7 +102,7 @@ public sealed class AdmissionQueue
         }
 
         var left = _options.QueueTimeout - _time.GetElapsedTime(place.Since);
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _stopping);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _graceOver);
         try
         {
             await place.Waiter!.Turn.Task.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, _time, end.Token);
@@ -111,9 +111,9 @@ public sealed class AdmissionQueue
         {
             var retryAfter = GiveUp(place);
             cancellationToken.ThrowIfCancellationRequested();
-            throw _stopping.IsCancellationRequested
+            throw _graceOver.IsCancellationRequested
                 ? new GridRequestException(GridRefusal.Unavailable, null, "The gateway is shutting down.")
-                : Refuse($"Every worker of model '{place.Model}' has been full for {Seconds(_options.QueueTimeout)} s.", retryAfter);
+                : Refuse($"Every worker of model '{place.Content.Model}' has been full for {Seconds(_options.QueueTimeout)} s.", retryAfter);
         }
     }
 
@@ -122,7 +122,7 @@ public sealed class AdmissionQueue
         TimeSpan retryAfter;
         lock (_gate)
         {
-            var line = LineOf(place.Model);
+            var line = LineOf(place.Content);
             retryAfter = line.ExpectedWait(_time);
             if (line.Remove(place.Waiter!))
             {
@@ -149,7 +149,7 @@ public sealed class AdmissionQueue
         {
             var retryAfter = line.ExpectedWait(_time);
             throw Refuse(
-                $"Every worker of model '{place.Model}' is full, and {line.Count} sequences wait for one already, as many as may.",
+                $"Every worker of model '{place.Content.Model}' is full, and {line.Count} sequences wait for one already, as many as may.",
                 retryAfter);
         }
 
@@ -166,9 +166,9 @@ public sealed class AdmissionQueue
 
         lock (_gate)
         {
-            foreach (var (model, line) in _lines)
+            foreach (var (content, line) in _lines)
             {
-                for (int room = line.Count == 0 ? 0 : Room(model); line.Count > 0 && line.Entering < room;)
+                for (int room = line.Count == 0 ? 0 : Room(content); line.Count > 0 && line.Entering < room;)
                 {
                     var waiter = line.TakeNext(_time);
                     _waiting--;
@@ -185,24 +185,23 @@ public sealed class AdmissionQueue
         if (place.Held)
         {
             place.Held = false;
-            LineOf(place.Model).Entering--;
+            LineOf(place.Content).Entering--;
         }
     }
 
-    /// <summary>Sequences that a model's workers take. Where there is no worker, nobody is kept waiting: what becomes of
+    /// <summary>Sequences that the workers of a model's content take. Where there is no worker, nobody is kept waiting: what becomes of
     /// the sequence is said elsewhere.</summary>
-    private int Room(string model)
+    private int Room((string Model, string NumericsId) content)
     {
-        string? numericsId = _workers.Representative(model)?.Status.NumericsId;
-        var workers = _workers.Find(worker => worker.Status.NumericsId == numericsId && worker.Status.ModelId == model);
+        var workers = _workers.Find(worker => worker.Status.NumericsId == content.NumericsId && worker.Status.ModelId == content.Model);
         return workers.Length == 0 ? int.MaxValue : (int)Math.Min(int.MaxValue, workers.Sum(worker => (long)worker.Room));
     }
 
-    private ModelLine LineOf(string model)
+    private ModelLine LineOf((string Model, string NumericsId) content)
     {
-        if (!_lines.TryGetValue(model, out var line))
+        if (!_lines.TryGetValue(content, out var line))
         {
-            _lines.Add(model, line = new ModelLine());
+            _lines.Add(content, line = new ModelLine());
         }
 
         return line;
@@ -215,9 +214,10 @@ public sealed class AdmissionQueue
 }
 
 /// <summary>The right to offer a sequence to workers; held until it is known whether one took it.</summary>
-internal sealed class AdmissionPlace(AdmissionQueue queue, string model, string client, long since) : IDisposable
+internal sealed class AdmissionPlace(AdmissionQueue queue, (string Model, string NumericsId) content, string client, long since) : IDisposable
 {
-    public string Model { get; } = model;
+    /// <summary>What it waits for: the model's name and the bits.</summary>
+    public (string Model, string NumericsId) Content { get; } = content;
 
     public string Client { get; } = client;
 

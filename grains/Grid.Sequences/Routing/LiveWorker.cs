@@ -9,12 +9,16 @@ namespace Grid.Sequences.Routing;
 public sealed class LiveWorker
 {
     private readonly WorkerLink _link;
+    private readonly SequencesOptions _options;
+    private readonly TimeProvider _time;
     private readonly WorkerQueue _queue;
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     internal LiveWorker(WorkerLink link, WorkerStatus status, TextModel? text, SequencesOptions options, TimeProvider time)
     {
         _link = link;
+        _options = options;
+        _time = time;
         Status = status;
         Text = text;
         _queue = new(Demultiplexer, status, options, time);
@@ -94,8 +98,9 @@ public sealed class LiveWorker
         {
             reply = IsOpen ? await AskAsync(request) : Lost();
         }
-        catch (Exception exception) when (exception is OrleansException or TimeoutException)
+        catch (Exception exception)
         {
+            // Whatever went wrong on the way, another worker may take it.
             reply = Lost(exception);
         }
         finally
@@ -124,23 +129,26 @@ public sealed class LiveWorker
     public void Condemn(string reason) => _link.Condemn(reason);
 
     /// <summary>Waits for the answer, but not longer than the worker is heard of: to a hung silo a call takes its whole
-    /// response timeout.</summary>
+    /// response timeout. So it does where a message was lost on the way.</summary>
     private async Task<SubmitReply> AskAsync(SubmitRequest request)
     {
         var answer = Grain.Submit(request);
-        if (await Task.WhenAny(answer, _closed.Task) == answer)
+        var heard = Task.WhenAny(answer, _closed.Task).WaitAsync(_options.SubmitTimeout, _time);
+        await ((Task)heard).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (answer.IsCompletedSuccessfully)
         {
             return await answer;
         }
 
-        CancelOnceTakenAsync(answer, request.Attempt).Ignore();
-        return Lost();
+        CancelIfTakenAsync(answer, request.Attempt).Ignore();
+        return Lost(answer.Exception?.InnerException ?? heard.Exception?.InnerException);
     }
 
-    /// <summary>Should it have reached the worker after all, nobody listens to it any more.</summary>
-    private async Task CancelOnceTakenAsync(Task<SubmitReply> answer, AttemptId attempt)
+    /// <summary>Should it have reached the worker after all, nobody listens to it any more. A call that failed may have, too.</summary>
+    private async Task CancelIfTakenAsync(Task<SubmitReply> answer, AttemptId attempt)
     {
-        if ((await answer).Refusal == RefusalKind.None)
+        await ((Task)answer).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!answer.IsCompletedSuccessfully || (await answer).Refusal == RefusalKind.None)
         {
             await Grain.Cancel(attempt);
         }

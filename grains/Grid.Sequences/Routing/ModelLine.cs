@@ -17,7 +17,7 @@ internal sealed class ModelLine
         one.Round != other.Round ? one.Round.CompareTo(other.Round) : one.Number.CompareTo(other.Number)));
 
     private readonly Dictionary<string, (long Round, int Count)> _clients = new(StringComparer.Ordinal);
-    private readonly Queue<long> _departures = new();
+    private readonly LinkedList<long> _departures = [];
     private long _round;
     private long _numbers;
 
@@ -44,6 +44,12 @@ internal sealed class ModelLine
         _clients[waiter.Client] = (Math.Max(last, waiter.Round), count + 1);
         _waiters.Add(waiter);
         waiter.Turn = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        if (waiter.Departure is { List: not null } departure)
+        {
+            _departures.Remove(departure); // It did not leave after all: those behind it wait for it still.
+        }
+
+        waiter.Departure = null;
     }
 
     /// <summary>Takes a sequence out that waits no longer; false when it is not there.</summary>
@@ -73,10 +79,10 @@ internal sealed class ModelLine
         var waiter = _waiters.Min!;
         Remove(waiter);
         _round = Math.Max(_round, waiter.Round);
-        _departures.Enqueue(time.GetTimestamp());
+        waiter.Departure = _departures.AddLast(time.GetTimestamp());
         while (_departures.Count > Remembered)
         {
-            _departures.Dequeue();
+            _departures.RemoveFirst();
         }
 
         return waiter;
@@ -86,12 +92,12 @@ internal sealed class ModelLine
     /// left lately, as long as the first has waited. Whole seconds, at least one.</summary>
     public TimeSpan ExpectedWait(TimeProvider time)
     {
-        while (_departures.TryPeek(out long departure) && time.GetElapsedTime(departure) > s_memory)
+        while (_departures.First is { } departure && time.GetElapsedTime(departure.Value) > s_memory)
         {
-            _departures.Dequeue();
+            _departures.RemoveFirst();
         }
 
-        TimeSpan wait = _departures.TryPeek(out long oldest) ? time.GetElapsedTime(oldest) / _departures.Count * (Count + 1)
+        TimeSpan wait = _departures.First is { } oldest ? time.GetElapsedTime(oldest.Value) / _departures.Count * (Count + 1)
             : _waiters.Min is { } next ? time.GetElapsedTime(next.Since)
             : TimeSpan.Zero;
         return TimeSpan.FromSeconds(Math.Clamp(Math.Ceiling(wait.TotalSeconds), 1, s_longestWait.TotalSeconds));
@@ -115,6 +121,9 @@ internal sealed class Waiter(string client, long round, long number, long since)
 
     /// <summary>What is let in with it.</summary>
     public AdmissionPlace? Place { get; set; }
+
+    /// <summary>When it was let in, among the line's departures; null while it waits.</summary>
+    public LinkedListNode<long>? Departure { get; set; }
 
     /// <summary>Completed when the sequence is let in.</summary>
     public TaskCompletionSource Turn { get; set; } = new();

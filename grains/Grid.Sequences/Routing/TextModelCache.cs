@@ -18,7 +18,7 @@ public sealed class TextModelCache
             return known;
         }
 
-        var files = await worker.GetTextFiles(digest).WaitAsync(cancellationToken)
+        var files = await worker.GetTextFiles(digest).WaitObservedAsync(cancellationToken)
             ?? throw new InvalidOperationException($"Worker {worker.GetPrimaryKeyString()} has no text files of digest {digest}.");
         var loaded = files.Files.Length == 0 ? null : TextModel.Load(files.Files.ToDictionary(file => file.Name, file => file.Content, StringComparer.Ordinal));
         return _models.GetOrAdd(digest, loaded);

@@ -15,6 +15,8 @@ namespace Grid.Sequences.Routing;
 /// </summary>
 public sealed partial class WorkerDirectory : BackgroundService
 {
+    private static readonly TimeSpan s_firstLook = TimeSpan.FromSeconds(5);
+
     private static readonly GrainType NodeType = GrainType.Create(IWorkerNodeGrain.GrainTypeName);
 
     private readonly IClusterManifestProvider _manifest;
@@ -30,6 +32,9 @@ public sealed partial class WorkerDirectory : BackgroundService
     private LiveWorker[] _live = [];
     private LiveWorker[] _expected = [];
     private Dictionary<string, LiveWorker> _representatives = [];
+    private readonly long _since;
+    private volatile bool _followed;
+    private int _unasked;
 
     /// <summary>Made by the container.</summary>
     public WorkerDirectory(
@@ -42,6 +47,7 @@ public sealed partial class WorkerDirectory : BackgroundService
         _time = time;
         _logger = logger;
         _gateway = GatewayId.Of(silo.SiloAddress);
+        _since = time.GetTimestamp();
     }
 
     /// <summary>This gateway.</summary>
@@ -57,6 +63,16 @@ public sealed partial class WorkerDirectory : BackgroundService
     /// <summary>Workers whose device has failed for good while their silo lives on, ordered by key.</summary>
     public IReadOnlyList<WorkerStatus> Failed => [.. _links.Values.Select(link => link.Failed).OfType<WorkerStatus>().OrderBy(status => status.Worker.Key, StringComparer.Ordinal)];
 
+    /// <summary>Whether every node that is known was asked for its workers and each of those was called once, or a gateway that has
+    /// just started has had its time for that.</summary>
+    public bool KnowsAll =>
+        (_followed && Volatile.Read(ref _unasked) == 0 && _links.Values.All(link => link.HasBeenUp)) || _time.GetElapsedTime(_since) > s_firstLook;
+
+    /// <summary>Tokens that one sequence of a NumericsId may come to, prompt and output: what the largest of its workers takes, live or
+    /// expected back. 0 where there is none.</summary>
+    public int ContextOf(string numericsId) =>
+        Expected.Where(worker => worker.Status.NumericsId == numericsId).Select(worker => worker.Status.Limits.MaxContextTokens).DefaultIfEmpty().Max();
+
     /// <summary>Raised after <see cref="Live"/> or <see cref="Expected"/> changed.</summary>
     public event Action? Changed;
 
@@ -65,7 +81,8 @@ public sealed partial class WorkerDirectory : BackgroundService
 
     /// <summary>The worker that stands for a model, live or expected back: of those that serve it the one that came up
     /// first. Its NumericsId is the model's, so that equal requests get equal bits on every gateway; workers that serve
-    /// other bits under the same name get no sequences until the last of these has gone. Null when none serves it.</summary>
+    /// other bits under the same name get no sequences until the last of these has gone, hangs or is in quarantine. Null when
+    /// none serves it.</summary>
     public LiveWorker? Representative(string modelId) => Representatives.GetValueOrDefault(modelId);
 
     /// <summary>The <see cref="Representative"/> of every model, by model id.</summary>
@@ -98,21 +115,29 @@ public sealed partial class WorkerDirectory : BackgroundService
         }
     }
 
+    /// <summary>As <see cref="WaitForAsync"/>, for a token that ends the waiting and not the search: whether one fits then.</summary>
+    public async Task<bool> WaitUnlessAsync(Func<LiveWorker, bool> fits, TimeSpan timeout, CancellationToken graceOver)
+    {
+        try
+        {
+            return await WaitForAsync(fits, timeout, graceOver);
+        }
+        catch (OperationCanceledException)
+        {
+            return Find(fits).Length > 0;
+        }
+    }
+
     /// <summary>Live workers that fit, as <see cref="Find"/> gives them. Where the last one has just been lost or hangs, it or
-    /// another is waited for, as running sequences wait; a gateway that is stopping takes what is there.</summary>
-    public async Task<LiveWorker[]> FindExpectedAsync(Func<LiveWorker, bool> fits, CancellationToken stopping)
+    /// another is waited for, as running sequences wait, or shorter where patience is; a gateway whose grace time is over takes
+    /// what is there.</summary>
+    public async Task<LiveWorker[]> FindExpectedAsync(Func<LiveWorker, bool> fits, TimeSpan patience, CancellationToken graceOver)
     {
         bool mayComeBack = Expected.Any(worker => fits(worker) && worker.Condition is WorkerCondition.Lost or WorkerCondition.Stuck);
         bool isThere = Live.Any(worker => fits(worker) && worker.Condition is WorkerCondition.Serving or WorkerCondition.Draining);
-        if (!isThere && mayComeBack && !stopping.IsCancellationRequested)
+        if (!isThere && mayComeBack)
         {
-            try
-            {
-                await WaitForAsync(fits, _options.FailoverWait, stopping);
-            }
-            catch (OperationCanceledException)
-            {
-            }
+            await WaitUnlessAsync(fits, patience < _options.FailoverWait ? patience : _options.FailoverWait, graceOver);
         }
 
         return Find(fits);
@@ -134,12 +159,7 @@ public sealed partial class WorkerDirectory : BackgroundService
         {
         }
 
-        foreach (var (stop, _) in _nodes.Values)
-        {
-            await stop.CancelAsync();
-        }
-
-        await Task.WhenAll(_nodes.Values.Select(node => node.Run).Append(watching));
+        await Task.WhenAll(_nodes.Values.Select(node => StopAsync(node.Stop, node.Run)).Append(watching));
     }
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -151,6 +171,7 @@ public sealed partial class WorkerDirectory : BackgroundService
             if (grains.Grains.ContainsKey(NodeType) && !_nodes.ContainsKey(silo))
             {
                 var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
+                Interlocked.Increment(ref _unasked);
                 _nodes.Add(silo, (stop, RunNodeAsync(silo, stop.Token)));
             }
         }
@@ -158,29 +179,52 @@ public sealed partial class WorkerDirectory : BackgroundService
         foreach (var (silo, node) in _nodes.Where(node => !manifest.Silos.ContainsKey(node.Key)).ToArray())
         {
             LogNodeGone(silo);
-            node.Stop.Cancel();
+            StopAsync(node.Stop, node.Run).Ignore();
             _nodes.Remove(silo);
         }
+
+        _followed = true;
+    }
+
+    private static async Task StopAsync(CancellationTokenSource stop, Task run)
+    {
+        await stop.CancelAsync();
+        await run;
+        stop.Dispose();
     }
 
     private async Task RunNodeAsync(SiloAddress silo, CancellationToken cancellationToken)
     {
         await Task.Yield();
+        bool asked = false;
+        void Asked()
+        {
+            if (!asked)
+            {
+                asked = true;
+                Interlocked.Decrement(ref _unasked);
+            }
+        }
+
         var node = _grains.GetGrain<IWorkerNodeGrain>(new SiloKey(silo, IWorkerNodeGrain.KeyName).ToString());
         while (!cancellationToken.IsCancellationRequested)
         {
             try
             {
-                var workers = await node.GetWorkers().WaitAsync(cancellationToken);
-                await Task.WhenAll(workers.Select(worker => RunLinkAsync(worker, cancellationToken)));
+                var workers = await node.GetWorkers().WaitObservedAsync(cancellationToken);
+                var links = Task.WhenAll(workers.Select(worker => RunLinkAsync(worker, cancellationToken)));
+                Asked();
+                await links;
                 return;
             }
             catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
             {
+                Asked();
                 return;
             }
             catch (Exception exception)
             {
+                Asked();
                 LogNodeSilent(exception, silo);
                 await Task.Delay(_options.ReconnectDelay, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
@@ -190,7 +234,7 @@ public sealed partial class WorkerDirectory : BackgroundService
     private async Task RunLinkAsync(WorkerId worker, CancellationToken cancellationToken)
     {
         var grain = _grains.GetGrain<IGpuWorkerGrain>(worker.Key);
-        var link = new WorkerLink(worker, grain, _gateway, _texts, _options, _time, Refresh, () => Reported?.Invoke(), _logger);
+        var link = new WorkerLink(worker, grain, _gateway, _texts, _options, _time, Refresh, RaiseReported, _logger);
         _links[worker] = link;
         await link.RunAsync(cancellationToken);
         if (link.Failed is not null)
@@ -210,14 +254,43 @@ public sealed partial class WorkerDirectory : BackgroundService
         {
             Volatile.Write(ref _expected, Ordered(link => link.Expected));
             Volatile.Write(ref _representatives, _expected.GroupBy(worker => worker.Status.ModelId, StringComparer.Ordinal)
-                .ToDictionary(group => group.Key, group => group.MinBy(worker => worker.Status.Started)!, StringComparer.Ordinal));
+                .ToDictionary(group => group.Key, RepresentativeOf, StringComparer.Ordinal));
 
             // Last: who finds a live worker finds its model served.
             Volatile.Write(ref _live, Ordered(link => link.Live));
         }
 
-        Changed?.Invoke();
+        try
+        {
+            Changed?.Invoke();
+        }
+        catch (Exception exception)
+        {
+            LogHandlerFailed(exception); // Whoever failed, the links go on.
+        }
+
         Interlocked.Exchange(ref _changed, NewSignal()).TrySetResult();
+    }
+
+    private void RaiseReported()
+    {
+        try
+        {
+            Reported?.Invoke();
+        }
+        catch (Exception exception)
+        {
+            LogHandlerFailed(exception);
+        }
+    }
+
+    /// <summary>Of a model's workers the one that came up first, among those of contents that anybody can serve: a worker that hangs
+    /// or is in quarantine does not keep others from serving under its name.</summary>
+    private static LiveWorker RepresentativeOf(IEnumerable<LiveWorker> workers)
+    {
+        var contents = workers.GroupBy(worker => worker.Status.NumericsId, StringComparer.Ordinal).ToArray();
+        var usable = contents.Where(content => content.Any(worker => worker.Condition is not (WorkerCondition.Quarantined or WorkerCondition.Stuck))).ToArray();
+        return (usable.Length > 0 ? usable : contents).SelectMany(content => content).MinBy(worker => worker.Status.Started)!;
     }
 
     private LiveWorker[] Ordered(Func<WorkerLink, LiveWorker?> choose) =>
@@ -251,6 +324,9 @@ public sealed partial class WorkerDirectory : BackgroundService
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Silo {Silo} left; its workers are gone")]
     private partial void LogNodeGone(SiloAddress silo);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "A listener to the workers' news failed")]
+    private partial void LogHandlerFailed(Exception exception);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Silo {Silo} did not say which workers it has")]
     private partial void LogNodeSilent(Exception exception, SiloAddress silo);

@@ -12,6 +12,13 @@ namespace Grid.Sequences.Routing;
 /// </summary>
 public sealed partial class WorkerLink
 {
+    /// <summary>Silences that one answer may take while the link is set up. A message that was lost would else be waited for
+    /// until Orleans' response timeout.</summary>
+    private const int SetUpSilences = 5;
+
+    /// <summary>The same for the text files, which are megabytes.</summary>
+    private const int TextSilences = 30;
+
     private readonly WorkerId _id;
     private readonly GatewayId _gateway;
     private readonly TextModelCache _texts;
@@ -25,6 +32,7 @@ public sealed partial class WorkerLink
     private LiveWorker? _lost;
     private long _lostAt;
     private int _quietTicks;
+    private int _patienceTicks;
     private string? _quarantine;
     private CancellationTokenSource? _stream;
     private volatile WorkerStatus? _failed;
@@ -69,12 +77,16 @@ public sealed partial class WorkerLink
     /// <summary>What the worker said when it said that its device has failed for good; null while it has not.</summary>
     public WorkerStatus? Failed => _failed;
 
+    /// <summary>Whether it has been live, or was tried in vain: what it serves is known as far as can be.</summary>
+    public bool HasBeenUp { get; private set; }
+
     /// <summary>Keeps the link up until cancelled, or until the worker says that its device has failed; never throws.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         while (!cancellationToken.IsCancellationRequested && _failed is null)
         {
             using var stream = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+            BePatient(SetUpSilences);
             SetStream(stream);
             var reading = ReadAsync(stream);
             try
@@ -98,22 +110,33 @@ public sealed partial class WorkerLink
 
             SetStream(null);
             Lose();
+            HasBeenUp = true;
             await Task.Delay(_options.ReconnectDelay, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
     /// <summary>
-    /// Gives the stream up when the worker has been silent for too long. Called once a tick: silence is counted in
-    /// ticks, not by a clock, so that a gateway that was itself held up does not take the gap for its workers' silence.
+    /// Gives the stream up when the worker has been silent for too long, or does not answer while it is set up. Called once
+    /// a tick: silence is counted in ticks, not by a clock, so that a gateway that was itself held up does not take the gap
+    /// for its workers' silence.
     /// </summary>
     internal void CheckSilence()
     {
-        if (Live is null || Interlocked.Increment(ref _quietTicks) <= SequencesOptions.SilenceTicks)
+        int patience = Volatile.Read(ref _patienceTicks);
+        lock (_switching)
+        {
+            if (_stream is null or { IsCancellationRequested: true })
+            {
+                return; // Between two streams.
+            }
+        }
+
+        if (Interlocked.Increment(ref _quietTicks) <= patience)
         {
             return;
         }
 
-        LogSilent(_id, _options.WorkerSilence.TotalSeconds);
+        LogSilent(_id, _options.WorkerSilence.TotalSeconds * patience / SequencesOptions.SilenceTicks);
         Lose();
         lock (_switching)
         {
@@ -158,7 +181,7 @@ public sealed partial class WorkerLink
     private async Task ReadAsync(CancellationTokenSource stream)
     {
         var token = stream.Token;
-        var status = await Grain.GetStatus().WaitAsync(token);
+        var status = await Grain.GetStatus().WaitObservedAsync(token);
         if (status.Failure is { } failure)
         {
             // Its silo lives on with other devices; this one never comes back.
@@ -173,17 +196,24 @@ public sealed partial class WorkerLink
         }
         else if (Quarantine is { } reason)
         {
-            await Grain.Quarantine(reason).WaitAsync(token);
+            await Grain.Quarantine(reason).WaitObservedAsync(token);
         }
 
+        BePatient(TextSilences);
         var text = await _texts.GetAsync(Grain, status.TextDigest, token);
+        BePatient(SetUpSilences);
         LiveWorker? live = null;
         var batches = Grain.Subscribe(_gateway, token).WithBatchSize(_options.StreamBatchSize);
         await foreach (var batch in batches.WithCancellation(token))
         {
             token.ThrowIfCancellationRequested(); // Given up meanwhile: what comes late counts for nothing.
             Volatile.Write(ref _quietTicks, 0);
-            live ??= GoLive(stream, status with { Load = batch.Load }, text);
+            if (live is null)
+            {
+                BePatient(1);
+                live = GoLive(stream, status with { Load = batch.Load }, text);
+            }
+
             var former = live.Condition;
             live.Take(batch);
             if (live.Condition != former)
@@ -194,6 +224,13 @@ public sealed partial class WorkerLink
 
             _reported();
         }
+    }
+
+    /// <summary>From now on the worker may be silent for so many of <see cref="SequencesOptions.WorkerSilence"/>.</summary>
+    private void BePatient(int silences)
+    {
+        Volatile.Write(ref _quietTicks, 0);
+        Volatile.Write(ref _patienceTicks, silences * SequencesOptions.SilenceTicks);
     }
 
     private void SetStream(CancellationTokenSource? stream)
@@ -217,6 +254,7 @@ public sealed partial class WorkerLink
             (_live, _lost) = (live, null);
         }
 
+        HasBeenUp = true;
         LogLive(_id, status.ModelId);
         if (live.Condition != WorkerCondition.Serving)
         {

@@ -22,7 +22,7 @@ internal sealed class FakeSequenceService : ISequenceService
 
     public int FlushingWorkers { get; set; } = 1;
 
-    public GridSnapshot Snapshot { get; set; } = new([], new Dictionary<string, int>());
+    public GridSnapshot Snapshot { get; set; } = new([], new Dictionary<string, int>(), Running: 0);
 
     public int Flushes { get; private set; }
 
@@ -49,7 +49,7 @@ internal sealed class FakeSequenceService : ISequenceService
                 $"PromptIds.Length is {prompt.Length}; it must be below {Model.MaxContextTokens}");
         }
         Started.Enqueue(spec);
-        var sequence = new FakeSequence(prompt, Script?.Invoke(spec) ?? FakeAnswers.Default(spec, prompt));
+        var sequence = new FakeSequence(prompt, spec.MaxNewTokens ?? Model.MaxContextTokens - prompt.Length, Script?.Invoke(spec) ?? FakeAnswers.Default(spec, prompt));
         Sequences.Enqueue(sequence);
         return Task.FromResult<IRunningSequence>(sequence);
     }
@@ -62,7 +62,7 @@ internal sealed class FakeSequenceService : ISequenceService
 }
 
 /// <summary>A sequence that tells when it was read to its end and when it was disposed.</summary>
-internal sealed class FakeSequence(int[] promptIds, IAsyncEnumerable<SequenceUpdate> updates) : IRunningSequence
+internal sealed class FakeSequence(int[] promptIds, int maxNewTokens, IAsyncEnumerable<SequenceUpdate> updates) : IRunningSequence
 {
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _disposed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -70,6 +70,8 @@ internal sealed class FakeSequence(int[] promptIds, IAsyncEnumerable<SequenceUpd
     public Guid Id { get; } = Guid.NewGuid();
 
     public IReadOnlyList<int> PromptIds => promptIds;
+
+    public int MaxNewTokens => maxNewTokens;
 
     public int CachedTokens => promptIds.Length / 2;
 

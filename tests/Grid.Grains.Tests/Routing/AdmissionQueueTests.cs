@@ -99,6 +99,26 @@ public sealed class AdmissionQueueTests
     }
 
     [Fact]
+    public void A_sequence_that_is_put_back_has_not_left()
+    {
+        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
+        var line = new ModelLine();
+        for (int i = 0; i < 4; i++)
+        {
+            line.Add("client", time.GetTimestamp());
+        }
+
+        line.TakeNext(time);
+        time.Advance(TimeSpan.FromSeconds(10));
+        for (int i = 0; i < 20; i++)
+        {
+            line.AddAgain(line.TakeNext(time));
+        }
+
+        Assert.Equal(TimeSpan.FromSeconds(40), line.ExpectedWait(time)); // One in 10 s, and three wait.
+    }
+
+    [Fact]
     public void Whoever_comes_late_to_a_long_line_is_served_within_a_round_and_a_sequence_put_back_keeps_its_place()
     {
         var line = new ModelLine();

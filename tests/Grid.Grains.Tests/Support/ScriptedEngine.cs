@@ -1,5 +1,8 @@
 using Grid.Engine;
+using Grid.Engine.Admission;
+using Grid.Models;
 using Grid.Models.Operations;
+using Grid.Numerics;
 using Grid.Workers;
 
 namespace Grid.Grains.Tests.Support;
@@ -13,6 +16,24 @@ public sealed class ScriptedEngine : IWorkerEngine, IDisposable
 {
     public const int Vocabulary = 256;
 
+    private static readonly ModelConfig s_config = new()
+    {
+        Architecture = "Scripted",
+        VocabularySize = Vocabulary,
+        HiddenSize = 1,
+        IntermediateSize = 1,
+        Layers = 1,
+        QueryHeads = 1,
+        KvHeads = 1,
+        HeadDim = 2,
+        MaxPositions = TestModel.MaxModelTokens,
+        NormEpsilon = 1e-6f,
+        RopeTheta = 10000,
+        TiedEmbeddings = true,
+        EndTokenIds = [],
+    };
+
+    private readonly RequestValidator _validator = new(s_config, TestModel.MaxModelTokens / AttentionLayout.BlockTokens);
     private readonly Lock _sync = new();
     private readonly List<Run> _running = [];
     private readonly List<EngineEvent> _events = [];
@@ -29,6 +50,9 @@ public sealed class ScriptedEngine : IWorkerEngine, IDisposable
 
     /// <summary>Throws from the step with this number on.</summary>
     public long? FailAtStep { get; set; }
+
+    /// <summary>Whether it refuses whatever it is given, as an engine after a failed step does.</summary>
+    public bool Broken { get; set; }
 
     /// <summary>From this output index on its tokens are wrong; null: never.</summary>
     public int? WrongFrom { get; set; }
@@ -63,10 +87,12 @@ public sealed class ScriptedEngine : IWorkerEngine, IDisposable
     {
         lock (_sync)
         {
-            if (request.MaxNewTokens < 1)
+            if (Broken)
             {
-                throw Refuse($"MaxNewTokens is {request.MaxNewTokens}; it must be at least 1.", nameof(request.MaxNewTokens));
+                throw new InvalidOperationException("An earlier step of the scripted device failed.");
             }
+
+            _validator.Validate(request); // As the real engine does.
 
             if (_running.Count >= MaxWaiting && !request.Resumed)
             {
@@ -173,8 +199,6 @@ public sealed class ScriptedEngine : IWorkerEngine, IDisposable
         }
     }
 
-    private static ArgumentException Refuse(string message, string field) => new(message, field);
-
     private void Score(Run run)
     {
         if (!run.Started && run.Request.PromptLogprobsFrom is { } from && from < run.Request.PromptIds.Length)
@@ -194,7 +218,8 @@ public sealed class ScriptedEngine : IWorkerEngine, IDisposable
         token ^= wrong && !WrongInLogprob ? 1 : 0;
         float logprob = -0.5f * index;
         logprob = wrong && WrongInLogprob ? MathF.BitDecrement(logprob) : logprob;
-        var top = Enumerable.Range(0, run.Request.TopLogprobs).Select(i => new TokenLogprob(token + i, -i)).ToArray();
+        int alternatives = run.Request.Logprobs ? run.Request.TopLogprobs : 0;
+        var top = Enumerable.Range(0, alternatives).Select(i => new TokenLogprob(token + i, -i)).ToArray();
         _events.Add(new TokenGenerated(run.Request.Id, index, new SampledToken(token, logprob, top, false)));
         _generated++;
         if (run.Request.StopTokenIds.Contains(token))

@@ -27,7 +27,7 @@ internal sealed class TestGrid : IAsyncDisposable
     /// <summary>In the order of the engines; the cluster starts them in any order.</summary>
     public IReadOnlyList<InProcessSiloHandle> Silos { get; private set; } = [];
 
-    public static async Task<TestGrid> StartAsync(int silos, Func<int, ScriptedEngine> engine, bool differentModels = false)
+    public static async Task<TestGrid> StartAsync(int silos, Func<int, ScriptedEngine> engine, bool differentModels = false, Func<int, int>? kvTokens = null)
     {
         var engines = Enumerable.Range(0, silos).Select(engine).ToList();
         int next = -1;
@@ -37,8 +37,9 @@ internal sealed class TestGrid : IAsyncDisposable
         {
             int index = Interlocked.Increment(ref next);
             silo.Services.AddSingleton(engines[index]);
+            int kv = kvTokens?.Invoke(index) ?? TestModel.MaxModelTokens;
             silo.Services.AddSingleton(_ => new DeviceWorker(
-                differentModels ? TestModel.Worker($"{TestModel.Name}-{index}", $"{TestModel.NumericsId}-{index}") : TestModel.Worker(), engines[index],
+                differentModels ? TestModel.Worker($"{TestModel.Name}-{index}", $"{TestModel.NumericsId}-{index}") : TestModel.Worker(kvTokens: kv), engines[index],
                 new WorkerOptions(), TimeProvider.System, NullLogger<DeviceWorker>.Instance));
             silo.Configure<ClusterMembershipOptions>(membership => membership.NumVotesForDeathDeclaration = 1);
             silo.AddGridWorkers();

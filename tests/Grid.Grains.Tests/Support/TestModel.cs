@@ -16,6 +16,9 @@ internal static class TestModel
 
     public const string NumericsId = "grid-test-1";
 
+    /// <summary>The model's positions.</summary>
+    public const int MaxModelTokens = 1 << 21;
+
     public static IReadOnlyDictionary<string, byte[]> TextFiles { get; } = new Dictionary<string, byte[]>
     {
         ["tokenizer.json"] = Encoding.UTF8.GetBytes(TokenizerJson()),
@@ -24,15 +27,20 @@ internal static class TestModel
 
     public static TextModel Text { get; } = TextModel.Load(TextFiles);
 
-    public static WorkerModel Worker(string name = Name, string numericsId = NumericsId) => new(
+    /// <summary>What a worker serves.</summary>
+    /// <param name="name">The model's name.</param>
+    /// <param name="numericsId">Its bits.</param>
+    /// <param name="kvTokens">What the worker's KV cache holds.</param>
+    public static WorkerModel Worker(string name = Name, string numericsId = NumericsId, int kvTokens = MaxModelTokens) => new(
         "cpu", "scripted", name, numericsId, WorkerModel.PackTextFiles(TextFiles),
         new WorkerLimits
         {
-            MaxContextTokens = 100_000,
+            MaxContextTokens = Math.Min(kvTokens, MaxModelTokens),
             MaxRunningSequences = 1000,
             MaxWaitingSequences = MaxWaiting,
-            KvCacheTokens = 1 << 20,
+            KvCacheTokens = kvTokens,
             VocabularySize = ScriptedEngine.Vocabulary,
+            MaxModelTokens = MaxModelTokens,
         });
 
     private static string TokenizerJson()

@@ -1,0 +1,69 @@
+using System.Runtime.CompilerServices;
+using Grid.Grains.Messages;
+using Grid.Sequences;
+using Grid.Sequences.Routing;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace Grid.Grains.Tests.Support;
+
+/// <summary>A worker whose answers a test gives.</summary>
+internal sealed class FakeWorkerGrain : IGpuWorkerGrain
+{
+    public static WorkerId Id { get; } = new("127.0.0.1:1@1/cpu");
+
+    public Func<Task<WorkerStatus>> OnStatus { get; set; } = () => Task.FromResult(Status());
+
+    public Func<SubmitRequest, Task<SubmitReply>> OnSubmit { get; set; } = _ => Task.FromResult(SubmitReply.Accepted);
+
+    public int StatusCalls { get; private set; }
+
+    public List<AttemptId> Cancelled { get; } = [];
+
+    public static WorkerStatus Status() => new()
+    {
+        Worker = Id,
+        ModelId = TestModel.Name,
+        NumericsId = TestModel.NumericsId,
+        TextDigest = TestModel.Worker().Text.Digest,
+        Device = "scripted",
+        Started = DateTimeOffset.UnixEpoch,
+        Limits = TestModel.Worker().Limits,
+        Load = default,
+        PageTokens = 64,
+    };
+
+    /// <summary>A link to it, and a worker as of when the link was live.</summary>
+    public (WorkerLink Link, LiveWorker Worker) Connect(TimeProvider time, SequencesOptions? options = null)
+    {
+        options ??= new();
+        var link = new WorkerLink(
+            Id, this, new GatewayId("gateway"), new TextModelCache(), options, time, () => { }, () => { }, NullLogger.Instance);
+        return (link, new LiveWorker(link, Status(), TestModel.Text, options, time));
+    }
+
+    public Task<WorkerStatus> GetStatus()
+    {
+        StatusCalls++;
+        return OnStatus();
+    }
+
+    public Task<TextFiles?> GetTextFiles(string digest) => Task.FromResult<TextFiles?>(TestModel.Worker().Text);
+
+    public Task<SubmitReply> Submit(SubmitRequest request) => OnSubmit(request);
+
+    public Task Cancel(AttemptId attempt)
+    {
+        Cancelled.Add(attempt);
+        return Task.CompletedTask;
+    }
+
+    public Task FlushCache() => Task.CompletedTask;
+
+    public Task Quarantine(string reason) => Task.CompletedTask;
+
+    public async IAsyncEnumerable<StepBatch> Subscribe(GatewayId gateway, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        await Task.Delay(Timeout.Infinite, cancellationToken);
+        yield break;
+    }
+}
