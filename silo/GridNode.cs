@@ -127,6 +127,7 @@ public sealed class GridNode : IAsyncDisposable
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Configuration.AddInMemoryCollection(settings);
+        CheckDrain(builder.Configuration);
         ConfigureLogging(builder.Logging, options);
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Parse(options.Host), options.Port));
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainGrace + TimeSpan.FromSeconds(15));
@@ -142,6 +143,17 @@ public sealed class GridNode : IAsyncDisposable
         var app = builder.Build();
         app.MapGridGateway();
         return app;
+    }
+
+    /// <summary>A silo has one grace time, and would not honour another for its HTTP face.</summary>
+    private static void CheckDrain(ConfigurationManager configuration)
+    {
+        const string Key = $"{GatewayOptions.Section}:{nameof(GatewayOptions.DrainSeconds)}";
+        if (configuration[Key] is { } value)
+        {
+            throw new StartException(
+                $"{Key} is {value}, but a silo's requests end within the grace time of its devices; give it as --drain-seconds.", StartException.Usage);
+        }
     }
 
     private static void ConfigureSilo(ISiloBuilder silo, ClusterNode cluster, NodeOptions options)

@@ -21,10 +21,20 @@ internal sealed class AnswerRunner(
     /// Starts the sequences, answers, and cancels what still runs when the client leaves. Failures before the first
     /// byte are thrown; later ones are sent as an error event, and then the stream's usual end.
     /// </summary>
-    public async Task RunAsync(HttpContext context, RequestPlan plan, Resumption? resumption = null)
+    public async Task RunAsync(HttpContext context, RequestPlan plan)
+    {
+        using var active = requests.Enter(context.RequestAborted);
+        await RunAsync(context, active, plan, resumption: null);
+    }
+
+    /// <summary>As above, for a request that goes on after what its client has, and that the gateway has taken in and claimed
+    /// already.</summary>
+    public Task ResumeAsync(HttpContext context, ActiveRequest active, RequestPlan plan, Resumption resumption) =>
+        RunAsync(context, active, plan, resumption);
+
+    private async Task RunAsync(HttpContext context, ActiveRequest active, RequestPlan plan, Resumption? resumption)
     {
         var started = clock.GetTimestamp();
-        using var active = requests.Enter(context.RequestAborted);
         try
         {
             await using var batch = await RunningBatch.StartAsync(
@@ -35,7 +45,7 @@ internal sealed class AnswerRunner(
             {
                 var position = resumption is null
                     ? await KeepAsync(plan, batch, created, active)
-                    : GoOn(resumption, batch, active);
+                    : GoOn(resumption, batch);
                 await StreamAsync(context, active, batch, answer, position, isResumed: resumption is not null);
             }
             else
@@ -74,7 +84,7 @@ internal sealed class AnswerRunner(
         return new StreamPosition(id, batch.Transcripts.Count);
     }
 
-    private static StreamPosition GoOn(Resumption resumption, RunningBatch batch, ActiveRequest active)
+    private static StreamPosition GoOn(Resumption resumption, RunningBatch batch)
     {
         foreach (var transcript in batch.Transcripts)
         {
@@ -84,7 +94,6 @@ internal sealed class AnswerRunner(
                     "The model's tokenizer is another than when the stream was begun; send the request again.");
             }
         }
-        active.Keep(resumption.Position.Request, resumption.Epoch);
         return resumption.Position;
     }
 
@@ -93,7 +102,7 @@ internal sealed class AnswerRunner(
     {
         var known = isResumed ? position!.Sequences.Select(sequence => new UpdateSplitter(sequence)).ToArray() : null;
         using var events = new EventStream(context.Response, position);
-        var complete = false;
+        ApiError? error = null;
         try
         {
             while (await batch.Updates.WaitToReadAsync(active.Token))
@@ -103,18 +112,15 @@ internal sealed class AnswerRunner(
                     Write(item);
                 }
                 answer.WritePending(events);
-                await events.FlushAsync(active.Token);
+                await events.FlushAsync(context.RequestAborted, active.Token);
             }
             answer.WriteEnd(events, batch.Transcripts);
-            complete = true;
         }
         catch (Exception exception) when (!context.RequestAborted.IsCancellationRequested)
         {
-            JsonResponse.WriteError(events.BeginAside(), ErrorOf(context, active, exception));
-            events.End();
+            error = ErrorOf(context, active, exception);
         }
-        events.Done(complete);
-        await LeaveAsync(context, active, events);
+        await LeaveAsync(context, active, events, error);
 
         void Write(BatchUpdate item)
         {
@@ -151,21 +157,28 @@ internal sealed class AnswerRunner(
         return error;
     }
 
-    /// <summary>Sends what is left. A client that the gateway ends may not be reading; it is not waited for.</summary>
-    private static async Task LeaveAsync(HttpContext context, ActiveRequest active, EventStream events)
+    /// <summary>Sends what is left, and the end. A client that the gateway ends may not be reading; it is not waited for
+    /// longer than a moment.</summary>
+    private static async Task LeaveAsync(HttpContext context, ActiveRequest active, EventStream events, ApiError? error)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-        if (active.EndedBy is not null)
-        {
-            patience.CancelAfter(s_goodbye);
-        }
+        using var ended = active.Token.UnsafeRegister(static source => ((CancellationTokenSource)source!).CancelAfter(s_goodbye), patience);
         try
         {
-            await events.FlushAsync(patience.Token);
+            // What was sent before comes first, where the client is behind.
+            await events.SentAsync(patience.Token);
+            if (error is not null)
+            {
+                JsonResponse.WriteError(events.BeginAside(), error);
+                events.End();
+            }
+            events.Done(complete: error is null);
+            await events.FlushAsync(context.RequestAborted, patience.Token);
         }
         catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
         {
             context.Abort();
+            await events.SentAsync(CancellationToken.None).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 }

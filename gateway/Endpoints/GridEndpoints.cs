@@ -33,7 +33,8 @@ internal sealed class GridEndpoints(ISequenceService service)
         });
     }
 
-    private static string StateOf(WorkerCondition condition) => condition switch
+    /// <summary>A worker's state in the API's words.</summary>
+    internal static string StateOf(WorkerCondition condition) => condition switch
     {
         WorkerCondition.Serving => "live",
         WorkerCondition.Draining => "draining",

@@ -12,7 +12,7 @@ internal sealed class OperationEndpoints(ISequenceService service, ActiveRequest
     /// <summary>GET /livez: the process answers.</summary>
     public static Task LiveAsync(HttpContext context) => OkAsync(context);
 
-    /// <summary>GET /readyz and /health: 200 while a worker serves and the gateway is not asked to stop, otherwise 503 with
+    /// <summary>GET /readyz and /health: 200 while a worker is live and the gateway is not asked to stop, otherwise 503 with
     /// the reason.</summary>
     public Task ReadyAsync(HttpContext context)
     {
@@ -21,10 +21,10 @@ internal sealed class OperationEndpoints(ISequenceService service, ActiveRequest
         {
             throw ApiErrors.Unavailable(ModelDirectory.NothingServed);
         }
-        WorkerSnapshot[] workers = [.. service.Snapshot.Workers.Where(worker => worker.Condition != WorkerCondition.Failed)];
-        return workers.Length > 0 && workers.All(worker => worker.Condition == WorkerCondition.Quarantined)
-            ? throw ApiErrors.Unavailable("Every worker is in quarantine: it was found to compute wrongly (GET /v1/grid says more).")
-            : OkAsync(context);
+        var conditions = service.Snapshot.Workers.Select(worker => worker.Condition).ToArray();
+        return conditions.Contains(WorkerCondition.Serving)
+            ? OkAsync(context)
+            : throw ApiErrors.Unavailable(WhyNotReady([.. conditions.Where(condition => condition != WorkerCondition.Failed)]));
     }
 
     /// <summary>POST or GET /flush_cache: drops the prefix caches; an empty 200 when a worker did.</summary>
@@ -36,6 +36,19 @@ internal sealed class OperationEndpoints(ISequenceService service, ActiveRequest
             throw ApiErrors.Unavailable(ModelDirectory.NothingServed);
         }
         context.Response.ContentLength = 0;
+    }
+
+    private static string WhyNotReady(WorkerCondition[] conditions)
+    {
+        if (conditions.Length > 0 && conditions.All(condition => condition == WorkerCondition.Quarantined))
+        {
+            return "Every worker is in quarantine: it was found to compute wrongly (GET /v1/grid says more).";
+        }
+        var counts = conditions.GroupBy(GridEndpoints.StateOf).OrderBy(group => group.Key, StringComparer.Ordinal)
+            .Select(group => $"{group.Count()} {group.Key}");
+        return conditions.Length == 0
+            ? ModelDirectory.NothingServed
+            : $"No worker takes sequences at the moment: {string.Join(", ", counts)} (GET /v1/grid says more).";
     }
 
     private static Task OkAsync(HttpContext context)

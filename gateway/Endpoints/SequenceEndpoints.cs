@@ -17,7 +17,7 @@ internal sealed class SequenceEndpoints(
     /// 204 when there is nothing left.</summary>
     public async Task EventsAsync(HttpContext context)
     {
-        requests.RequireOpen();
+        using var active = requests.Enter(context.RequestAborted);
         var shown = (string)context.Request.RouteValues["id"]!;
         var position = TakePosition(context.Request);
         if (!TryParse(shown, out var id))
@@ -42,8 +42,10 @@ internal sealed class SequenceEndpoints(
             throw ApiErrors.WrongEventId(JsonShown.Text(position.ToString()), $"one with the positions of {stored.Sequences.Length} sequences, which this stream has");
         }
         var model = FindModel(stored);
-        var epoch = await keeper.ClaimAsync(id, context.RequestAborted) ?? throw ApiErrors.StreamNotFound(shown, keeper.NotFoundReason);
-        await runner.RunAsync(context, stored.ToPlan(model), new Resumption(stored, fitted, epoch));
+        // Known as this stream from the claim on, for its sequences may have to wait before they start.
+        active.Claim(id);
+        active.Keep(id, await keeper.ClaimAsync(id, context.RequestAborted) ?? throw ApiErrors.StreamNotFound(shown, keeper.NotFoundReason));
+        await runner.ResumeAsync(context, active, stored.ToPlan(model), new Resumption(stored, fitted));
     }
 
     /// <summary>The same bits come from the same NumericsId only.</summary>

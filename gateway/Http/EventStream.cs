@@ -20,6 +20,7 @@ internal sealed class EventStream : IDisposable
     private readonly StreamPosition? _position;
     private readonly StreamPosition? _known;
     private ArrayBufferWriter<byte>? _leftOut;
+    private Task _flush = Task.CompletedTask;
     private bool _isKnown;
 
     /// <summary>Sets the response's headers.</summary>
@@ -115,8 +116,23 @@ internal sealed class EventStream : IDisposable
         Write("data: [DONE]\n\n"u8);
     }
 
-    /// <summary>Sends what was written.</summary>
-    public ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken) => _pipe.FlushAsync(cancellationToken);
+    /// <summary>Sends what was written; waits while the client is far behind. Cancelled, it stops waiting and the sending goes
+    /// on (<see cref="SentAsync"/>).</summary>
+    /// <param name="aborted">The client has left. Nothing else may cancel the pipe's own flush: the server would break the
+    /// connection, and the client would miss the stream's last words.</param>
+    /// <param name="cancellationToken">Stops waiting.</param>
+    public async ValueTask FlushAsync(CancellationToken aborted, CancellationToken cancellationToken)
+    {
+        var flush = _pipe.FlushAsync(aborted);
+        if (!flush.IsCompletedSuccessfully)
+        {
+            _flush = flush.AsTask();
+            await _flush.WaitAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>Waits until the flush is over that <see cref="FlushAsync"/> no longer waits for; nothing may be written before.</summary>
+    public Task SentAsync(CancellationToken cancellationToken) => _flush.WaitAsync(cancellationToken);
 
     public void Dispose() => _json.Dispose();
 

@@ -84,10 +84,17 @@ public sealed class GatewayNode : IAsyncDisposable
                     return;
                 }
                 serves = live.Count > 0;
-                output.WriteLine(live.Count > 0
-                    ? $"Ready: workers serve {string.Join(", ", live.Select(worker => worker.Status.ModelId).Distinct())}."
-                    : "Waiting for a worker: none is in the cluster, and requests get 503 until one is.");
-                output.Flush();
+                try
+                {
+                    output.WriteLine(live.Count > 0
+                        ? $"Ready: workers serve {string.Join(", ", live.Select(worker => worker.Status.ModelId).Distinct())}."
+                        : "Waiting for a worker: none is in the cluster, and requests get 503 until one is.");
+                    output.Flush();
+                }
+                catch (IOException)
+                {
+                    // A full disk or a reader that has left must not stop the directory, which is in the middle of a change.
+                }
             }
         }
         workers.Changed += Say;

@@ -3,5 +3,4 @@ namespace Grid.Gateway.Resuming;
 /// <summary>A stream that goes on after an event.</summary>
 /// <param name="Stored">The request.</param>
 /// <param name="Position">What the client has.</param>
-/// <param name="Epoch">The claim it runs under.</param>
-internal sealed record Resumption(StoredRequest Stored, StreamPosition Position, int Epoch);
+internal sealed record Resumption(StoredRequest Stored, StreamPosition Position);

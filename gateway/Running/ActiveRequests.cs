@@ -68,10 +68,7 @@ internal sealed class ActiveRequests : IHostedLifecycleService, IStreamOwner
     {
         foreach (var active in _active.Keys)
         {
-            if (active.Stream == request && active.Epoch < epoch)
-            {
-                active.End(ApiErrors.Conflict("stream_resumed", "The stream was resumed by another connection; it goes on there.").Error);
-            }
+            active.Supersede(request, epoch);
         }
     }
 
@@ -137,6 +134,8 @@ internal sealed class ActiveRequest : IDisposable
     private readonly ActiveRequests _owner;
     private readonly CancellationTokenSource _end;
     private readonly Lock _lock = new();
+    private Guid? _claimed;
+    private int _newestEpoch;
     private bool _left;
 
     public ActiveRequest(ActiveRequests owner, CancellationToken aborted)
@@ -149,7 +148,7 @@ internal sealed class ActiveRequest : IDisposable
     /// <summary>Cancelled when the client left, and when the request is to end (<see cref="EndedBy"/>).</summary>
     public CancellationToken Token { get; }
 
-    /// <summary>Its id, once its stream can be resumed.</summary>
+    /// <summary>Its id, from when its stream can be resumed.</summary>
     public Guid? Stream { get; private set; }
 
     /// <summary>The claim it runs under; 0 for the first stream.</summary>
@@ -158,11 +157,39 @@ internal sealed class ActiveRequest : IDisposable
     /// <summary>Why the gateway ends it; null while it does not.</summary>
     public ApiError? EndedBy { get; private set; }
 
+    /// <summary>It is about to claim a request: a claim that follows at once, and is heard of before this one's own epoch is
+    /// known, ends it all the same.</summary>
+    public void Claim(Guid stream)
+    {
+        lock (_lock)
+        {
+            _claimed = stream;
+        }
+    }
+
     /// <summary>Its stream can be resumed from now on.</summary>
     public void Keep(Guid stream, int epoch)
     {
-        Epoch = epoch;
-        Stream = stream;
+        lock (_lock)
+        {
+            Epoch = epoch;
+            Stream = stream;
+            _claimed = stream;
+            EndIfSuperseded();
+        }
+    }
+
+    /// <summary>A request was claimed under an epoch; ends this one if it is an older stream of it.</summary>
+    public void Supersede(Guid request, int epoch)
+    {
+        lock (_lock)
+        {
+            if (_claimed == request)
+            {
+                _newestEpoch = Math.Max(_newestEpoch, epoch);
+                EndIfSuperseded();
+            }
+        }
     }
 
     /// <summary>Ends it from this side.</summary>
@@ -187,5 +214,13 @@ internal sealed class ActiveRequest : IDisposable
         }
         _end.Dispose();
         _owner.Leave(this);
+    }
+
+    private void EndIfSuperseded()
+    {
+        if (Stream is not null && Epoch < _newestEpoch)
+        {
+            End(ApiErrors.Conflict("stream_resumed", "The stream was resumed by another connection; it goes on there.").Error);
+        }
     }
 }

@@ -82,11 +82,15 @@ public enum GridFailure
     /// <summary>No worker serves that model.</summary>
     ModelNotFound,
 
-    /// <summary>Too much waits already; later it may run.</summary>
+    /// <summary>Too much waits already; later it may run. A sequence that has begun waits and goes on.</summary>
     Overloaded,
 
     /// <summary>No silo or no worker answers.</summary>
     Unavailable,
+
+    /// <summary>The sequence itself failed (logits that are not finite, workers that differ and nobody to decide): another run
+    /// of the same request would, too.</summary>
+    SequenceFailed,
 }
 
 /// <summary>The grid refused a request, or could not finish it.</summary>

@@ -16,11 +16,14 @@ namespace Grid.Client;
 public sealed partial class GridClient(
     IClusterClient cluster, IOptions<GridClientOptions> options, TimeProvider time, ILogger<GridClient> logger)
 {
+    /// <summary>How often all silos are asked for a model before it counts as not served.</summary>
+    private const int ModelRounds = 4;
+
     private readonly GridClientOptions _options = options.Value;
 
     /// <summary>Models that at least one worker serves, by id.</summary>
     public async Task<IReadOnlyList<GridModel>> GetModelsAsync(CancellationToken cancellationToken = default) =>
-        [.. (await AskDoorAsync(door => door.GetModels(), cancellationToken))
+        [.. (await AskForModelsAsync(cancellationToken))
             .Select(model => new GridModel(model.Id, model.NumericsId, model.MaxContextTokens, model.HasTokenizer))];
 
     /// <summary>Generates one sequence to its end. Throws <see cref="GridClientException"/>.</summary>
@@ -62,28 +65,30 @@ public sealed partial class GridClient(
         var start = await PrepareAsync(request, cancellationToken);
         var progress = new StreamProgress(start.Generation.Seed);
         var lost = new HashSet<SiloAddress>();
-        string reason = "";
-        for (int fruitless = 0; fruitless < _options.MaxFruitlessAttempts; fruitless++)
+        var unknowing = new HashSet<SiloAddress>();
+        bool begun = false;
+        for (int fruitless = 0; ;)
         {
-            var silo = await ChooseAsync(lost, cancellationToken);
+            var silos = await AskDoorAsync(door => door.GetSilos(), cancellationToken);
+            var silo = Choose(silos, lost);
             var session = cluster.GetGrain<IClientSessionGrain>(new SiloKey(silo, Guid.NewGuid().ToString("N")).ToString());
             var updates = session.Run(start, request.User, cancellationToken).GetAsyncEnumerator(cancellationToken);
             progress.Restart();
-            bool hung = false;
+            bool isNews = false;
+            Loss? loss = null;
             try
             {
                 while (true)
                 {
-                    (var update, reason, hung) = await NextAsync(updates, cancellationToken);
+                    (var update, loss) = await NextAsync(updates, begun, cancellationToken);
                     if (update is null)
                     {
                         break;
                     }
 
-                    ThrowIfRefused(update);
                     if (progress.Take(update) is { } news)
                     {
-                        fruitless = -1;
+                        isNews = begun = true;
                         yield return news;
                     }
 
@@ -96,52 +101,84 @@ public sealed partial class GridClient(
             finally
             {
                 // A silo that hangs would answer after its response timeout; its stream ends itself when nobody reads it.
-                await LeaveAsync(updates, wait: !hung);
+                await LeaveAsync(updates, wait: loss is not { Hangs: true });
             }
 
-            LogLost(silo, reason);
+            LogLost(silo, loss!.Reason);
             lost.Add(silo);
-            await Task.Delay(fruitless < 0 ? TimeSpan.Zero : _options.RetryDelay, time, cancellationToken);
-        }
+            ThrowIfServedNowhere(silos, silo, loss, begun, unknowing);
+            fruitless = isNews ? 0 : fruitless + 1;
+            if (fruitless >= _options.MaxFruitlessAttempts)
+            {
+                throw new GridClientException(
+                    loss.Failure, $"The sequence could not go on after {fruitless} attempts without news. {loss.Reason}".TrimEnd(), loss.Field);
+            }
 
-        throw new GridClientException(
-            GridFailure.Unavailable, $"The sequence could not go on after {_options.MaxFruitlessAttempts} attempts without news. {reason}".TrimEnd());
+            await Task.Delay(isNews ? TimeSpan.Zero : _options.RetryDelay, time, cancellationToken);
+        }
     }
 
-    /// <summary>The next update; null when the silo is lost, with the reason and whether it may hang.</summary>
-    private async Task<(ClientUpdate? Update, string Reason, bool Hung)> NextAsync(
-        IAsyncEnumerator<ClientUpdate> updates, CancellationToken cancellationToken)
+    /// <summary>The next update; null when the attempt is lost and another silo may go on. Throws
+    /// <see cref="GridClientException"/> for what would be the same everywhere.</summary>
+    private async Task<(ClientUpdate? Update, Loss? Loss)> NextAsync(
+        IAsyncEnumerator<ClientUpdate> updates, bool begun, CancellationToken cancellationToken)
     {
+        ClientUpdate update;
         try
         {
-            bool more = await updates.MoveNextAsync().AsTask().WaitAsync(_options.Silence, time, cancellationToken);
-            return !more ? (null, "Its stream ended early.", false)
-                : updates.Current is { FinishReason: "error" } broken ? (null, broken.Error ?? "", false)
-                : (updates.Current, "", false);
+            if (!await updates.MoveNextAsync().AsTask().WaitAsync(_options.Silence, time, cancellationToken))
+            {
+                return (null, new Loss("Its stream ended early."));
+            }
+
+            update = updates.Current;
         }
         catch (TimeoutException)
         {
-            return (null, $"It has been silent for {_options.Silence.TotalSeconds:0.0} s.", true);
+            return (null, new Loss($"It has been silent for {_options.Silence.TotalSeconds:0.0} s.", Hangs: true));
         }
-        catch (Exception exception) when (exception is OrleansException or NamedSiloUnavailableException or EnumerationAbortedException)
+        catch (Exception exception) when (exception is OrleansException or NamedSiloUnavailableException or EnumerationAbortedException
+            || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
-            return (null, exception.Message, true);
+            // Of a silo that stops, calls are cancelled too.
+            return (null, new Loss(exception.Message, Hangs: true));
         }
+
+        return update switch
+        {
+            { Refusal: { } refusal } => (null, LossOf(refusal, begun)),
+            { FinishReason: "error" } => throw new GridClientException(GridFailure.SequenceFailed, update.Error ?? "The sequence failed."),
+            _ => (update, null),
+        };
     }
 
-    private static void ThrowIfRefused(ClientUpdate update)
+    /// <summary>What a refusal means for a sequence. A silo may be stopping, full, or so new that it knows no worker yet, and the
+    /// next one may take it; what is wrong in the request is wrong everywhere. A full grid takes no new sequence, but has to go
+    /// on with what it has begun.</summary>
+    private static Loss LossOf(SubmitReply refusal, bool begun)
     {
-        if (update.Refusal is { } refusal)
+        var failure = refusal.Refusal switch
         {
-            throw new GridClientException(
-                refusal.Refusal switch
-                {
-                    RefusalKind.Invalid => GridFailure.InvalidRequest,
-                    RefusalKind.ModelNotFound => GridFailure.ModelNotFound,
-                    RefusalKind.Overloaded => GridFailure.Overloaded,
-                    _ => GridFailure.Unavailable,
-                },
-                refusal.Message, refusal.Field);
+            RefusalKind.Invalid => GridFailure.InvalidRequest,
+            RefusalKind.ModelNotFound => GridFailure.ModelNotFound,
+            RefusalKind.Overloaded => GridFailure.Overloaded,
+            _ => GridFailure.Unavailable,
+        };
+        return failure == GridFailure.InvalidRequest || (failure == GridFailure.Overloaded && !begun)
+            ? throw new GridClientException(failure, refusal.Message, refusal.Field)
+            : new Loss(refusal.Message, failure, refusal.Field);
+    }
+
+    /// <summary>Throws when each silo has said of a sequence that has not begun that its model is not served.</summary>
+    private static void ThrowIfServedNowhere(SiloAddress[] silos, SiloAddress silo, Loss loss, bool begun, HashSet<SiloAddress> unknowing)
+    {
+        if (!begun && loss.Failure == GridFailure.ModelNotFound)
+        {
+            unknowing.Add(silo);
+            if (unknowing.IsSupersetOf(silos))
+            {
+                throw new GridClientException(GridFailure.ModelNotFound, loss.Reason, nameof(GenerationRequest.Model));
+            }
         }
     }
 
@@ -159,9 +196,8 @@ public sealed partial class GridClient(
     }
 
     /// <summary>A silo at random, and one that lost this sequence only when there is no other.</summary>
-    private async Task<SiloAddress> ChooseAsync(HashSet<SiloAddress> lost, CancellationToken cancellationToken)
+    private static SiloAddress Choose(SiloAddress[] silos, HashSet<SiloAddress> lost)
     {
-        var silos = await AskDoorAsync(door => door.GetSilos(), cancellationToken);
         SiloAddress[] healthy = [.. silos.Where(silo => !lost.Contains(silo))];
         if (healthy.Length == 0)
         {
@@ -172,6 +208,38 @@ public sealed partial class GridClient(
         return healthy.Length > 0
             ? healthy[Random.Shared.Next(healthy.Length)]
             : throw new GridClientException(GridFailure.Unavailable, "No silo of the grid takes sequences.");
+    }
+
+    /// <summary>What the silos serve, put together by model id: one that has just joined knows few workers, or none. The
+    /// connections take turns with the questions, so that so many reach every silo.</summary>
+    private async Task<ModelDescription[]> AskForModelsAsync(CancellationToken cancellationToken)
+    {
+        var silos = await AskDoorAsync(door => door.GetSilos(), cancellationToken);
+        var known = await Task.WhenAll(Enumerable.Range(0, 2 * silos.Length).Select(_ => AskDoorAsync(door => door.GetModels(), cancellationToken)));
+        return [.. known.SelectMany(models => models).DistinctBy(model => model.Id).OrderBy(model => model.Id, StringComparer.Ordinal)];
+    }
+
+    /// <summary>A model, from whichever silo knows it.</summary>
+    private async Task<ModelDescription> FindModelAsync(string id, CancellationToken cancellationToken)
+    {
+        var models = await AskDoorAsync(door => door.GetModels(), cancellationToken);
+        for (int round = 0; ; round++)
+        {
+            if (models.FirstOrDefault(model => model.Id == id) is { } found)
+            {
+                return found;
+            }
+
+            if (round == ModelRounds)
+            {
+                string others = models.Length == 0 ? "none" : string.Join(", ", models.Select(model => $"'{model.Id}'"));
+                throw new GridClientException(
+                    GridFailure.ModelNotFound, $"Model '{id}' is not served here; there is {others}.", nameof(GenerationRequest.Model));
+            }
+
+            await Task.Delay(round == 0 ? TimeSpan.Zero : _options.RetryDelay, time, cancellationToken);
+            models = await AskForModelsAsync(cancellationToken);
+        }
     }
 
     /// <summary>Asks any silo; another when one does not answer in time.</summary>
@@ -206,9 +274,7 @@ public sealed partial class GridClient(
                 GridFailure.InvalidRequest, "Exactly one of PromptText and PromptIds must be given.", nameof(request.PromptText));
         }
 
-        var models = await AskDoorAsync(door => door.GetModels(), cancellationToken);
-        var served = models.FirstOrDefault(model => model.Id == request.Model) ?? throw new GridClientException(
-            GridFailure.ModelNotFound, $"Model '{request.Model}' is not served here; there is {(models.Length == 0 ? "none" : string.Join(", ", models.Select(model => $"'{model.Id}'")))}.", nameof(request.Model));
+        var served = await FindModelAsync(request.Model, cancellationToken);
         var sampling = served.Sampling;
         return new SequenceStart
         {
@@ -241,6 +307,13 @@ public sealed partial class GridClient(
             },
         };
     }
+
+    /// <summary>Why an attempt came to its end before the sequence did.</summary>
+    /// <param name="Reason">A sentence.</param>
+    /// <param name="Failure">What the client is told when no other attempt brings more.</param>
+    /// <param name="Field">The field that was refused, where one was.</param>
+    /// <param name="Hangs">Whether its silo may not answer any more.</param>
+    private sealed record Loss(string Reason, GridFailure Failure = GridFailure.Unavailable, string? Field = null, bool Hangs = false);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Silo {Silo} is lost to a sequence, which goes on elsewhere: {Reason}")]
     private partial void LogLost(SiloAddress silo, string reason);

@@ -1,3 +1,6 @@
+using System.Net.Sockets;
+using System.Runtime.CompilerServices;
+using System.Text;
 using Grid.Gateway.Tests.Fakes;
 using Grid.Sequences;
 
@@ -65,5 +68,54 @@ public sealed class DrainTests
                 await release;
             }
         }
+    }
+
+    /// <summary>More than the server and the kernel hold for a client that does not read: a flush waits for it.</summary>
+    [Theory]
+    [InlineData("gateway_draining")]
+    [InlineData("stream_resumed")]
+    public async Task A_client_that_is_far_behind_is_told_why_its_stream_ends(string code)
+    {
+        await using var app = await GatewayApp.StartAsync(("Gateway:DrainSeconds", "0"));
+        var written = new TaskCompletionSource();
+        app.Grid.Script = _ => Much(written);
+        using var client = new TcpClient { ReceiveBufferSize = 4096 };
+        await client.ConnectAsync(app.Client.BaseAddress!.Host, app.Client.BaseAddress.Port, Token);
+        var stream = client.GetStream();
+        await stream.WriteAsync(Encoding.ASCII.GetBytes(
+            $"POST /v1/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {Request.Length}\r\n\r\n{Request}"), Token);
+        var head = new byte[2048];
+        await stream.ReadExactlyAsync(head, Token);
+        await written.Task.WaitAsync(TimeSpan.FromSeconds(30), Token);
+        await Task.Delay(500, Token); // For the server to fill what is between it and the client.
+
+        app.Grid.Script = _ => FakeAnswers.Endless();
+        var id = Encoding.UTF8.GetString(head).Split("id: ")[1].Split(':')[0];
+        using var next = new LiveStream(app, $"/v1/sequences/{id}/events", null);
+        var stopped = code == "gateway_draining" ? app.StopAsync() : next.NextAsync(_ => true);
+        while (!app.Logs.Lines.Any(line => line.Contains(code, StringComparison.Ordinal)))
+        {
+            await Task.Delay(10, Token);
+        }
+        using var rest = new MemoryStream();
+        await stream.CopyToAsync(rest, Token);
+        var text = Encoding.UTF8.GetString(rest.ToArray());
+        Assert.True(text.Length > 1 << 20, $"{text.Length} bytes were left to read: nothing waited for the client.");
+        Assert.Contains($"\"code\":\"{code}\"", text, StringComparison.Ordinal);
+        Assert.EndsWith("data: [DONE]\n\n\r\n0\r\n\r\n", text, StringComparison.Ordinal);
+        await stopped;
+    }
+
+    /// <summary>32 MiB, and then nothing until the reader leaves.</summary>
+    private static async IAsyncEnumerable<SequenceUpdate> Much(
+        TaskCompletionSource written, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        var text = new string('x', 1 << 15);
+        for (var i = 0; i < 1 << 10; i++)
+        {
+            yield return new SequenceUpdate { Text = text, Tokens = [new('x', 0, [])] };
+        }
+        written.SetResult();
+        await Task.Delay(Timeout.Infinite, cancellationToken);
     }
 }

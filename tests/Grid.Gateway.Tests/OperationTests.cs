@@ -2,7 +2,6 @@ using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
 using Grid.Gateway.Tests.Fakes;
-using Grid.Grains;
 using Grid.Grains.Messages;
 using Grid.Sequences;
 using Grid.Sequences.Routing;
@@ -37,14 +36,31 @@ public sealed class OperationTests : IAsyncLifetime
     [Fact]
     public async Task The_grid_shows_its_workers_and_is_not_ready_with_none_but_quarantined_ones()
     {
-        Show(Worker("a", WorkerCondition.Quarantined, "it was wrong."), Worker("b", WorkerCondition.Stuck, null));
+        Show(FakeSequenceService.Worker("a", WorkerCondition.Quarantined, "it was wrong."), FakeSequenceService.Worker("b", WorkerCondition.Stuck));
         var workers = JsonNode.Parse((await GetAsync("/v1/grid")).Body)!["workers"]!.AsArray();
         Assert.Equal(["a quarantined it was wrong.", "b stuck "], workers.Select(worker => $"{worker!["id"]} {worker["state"]} {worker["quarantine"]}"));
-        Assert.Equal(200, (await GetAsync("/readyz")).Status);
-        Show(Worker("a", WorkerCondition.Quarantined, "it was wrong."));
+        Show(FakeSequenceService.Worker("a", WorkerCondition.Quarantined, "it was wrong."));
         var (status, body) = await GetAsync("/readyz");
         Assert.Equal(503, status);
         Assert.Contains("quarantine", body, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("1 quarantined, 1 stuck", WorkerCondition.Quarantined, WorkerCondition.Stuck)]
+    [InlineData("2 draining", WorkerCondition.Draining, WorkerCondition.Draining)]
+    [InlineData("1 lost", WorkerCondition.Lost, WorkerCondition.Failed)]
+    [InlineData("No worker serves a model", WorkerCondition.Failed)]
+    [InlineData("No worker serves a model")]
+    [InlineData(null, WorkerCondition.Lost, WorkerCondition.Serving, WorkerCondition.Quarantined)]
+    internal async Task Ready_takes_a_worker_that_is_live_and_otherwise_says_what_the_others_are(string? reason, params WorkerCondition[] conditions)
+    {
+        Show([.. conditions.Select((condition, i) => FakeSequenceService.Worker($"{i}", condition))]);
+        foreach (var path in new[] { "/readyz", "/health" })
+        {
+            var (status, body) = await GetAsync(path);
+            Assert.Equal(reason is null ? 200 : 503, status);
+            Assert.Contains(reason ?? "ok", body, StringComparison.Ordinal);
+        }
     }
 
     [Fact]
@@ -213,20 +229,4 @@ public sealed class OperationTests : IAsyncLifetime
     }
 
     private void Show(params WorkerSnapshot[] workers) => _app.Grid.Snapshot = new(workers, new Dictionary<string, int>(), Running: 0);
-
-    private static WorkerSnapshot Worker(string id, WorkerCondition condition, string? quarantine) => new(
-        new WorkerStatus
-        {
-            Worker = new WorkerId(id),
-            ModelId = "tiny",
-            NumericsId = "grid-1-fake",
-            TextDigest = "",
-            Device = "a fake",
-            Started = DateTimeOffset.UnixEpoch,
-            Limits = new WorkerLimits { MaxContextTokens = 1, MaxRunningSequences = 1, MaxWaitingSequences = 1, KvCacheTokens = 1, VocabularySize = 1, MaxModelTokens = 1 },
-            PageTokens = 1,
-            Load = default,
-        },
-        default, condition, 0)
-    { Quarantine = quarantine };
 }

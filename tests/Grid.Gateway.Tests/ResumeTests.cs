@@ -115,6 +115,25 @@ public sealed class ResumeTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_resumption_that_waits_for_a_worker_is_ended_by_the_next_one_and_never_runs()
+    {
+        var id = (await EventsAsync(_first, "/v1/completions", Endless))[0].Id!.Split(':')[0];
+        var waits = new TaskCompletionSource();
+        _second.Grid.Admission = token =>
+        {
+            waits.TrySetResult();
+            return Task.Delay(Timeout.Infinite, token);
+        };
+        var waiting = GetAsync(_second, id, null);
+        await waits.Task.WaitAsync(TimeSpan.FromSeconds(30), Token);
+        _second.Grid.Admission = null;
+        Assert.NotEmpty(await ResumeAsync(_second, id, null));
+        using var ended = await waiting.WaitAsync(TimeSpan.FromSeconds(30), Token);
+        await AssertErrorAsync(ended, HttpStatusCode.Conflict, "stream_resumed", "it goes on there");
+        Assert.Single(_second.Grid.Started);
+    }
+
+    [Fact]
     public async Task A_failed_stream_can_be_resumed_where_it_failed()
     {
         _first.Grid.Script = _ => FakeAnswers.Of(

@@ -39,11 +39,11 @@ public sealed record ClientUpdate
     [Id(8)]
     public int? MatchedStopToken { get; init; }
 
-    /// <summary>What went wrong, with finish reason "error".</summary>
+    /// <summary>What went wrong, with finish reason "error": the sequence failed as it would on every silo.</summary>
     [Id(9)]
     public string? Error { get; init; }
 
-    /// <summary>Why the sequence does not run; it is then the only content.</summary>
+    /// <summary>Why the sequence does not run, or cannot go on, on this silo; it is then the only content.</summary>
     [Id(10)]
     public SubmitReply? Refusal { get; init; }
 }

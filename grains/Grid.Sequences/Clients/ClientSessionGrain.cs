@@ -2,6 +2,8 @@ using System.Runtime.CompilerServices;
 using Grid.Grains;
 using Grid.Grains.Messages;
 using Grid.Grains.Placement;
+using Grid.Sequences.Routing;
+using Microsoft.Extensions.Hosting;
 using Orleans.Concurrency;
 using Orleans.GrainDirectory;
 using Orleans.Placement;
@@ -10,7 +12,9 @@ namespace Grid.Sequences.Clients;
 
 /// <summary>Runs a grid client's sequence as this silo's gateway runs one that came by HTTP.</summary>
 [NamedSiloPlacement, GrainDirectory(NamedSiloDirectory.Name), Immovable, Reentrant, GrainType(IClientSessionGrain.GrainTypeName)]
-internal sealed class ClientSessionGrain(SequenceService sequences, TimeProvider time) : Grain, IClientSessionGrain
+internal sealed class ClientSessionGrain(
+    SequenceService sequences, WorkerDirectory workers, IHostApplicationLifetime lifetime, TimeProvider time)
+    : Grain, IClientSessionGrain
 {
     private static readonly TimeSpan s_heartbeat = TimeSpan.FromMilliseconds(400);
     private static readonly ClientUpdate s_alive = new();
@@ -18,6 +22,20 @@ internal sealed class ClientSessionGrain(SequenceService sequences, TimeProvider
     /// <inheritdoc/>
     public async IAsyncEnumerable<ClientUpdate> Run(SequenceStart start, string user, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
+        if (lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            try
+            {
+                yield return Refused("This silo is shutting down; another one takes the sequence.");
+            }
+            finally
+            {
+                DeactivateOnIdle();
+            }
+
+            yield break;
+        }
+
         using var left = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var starting = TryStartAsync(start, user, left.Token);
         IRunningSequence? sequence = null;
@@ -49,7 +67,9 @@ internal sealed class ClientSessionGrain(SequenceService sequences, TimeProvider
                     yield break;
                 }
 
-                yield return ToMessage(sequence, updates.Current, first);
+                yield return updates.Current.FinishReason == "error" && MayGoOnElsewhere(start)
+                    ? Refused(updates.Current.Error ?? "The sequence cannot go on here.")
+                    : ToMessage(sequence, updates.Current, first);
                 first = false;
             }
         }
@@ -72,6 +92,14 @@ internal sealed class ClientSessionGrain(SequenceService sequences, TimeProvider
             return (null, SubmitReply.Refused(FromRefusal(refused.Refusal), refused.Message, refused.Parameter));
         }
     }
+
+    /// <summary>Whether a sequence failed for where it ran, and not for what it computes: this silo is leaving, or has lost the
+    /// workers that could go on with it. Another silo, or the same a little later, may have them.</summary>
+    private bool MayGoOnElsewhere(SequenceStart start) =>
+        lifetime.ApplicationStopping.IsCancellationRequested
+        || workers.Find(worker => worker.Status.ModelId == start.Model && worker.Status.NumericsId == start.NumericsId).Length < (start.CrossCheck ? 2 : 1);
+
+    private static ClientUpdate Refused(string reason) => new() { Refusal = SubmitReply.Refused(RefusalKind.Unavailable, reason) };
 
     private async Task<bool> ComesInTimeAsync(Task task, CancellationToken cancellationToken)
     {

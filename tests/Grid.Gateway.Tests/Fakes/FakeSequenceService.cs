@@ -1,7 +1,10 @@
 using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using System.Text;
+using Grid.Grains;
+using Grid.Grains.Messages;
 using Grid.Sequences;
+using Grid.Sequences.Routing;
 using Grid.Text;
 
 namespace Grid.Gateway.Tests.Fakes;
@@ -22,18 +25,38 @@ internal sealed class FakeSequenceService : ISequenceService
 
     public int FlushingWorkers { get; set; } = 1;
 
-    public GridSnapshot Snapshot { get; set; } = new([], new Dictionary<string, int>(), Running: 0);
+    public GridSnapshot Snapshot { get; set; } = new([Worker("worker", WorkerCondition.Serving)], new Dictionary<string, int>(), Running: 0);
 
     public int Flushes { get; private set; }
 
     /// <summary>What a sequence says; throws to refuse it.</summary>
     public Func<SequenceSpec, IAsyncEnumerable<SequenceUpdate>>? Script { get; set; }
 
+    /// <summary>What a sequence waits for before it starts: workers with room.</summary>
+    public Func<CancellationToken, Task>? Admission { get; set; }
+
+    public static WorkerSnapshot Worker(string id, WorkerCondition condition, string? quarantine = null) => new(
+        new WorkerStatus
+        {
+            Worker = new WorkerId(id),
+            ModelId = "tiny",
+            NumericsId = "grid-1-fake",
+            TextDigest = "",
+            Device = "a fake",
+            Started = DateTimeOffset.UnixEpoch,
+            Limits = new WorkerLimits { MaxContextTokens = 1, MaxRunningSequences = 1, MaxWaitingSequences = 1, KvCacheTokens = 1, VocabularySize = 1, MaxModelTokens = 1 },
+            PageTokens = 1,
+            Load = default,
+        },
+        default, condition, 0)
+    { Quarantine = quarantine };
+
     public ServedModel? FindModel(string id, string numericsId) =>
         Models.FirstOrDefault(model => model.Id == id && model.NumericsId == numericsId);
 
-    public Task<IRunningSequence> StartAsync(SequenceSpec spec, CancellationToken cancellationToken)
+    public async Task<IRunningSequence> StartAsync(SequenceSpec spec, CancellationToken cancellationToken)
     {
+        await (Admission?.Invoke(cancellationToken) ?? Task.CompletedTask);
         int[] prompt = spec.PromptIds ?? Models.First(model => model.Id == spec.Model).Text!.Tokenizer.Encode(spec.PromptText!, spec.ParseSpecialTokens, spec.AddSpecialTokens);
         for (int i = 0; i < prompt.Length; i++)
         {
@@ -51,7 +74,7 @@ internal sealed class FakeSequenceService : ISequenceService
         Started.Enqueue(spec);
         var sequence = new FakeSequence(prompt, spec.MaxNewTokens ?? Model.MaxContextTokens - prompt.Length, Script?.Invoke(spec) ?? FakeAnswers.Default(spec, prompt));
         Sequences.Enqueue(sequence);
-        return Task.FromResult<IRunningSequence>(sequence);
+        return sequence;
     }
 
     public Task<int> FlushCacheAsync(CancellationToken cancellationToken)

@@ -1,0 +1,78 @@
+using System.Net;
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using Grid.Grains;
+using Grid.Grains.Messages;
+using Grid.Grains.Placement;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Options;
+using Orleans.Runtime;
+
+namespace Grid.Client.Tests;
+
+/// <summary>A grid of three silos whose sessions say what a test wants, in order of the attempts.</summary>
+public class FakeGrid : DispatchProxy
+{
+    private static readonly SiloAddress[] s_silos =
+        [.. Enumerable.Range(1, 3).Select(port => SiloAddress.New(new IPEndPoint(IPAddress.Loopback, port), 1))];
+
+    private readonly Queue<ClientUpdate[]> _attempts = [];
+    private int _asked;
+
+    /// <summary>Silos that were asked for the sequence, in order.</summary>
+    public List<SiloAddress> Asked { get; } = [];
+
+    /// <summary>What silos say they serve, by the number of the question.</summary>
+    public Func<int, string[]> Models { get; set; } = _ => ["demo"];
+
+    public static FakeGrid Create(params ClientUpdate[][] attempts)
+    {
+        var grid = (FakeGrid)(object)Create<IClusterClient, FakeGrid>();
+        foreach (var attempt in attempts)
+        {
+            grid._attempts.Enqueue(attempt);
+        }
+
+        return grid;
+    }
+
+    /// <summary>A client of it.</summary>
+    public GridClient Connect(int attempts = 20) => new(
+        (IClusterClient)(object)this, Options.Create(new GridClientOptions { RetryDelay = TimeSpan.Zero, MaxFruitlessAttempts = attempts }),
+        TimeProvider.System, NullLogger<GridClient>.Instance);
+
+    protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) => args?[0] switch
+    {
+        long when targetMethod!.ReturnType == typeof(IClientDoorGrain) => new Door(this),
+        string key when targetMethod!.ReturnType == typeof(IClientSessionGrain) => new Session(this, SiloKey.Parse(key).Silo),
+        _ => throw new NotSupportedException($"{targetMethod}"),
+    };
+
+    private sealed class Door(FakeGrid grid) : IClientDoorGrain
+    {
+        public Task<ModelDescription[]> GetModels() => Task.FromResult<ModelDescription[]>([.. grid.Models(grid._asked++).Select(id => new ModelDescription
+        {
+            Id = id,
+            NumericsId = "grid-1-fake",
+            MaxContextTokens = 100,
+            HasTokenizer = true,
+            Sampling = new SamplingDefaults(),
+        })]);
+
+        public Task<SiloAddress[]> GetSilos() => Task.FromResult(s_silos);
+    }
+
+    private sealed class Session(FakeGrid grid, SiloAddress silo) : IClientSessionGrain
+    {
+        public async IAsyncEnumerable<ClientUpdate> Run(
+            SequenceStart start, string user, [EnumeratorCancellation] CancellationToken cancellationToken)
+        {
+            grid.Asked.Add(silo);
+            await Task.Yield();
+            foreach (var update in grid._attempts.Dequeue())
+            {
+                yield return update;
+            }
+        }
+    }
+}
