@@ -6,7 +6,7 @@ namespace Grid.Cluster.Tests;
 /// <summary>Streams over a grid whose nodes die, hang, leave and lose their connections all the time.</summary>
 /// <remarks>
 /// <c>GRID_CHURN_FAULTS</c> says how many faults there are (50 take three minutes; without it that test is skipped),
-/// <c>GRID_CHURN_SEED</c> which, and <c>GRID_CHURN_DEATHS</c> how often only a worker dies (default 4).
+/// <c>GRID_CHURN_SEED</c> which, and <c>GRID_CHURN_DEATHS</c> how often only a worker dies (default 2).
 /// </remarks>
 public sealed class ChurnTests(RedisServer redis, PostgresServer postgres, ITestOutputHelper output)
 {
@@ -17,7 +17,7 @@ public sealed class ChurnTests(RedisServer redis, PostgresServer postgres, ITest
         Assert.SkipWhen(faults == 0, "GRID_CHURN_FAULTS does not say how many faults there are to be; 50 take three minutes.");
         await using var cluster = await TestCluster.CreateAsync("redis", redis, postgres);
         var nodes = new FaultyCluster(cluster, Settings.Number("GRID_CHURN_SEED", 1));
-        await nodes.StartAsync(workers: 3, gateways: 2);
+        await nodes.StartAsync(workers: 4, gateways: 2);
         await StreamAsync(nodes, async streams =>
         {
             var random = new Random(faults);
@@ -33,7 +33,7 @@ public sealed class ChurnTests(RedisServer redis, PostgresServer postgres, ITest
     [Fact]
     public async Task The_streams_of_a_worker_that_dies_go_on_at_the_others()
     {
-        int deaths = Settings.Number("GRID_CHURN_DEATHS", 4);
+        int deaths = Settings.Number("GRID_CHURN_DEATHS", 2);
         await using var cluster = await TestCluster.CreateAsync("redis", redis, postgres);
         var nodes = new FaultyCluster(cluster, seed: 1);
         await nodes.StartAsync(workers: 3, gateways: 2);

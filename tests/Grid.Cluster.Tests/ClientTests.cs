@@ -42,6 +42,40 @@ public sealed class ClientTests(RedisServer redis, PostgresServer postgres)
         await silos[2].SignalAsync("CONT");
     }
 
+    /// <summary>Each silo is stopped, and one takes its place that knows no worker when it joins, while sequences run and begin.</summary>
+    [Fact]
+    public async Task A_client_s_streams_go_on_through_a_rolling_restart_of_all_silos()
+    {
+        await using var cluster = await TestCluster.CreateAsync("redis", redis, postgres);
+        string[] options = ["--drain-seconds", "0", "--log-level", "info"];
+        NodeProcess[] silos = [cluster.StartSilo(options), cluster.StartSilo(options)];
+        await Task.WhenAll(silos.Select(silo => silo.SaysAsync("is live with model", times: 2)));
+        using var host = await ConnectAsync("redis", cluster);
+        var client = host.Services.GetRequiredService<GridClient>();
+        string model = Assert.Single(await client.GetModelsAsync()).Id;
+        var requests = s_mixed.Select(request => request with { Model = model, MaxNewTokens = 200 }).ToArray();
+        string[] undisturbed = await Task.WhenAll(requests.Select(request => ReadAsync(client, request)));
+
+        bool over = false;
+        var streams = Task.WhenAll(requests.Select(async (request, i) =>
+        {
+            while (!Volatile.Read(ref over))
+            {
+                Assert.Equal(undisturbed[i], await ReadAsync(client, request));
+            }
+        }));
+        foreach (var silo in silos)
+        {
+            await silo.SignalAsync("TERM");
+            Assert.Equal(0, await silo.EndsAsync());
+            await cluster.StartSilo(options).ServesAsync();
+            Assert.False(streams.IsFaulted, $"{streams.Exception}");
+        }
+
+        Volatile.Write(ref over, true);
+        await streams.WaitAsync(Programs.Patience);
+    }
+
     [Fact]
     public async Task What_cannot_run_is_refused_by_field_and_value()
     {
@@ -61,7 +95,7 @@ public sealed class ClientTests(RedisServer redis, PostgresServer postgres)
         Assert.Equal("length", (await client.GenerateAsync(s_mixed[0] with { Model = model, MaxNewTokens = 3 })).FinishReason);
     }
 
-    private static GenerationRequest Request(ulong seed) => new() { Model = "", Seed = seed, IgnoreEndTokens = true, MaxNewTokens = 400 };
+    private static GenerationRequest Request(ulong seed) => new() { Model = "", Seed = seed, IgnoreEndTokens = true, MaxNewTokens = 250 };
 
     private async Task<IHost> ConnectAsync(string store, TestCluster cluster)
     {

@@ -21,8 +21,8 @@ internal enum Fault
 /// <summary>One fault that was done.</summary>
 internal sealed record DoneFault(string Node, Fault Fault, long Moment);
 
-/// <summary>Workers and gateways to which things happen, one at a time, at random: never to the last worker or gateway that is
-/// well, and not again to one that has not come back.</summary>
+/// <summary>Workers and gateways to which things happen, one at a time, at random: never to the last gateway that is well nor to
+/// the last two workers, which cross-checking takes, and not again to one that has not come back.</summary>
 /// <param name="cluster">Where they are.</param>
 /// <param name="seed">Which faults, and to whom.</param>
 /// <param name="options">Options of every node.</param>
@@ -86,7 +86,7 @@ internal sealed class FaultyCluster(TestCluster cluster, int seed, params string
             well = [.. nodes.Where(node => node.IsWell)];
         }
 
-        if (well.Length < 2)
+        if (well.Length <= (worker ? 2 : 1))
         {
             return false;
         }

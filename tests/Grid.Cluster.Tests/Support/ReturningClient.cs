@@ -5,8 +5,10 @@ using Grid.Tests.Streams;
 namespace Grid.Cluster.Tests.Support;
 
 /// <summary>
-/// A client that does not give up: it reads a stream from one gateway, and when that breaks off, ends with an error or says
-/// nothing for a while, goes on at another with the id of the last event it has. It counts nothing itself.
+/// A client that does not give up: it reads a stream from one gateway, and when that breaks off, is ended by its gateway or says
+/// nothing for a while, goes on at another with the id of the last event it has. An answer that is no stream it asks for again.
+/// It counts nothing itself, and takes no other error than a gateway's that is leaving, or has lost the stream to another
+/// connection: whatever happens to its worker, a sequence does not fail.
 /// </summary>
 /// <param name="gateways">The gateways there are at the moment.</param>
 internal sealed class ReturningClient(Func<NodeProcess[]> gateways)
@@ -15,13 +17,16 @@ internal sealed class ReturningClient(Func<NodeProcess[]> gateways)
     /// takes to compute the known part of many streams once more.</summary>
     private static readonly TimeSpan s_silence = TimeSpan.FromSeconds(20);
 
+    /// <summary>Why a gateway may end a stream that it has begun.</summary>
+    private static readonly string[] s_ends = ["gateway_draining", "stream_resumed"];
+
     private int _turn;
     private int _returns;
 
     /// <summary>How often streams went on elsewhere.</summary>
     public int Returns => _returns;
 
-    /// <summary>Reads a request's stream to its end.</summary>
+    /// <summary>Reads a request's stream to its end, or its answer.</summary>
     public async Task<Reading> ReadAsync(string path, string json)
     {
         var reading = new Reading();
@@ -54,9 +59,16 @@ internal sealed class ReturningClient(Func<NodeProcess[]> gateways)
             if (!response.IsSuccessStatusCode)
             {
                 string body = await response.Content.ReadAsStringAsync(left.Token);
-                Assert.True((int)response.StatusCode is 429 or 503, $"{(int)response.StatusCode} {body}\n{gateway.Output}");
+                Assert.True((int)response.StatusCode is 429 or 503, $"{(int)response.StatusCode} {body}\n{path} {json}\n{gateway.Output}");
                 reading.Trouble = body;
                 return false;
+            }
+
+            if (response.Content.Headers.ContentType?.MediaType != "text/event-stream")
+            {
+                reading.Add(new ServerSentEvent(null, await response.Content.ReadAsStringAsync(left.Token)));
+                reading.Add(new ServerSentEvent(null, "[DONE]"));
+                return true;
             }
 
             using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(left.Token));
@@ -64,6 +76,7 @@ internal sealed class ReturningClient(Func<NodeProcess[]> gateways)
             {
                 if (item.Data != "[DONE]" && item.Json["error"] is { } error)
                 {
+                    Assert.True(s_ends.Contains((string?)error["code"]), $"A stream failed: {error.ToJsonString()}\n{path} {json}\n{gateway.Output}");
                     reading.Trouble = error.ToJsonString();
                     return false;
                 }

@@ -1,8 +1,8 @@
 namespace Grid.Cluster.Tests.Support;
 
 /// <summary>
-/// 64 streams at once with requests that differ in everything an answer may depend on, each followed by another as soon as it
-/// ends. Every answer is compared with that of a grid to which nothing happened.
+/// 64 requests at once, nearly all of them streams, that differ in everything an answer may depend on, each followed by another
+/// as soon as it ends. Every answer is compared with that of a grid to which nothing happened.
 /// </summary>
 internal sealed class StreamLoad
 {
@@ -17,6 +17,9 @@ internal sealed class StreamLoad
         Completion("\"prompt\":\"A cat\",\"seed\":10,\"min_p\":0.05,\"stop\":[\"never said\",\"zzzz\"],\"echo\":true", 220),
         Completion("\"prompt\":\"In the house\",\"seed\":-1,\"logit_bias\":{\"300\":-5,\"310\":2}", 300),
         Completion("\"prompt\":[\"Where\",\"The dog and the cat\"],\"seed\":12,\"temperature\":0.2,\"min_tokens\":100", 150),
+        Completion("\"prompt\":\"The bear\",\"seed\":14,\"cross_check\":true,\"logprobs\":1", 120),
+        ("/v1/completions", "{\"prompt\":\"Long ago there was a dog\",\"seed\":15,\"prompt_logprobs\":2,\"max_tokens\":200,\"ignore_eos\":true}"),
+        ("/generate", "{\"text\":\"The fox\",\"sampling_params\":{\"sampling_seed\":16,\"max_new_tokens\":120,\"ignore_eos\":true},\"return_logprob\":true,\"top_logprobs_num\":1,\"rid\":\"mine\",\"stream\":true}"),
         ("/v1/chat/completions", Body("\"messages\":[{\"role\":\"user\",\"content\":\"Tell me of Anna\"}],\"n\":2,\"seed\":5,\"logprobs\":true,\"top_logprobs\":2", 140)),
     ];
 

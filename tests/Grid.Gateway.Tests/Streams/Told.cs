@@ -9,7 +9,7 @@ internal sealed class Told
     private readonly SortedDictionary<int, Sequence> _sequences = [];
     private readonly List<string> _ends = [];
 
-    /// <summary>Takes events of any of the three endpoints; cumulative ones replace what came before.</summary>
+    /// <summary>Takes events of any of the three endpoints, or a whole completion; cumulative ones replace what came before.</summary>
     public Told Take(IEnumerable<ServerSentEvent> events)
     {
         foreach (var e in events)
@@ -86,6 +86,10 @@ internal sealed class Told
                         AppendList(name, list);
                     }
                 }
+            }
+            if (choice["prompt_logprobs"] is { } prompt)
+            {
+                _marks.Add(prompt.ToJsonString());
             }
             if (choice["finish_reason"] is { } finish)
             {
