@@ -74,7 +74,7 @@ public sealed class GatewayNode : IAsyncDisposable
     {
         var workers = Services.GetRequiredService<WorkerDirectory>();
         bool? serves = null;
-        void Say()
+        void Tell()
         {
             lock (output)
             {
@@ -84,23 +84,15 @@ public sealed class GatewayNode : IAsyncDisposable
                     return;
                 }
                 serves = live.Count > 0;
-                try
-                {
-                    output.WriteLine(live.Count > 0
-                        ? $"Ready: workers serve {string.Join(", ", live.Select(worker => worker.Status.ModelId).Distinct())}."
-                        : "Waiting for a worker: none is in the cluster, and requests get 503 until one is.");
-                    output.Flush();
-                }
-                catch (IOException)
-                {
-                    // A full disk or a reader that has left must not stop the directory, which is in the middle of a change.
-                }
+                Say(output, live.Count > 0
+                    ? $"Ready: workers serve {string.Join(", ", live.Select(worker => worker.Status.ModelId).Distinct())}."
+                    : "Waiting for a worker: none is in the cluster, and requests get 503 until one is.");
             }
         }
-        workers.Changed += Say;
-        Say();
+        workers.Changed += Tell;
+        Tell();
         await _app.WaitForShutdownAsync();
-        workers.Changed -= Say;
+        workers.Changed -= Tell;
     }
 
     /// <inheritdoc/>
@@ -108,6 +100,21 @@ public sealed class GatewayNode : IAsyncDisposable
     {
         await _app.StopAsync();
         await _app.DisposeAsync();
+    }
+
+    /// <summary>Writes a line. A full disk must not stop who tells of it: that is the directory of workers, in the middle of a
+    /// change.</summary>
+    internal static void Say(TextWriter output, string line)
+    {
+        try
+        {
+            output.WriteLine(line);
+            output.Flush();
+        }
+        catch (IOException)
+        {
+            // The next change is told again, if it can be.
+        }
     }
 
     /// <summary>What is wrong in the gateway's own section is said before the network is asked.</summary>

@@ -6,7 +6,6 @@ using Grid.Grains.Messages;
 using Grid.Grains.Placement;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
-using Orleans.Runtime;
 
 namespace Grid.Client.Tests;
 

@@ -95,7 +95,7 @@ public sealed class ClientTests(RedisServer redis, PostgresServer postgres)
         Assert.Equal("length", (await client.GenerateAsync(s_mixed[0] with { Model = model, MaxNewTokens = 3 })).FinishReason);
     }
 
-    private static GenerationRequest Request(ulong seed) => new() { Model = "", Seed = seed, IgnoreEndTokens = true, MaxNewTokens = 400 };
+    private static GenerationRequest Request(ulong seed) => new() { Model = "", Seed = seed, IgnoreEndTokens = true, MaxNewTokens = 250 };
 
     private async Task<IHost> ConnectAsync(string store, TestCluster cluster)
     {

@@ -20,7 +20,7 @@ public sealed class SoakTests(RedisServer redis, PostgresServer postgres, ITestO
         Assert.SkipWhen(minutes == 0, "GRID_SOAK_MINUTES does not say for how many minutes the grid is to be soaked; 30 is a good number.");
         await using var cluster = await TestCluster.CreateAsync("redis", redis, postgres);
         var nodes = new FaultyCluster(cluster, seed: minutes, "--sequence-retention", RetentionSeconds);
-        await nodes.StartAsync(workers: 3, gateways: 2);
+        await nodes.StartAsync(workers: 4, gateways: 2);
 
         // These live as long as the test does: what gathers, gathers there.
         var (worker, gateway) = (nodes.Workers[0], nodes.Gateways[0]);

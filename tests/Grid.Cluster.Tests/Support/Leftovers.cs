@@ -4,7 +4,6 @@ using Grid.Client;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Orleans.Runtime;
 using StackExchange.Redis;
 
 namespace Grid.Cluster.Tests.Support;

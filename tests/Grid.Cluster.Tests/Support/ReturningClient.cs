@@ -17,6 +17,9 @@ internal sealed class ReturningClient(Func<NodeProcess[]> gateways)
     /// takes to compute the known part of many streams once more.</summary>
     private static readonly TimeSpan s_silence = TimeSpan.FromSeconds(20);
 
+    /// <summary>The same for an answer that is no stream: all of it is one event.</summary>
+    private static readonly TimeSpan s_wholeSilence = 3 * s_silence;
+
     /// <summary>Why a gateway may end a stream that it has begun.</summary>
     private static readonly string[] s_ends = ["gateway_draining", "stream_resumed"];
 
@@ -25,6 +28,9 @@ internal sealed class ReturningClient(Func<NodeProcess[]> gateways)
 
     /// <summary>How often streams went on elsewhere.</summary>
     public int Returns => _returns;
+
+    /// <summary>Why one did, the last time.</summary>
+    public string Trouble { get; private set; } = "";
 
     /// <summary>Reads a request's stream to its end, or its answer.</summary>
     public async Task<Reading> ReadAsync(string path, string json)
@@ -37,6 +43,7 @@ internal sealed class ReturningClient(Func<NodeProcess[]> gateways)
             var there = gateways();
             if (there.Length == 0 || !await TryReadAsync(there[Interlocked.Increment(ref _turn) % there.Length], path, json, reading))
             {
+                Trouble = reading.Trouble;
                 Interlocked.Increment(ref _returns);
                 await Task.Delay(100);
             }
@@ -54,7 +61,7 @@ internal sealed class ReturningClient(Func<NodeProcess[]> gateways)
         using var left = new CancellationTokenSource();
         try
         {
-            left.CancelAfter(s_silence);
+            left.CancelAfter(json.Contains("\"stream\":true", StringComparison.Ordinal) ? s_silence : s_wholeSilence);
             using var response = await gateway.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, left.Token);
             if (!response.IsSuccessStatusCode)
             {

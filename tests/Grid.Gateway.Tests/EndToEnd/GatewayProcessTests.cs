@@ -2,6 +2,9 @@ using System.Diagnostics;
 using System.Text;
 using System.Text.Json.Nodes;
 using Grid.Gateway.Node;
+using Grid.Silo;
+using Grid.Silo.Options;
+using Grid.Silo.Startup;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Grid.Gateway.Tests.EndToEnd;
@@ -63,9 +66,39 @@ public sealed class GatewayProcessTests(NodeFixture node)
         Assert.Equal(2, process.ExitCode);
     }
 
+    [Fact]
+    public async Task A_silo_refuses_a_grace_time_of_its_HTTP_face_alone()
+    {
+        var refused = await Assert.ThrowsAsync<StartException>(() => GridNode.StartAsync(
+            new NodeOptions { Port = 0, KvCacheMemory = 64L << 20 }, new Dictionary<string, string?> { ["Gateway:DrainSeconds"] = "5" }, TextWriter.Null, Token));
+        Assert.Equal(StartException.Usage, refused.ExitCode);
+        Assert.StartsWith("Gateway:DrainSeconds is 5, but", refused.Message, StringComparison.Ordinal);
+        Assert.EndsWith("give it as --drain-seconds.", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_output_that_takes_nothing_stops_nothing()
+    {
+        using var full = new FullDisk();
+        GatewayNode.Say(full, "Ready: workers serve demo.");
+        Assert.Equal(1, full.Refused);
+    }
+
     private static Process Start(params string[] args)
     {
         var assembly = Path.Combine(AppContext.BaseDirectory, Path.GetFileName(typeof(GatewayNode).Assembly.Location));
         return Process.Start(new ProcessStartInfo("dotnet", [assembly, .. args]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+    }
+
+    /// <summary>Fails for whatever is written.</summary>
+    private sealed class FullDisk : StringWriter
+    {
+        public int Refused { get; private set; }
+
+        public override void WriteLine(string? value)
+        {
+            Refused++;
+            throw new IOException("No space left on device");
+        }
     }
 }
