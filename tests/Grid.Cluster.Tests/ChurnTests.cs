@@ -17,7 +17,7 @@ public sealed class ChurnTests(RedisServer redis, PostgresServer postgres, ITest
         Assert.SkipWhen(faults == 0, "GRID_CHURN_FAULTS does not say how many faults there are to be; 50 take three minutes.");
         await using var cluster = await TestCluster.CreateAsync("redis", redis, postgres);
         var nodes = new FaultyCluster(cluster, Settings.Number("GRID_CHURN_SEED", 1));
-        await nodes.StartAsync(workers: 4, gateways: 2);
+        await nodes.StartAsync(workers: 3, gateways: 2);
         await StreamAsync(nodes, async streams =>
         {
             var random = new Random(faults);

@@ -29,6 +29,7 @@ internal sealed record DoneFault(string Node, Fault Fault, long Moment);
 internal sealed class FaultyCluster(TestCluster cluster, int seed, params string[] options)
 {
     private static readonly TimeSpan s_longestHang = TimeSpan.FromSeconds(4);
+    private static readonly string s_model = Path.Combine(AppContext.BaseDirectory, "models", "small");
     private static readonly Fault[] s_faults = Enum.GetValues<Fault>();
 
     private readonly Random _random = new(seed);
@@ -137,7 +138,8 @@ internal sealed class FaultyCluster(TestCluster cluster, int seed, params string
     /// <summary>Waits until every node is back.</summary>
     public Task RecoverAsync() => Task.WhenAll(_recoveries);
 
-    private NodeProcess StartWorker() => cluster.StartSilo(["--drain-seconds", "1", "--max-running-requests", "64", .. options]);
+    private NodeProcess StartWorker() => cluster.StartSilo(
+        ["--model-path", s_model, "--load-format", "dummy", "--cpu-threads", "1", "--drain-seconds", "1", "--max-running-requests", "64", .. options]);
 
     private NodeProcess StartGateway() => cluster.StartGateway(["--drain-seconds", "1", .. options]);
 

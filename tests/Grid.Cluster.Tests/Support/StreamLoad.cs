@@ -10,17 +10,17 @@ internal sealed class StreamLoad
 
     private static readonly (string Path, string Json)[] s_requests =
     [
-        Completion("\"prompt\":\"The dog\",\"temperature\":0", 300),
-        Completion("\"prompt\":\"Once upon a time\",\"seed\":7,\"logprobs\":2", 260),
-        Completion("\"prompt\":\"Anna\",\"seed\":8,\"temperature\":0.7,\"top_p\":0.9,\"presence_penalty\":0.5,\"frequency_penalty\":0.3", 240),
-        Completion("\"prompt\":\"The king\",\"seed\":9,\"temperature\":1.3,\"top_k\":40,\"repetition_penalty\":1.1", 280),
-        Completion("\"prompt\":\"A cat\",\"seed\":10,\"min_p\":0.05,\"stop\":[\"never said\",\"zzzz\"],\"echo\":true", 220),
-        Completion("\"prompt\":\"In the house\",\"seed\":-1,\"logit_bias\":{\"300\":-5,\"310\":2}", 300),
-        Completion("\"prompt\":[\"Where\",\"The dog and the cat\"],\"seed\":12,\"temperature\":0.2,\"min_tokens\":100", 150),
-        Completion("\"prompt\":\"The bear\",\"seed\":14,\"cross_check\":true,\"logprobs\":1", 120),
+        Completion("\"prompt\":\"The dog\",\"temperature\":0", 1800),
+        Completion("\"prompt\":\"Once upon a time\",\"seed\":7,\"logprobs\":2", 1200),
+        Completion("\"prompt\":\"Anna\",\"seed\":8,\"temperature\":0.7,\"top_p\":0.9,\"presence_penalty\":0.5,\"frequency_penalty\":0.3", 1400),
+        Completion("\"prompt\":\"The king\",\"seed\":9,\"temperature\":1.3,\"top_k\":40,\"repetition_penalty\":1.1", 1600),
+        Completion("\"prompt\":\"A cat\",\"seed\":10,\"min_p\":0.05,\"stop\":[\"never said\",\"zzzz\"],\"echo\":true", 1200),
+        Completion("\"prompt\":\"In the house\",\"seed\":-1,\"logit_bias\":{\"300\":-5,\"310\":2}", 1900),
+        Completion("\"prompt\":[\"Where\",\"The dog and the cat\"],\"seed\":12,\"temperature\":0.2,\"min_tokens\":100", 800),
+        Completion("\"prompt\":\"The bear\",\"seed\":14,\"cross_check\":true,\"logprobs\":1", 700),
         ("/v1/completions", "{\"prompt\":\"Long ago there was a dog\",\"seed\":15,\"prompt_logprobs\":2,\"max_tokens\":100,\"ignore_eos\":true}"),
-        ("/generate", "{\"text\":\"The fox\",\"sampling_params\":{\"sampling_seed\":16,\"max_new_tokens\":120,\"ignore_eos\":true},\"return_logprob\":true,\"top_logprobs_num\":1,\"rid\":\"mine\",\"stream\":true}"),
-        ("/v1/chat/completions", Body("\"messages\":[{\"role\":\"user\",\"content\":\"Tell me of Anna\"}],\"n\":2,\"seed\":5,\"logprobs\":true,\"top_logprobs\":2", 140)),
+        ("/generate", "{\"text\":\"The fox\",\"sampling_params\":{\"sampling_seed\":16,\"max_new_tokens\":200,\"ignore_eos\":true},\"return_logprob\":true,\"top_logprobs_num\":1,\"rid\":\"mine\",\"stream\":true}"),
+        ("/v1/chat/completions", Body("\"messages\":[{\"role\":\"user\",\"content\":\"Tell me of Anna\"}],\"n\":2,\"seed\":5,\"logprobs\":true,\"top_logprobs\":2", 600)),
     ];
 
     private readonly ReturningClient _client;
