@@ -15,9 +15,17 @@ internal static class TokenJson
     public static ReadOnlyMemory<byte> Bytes(Tokenizer tokenizer, int id) =>
         (uint)id < (uint)tokenizer.VocabularySize ? tokenizer.TokenBytes(id) : default;
 
-    /// <summary>A logprob in the shortest form that gives back the same fp32.</summary>
-    public static void WriteLogprob(Utf8JsonWriter json, float logprob) =>
+    /// <summary>A logprob in the shortest form that gives back the same fp32. NaN, that of a token whose logprob the client has
+    /// had before, is null; no client sees it.</summary>
+    public static void WriteLogprob(Utf8JsonWriter json, float logprob)
+    {
+        if (float.IsNaN(logprob))
+        {
+            json.WriteNullValue();
+            return;
+        }
         json.WriteNumberValue(float.IsNegativeInfinity(logprob) ? LowestLogprob : logprob);
+    }
 
     /// <summary>A token's text; bytes that are no whole character become U+FFFD.</summary>
     public static void WriteText(Utf8JsonWriter json, Tokenizer tokenizer, int id)

@@ -2,6 +2,7 @@ using System.Threading.Channels;
 using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
 using Grid.Gateway.Resuming;
+using Grid.Grains.Messages;
 using Grid.Sequences;
 
 namespace Grid.Gateway.Running;
@@ -91,7 +92,7 @@ internal sealed class RunningBatch : IAsyncDisposable
         try
         {
             // The fingerprint that the answer shows, and that a resumption asks for, is a promise.
-            var spec = sequence.Spec with { NumericsId = plan.Model.NumericsId, Client = plan.Client };
+            var spec = sequence.Spec with { NumericsId = plan.Model.NumericsId, Client = plan.Client, Former = FormerRunOf(plan, sequence, known) };
             var running = await service.StartAsync(spec, _stop.Token);
             var transcript = new Transcript(_transcripts.Count, sequence, running, known);
             _running.Add((running, transcript));
@@ -102,6 +103,19 @@ internal sealed class RunningBatch : IAsyncDisposable
         {
             throw ErrorMapping.ToApiException(refused, plan, sequence.PromptIndex);
         }
+    }
+
+    /// <summary>What its client has of a sequence that is resumed, but for the last token: that one is drawn again, and whatever
+    /// ends with it. All is drawn again where scores of what the client has are still to be told: /generate repeats them in each
+    /// event.</summary>
+    private static FormerRun? FormerRunOf(RequestPlan plan, PlannedSequence sequence, SequenceProgress known)
+    {
+        if (sequence.PublicId is not { } name)
+        {
+            return null;
+        }
+        var scored = sequence.Spec.PromptLogprobsFrom is not null || (plan.Form == AnswerForm.Generate && sequence.Spec.Logprobs);
+        return new FormerRun(name, scored ? 0 : Math.Max(0, known.Tokens - 1));
     }
 
     private async Task PumpAllAsync()

@@ -28,6 +28,15 @@ public interface IGpuWorkerGrain : IGrainWithStringKey
     [Alias("cancel")]
     Task Cancel(AttemptId attempt);
 
+    /// <summary>
+    /// The first output ids of a sequence that runs here, or ran here until lately, at most so many; none where it is not
+    /// known. An end token is not among them, so that a sequence can go on after any of them.
+    /// </summary>
+    /// <param name="name"><see cref="SubmitRequest.Name"/>.</param>
+    /// <param name="count">Ids at most.</param>
+    [Alias("find-output")]
+    Task<int[]> FindOutput(Guid name, int count);
+
     /// <summary>Drops unleased prefix-cache pages before the next step.</summary>
     [Alias("flush")]
     Task FlushCache();

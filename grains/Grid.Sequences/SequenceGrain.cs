@@ -150,6 +150,8 @@ internal sealed partial class SequenceGrain(
                 start.PromptIds is null ? nameof(SequenceSpec.PromptText) : nameof(SequenceSpec.StopStrings));
         }
 
+        bool isChecked = start.CrossCheck || options.Value.CrossCheck;
+        int[] known = isChecked ? [] : await FormerOutput.FindAsync(start.Former, [.. workers.Live.Where(Serves)]);
         string field = nameof(SequenceSpec.PromptText);
         int[] promptIds;
         SequenceDecoder decoder;
@@ -157,7 +159,7 @@ internal sealed partial class SequenceGrain(
         {
             promptIds = start.PromptIds ?? tokenizer!.Encode(start.PromptText!, start.ParseSpecialTokens, start.AddSpecialTokens);
             field = nameof(SequenceSpec.StopStrings);
-            decoder = new SequenceDecoder(tokenizer, start.StopStrings);
+            decoder = FormerOutput.Take(known, () => new SequenceDecoder(tokenizer, start.StopStrings));
         }
         catch (Exception exception) when (exception is ArgumentException or TextModelException)
         {
@@ -178,7 +180,7 @@ internal sealed partial class SequenceGrain(
             grace.Over);
         reader.SetPrompt(promptIds, settled.MaxNewTokens!.Value);
         var context = new RunContext(Id, _launcher, _decoder, workers, () => Publish(reader, _decoder));
-        _run = start.CrossCheck || options.Value.CrossCheck ? new CheckedRun(context, logger) : new SingleRun(context, logger);
+        _run = isChecked ? new CheckedRun(context, logger) : new SingleRun(context, logger);
         return await _run.BeginAsync(candidates);
     }
 
@@ -243,7 +245,7 @@ internal sealed partial class SequenceGrain(
         if (!_cachedKnown && item.Batch is { } batch && batch.Sequences[item.Index].Started)
         {
             _cachedKnown = true;
-            reader.SetCachedTokens(batch.Sequences[item.Index].CachedTokens);
+            reader.SetCachedTokens(Math.Min(batch.Sequences[item.Index].CachedTokens, _promptTokens)); // Not those of a former run's output.
         }
 
         return _run!.TakeAsync(item);

@@ -151,6 +151,7 @@ internal sealed class SequenceService : ISequenceService
         AddSpecialTokens = spec.AddSpecialTokens,
         PromptIds = spec.PromptIds,
         CrossCheck = spec.CrossCheck,
+        Former = spec.Former,
         StopStrings = [.. spec.StopStrings],
         Generation = new GenerationParameters
         {

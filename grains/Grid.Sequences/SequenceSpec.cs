@@ -1,3 +1,5 @@
+using Grid.Grains.Messages;
+
 namespace Grid.Sequences;
 
 /// <summary>
@@ -72,6 +74,10 @@ public sealed record SequenceSpec
 
     /// <summary>Whether two workers compute it, and a token counts only when both agree on its bits.</summary>
     public bool CrossCheck { get; init; }
+
+    /// <summary>The run that it takes up, when its client is back; null for a new sequence. What is known of that run is told
+    /// again without logprobs; where no worker remembers it, all is computed anew.</summary>
+    public FormerRun? Former { get; init; }
 }
 
 /// <summary>A token with its logprob and the most probable alternatives at its place.</summary>

@@ -20,6 +20,7 @@ public sealed partial class DeviceWorker : IDisposable
     private readonly ILogger<DeviceWorker> _logger;
     private readonly ConcurrentDictionary<GatewayId, StepSubscription> _subscriptions = new();
     private readonly ConcurrentDictionary<AttemptId, AcceptedAttempt> _attempts = new();
+    private readonly RecentOutputs _outputs;
     private readonly StepPublisher _publisher;
     private readonly PrefixDigest _prefixes;
     private readonly CancellationTokenSource _stopping = new();
@@ -42,7 +43,8 @@ public sealed partial class DeviceWorker : IDisposable
         _time = time;
         _logger = logger;
         Started = time.GetUtcNow();
-        _publisher = new StepPublisher(_attempts, () => Load);
+        _outputs = new RecentOutputs(time, options.OutputRetention);
+        _publisher = new StepPublisher(_attempts, _outputs, () => Load);
         _watchdog = new StepWatchdog(options.StepLimit, options.HeartbeatInterval);
         _thread = new Thread(Loop) { Name = $"device {model.Device}", IsBackground = true };
     }
@@ -153,8 +155,10 @@ public sealed partial class DeviceWorker : IDisposable
             return tooLarge;
         }
 
-        if (!_attempts.TryAdd(request.Attempt, new AcceptedAttempt(request.Attempt, subscription)))
+        var output = _outputs.Begin(request.Name, request.PriorOutputIds);
+        if (!_attempts.TryAdd(request.Attempt, new AcceptedAttempt(request.Attempt, subscription, output)))
         {
+            _outputs.Forget(output);
             return SubmitReply.Refused(RefusalKind.Invalid, $"Attempt {request.Attempt} runs already.", "attempt");
         }
 
@@ -163,6 +167,9 @@ public sealed partial class DeviceWorker : IDisposable
 
     /// <summary>Ends an attempt; unknown ones are ignored.</summary>
     public void Cancel(AttemptId attempt) => _engine.Cancel(attempt.ToEngine());
+
+    /// <summary>The first output ids of a sequence that runs here, or ran here until lately, at most so many.</summary>
+    public int[] FindOutput(Guid name, int count) => _outputs.Find(name, count);
 
     /// <summary>Drops unleased prefix-cache pages before the next step.</summary>
     public void FlushCache() => _engine.RequestFlush();
@@ -236,9 +243,9 @@ public sealed partial class DeviceWorker : IDisposable
         }
         finally
         {
-            if (!queued)
+            if (!queued && _attempts.TryRemove(request.Attempt, out var attempt))
             {
-                _attempts.TryRemove(request.Attempt, out _);
+                _outputs.Forget(attempt.Output);
             }
         }
 
@@ -345,6 +352,7 @@ public sealed partial class DeviceWorker : IDisposable
                 break;
         }
 
+        _outputs.Prune();
         foreach (var subscription in _subscriptions.Values)
         {
             if (subscription.SinceLastRead > _options.SubscriberGrace)

@@ -60,6 +60,9 @@ public sealed class GpuWorkerGrain(WorkerHost host) : Grain, IGpuWorkerGrain
     }
 
     /// <inheritdoc/>
+    public Task<int[]> FindOutput(Guid name, int count) => Task.FromResult(Worker.FindOutput(name, count));
+
+    /// <inheritdoc/>
     public Task FlushCache()
     {
         Worker.FlushCache();

@@ -6,15 +6,16 @@ using Grid.Grains.Messages;
 namespace Grid.Workers;
 
 /// <summary>An accepted attempt, and the events of the step being published (device thread only).</summary>
-internal sealed record AcceptedAttempt(AttemptId Id, StepSubscription Subscription)
+internal sealed record AcceptedAttempt(AttemptId Id, StepSubscription Subscription, AttemptOutput Output)
 {
     public List<EngineEvent> Events { get; } = [];
 }
 
 /// <summary>Writes what a step did into the gateways' streams, one batch each. The device's thread.</summary>
 /// <param name="attempts">Attempts accepted and not yet ended; those that end are taken out.</param>
+/// <param name="outputs">Keeps the outputs of those.</param>
 /// <param name="load">The worker's load now.</param>
-internal sealed class StepPublisher(ConcurrentDictionary<AttemptId, AcceptedAttempt> attempts, Func<WorkerLoad> load)
+internal sealed class StepPublisher(ConcurrentDictionary<AttemptId, AcceptedAttempt> attempts, RecentOutputs outputs, Func<WorkerLoad> load)
 {
     private readonly List<AcceptedAttempt> _touched = [];
     private readonly List<StepSubscription> _written = [];
@@ -53,6 +54,7 @@ internal sealed class StepPublisher(ConcurrentDictionary<AttemptId, AcceptedAtte
 
     private void Add(AcceptedAttempt attempt)
     {
+        attempt.Output.Add(attempt.Events);
         if (!attempt.Subscription.Ended)
         {
             if (!_written.Contains(attempt.Subscription))
@@ -66,6 +68,7 @@ internal sealed class StepPublisher(ConcurrentDictionary<AttemptId, AcceptedAtte
         if (attempt.Events[^1] is SequenceFinished)
         {
             attempts.TryRemove(attempt.Id, out _);
+            outputs.End(attempt.Output);
         }
 
         attempt.Events.Clear();

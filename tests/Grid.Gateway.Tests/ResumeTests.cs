@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.Json;
 using Grid.Clustering.Requests;
 using Grid.Gateway.Tests.Fakes;
+using Grid.Grains.Messages;
 using Grid.Sequences;
 using Grid.Tests.Streams;
 using Microsoft.Extensions.Time.Testing;
@@ -50,7 +51,12 @@ public sealed class ResumeTests : IAsyncLifetime
 
         // The same is asked of the grid, in every field; and as many tokens as the context allowed then, by number.
         await ResumeAsync(_second, id, null);
-        var settled = _first.Grid.Started.Zip(_first.Grid.Sequences, (spec, sequence) => spec with { MaxNewTokens = sequence.MaxNewTokens });
+        // Workers may know the sequences by the names they had then.
+        var settled = _first.Grid.Started.Zip(_first.Grid.Sequences, (spec, sequence) => spec with
+        {
+            MaxNewTokens = sequence.MaxNewTokens,
+            Former = new FormerRun(sequence.Id, 0),
+        });
         Assert.Equal(settled.Select(spec => JsonSerializer.Serialize(spec)), _second.Grid.Started.Select(spec => JsonSerializer.Serialize(spec)));
 
         // Elsewhere, tokens come grouped in other ways.
@@ -97,6 +103,25 @@ public sealed class ResumeTests : IAsyncLifetime
         await ResumeAsync(_second, e.Id!.Split(':')[0], e.Id);
         var again = Assert.Single(_second.Grid.Started);
         Assert.Equal((7ul, FakeSequenceService.Model.NumericsId), (again.Seed, again.NumericsId));
+    }
+
+    /// <summary>All but the last known token, with which the sequence may have ended; none where events repeat the scores.</summary>
+    [Theory]
+    [InlineData("/v1/completions", "{\"prompt\":\"x\",\"logprobs\":1", true)]
+    [InlineData("/v1/completions", "{\"prompt\":\"x\",\"logprobs\":1,\"echo\":true", false)]
+    [InlineData("/generate", "{\"text\":\"x\"", true)]
+    [InlineData("/generate", "{\"text\":\"x\",\"return_logprob\":true", false)]
+    public async Task What_the_client_has_is_looked_for_at_the_workers(string path, string json, bool isEnough)
+    {
+        var whole = await EventsAsync(_first, path, json + ",\"stream\":true}");
+        var id = whole[0].Id!.Split(':')[0];
+        foreach (var e in whole.TakeWhile(e => !e.Id!.EndsWith('.') && !e.Id.EndsWith("end", StringComparison.Ordinal)))
+        {
+            _second.Grid.Started.Clear();
+            await ResumeAsync(_second, id, e.Id);
+            var tokens = int.Parse(e.Id!.Split(':', '/')[1], System.Globalization.CultureInfo.InvariantCulture);
+            Assert.Equal(new FormerRun(Guid.Parse(id), isEnough ? tokens - 1 : 0), Assert.Single(_second.Grid.Started).Former);
+        }
     }
 
     [Fact]

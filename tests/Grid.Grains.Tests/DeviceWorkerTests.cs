@@ -173,6 +173,90 @@ public sealed class DeviceWorkerTests
         worker.Dispose();
     }
 
+    [Fact]
+    public async Task An_output_can_be_found_while_it_grows_and_for_a_while_after_it_was_left()
+    {
+        var time = new FakeTimeProvider();
+        using var engine = new ScriptedEngine { HeldBack = true };
+        using var worker = Start(engine, time);
+        using var stream = worker.Subscribe(s_gateway);
+        await using var batches = stream.ReadAllAsync(default).GetAsyncEnumerator();
+        var name = Guid.NewGuid();
+        var request = Request([1, 2]) with { Name = name };
+        worker.Submit(request);
+        await StepAsync(20);
+        int[] expected = [.. Enumerable.Range(0, 20).Select(index => ScriptedEngine.TokenAt([1, 2], index))];
+        Assert.Equal(expected, worker.FindOutput(name, 100));
+        Assert.Equal(expected[..7], worker.FindOutput(name, 7));
+        Assert.Empty(worker.FindOutput(Guid.NewGuid(), 7));
+
+        worker.Cancel(request.Attempt);
+        await UntilAsync(() => worker.OpenAttempts == 0);
+        Assert.Equal(expected, worker.FindOutput(name, 100));
+
+        // Another gateway takes it up with less than all, and is left as well: the longest counts.
+        worker.Submit(Request([1, 2]) with { Name = name, PriorOutputIds = expected[..10] });
+        await StepAsync(5);
+        Assert.Equal(expected, worker.FindOutput(name, 100));
+        await StepAsync(7);
+        Assert.Equal([.. expected, ScriptedEngine.TokenAt([1, 2], 20), ScriptedEngine.TokenAt([1, 2], 21)], worker.FindOutput(name, 100));
+
+        time.Advance(TimeSpan.FromSeconds(59));
+        Assert.Equal(20, worker.FindOutput(name, 20).Length);
+        await UntilAsync(() => worker.OpenAttempts == 0); // Nobody has read its stream for so long.
+        time.Advance(TimeSpan.FromSeconds(61));
+        time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Empty(worker.FindOutput(name, 100));
+
+        async Task StepAsync(int steps)
+        {
+            engine.Allow(steps);
+            for (int tokens = 0; tokens < steps;)
+            {
+                tokens += (await Next(batches)).Sequences.Sum(step => step.OutputTokenCount);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task An_output_is_found_without_the_token_that_ended_it()
+    {
+        using var engine = new ScriptedEngine();
+        using var worker = Start(engine, new FakeTimeProvider());
+        using var stream = worker.Subscribe(s_gateway);
+        var (stopped, whole) = (Guid.NewGuid(), Guid.NewGuid());
+        var request = Request([1], 30);
+        int[] output = [.. Enumerable.Range(0, 30).Select(index => ScriptedEngine.TokenAt([1], index))];
+        worker.Submit(request with { Name = whole });
+        worker.Submit(request with { Attempt = new AttemptId(Guid.NewGuid(), 0), Name = stopped, Generation = request.Generation with { StopTokenIds = [output[12]] } });
+        await UntilAsync(() => worker.OpenAttempts == 0);
+        Assert.Equal(output[..29], worker.FindOutput(whole, 100));
+        Assert.Equal(output[..Array.IndexOf(output, output[12])], worker.FindOutput(stopped, 100));
+    }
+
+    [Fact]
+    public void What_was_refused_leaves_no_output()
+    {
+        using var engine = new ScriptedEngine { HeldBack = true, MaxWaiting = 1 };
+        using var worker = Start(engine, new FakeTimeProvider());
+        using var stream = worker.Subscribe(s_gateway);
+        var name = Guid.NewGuid();
+        var request = Request([1]) with { Name = name };
+        Assert.Equal(RefusalKind.None, worker.Submit(request).Refusal);
+        Assert.Equal(RefusalKind.Invalid, worker.Submit(request with { PriorOutputIds = [97, 98] }).Refusal); // The attempt runs already.
+        Assert.Equal(RefusalKind.Overloaded, worker.Submit(Request([1]) with { Name = name, PriorOutputIds = [97] }).Refusal);
+        Assert.Empty(worker.FindOutput(name, 100));
+    }
+
+    private static async Task UntilAsync(Func<bool> done)
+    {
+        using var patience = new CancellationTokenSource(TestGrid.Patience);
+        while (!done())
+        {
+            await Task.Delay(5, patience.Token);
+        }
+    }
+
     private static DeviceWorker Create(ScriptedEngine engine, TimeProvider time) => new(
         TestModel.Worker(), engine, new WorkerOptions(), time, NullLogger<DeviceWorker>.Instance);
 

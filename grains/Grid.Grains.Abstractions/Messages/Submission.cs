@@ -100,7 +100,17 @@ public sealed record SequenceStart
     /// <summary>The bits that the client was told; null takes those that the model's name stands for.</summary>
     [Id(8)]
     public string? NumericsId { get; init; }
+
+    /// <summary>The run that it takes up; null for a new sequence.</summary>
+    [Id(9)]
+    public FormerRun? Former { get; init; }
 }
+
+/// <summary>A run of a sequence that its gateway or its client has left, and whose client is back.</summary>
+/// <param name="Name">The name of the sequence at workers (<see cref="SubmitRequest.Name"/>): its id when it ran at first.</param>
+/// <param name="KnownTokens">Output tokens, from the first on, that need not be told again: their ids are enough.</param>
+[GenerateSerializer, Immutable, Alias("grid.former-run")]
+public sealed record FormerRun([property: Id(0)] Guid Name, [property: Id(1)] int KnownTokens);
 
 /// <summary>An attempt at a sequence as a worker gets it.</summary>
 [GenerateSerializer, Immutable, Alias("grid.submit-request")]
@@ -130,6 +140,10 @@ public sealed record SubmitRequest
     /// <summary>The grid has accepted the sequence before: a full waiting queue does not refuse it.</summary>
     [Id(6)]
     public bool Resumed { get; init; }
+
+    /// <summary>Names the sequence over all its runs, for <see cref="IGpuWorkerGrain.FindOutput"/>.</summary>
+    [Id(7)]
+    public Guid Name { get; init; }
 }
 
 /// <summary>Why a worker does not take a sequence.</summary>

@@ -151,6 +151,7 @@ internal sealed class AttemptLauncher(
             PriorOutputIds = [.. decoder.OutputIds],
             Generation = generation,
             Resumed = _resumed,
+            Name = start.Former?.Name ?? sequence,
         };
     }
 }

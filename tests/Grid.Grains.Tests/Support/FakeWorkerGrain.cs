@@ -57,6 +57,8 @@ internal sealed class FakeWorkerGrain : IGpuWorkerGrain
         return Task.CompletedTask;
     }
 
+    public Task<int[]> FindOutput(Guid name, int count) => Task.FromResult<int[]>([]);
+
     public Task FlushCache() => Task.CompletedTask;
 
     public Task Quarantine(string reason) => Task.CompletedTask;

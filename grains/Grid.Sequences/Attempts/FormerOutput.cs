@@ -1,0 +1,70 @@
+using Grid.Grains;
+using Grid.Grains.Messages;
+using Grid.Sequences.Decoding;
+using Grid.Sequences.Routing;
+
+namespace Grid.Sequences.Attempts;
+
+/// <summary>
+/// What workers remember of a sequence's former run, so that it goes on where it was instead of from its beginning. All of
+/// it is a function of the sequence: whoever drew the ids drew the right ones, and with none of them it is only slower.
+/// </summary>
+internal static class FormerOutput
+{
+    /// <summary>How long the workers are waited for. One that hangs does not answer, and drawing anew is no loss but of time.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(300);
+
+    /// <summary>The first output ids of the run, as many of the known ones as a worker remembers. Throws nothing.</summary>
+    /// <param name="former">The run; null gives none.</param>
+    /// <param name="workers">Those with the sequence's bits.</param>
+    public static async Task<int[]> FindAsync(FormerRun? former, LiveWorker[] workers)
+    {
+        int[] found = [];
+        if (former is not { KnownTokens: > 0 } run)
+        {
+            return found;
+        }
+
+        var late = Task.Delay(s_patience);
+        var asked = workers.Where(worker => worker.Quarantine is null).Select(worker => AskAsync(worker.Grain, run)).ToList();
+        while (asked.Count > 0 && found.Length < run.KnownTokens)
+        {
+            var answer = await Task.WhenAny([.. asked, late]);
+            if (answer == late)
+            {
+                break;
+            }
+
+            var ids = await (Task<int[]>)answer;
+            asked.Remove((Task<int[]>)answer);
+            found = ids.Length > found.Length ? ids : found;
+        }
+
+        return found;
+    }
+
+    /// <summary>A decoder that has taken the ids, without their logprobs. Ids that end the sequence are not those of its run,
+    /// whose client has more: then one that has taken none.</summary>
+    public static SequenceDecoder Take(int[] ids, Func<SequenceDecoder> create)
+    {
+        var decoder = create();
+        for (int i = 0; i < ids.Length; i++)
+        {
+            decoder.Take(new StepItem(StepItemKind.Output, i, new ScoredToken(ids[i], float.NaN, [])));
+        }
+
+        return decoder.FinishReason is null ? decoder : create();
+    }
+
+    private static async Task<int[]> AskAsync(IGpuWorkerGrain worker, FormerRun run)
+    {
+        try
+        {
+            return await worker.FindOutput(run.Name, run.KnownTokens);
+        }
+        catch (Exception)
+        {
+            return []; // Lost just now, or of a version that remembers nothing.
+        }
+    }
+}

@@ -1,0 +1,149 @@
+using System.Runtime.InteropServices;
+using Grid.Engine;
+
+namespace Grid.Workers;
+
+/// <summary>
+/// Output ids of the sequences that run here, and for a while of those that have ended. A gateway that dies takes what it
+/// knew of its streams with it; whoever takes them up elsewhere finds the ids here and has their keys and values computed at
+/// once, or out of the prefix cache, instead of drawing token after token anew. Any thread.
+/// </summary>
+/// <param name="time">For the retention.</param>
+/// <param name="retention">How long an output is kept after its end.</param>
+internal sealed class RecentOutputs(TimeProvider time, TimeSpan retention)
+{
+    /// <summary>Ids kept of sequences that have ended, at most; 16 MiB.</summary>
+    private const int MaxEndedTokens = 4 << 20;
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<Guid, List<AttemptOutput>> _byName = [];
+    private readonly Queue<(AttemptOutput Output, long Ended)> _ended = new();
+    private long _endedTokens;
+
+    /// <summary>An attempt begins.</summary>
+    /// <param name="name">Its sequence's.</param>
+    /// <param name="prior">Output of earlier attempts.</param>
+    public AttemptOutput Begin(Guid name, ReadOnlySpan<int> prior)
+    {
+        var output = new AttemptOutput(name, prior);
+        lock (_lock)
+        {
+            ref var outputs = ref CollectionsMarshal.GetValueRefOrAddDefault(_byName, name, out _);
+            (outputs ??= new(1)).Add(output);
+        }
+
+        return output;
+    }
+
+    /// <summary>An attempt has ended; its output stays for a while.</summary>
+    public void End(AttemptOutput output)
+    {
+        lock (_lock)
+        {
+            _ended.Enqueue((output, time.GetTimestamp()));
+            _endedTokens += output.Count;
+        }
+
+        Prune();
+    }
+
+    /// <summary>The first ids of the longest output of a sequence, at most so many; none where it is not known.</summary>
+    public int[] Find(Guid name, int count)
+    {
+        lock (_lock)
+        {
+            return _byName.TryGetValue(name, out var outputs) ? outputs.MaxBy(output => output.Count)!.Take(count) : [];
+        }
+    }
+
+    /// <summary>Drops what is over its time, or too much.</summary>
+    public void Prune()
+    {
+        lock (_lock)
+        {
+            while (_ended.TryPeek(out var oldest) && (_endedTokens > MaxEndedTokens || time.GetElapsedTime(oldest.Ended) > retention))
+            {
+                _ended.Dequeue();
+                _endedTokens -= oldest.Output.Count;
+                Remove(oldest.Output);
+            }
+        }
+    }
+
+    /// <summary>Drops an attempt that did not begin after all.</summary>
+    public void Forget(AttemptOutput output)
+    {
+        lock (_lock)
+        {
+            Remove(output);
+        }
+    }
+
+    private void Remove(AttemptOutput output)
+    {
+        var outputs = _byName[output.Name];
+        outputs.Remove(output);
+        if (outputs.Count == 0)
+        {
+            _byName.Remove(output.Name);
+        }
+    }
+}
+
+/// <summary>The output ids of one attempt, those of earlier attempts included.</summary>
+internal sealed class AttemptOutput
+{
+    private readonly Lock _lock = new();
+    private readonly List<int> _ids;
+
+    public AttemptOutput(Guid name, ReadOnlySpan<int> prior)
+    {
+        Name = name;
+        _ids = [.. prior];
+    }
+
+    /// <summary>The sequence's name.</summary>
+    public Guid Name { get; }
+
+    /// <summary>How many there are.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _ids.Count;
+            }
+        }
+    }
+
+    /// <summary>Takes what a step did for the attempt. The token that ended the sequence is left out: after it, nothing goes
+    /// on.</summary>
+    public void Add(IReadOnlyList<EngineEvent> events)
+    {
+        lock (_lock)
+        {
+            for (int i = 0; i < events.Count; i++)
+            {
+                if (events[i] is TokenGenerated token)
+                {
+                    _ids.Add(token.Token.TokenId);
+                }
+            }
+
+            if (events[^1] is SequenceFinished { Reason: FinishReason.Stop or FinishReason.Length } && _ids.Count > 0)
+            {
+                _ids.RemoveAt(_ids.Count - 1);
+            }
+        }
+    }
+
+    /// <summary>The first ids, at most so many.</summary>
+    public int[] Take(int count)
+    {
+        lock (_lock)
+        {
+            return [.. CollectionsMarshal.AsSpan(_ids)[..Math.Clamp(count, 0, _ids.Count)]];
+        }
+    }
+}

@@ -1,0 +1,113 @@
+using Grid.Grains.Messages;
+using Grid.Grains.Tests.Support;
+using Grid.Sequences;
+
+namespace Grid.Grains.Tests;
+
+/// <summary>Sequences that are taken up again: what a worker remembers of them is not drawn anew.</summary>
+public sealed class FormerRunTests
+{
+    private const int Tokens = 400;
+
+    private static readonly int[] s_prompt = [5, 6, 7];
+
+    [Fact]
+    public async Task What_a_worker_remembers_is_told_again_and_not_drawn_again()
+    {
+        await using var grid = await TestGrid.StartAsync(2, _ => new ScriptedEngine { HeldBack = true });
+        Guid name = await LeaveAsync(grid, after: 100);
+        var (answer, requests) = await TakeUpAsync(grid, new FormerRun(name, 80));
+        Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
+        Assert.Equal(Answer.TextOf(answer.Tokens), answer.Text);
+        Assert.Equal("length", answer.FinishReason);
+        Assert.Equal(Answer.Expected(s_prompt, 80), Assert.Single(requests).PriorOutputIds);
+    }
+
+    [Fact]
+    public async Task A_client_that_has_more_than_any_worker_remembers_loses_nothing()
+    {
+        await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true });
+        Guid name = await LeaveAsync(grid, after: 20);
+        var (answer, requests) = await TakeUpAsync(grid, new FormerRun(name, 300));
+        Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
+        Assert.InRange(Assert.Single(requests).PriorOutputIds.Length, 20, 299);
+
+        (answer, requests) = await TakeUpAsync(grid, new FormerRun(Guid.NewGuid(), 300));
+        Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
+        Assert.Empty(Assert.Single(requests).PriorOutputIds);
+    }
+
+    /// <summary>The run that is taken up a second time is that of the sequence, not only of its last gateway.</summary>
+    [Fact]
+    public async Task A_sequence_that_was_taken_up_can_be_taken_up_again()
+    {
+        await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true });
+        Guid name = await LeaveAsync(grid, after: 20);
+        await LeaveAsync(grid, after: 90, new FormerRun(name, 10));
+        var (answer, requests) = await TakeUpAsync(grid, new FormerRun(name, 85));
+        Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
+        Assert.Equal(85, Assert.Single(requests).PriorOutputIds.Length);
+    }
+
+    /// <summary>A client may claim to have more than there is. What ends the sequence ends it all the same.</summary>
+    [Fact]
+    public async Task A_stop_string_among_the_known_tokens_still_ends_the_sequence_there()
+    {
+        await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true });
+        Guid name = await LeaveAsync(grid, after: 100);
+        string all = Answer.TextOf(Answer.Expected(s_prompt, Tokens));
+        string stop = all[15..18];
+        var (answer, _) = await TakeUpAsync(grid, new FormerRun(name, 80), stop);
+        Assert.Equal(all[..all.IndexOf(stop, StringComparison.Ordinal)], answer.Text);
+        Assert.Equal("stop", answer.FinishReason);
+    }
+
+    [Fact]
+    public async Task What_two_workers_are_to_agree_on_is_drawn_anew_by_both()
+    {
+        await using var grid = await TestGrid.StartAsync(2, _ => new ScriptedEngine { HeldBack = true });
+        Guid name = await LeaveAsync(grid, after: 100);
+        var (answer, requests) = await TakeUpAsync(grid, new FormerRun(name, 80), isChecked: true);
+        Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
+        Assert.Equal(2, requests.Length);
+        Assert.All(requests, request => Assert.Empty(request.PriorOutputIds));
+    }
+
+    /// <summary>Runs the sequence until some tokens are there, leaves it, and gives its name.</summary>
+    private static async Task<Guid> LeaveAsync(TestGrid grid, int after, FormerRun? former = null)
+    {
+        await using var sequence = await grid.Sequences().StartAsync(Answer.Spec(s_prompt, Tokens) with { Former = former }, default);
+        foreach (var engine in grid.Engines)
+        {
+            engine.Allow(after);
+        }
+
+        int tokens = 0;
+        await foreach (var update in sequence.ReadUpdatesAsync(default))
+        {
+            tokens += update.Tokens.Count;
+            if (tokens >= after)
+            {
+                break;
+            }
+        }
+
+        return former?.Name ?? sequence.Id;
+    }
+
+    /// <summary>Takes the sequence up, and gives its answer and what the engines were asked for.</summary>
+    private static async Task<(Answer Answer, Engine.SequenceRequest[] Requests)> TakeUpAsync(
+        TestGrid grid, FormerRun former, string? stop = null, bool isChecked = false)
+    {
+        int[] before = [.. grid.Engines.Select(engine => engine.Requests.Count)];
+        var spec = Answer.Spec(s_prompt, Tokens) with { Former = former, StopStrings = stop is null ? [] : [stop], CrossCheck = isChecked };
+        await using var sequence = await grid.Sequences().StartAsync(spec, default);
+        foreach (var engine in grid.Engines)
+        {
+            engine.Allow(Tokens);
+        }
+
+        var answer = await Answer.ReadAsync(sequence);
+        return (answer, [.. grid.Engines.Zip(before).SelectMany(pair => pair.First.Requests.Skip(pair.Second))]);
+    }
+}
