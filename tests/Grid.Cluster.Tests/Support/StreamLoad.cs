@@ -17,7 +17,7 @@ internal sealed class StreamLoad
         Completion("\"prompt\":\"A cat\",\"seed\":10,\"min_p\":0.05,\"stop\":[\"never said\",\"zzzz\"],\"echo\":true", 1200),
         Completion("\"prompt\":\"In the house\",\"seed\":-1,\"logit_bias\":{\"300\":-5,\"310\":2}", 1900),
         Completion("\"prompt\":[\"Where\",\"The dog and the cat\"],\"seed\":12,\"temperature\":0.2,\"min_tokens\":100", 800),
-        Completion("\"prompt\":\"The bear\",\"seed\":14,\"cross_check\":true,\"logprobs\":1", 700),
+        Completion("\"prompt\":\"The bear\",\"seed\":14,\"cross_check\":true,\"logprobs\":1", 300),
         ("/v1/completions", "{\"prompt\":\"Long ago there was a dog\",\"seed\":15,\"prompt_logprobs\":2,\"max_tokens\":100,\"ignore_eos\":true}"),
         ("/generate", "{\"text\":\"The fox\",\"sampling_params\":{\"sampling_seed\":16,\"max_new_tokens\":200,\"ignore_eos\":true},\"return_logprob\":true,\"top_logprobs_num\":1,\"rid\":\"mine\",\"stream\":true}"),
         ("/v1/chat/completions", Body("\"messages\":[{\"role\":\"user\",\"content\":\"Tell me of Anna\"}],\"n\":2,\"seed\":5,\"logprobs\":true,\"top_logprobs\":2", 600)),
