@@ -48,7 +48,7 @@ internal sealed partial class NodeProcess : IAsyncDisposable
     }
 
     /// <summary>The nodes of its cluster, this one among them: what they printed is told with a failure.</summary>
-    public IReadOnlyList<NodeProcess> Cluster { get; set; } = [];
+    public Func<IReadOnlyList<NodeProcess>> Cluster { get; set; } = () => [];
 
     /// <summary>Whether it holds a cluster's membership in its memory.</summary>
     public bool IsPrimary { get; }
@@ -83,7 +83,11 @@ internal sealed partial class NodeProcess : IAsyncDisposable
                 return;
             }
 
-            Assert.False(patience.IsCancellationRequested || _process.HasExited, $"It never said '{text}' {times} times:\n{Described}\n{DescribeOthers()}");
+            if (patience.IsCancellationRequested || _process.HasExited)
+            {
+                Assert.Fail($"It never said '{text}' {times} times:\n{Described}\n{DescribeOthers()}");
+            }
+
             await Task.WhenAny(more.Task, Task.Delay(500, CancellationToken.None));
         }
     }
@@ -166,7 +170,7 @@ internal sealed partial class NodeProcess : IAsyncDisposable
 
     private string Described => $"[{_name}, {(_process.HasExited ? $"ended with {_process.ExitCode}" : "running")}]\n{Output}";
 
-    private string DescribeOthers() => string.Join('\n', Cluster.Where(node => node != this).Select(node => node.Described));
+    private string DescribeOthers() => string.Join('\n', Cluster().Where(node => node != this).Select(node => node.Described));
 
     private void Take(string? line, TaskCompletionSource ended)
     {

@@ -16,8 +16,17 @@ internal sealed class TestCluster : IAsyncDisposable
         _environment["Grid__ClusterId"] = $"test-{Interlocked.Increment(ref s_number)}";
     }
 
-    /// <summary>Every node that was started, also those that have ended.</summary>
-    public IReadOnlyList<NodeProcess> Nodes => _nodes;
+    /// <summary>Every node that was started, also those that have ended; others may be started meanwhile.</summary>
+    public IReadOnlyList<NodeProcess> Nodes
+    {
+        get
+        {
+            lock (_nodes)
+            {
+                return [.. _nodes];
+            }
+        }
+    }
 
     /// <summary>The nodes' cluster id.</summary>
     public string Id => _environment["Grid__ClusterId"];
@@ -62,7 +71,7 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var node in _nodes)
+        foreach (var node in Nodes)
         {
             await node.DisposeAsync();
         }
@@ -72,13 +81,17 @@ internal sealed class TestCluster : IAsyncDisposable
         new() { ["Grid__Cluster"] = store, ["Grid__ClusterConnection"] = connection };
 
     private string[] Place(bool isSilo) => _primaryPort is not { } port ? []
-        : isSilo && !_nodes.Any(node => node.IsPrimary) ? ["--silo-port", $"{port}"]
+        : isSilo && !Nodes.Any(node => node.IsPrimary) ? ["--silo-port", $"{port}"]
         : ["--primary", $"127.0.0.1:{port}"];
 
     private NodeProcess Add(NodeProcess node)
     {
-        _nodes.Add(node);
-        node.Cluster = _nodes;
+        lock (_nodes)
+        {
+            _nodes.Add(node);
+        }
+
+        node.Cluster = () => Nodes;
         return node;
     }
 }
