@@ -35,6 +35,7 @@ internal sealed partial class SequenceGrain(
     private ITimer? _clock;
     private int _promptTokens;
     private bool _cachedKnown;
+    private bool _gone;
 
     private Guid Id => Guid.ParseExact(SiloKey.Parse(this.GetPrimaryKeyString()).Rest, "N");
 
@@ -67,7 +68,7 @@ internal sealed partial class SequenceGrain(
             else
             {
                 _run?.Leave();
-                DeactivateOnIdle();
+                LetGo();
             }
         }
     }
@@ -75,6 +76,8 @@ internal sealed partial class SequenceGrain(
     /// <inheritdoc/>
     public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
+        _gone = true;
+
         // The silo stops while the sequence runs: its reader must not wait for ever.
         if (_decoder is { FinishReason: null } decoder && _reader is { } reader)
         {
@@ -92,7 +95,7 @@ internal sealed partial class SequenceGrain(
     {
         if (_start is null)
         {
-            DeactivateOnIdle(); // Never begun here: this call alone has brought it up.
+            LetGo(); // Never begun here: this call alone has brought it up.
         }
         else if (_decoder is { FinishReason: null } decoder && _reader is { } reader)
         {
@@ -110,7 +113,7 @@ internal sealed partial class SequenceGrain(
     {
         if (_start is not { } start)
         {
-            DeactivateOnIdle();
+            LetGo();
             return Task.FromResult<SequenceState?>(null);
         }
 
@@ -263,7 +266,17 @@ internal sealed partial class SequenceGrain(
     {
         _clock?.Dispose();
         _inbox.Writer.TryComplete();
-        DeactivateOnIdle();
+        LetGo();
+    }
+
+    /// <summary>What still runs here after the silo has let go of the grain must not ask it to do so: Orleans throws then, and
+    /// nobody would wait for that.</summary>
+    private void LetGo()
+    {
+        if (!_gone)
+        {
+            DeactivateOnIdle();
+        }
     }
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Sequence {Sequence} broke off")]

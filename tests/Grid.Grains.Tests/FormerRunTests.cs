@@ -1,6 +1,5 @@
 using Grid.Grains.Messages;
 using Grid.Grains.Tests.Support;
-using Grid.Sequences;
 
 namespace Grid.Grains.Tests;
 
