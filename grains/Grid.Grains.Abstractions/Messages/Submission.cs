@@ -108,7 +108,7 @@ public sealed record SequenceStart
 
 /// <summary>A run of a sequence that its gateway or its client has left, and whose client is back.</summary>
 /// <param name="Name">The name of the sequence at workers (<see cref="SubmitRequest.Name"/>): its id when it ran at first.</param>
-/// <param name="KnownTokens">Output tokens, from the first on, that need not be told again: their ids are enough.</param>
+/// <param name="KnownTokens">Output tokens, from the first on, whose logprobs need not be told again: their ids are enough.</param>
 [GenerateSerializer, Immutable, Alias("grid.former-run")]
 public sealed record FormerRun([property: Id(0)] Guid Name, [property: Id(1)] int KnownTokens);
 
