@@ -160,8 +160,10 @@ public sealed class GridNode : IAsyncDisposable
     {
         cluster.Configure(silo);
         silo.AddMemoryGrainStorageAsDefault();
-        silo.AddGridWorkers();
+
+        // The sequences first, as the gateway before them: devices drain within the same grace time.
         silo.AddGridSequences(options.Sequences);
+        silo.AddGridWorkers();
     }
 
     private static DeviceWorker CreateWorker(

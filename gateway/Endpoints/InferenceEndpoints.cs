@@ -14,7 +14,7 @@ internal sealed class InferenceEndpoints(ISequenceService service, AnswerRunner 
         OpenAiPlan plan;
         using (var body = await RequestBody.ReadAsync(context, options.Value))
         {
-            plan = ChatRequest.Parse(body.RootElement, service.Models, options.Value);
+            plan = ChatRequest.Parse(body.RootElement, service, options.Value);
         }
         await runner.RunAsync(context, plan);
     }
@@ -25,7 +25,7 @@ internal sealed class InferenceEndpoints(ISequenceService service, AnswerRunner 
         OpenAiPlan plan;
         using (var body = await RequestBody.ReadAsync(context, options.Value))
         {
-            plan = CompletionRequest.Parse(body.RootElement, service.Models, options.Value);
+            plan = CompletionRequest.Parse(body.RootElement, service, options.Value);
         }
         await runner.RunAsync(context, plan);
     }
@@ -36,7 +36,7 @@ internal sealed class InferenceEndpoints(ISequenceService service, AnswerRunner 
         GeneratePlan plan;
         using (var body = await RequestBody.ReadAsync(context, options.Value))
         {
-            plan = GenerateRequest.Parse(body.RootElement, service.Models, options.Value);
+            plan = GenerateRequest.Parse(body.RootElement, service, options.Value);
         }
         await runner.RunAsync(context, plan);
     }

@@ -31,20 +31,14 @@ internal sealed class ModelEndpoints(ISequenceService service)
     public Task GetAsync(HttpContext context)
     {
         var id = (string)context.Request.RouteValues["id"]!;
-        foreach (var model in service.Models)
-        {
-            if (string.Equals(model.Id, id, StringComparison.Ordinal))
-            {
-                return JsonResponse.WriteAsync(context, StatusCodes.Status200OK, json => WriteModel(json, model));
-            }
-        }
-        throw ApiErrors.ModelNotFound(id);
+        var model = ModelDirectory.Find(service, id);
+        return JsonResponse.WriteAsync(context, StatusCodes.Status200OK, json => WriteModel(json, model));
     }
 
     /// <summary>GET /get_model_info, in SGLang's words.</summary>
     public Task InfoAsync(HttpContext context)
     {
-        var model = ModelDirectory.Resolve(service.Models, null);
+        var model = ModelDirectory.Resolve(service, null);
         return JsonResponse.WriteAsync(context, StatusCodes.Status200OK, json =>
         {
             json.WriteStartObject();

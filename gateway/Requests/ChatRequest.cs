@@ -30,10 +30,10 @@ internal static class ChatRequest
         .AddUnless("stream_reasoning", "true");
 
     /// <summary>Maps and validates a body. Throws <see cref="ApiException"/>.</summary>
-    public static OpenAiPlan Parse(JsonElement body, IReadOnlyList<ServedModel> models, GatewayOptions options)
+    public static OpenAiPlan Parse(JsonElement body, ISequenceService service, GatewayOptions options)
     {
         var fields = new JsonFields(body, "");
-        var model = ModelDirectory.Resolve(models, fields.String("model"));
+        var model = ModelDirectory.Resolve(service, fields.String("model"));
         var text = ModelDirectory.RequireText(model);
         var prompt = TakePrompt(fields, model, text);
         var choices = OpenAiFields.TakeChoices(fields, 1, options);

@@ -16,10 +16,10 @@ internal static class CompletionRequest
         .AddUnless("store", "false");
 
     /// <summary>Maps and validates a body. Throws <see cref="ApiException"/>.</summary>
-    public static OpenAiPlan Parse(JsonElement body, IReadOnlyList<ServedModel> models, GatewayOptions options)
+    public static OpenAiPlan Parse(JsonElement body, ISequenceService service, GatewayOptions options)
     {
         var fields = new JsonFields(body, "");
-        var model = ModelDirectory.Resolve(models, fields.String("model"));
+        var model = ModelDirectory.Resolve(service, fields.String("model"));
         var text = ModelDirectory.RequireText(model);
         var (prompts, isList) = fields.Take("prompt") is { } prompt
             ? PromptFields.TextOrIds(prompt, "prompt")

@@ -50,10 +50,10 @@ internal static class GenerateRequest
         .AddUnless("no_stop_trim", "false");
 
     /// <summary>Maps and validates a body. Throws <see cref="ApiException"/>.</summary>
-    public static GeneratePlan Parse(JsonElement body, IReadOnlyList<ServedModel> models, GatewayOptions options)
+    public static GeneratePlan Parse(JsonElement body, ISequenceService service, GatewayOptions options)
     {
         var fields = new JsonFields(body, "");
-        var model = ModelDirectory.Resolve(models, fields.String("model"));
+        var model = ModelDirectory.Resolve(service, fields.String("model"));
         var (prompts, isList, promptField) = TakePrompts(fields, model);
         var perPrompt = new PerPromptFields(fields, prompts.Length, isList);
         var logprobs = TakeLogprobs(perPrompt);

@@ -12,8 +12,9 @@ internal static class ModelDirectory
     private const string NoTokenizer = "no_tokenizer";
 
     /// <summary>The model of that name; without a name, the one that is served when there is only one.</summary>
-    public static ServedModel Resolve(IReadOnlyList<ServedModel> models, string? name)
+    public static ServedModel Resolve(ISequenceService service, string? name)
     {
+        var models = service.Models;
         if (models.Count == 0)
         {
             throw ApiErrors.Unavailable(NothingServed);
@@ -24,14 +25,18 @@ internal static class ModelDirectory
                 ? models[0]
                 : throw ApiErrors.Missing("model", $"the id of one of the {models.Count} models served (GET /v1/models lists them)");
         }
-        foreach (var model in models)
-        {
-            if (string.Equals(model.Id, name, StringComparison.Ordinal))
-            {
-                return model;
-            }
-        }
-        throw ApiErrors.ModelNotFound(name);
+        return Find(service, name);
+    }
+
+    /// <summary>The model of that name. A gateway that has just started may not know of it yet: then it is to be asked again, and
+    /// the model is not called unknown.</summary>
+    public static ServedModel Find(ISequenceService service, string name)
+    {
+        // Asked first: what is linked in between is among the models.
+        var knowsAll = service.KnowsAllModels;
+        return service.Models.FirstOrDefault(model => string.Equals(model.Id, name, StringComparison.Ordinal))
+            ?? throw (knowsAll ? ApiErrors.ModelNotFound(name) : ApiErrors.Unavailable(
+                $"'model' is {JsonShown.Text(name)}, which no node serves that this gateway has heard of. It has just started and is still asking them; try again."));
     }
 
     /// <summary>The tokenizer and template of a model, for an endpoint that answers in text.</summary>

@@ -19,7 +19,7 @@ public interface ISequenceService
 
     /// <summary>Whether every node of the grid has been asked what it serves. Until then, or a short while after the gateway's
     /// start, a model that is not among <see cref="Models"/> may be served all the same.</summary>
-    bool KnowsAllModels => true;
+    bool KnowsAllModels { get; }
 
     /// <summary>
     /// Starts a sequence; while all workers that fit are full, it waits for its turn. Throws <see cref="GridRequestException"/> for a request that cannot run (names field, value

@@ -154,7 +154,7 @@ internal sealed partial class SequenceGrain(
         }
 
         bool isChecked = start.CrossCheck || options.Value.CrossCheck;
-        int[] known = isChecked ? [] : await FormerOutput.FindAsync(start.Former, [.. workers.Live.Where(Serves)]);
+        int[] known = await FormerOutput.FindAsync(start.Former, [.. workers.Live.Where(Serves)], isChecked);
         string field = nameof(SequenceSpec.PromptText);
         int[] promptIds;
         SequenceDecoder decoder;

@@ -1,4 +1,5 @@
 using Grid.Grains.Placement;
+using Grid.Sequences.Clients;
 using Grid.Sequences.Routing;
 using Grid.Sequences.Streams;
 using Microsoft.Extensions.DependencyInjection;
@@ -24,8 +25,11 @@ public static class SequencesHosting
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<SequenceTable>();
         services.AddSingleton<GraceTime>();
+        services.AddSingleton<ISiloProbe, TcpSiloProbe>();
         services.AddSingleton<WorkerDirectory>();
         services.AddHostedService(provider => provider.GetRequiredService<WorkerDirectory>());
+        services.AddSingleton<ClientSessions>();
+        services.AddHostedService(provider => provider.GetRequiredService<ClientSessions>());
         services.AddSingleton<AdmissionQueue>();
         services.AddSingleton<SequenceService>();
         services.AddSingleton<ISequenceService>(provider => provider.GetRequiredService<SequenceService>());

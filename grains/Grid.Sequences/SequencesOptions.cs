@@ -6,11 +6,15 @@ public sealed record SequencesOptions
     /// <summary>How often a worker's silence is looked for while it lasts.</summary>
     internal const int SilenceTicks = 10;
 
+    /// <summary>A worker that is silent for so many ticks, and then again so many, is looked for at its address. More than a heartbeat
+    /// and less than half of <see cref="WorkerSilence"/>.</summary>
+    internal const int ProbeTicks = 4;
+
     /// <summary>How often a token is looked for while <see cref="HedgeAfter"/> lasts.</summary>
     internal const int HedgeTicks = 4;
 
     /// <summary>A worker without step or heartbeat for this long is given up; its sequences go on elsewhere. Several times
-    /// the workers' heartbeat interval (250 ms).</summary>
+    /// the workers' heartbeat interval (250 ms). One whose process has ended is found sooner (<see cref="ProbeTicks"/>).</summary>
     public TimeSpan WorkerSilence { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>How long to wait before a lost worker is called again.</summary>

@@ -72,8 +72,7 @@ public sealed partial class GridClient(
             var silos = await AskDoorAsync(door => door.GetSilos(), cancellationToken);
             var silo = Choose(silos, lost);
             var session = cluster.GetGrain<IClientSessionGrain>(new SiloKey(silo, Guid.NewGuid().ToString("N")).ToString());
-            var updates = session.Run(start, request.User, cancellationToken).GetAsyncEnumerator(cancellationToken);
-            progress.Restart();
+            var updates = session.Run(progress.Restart(start), request.User, cancellationToken).GetAsyncEnumerator(cancellationToken);
             bool isNews = false;
             Loss? loss = null;
             try
@@ -154,7 +153,8 @@ public sealed partial class GridClient(
 
     /// <summary>What a refusal means for a sequence. A silo may be stopping, full, or so new that it knows no worker yet, and the
     /// next one may take it; what is wrong in the request is wrong everywhere. A full grid takes no new sequence, but has to go
-    /// on with what it has begun.</summary>
+    /// on with what it has begun; and what has begun was right, though it may be too long for the workers that are left just
+    /// now.</summary>
     private static Loss LossOf(SubmitReply refusal, bool begun)
     {
         var failure = refusal.Refusal switch
@@ -164,7 +164,7 @@ public sealed partial class GridClient(
             RefusalKind.Overloaded => GridFailure.Overloaded,
             _ => GridFailure.Unavailable,
         };
-        return failure == GridFailure.InvalidRequest || (failure == GridFailure.Overloaded && !begun)
+        return !begun && failure is (GridFailure.InvalidRequest or GridFailure.Overloaded)
             ? throw new GridClientException(failure, refusal.Message, refusal.Field)
             : new Loss(refusal.Message, failure, refusal.Field);
     }
@@ -286,6 +286,7 @@ public sealed partial class GridClient(
             AddSpecialTokens = request.AddSpecialTokens,
             StopStrings = [.. request.StopStrings],
             CrossCheck = request.CrossCheck,
+            Former = new FormerRun(Guid.NewGuid(), 0), // A name at workers that all attempts share.
             Generation = new GenerationParameters
             {
                 Temperature = request.Temperature ?? sampling.Temperature,

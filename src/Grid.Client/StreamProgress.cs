@@ -11,15 +11,29 @@ internal sealed class StreamProgress(ulong seed)
     private readonly Cursor _delivered = new();
     private Cursor _attempt = new();
     private bool _begun;
+    private int? _maxNewTokens;
 
-    /// <summary>A new attempt begins.</summary>
-    public void Restart() => _attempt = new Cursor();
+    /// <summary>A new attempt begins. Gives what it is to be asked for, so that it ends where the sequence does and what was
+    /// delivered is not drawn anew, but for the last token: whatever ends with that is told again.</summary>
+    public SequenceStart Restart(SequenceStart start)
+    {
+        _attempt = new Cursor();
+
+        // Of a prompt that is scored, anything may still be to come.
+        int known = start.Generation.PromptLogprobsFrom is null ? Math.Max(0, _delivered.Tokens - 1) : 0;
+        return start with
+        {
+            Former = start.Former! with { KnownTokens = known },
+            Generation = start.Generation with { MaxNewTokens = _maxNewTokens ?? start.Generation.MaxNewTokens },
+        };
+    }
 
     /// <summary>What of an update is new; null when nothing is.</summary>
     public GenerationUpdate? Take(ClientUpdate update)
     {
         bool first = update.PromptIds is not null && !_begun;
         _begun |= first;
+        _maxNewTokens = first && update.MaxNewTokens > 0 ? update.MaxNewTokens : _maxNewTokens; // A silo of an older version does not say.
         int text = Skip(ref _attempt.Text, ref _delivered.Text, update.Text.Length);
         int tokens = Skip(ref _attempt.Tokens, ref _delivered.Tokens, update.Tokens.Length);
         int prompt = Skip(ref _attempt.Prompt, ref _delivered.Prompt, update.PromptTokens.Length);

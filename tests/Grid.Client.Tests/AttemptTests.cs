@@ -16,6 +16,7 @@ public sealed class AttemptTests
     [InlineData(RefusalKind.Unavailable)]
     [InlineData(RefusalKind.ModelNotFound)]
     [InlineData(RefusalKind.Overloaded)]
+    [InlineData(RefusalKind.Invalid)]
     public async Task A_sequence_that_has_begun_goes_on_past_silos_that_refuse_it(RefusalKind refusal)
     {
         var grid = FakeGrid.Create([s_begin], [s_alive, Refused(refusal)], [s_begin, Refused(refusal)], [s_begin, s_alive, s_end]);
@@ -24,6 +25,23 @@ public sealed class AttemptTests
         Assert.Equal([5, 6], answer.Tokens.Select(token => token.TokenId));
         Assert.Equal(4, grid.Asked.Count);
         Assert.Equal(3, grid.Asked.Take(3).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task An_attempt_goes_on_from_what_the_client_has_to_the_same_length_under_the_same_name()
+    {
+        var settled = s_begin with { MaxNewTokens = 77 };
+        var more = new ClientUpdate { Tokens = [Token(6), Token(7)] };
+        var grid = FakeGrid.Create([Refused(RefusalKind.Unavailable)], [settled, more], [settled], [settled with { MaxNewTokens = 99 }, more, s_end]);
+        Assert.Equal([5, 6, 7, 6], (await grid.Connect().GenerateAsync(s_request, Cancelled)).Tokens.Select(token => token.TokenId));
+        Assert.Equal([0, 0, 2, 2], grid.Starts.Select(start => start.Former!.KnownTokens));
+        Assert.Equal([null, null, 77, 77], grid.Starts.Select(start => start.Generation.MaxNewTokens));
+        Assert.Single(grid.Starts.Select(start => start.Former!.Name).Distinct());
+
+        // Scores of the prompt come anew as a whole.
+        grid = FakeGrid.Create([settled, more], [settled, more, s_end]);
+        await grid.Connect().GenerateAsync(s_request with { PromptLogprobsFrom = 0 }, Cancelled);
+        Assert.Equal([0, 0], grid.Starts.Select(start => start.Former!.KnownTokens));
     }
 
     [Theory]

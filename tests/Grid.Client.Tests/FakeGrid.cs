@@ -21,6 +21,9 @@ public class FakeGrid : DispatchProxy
     /// <summary>Silos that were asked for the sequence, in order.</summary>
     public List<SiloAddress> Asked { get; } = [];
 
+    /// <summary>What they were asked for.</summary>
+    public List<SequenceStart> Starts { get; } = [];
+
     /// <summary>What silos say they serve, by the number of the question.</summary>
     public Func<int, string[]> Models { get; set; } = _ => ["demo"];
 
@@ -67,6 +70,7 @@ public class FakeGrid : DispatchProxy
             SequenceStart start, string user, [EnumeratorCancellation] CancellationToken cancellationToken)
         {
             grid.Asked.Add(silo);
+            grid.Starts.Add(start);
             await Task.Yield();
             foreach (var update in grid._attempts.Dequeue())
             {

@@ -8,6 +8,14 @@ public sealed class StreamProgressTests
     private const string Text = "One day a bear met a fox.";
     private static readonly int[] s_prompt = [4, 5, 6];
 
+    private static readonly SequenceStart s_start = new()
+    {
+        Model = "demo",
+        PromptIds = s_prompt,
+        Generation = new GenerationParameters { PromptLogprobsFrom = 1 },
+        Former = new FormerRun(Guid.NewGuid(), 0),
+    };
+
     [Fact]
     public void Attempts_cut_anywhere_and_in_any_pieces_give_every_token_and_letter_once()
     {
@@ -18,7 +26,7 @@ public sealed class StreamProgressTests
             var news = new List<GenerationUpdate>();
             for (int attempt = 0; attempt < 4; attempt++)
             {
-                progress.Restart();
+                progress.Restart(s_start);
                 var updates = Updates(random);
                 int reached = attempt == 3 ? updates.Count : random.Next(updates.Count);
                 news.AddRange(updates.Take(reached).Select(progress.Take).OfType<GenerationUpdate>());

@@ -45,6 +45,27 @@ public sealed class OperationTests : IAsyncLifetime
         Assert.Contains("quarantine", body, StringComparison.Ordinal);
     }
 
+    /// <summary>Another gateway serves the model perhaps: nobody is told that there is none.</summary>
+    [Fact]
+    public async Task A_model_is_not_called_unknown_before_all_nodes_have_said_what_they_serve()
+    {
+        _app.Grid.KnowsAllModels = false;
+        var answers = new[]
+        {
+            await _app.Client.GetAsync("/v1/models/none", Token),
+            await _app.Client.PostAsync("/generate", new StringContent("{\"model\":\"none\",\"text\":\"x\"}", Encoding.UTF8, "application/json"), Token),
+        };
+        foreach (var answer in answers)
+        {
+            Assert.Equal((503, "service_unavailable"), await ErrorAsync(answer));
+            Assert.Contains("which no node serves", await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
+            Assert.NotNull(answer.Headers.RetryAfter);
+        }
+
+        Assert.Equal(200, (await GetAsync("/v1/models/tiny")).Status);
+        Assert.Equal(200, (await _app.PostAsync("/generate", "{\"model\":\"tiny\",\"text\":\"x\"}")).Status);
+    }
+
     [Theory]
     [InlineData("1 quarantined, 1 stuck", WorkerCondition.Quarantined, WorkerCondition.Stuck)]
     [InlineData("2 draining", WorkerCondition.Draining, WorkerCondition.Draining)]

@@ -1,5 +1,7 @@
 using Grid.Grains.Messages;
 using Grid.Grains.Tests.Support;
+using Grid.Sequences.Attempts;
+using Grid.Sequences.Routing;
 
 namespace Grid.Grains.Tests;
 
@@ -62,7 +64,7 @@ public sealed class FormerRunTests
     }
 
     [Fact]
-    public async Task What_two_workers_are_to_agree_on_is_drawn_anew_by_both()
+    public async Task What_two_workers_are_to_agree_on_is_drawn_anew_by_both_where_only_one_remembers_it()
     {
         await using var grid = await TestGrid.StartAsync(2, _ => new ScriptedEngine { HeldBack = true });
         Guid name = await LeaveAsync(grid, after: 100);
@@ -72,10 +74,52 @@ public sealed class FormerRunTests
         Assert.All(requests, request => Assert.Empty(request.PriorOutputIds));
     }
 
-    /// <summary>Runs the sequence until some tokens are there, leaves it, and gives its name.</summary>
-    private static async Task<Guid> LeaveAsync(TestGrid grid, int after, FormerRun? former = null)
+    [Fact]
+    public async Task What_two_workers_remember_alike_is_drawn_anew_by_neither()
     {
-        await using var sequence = await grid.Sequences().StartAsync(Answer.Spec(s_prompt, Tokens) with { Former = former }, default);
+        await using var grid = await TestGrid.StartAsync(2, _ => new ScriptedEngine { HeldBack = true });
+        Guid name = await LeaveAsync(grid, after: 100, isChecked: true);
+        var (answer, requests) = await TakeUpAsync(grid, new FormerRun(name, 80), isChecked: true);
+        Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
+        Assert.Equal(2, requests.Length);
+        Assert.All(requests, request => Assert.Equal(Answer.Expected(s_prompt, 80), request.PriorOutputIds));
+    }
+
+    /// <summary>With nobody to ask beyond the two, that is where the sequence ends; not later, on what only one remembers.</summary>
+    [Fact]
+    public async Task What_two_workers_remember_differently_is_known_up_to_there()
+    {
+        await using var grid = await TestGrid.StartAsync(2, i => new ScriptedEngine { HeldBack = true, WrongFrom = i == 0 ? 30 : null });
+        Guid name = await LeaveAsync(grid, after: 100, isChecked: true);
+        var (answer, requests) = await TakeUpAsync(grid, new FormerRun(name, 80), isChecked: true);
+        Assert.Equal(Answer.Expected(s_prompt, 30), answer.Tokens);
+        Assert.Contains("different bits at output token 30", answer.Error, StringComparison.Ordinal);
+        Assert.Equal(2, requests.Length);
+        Assert.All(requests, request => Assert.Equal(Answer.Expected(s_prompt, 30), request.PriorOutputIds));
+    }
+
+    [Fact]
+    public async Task Workers_that_fail_or_do_not_answer_are_not_waited_for()
+    {
+        var answers = new Func<Task<int[]>>[]
+        {
+            () => new TaskCompletionSource<int[]>().Task,
+            () => Task.FromException<int[]>(new TimeoutException()),
+            () => Task.FromResult<int[]>([1, 2]),
+            () => Task.FromResult<int[]>([1, 2, 3]),
+        };
+        LiveWorker[] workers = [.. answers.Select(answer => new FakeWorkerGrain { OnFind = answer }.Connect(TimeProvider.System).Worker)];
+        var former = new FormerRun(Guid.NewGuid(), 9);
+        int[] ofOne = await FormerOutput.FindAsync(former, workers, isChecked: false).WaitAsync(TestGrid.Patience);
+        int[] ofTwo = await FormerOutput.FindAsync(former, workers, isChecked: true).WaitAsync(TestGrid.Patience);
+        Assert.Equal([1, 2, 3], ofOne);
+        Assert.Equal([1, 2], ofTwo);
+    }
+
+    /// <summary>Runs the sequence until some tokens are there, leaves it, and gives its name.</summary>
+    private static async Task<Guid> LeaveAsync(TestGrid grid, int after, FormerRun? former = null, bool isChecked = false)
+    {
+        await using var sequence = await grid.Sequences().StartAsync(Answer.Spec(s_prompt, Tokens) with { Former = former, CrossCheck = isChecked }, default);
         foreach (var engine in grid.Engines)
         {
             engine.Allow(after);

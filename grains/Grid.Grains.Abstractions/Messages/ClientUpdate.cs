@@ -46,6 +46,11 @@ public sealed record ClientUpdate
     /// <summary>Why the sequence does not run, or cannot go on, on this silo; it is then the only content.</summary>
     [Id(10)]
     public SubmitReply? Refusal { get; init; }
+
+    /// <summary>Output tokens at most, once, with the prompt: as asked for, or what the context allowed. Another attempt asks for
+    /// so many, and ends at the same token.</summary>
+    [Id(11)]
+    public int MaxNewTokens { get; init; }
 }
 
 /// <summary>A token with its logprob (NaN when not asked for) and the most probable tokens at its place.</summary>

@@ -7,7 +7,8 @@ namespace Grid.Sequences.Attempts;
 
 /// <summary>
 /// What workers remember of a sequence's former run, so that it goes on where it was instead of from its beginning. All of
-/// it is a function of the sequence: whoever drew the ids drew the right ones, and with none of them it is only slower.
+/// it is a function of the sequence: whoever drew the ids drew the right ones, and with none of them it is only slower. Where
+/// that is not taken on trust, two workers must remember the same.
 /// </summary>
 internal static class FormerOutput
 {
@@ -17,9 +18,11 @@ internal static class FormerOutput
     /// <summary>The first output ids of the run, as many of the known ones as a worker remembers. Throws nothing.</summary>
     /// <param name="former">The run; null gives none.</param>
     /// <param name="workers">Those with the sequence's bits.</param>
-    public static async Task<int[]> FindAsync(FormerRun? former, LiveWorker[] workers)
+    /// <param name="isChecked">Whether two must agree.</param>
+    public static async Task<int[]> FindAsync(FormerRun? former, LiveWorker[] workers, bool isChecked)
     {
         int[] found = [];
+        var answers = new List<int[]>();
         if (former is not { KnownTokens: > 0 } run)
         {
             return found;
@@ -37,7 +40,9 @@ internal static class FormerOutput
 
             var ids = await (Task<int[]>)answer;
             asked.Remove((Task<int[]>)answer);
-            found = ids.Length > found.Length ? ids : found;
+            int sure = !isChecked ? ids.Length : answers.Select(other => ids.AsSpan().CommonPrefixLength(other)).DefaultIfEmpty().Max();
+            answers.Add(ids);
+            found = sure > found.Length ? ids[..sure] : found;
         }
 
         return found;

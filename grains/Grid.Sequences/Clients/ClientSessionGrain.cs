@@ -13,16 +13,25 @@ namespace Grid.Sequences.Clients;
 /// <summary>Runs a grid client's sequence as this silo's gateway runs one that came by HTTP.</summary>
 [NamedSiloPlacement, GrainDirectory(NamedSiloDirectory.Name), Immovable, Reentrant, GrainType(IClientSessionGrain.GrainTypeName)]
 internal sealed class ClientSessionGrain(
-    SequenceService sequences, WorkerDirectory workers, IHostApplicationLifetime lifetime, TimeProvider time)
+    SequenceService sequences, WorkerDirectory workers, ClientSessions sessions, IHostApplicationLifetime lifetime, TimeProvider time)
     : Grain, IClientSessionGrain
 {
     private static readonly TimeSpan s_heartbeat = TimeSpan.FromMilliseconds(400);
     private static readonly ClientUpdate s_alive = new();
 
+    private bool _gone;
+
+    /// <inheritdoc/>
+    public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+    {
+        _gone = true;
+        return base.OnDeactivateAsync(reason, cancellationToken);
+    }
+
     /// <inheritdoc/>
     public async IAsyncEnumerable<ClientUpdate> Run(SequenceStart start, string user, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        if (lifetime.ApplicationStopping.IsCancellationRequested)
+        if (!sessions.TryEnter())
         {
             try
             {
@@ -30,7 +39,7 @@ internal sealed class ClientSessionGrain(
             }
             finally
             {
-                DeactivateOnIdle();
+                LetGo();
             }
 
             yield break;
@@ -77,6 +86,16 @@ internal sealed class ClientSessionGrain(
         {
             await left.CancelAsync();
             await LeaveAsync(starting);
+            sessions.Leave();
+            LetGo();
+        }
+    }
+
+    /// <summary>A silo that has let go of the grain is not asked for it again: Orleans throws then.</summary>
+    private void LetGo()
+    {
+        if (!_gone)
+        {
             DeactivateOnIdle();
         }
     }
@@ -132,6 +151,7 @@ internal sealed class ClientSessionGrain(
     private static ClientUpdate ToMessage(IRunningSequence sequence, SequenceUpdate update, bool first) => new()
     {
         PromptIds = first ? [.. sequence.PromptIds] : null,
+        MaxNewTokens = first ? sequence.MaxNewTokens : 0,
         CachedTokens = first ? sequence.CachedTokens : 0,
         Text = update.Text,
         Tokens = ToMessage(update.Tokens),

@@ -21,6 +21,7 @@ public sealed partial class WorkerDirectory : BackgroundService
 
     private readonly IClusterManifestProvider _manifest;
     private readonly IGrainFactory _grains;
+    private readonly ISiloProbe _probe;
     private readonly SequencesOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger<WorkerDirectory> _logger;
@@ -38,11 +39,12 @@ public sealed partial class WorkerDirectory : BackgroundService
 
     /// <summary>Made by the container.</summary>
     public WorkerDirectory(
-        IClusterManifestProvider manifest, IGrainFactory grains, ILocalSiloDetails silo,
+        IClusterManifestProvider manifest, IGrainFactory grains, ILocalSiloDetails silo, ISiloProbe probe,
         IOptions<SequencesOptions> options, TimeProvider time, ILogger<WorkerDirectory> logger)
     {
         _manifest = manifest;
         _grains = grains;
+        _probe = probe;
         _options = options.Value;
         _time = time;
         _logger = logger;
@@ -234,7 +236,7 @@ public sealed partial class WorkerDirectory : BackgroundService
     private async Task RunLinkAsync(WorkerId worker, CancellationToken cancellationToken)
     {
         var grain = _grains.GetGrain<IGpuWorkerGrain>(worker.Key);
-        var link = new WorkerLink(worker, grain, _gateway, _texts, _options, _time, Refresh, RaiseReported, _logger);
+        var link = new WorkerLink(worker, grain, _gateway, _probe, _texts, _options, _time, Refresh, RaiseReported, _logger);
         _links[worker] = link;
         await link.RunAsync(cancellationToken);
         if (link.Failed is not null)

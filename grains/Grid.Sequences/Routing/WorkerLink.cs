@@ -21,6 +21,7 @@ public sealed partial class WorkerLink
 
     private readonly WorkerId _id;
     private readonly GatewayId _gateway;
+    private readonly ISiloProbe _probe;
     private readonly TextModelCache _texts;
     private readonly SequencesOptions _options;
     private readonly TimeProvider _time;
@@ -38,12 +39,13 @@ public sealed partial class WorkerLink
     private volatile WorkerStatus? _failed;
 
     internal WorkerLink(
-        WorkerId id, IGpuWorkerGrain grain, GatewayId gateway, TextModelCache texts, SequencesOptions options,
+        WorkerId id, IGpuWorkerGrain grain, GatewayId gateway, ISiloProbe probe, TextModelCache texts, SequencesOptions options,
         TimeProvider time, Action changed, Action reported, ILogger logger)
     {
         _id = id;
         Grain = grain;
         _gateway = gateway;
+        _probe = probe;
         _texts = texts;
         _options = options;
         _time = time;
@@ -116,31 +118,33 @@ public sealed partial class WorkerLink
     }
 
     /// <summary>
-    /// Gives the stream up when the worker has been silent for too long, or does not answer while it is set up. Called once
-    /// a tick: silence is counted in ticks, not by a clock, so that a gateway that was itself held up does not take the gap
-    /// for its workers' silence.
+    /// Gives the stream up when the worker has been silent for too long, or for a while and its process has ended, or when it
+    /// does not answer while it is set up. Called once a tick: silence is counted in ticks, not by a clock, so that a gateway
+    /// that was itself held up does not take the gap for its workers' silence.
     /// </summary>
     internal void CheckSilence()
     {
-        int patience = Volatile.Read(ref _patienceTicks);
+        CancellationTokenSource stream;
         lock (_switching)
         {
             if (_stream is null or { IsCancellationRequested: true })
             {
                 return; // Between two streams.
             }
+
+            stream = _stream;
         }
 
-        if (Interlocked.Increment(ref _quietTicks) <= patience)
+        int patience = Volatile.Read(ref _patienceTicks);
+        int quiet = Interlocked.Increment(ref _quietTicks);
+        if (quiet > patience)
         {
-            return;
+            LogSilent(_id, Seconds(patience));
+            GiveUp(stream);
         }
-
-        LogSilent(_id, _options.WorkerSilence.TotalSeconds * patience / SequencesOptions.SilenceTicks);
-        Lose();
-        lock (_switching)
+        else if (quiet % SequencesOptions.ProbeTicks == 0 && Live is not null)
         {
-            _stream?.Cancel();
+            _ = LookForAsync(stream, quiet);
         }
     }
 
@@ -161,6 +165,40 @@ public sealed partial class WorkerLink
             _stream?.Cancel();
         }
     }
+
+    /// <summary>Gives the stream up when the process of its worker, which is silent, has ended.</summary>
+    private async Task LookForAsync(CancellationTokenSource stream, int quiet)
+    {
+        if (await _probe.IsGoneAsync(_id.Silo) && Volatile.Read(ref _quietTicks) >= quiet && GiveUp(stream))
+        {
+            LogGone(_id, Seconds(quiet));
+        }
+    }
+
+    /// <summary>Loses the worker, unless another stream has taken the place of this one.</summary>
+    private bool GiveUp(CancellationTokenSource stream)
+    {
+        lock (_switching)
+        {
+            if (_stream != stream || stream.IsCancellationRequested)
+            {
+                return false;
+            }
+        }
+
+        Lose();
+        lock (_switching)
+        {
+            if (_stream == stream)
+            {
+                stream.Cancel();
+            }
+        }
+
+        return true;
+    }
+
+    private double Seconds(int ticks) => _options.WorkerSilence.TotalSeconds * ticks / SequencesOptions.SilenceTicks;
 
     /// <summary>Expects a lost worker back no longer than <see cref="SequencesOptions.FailoverWait"/>; true when that has
     /// just passed.</summary>
@@ -306,4 +344,7 @@ public sealed partial class WorkerLink
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Worker {Worker} has been silent for {Seconds} s and is given up")]
     private partial void LogSilent(WorkerId worker, double seconds);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Worker {Worker} is given up after {Seconds} s of silence: its process has ended")]
+    private partial void LogGone(WorkerId worker, double seconds);
 }

@@ -44,6 +44,7 @@ internal sealed class ReturningClient(Func<NodeProcess[]> gateways)
             if (there.Length == 0 || !await TryReadAsync(there[Interlocked.Increment(ref _turn) % there.Length], path, json, reading))
             {
                 Trouble = reading.Trouble;
+                reading.Returns.Add(Stopwatch.GetTimestamp());
                 Interlocked.Increment(ref _returns);
                 await Task.Delay(100);
             }
@@ -126,6 +127,9 @@ internal sealed class Reading
     /// <summary>Stopwatch ticks, by event.</summary>
     public List<long> Times { get; } = [];
 
+    /// <summary>Stopwatch ticks of when a gateway was left.</summary>
+    public List<long> Returns { get; } = [];
+
     /// <summary>Why the last gateway was left.</summary>
     public string Trouble { get; set; } = "";
 
@@ -140,10 +144,12 @@ internal sealed class Reading
         Events.Add(item);
     }
 
-    /// <summary>The wait between two events that a moment fell into; null when it was before the first or after the last.</summary>
-    public TimeSpan? GapAt(long moment)
+    /// <summary>The wait between two events that a moment fell into, and whether the stream's gateway was left meanwhile; null when the
+    /// moment was before the first event or after the last.</summary>
+    public (TimeSpan Length, bool Returned)? GapAt(long moment)
     {
         int next = Times.FindIndex(time => time > moment);
-        return next <= 0 ? null : Stopwatch.GetElapsedTime(Times[next - 1], Times[next]);
+        return next <= 0 ? null
+            : (Stopwatch.GetElapsedTime(Times[next - 1], Times[next]), Returns.Exists(time => time > Times[next - 1] && time < Times[next]));
     }
 }

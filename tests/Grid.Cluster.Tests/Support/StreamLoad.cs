@@ -40,8 +40,8 @@ internal sealed class StreamLoad
     public int Ended { get; private set; }
 
     /// <summary>Of those, the ones that told anything else than they would have in a grid to which nothing happened: a token
-    /// lost, doubled or changed, another logprob, usage or end.</summary>
-    public int Differing { get; private set; }
+    /// lost, doubled or changed, another logprob, usage or end; each with what differs.</summary>
+    public List<string> Differing { get; } = [];
 
     /// <summary>Events of all streams.</summary>
     public long Events { get; private set; }
@@ -66,11 +66,15 @@ internal sealed class StreamLoad
             {
                 int which = (stream + round) % s_requests.Length;
                 var reading = await _client.ReadAsync(s_requests[which].Path, s_requests[which].Json);
-                bool differs = reading.Told != _undisturbed[which];
+                string? difference = Difference(_undisturbed[which], reading);
                 lock (_lock)
                 {
                     Ended++;
-                    Differing += differs ? 1 : 0;
+                    if (difference is not null)
+                    {
+                        Differing.Add($"{DateTime.UtcNow:HH:mm:ss} {s_requests[which].Json}\n{difference}");
+                    }
+
                     Events += reading.Events.Count;
                     ended?.Invoke(reading);
                 }
@@ -80,6 +84,28 @@ internal sealed class StreamLoad
         Volatile.Write(ref over, true);
         await streams;
     }
+
+    /// <summary>Where what was told leaves what would have been, and where its client came back; null when it does not.</summary>
+    private static string? Difference(string undisturbed, Reading reading)
+    {
+        string told = reading.Told;
+        if (told == undisturbed)
+        {
+            return null;
+        }
+
+        int same = told.AsSpan().CommonPrefixLength(undisturbed);
+        string returns = string.Join(", ", reading.Returns.Select(left => reading.Times.Count(time => time < left)));
+        return $"""
+            The first {same} of {undisturbed.Length} characters are the same, then, instead of
+            {Excerpt(undisturbed, same)}
+            came, of {told.Length},
+            {Excerpt(told, same)}
+            in {reading.Events.Count} events; clients came back after events {returns}. Last id: {reading.Events.Last(item => item.Id is not null).Id}
+            """;
+    }
+
+    private static string Excerpt(string text, int place) => text[Math.Max(0, place - 60)..Math.Min(text.Length, place + 120)];
 
     private static (string Path, string Json) Completion(string fields, int maxTokens) => ("/v1/completions", Body(fields, maxTokens));
 

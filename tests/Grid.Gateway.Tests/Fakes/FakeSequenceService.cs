@@ -23,6 +23,8 @@ internal sealed class FakeSequenceService : ISequenceService
 
     public IReadOnlyList<ServedModel> Models { get; set; } = [Model];
 
+    public bool KnowsAllModels { get; set; } = true;
+
     public int FlushingWorkers { get; set; } = 1;
 
     public GridSnapshot Snapshot { get; set; } = new([Worker("worker", WorkerCondition.Serving)], new Dictionary<string, int>(), Running: 0);

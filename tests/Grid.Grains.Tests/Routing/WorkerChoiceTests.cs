@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Grid.Grains.Caching;
 using Grid.Grains.Messages;
+using Grid.Grains.Tests.Support;
 using Grid.Sequences;
 using Grid.Sequences.Routing;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -145,7 +146,7 @@ public sealed class WorkerChoiceTests
     private LiveWorker[] Workers(int count) => [.. Enumerable.Range(0, count).Select(i =>
     {
         var id = new WorkerId($"worker{i}");
-        var link = new WorkerLink(id, null!, default, new TextModelCache(), _options, _time, () => { }, () => { }, NullLogger.Instance);
+        var link = new WorkerLink(id, null!, default, new FakeSiloProbe(), new TextModelCache(), _options, _time, () => { }, () => { }, NullLogger.Instance);
         var status = new WorkerStatus
         {
             Worker = id,

@@ -1,3 +1,6 @@
+using System.Net;
+using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Grid.Grains.Messages;
 using Grid.Grains.Placement;
@@ -79,6 +82,93 @@ public sealed class WorkerLinkTests
 
         await stop.CancelAsync();
         await running;
+    }
+
+    /// <summary>The silence of a heartbeat and a half, and then of the whole: by then it is given up anyway.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_silent_worker_is_looked_for_and_given_up_at_once_when_its_process_has_ended(bool gone)
+    {
+        var grain = new FakeWorkerGrain { OnBatches = token => LiveAsync(Task.Delay(Timeout.Infinite, token), new(), token) };
+        grain.Probe.OnAsked = () => Task.FromResult(gone);
+        var (link, _) = grain.Connect(TimeProvider.System);
+        using var stop = new CancellationTokenSource();
+        var running = link.RunAsync(stop.Token);
+        var live = await LiveAsync(link);
+        Tick(link, SequencesOptions.ProbeTicks - 1);
+        Assert.Equal(0, grain.Probe.Asked);
+        Tick(link, 1);
+        Assert.Equal(1, grain.Probe.Asked);
+        Assert.Equal(!gone, live.IsOpen);
+        Tick(link, SequencesOptions.SilenceTicks - SequencesOptions.ProbeTicks);
+        Assert.Equal((gone ? 1 : 2, !gone), (grain.Probe.Asked, live.IsOpen));
+        Tick(link, 1);
+        Assert.False(live.IsOpen);
+        await stop.CancelAsync();
+        await running;
+    }
+
+    [Fact]
+    public async Task A_worker_that_is_heard_again_is_not_given_up_for_what_was_found_before()
+    {
+        var (again, heard, found) = (new TaskCompletionSource(), new TaskCompletionSource(), new TaskCompletionSource<bool>());
+        var grain = new FakeWorkerGrain { OnBatches = token => LiveAsync(again.Task, heard, token) };
+        grain.Probe.OnAsked = () => found.Task;
+        var (link, _) = grain.Connect(TimeProvider.System);
+        using var stop = new CancellationTokenSource();
+        var running = link.RunAsync(stop.Token);
+        var live = await LiveAsync(link);
+        Tick(link, SequencesOptions.ProbeTicks);
+        Assert.Equal(1, grain.Probe.Asked);
+        again.SetResult();
+        await heard.Task.WaitAsync(TestGrid.Patience);
+        found.SetResult(true);
+        Assert.True(live.IsOpen);
+        await stop.CancelAsync();
+        await running;
+    }
+
+    [Fact]
+    public async Task A_process_that_has_ended_refuses_to_be_connected_to_and_one_that_hangs_does_not()
+    {
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        var silo = SiloAddress.New((IPEndPoint)listener.LocalEndpoint, 1);
+        var probe = new TcpSiloProbe();
+        Assert.False(await probe.IsGoneAsync(silo)); // Nobody accepts: the kernel does.
+        listener.Stop();
+        Assert.True(await probe.IsGoneAsync(silo));
+    }
+
+    /// <summary>A step stream of two heartbeats.</summary>
+    private static async IAsyncEnumerable<StepBatch> LiveAsync(
+        Task again, TaskCompletionSource heard, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
+        yield return new StepBatch { Number = 0, Load = default };
+        await again;
+        yield return new StepBatch { Number = 1, Load = default };
+        heard.SetResult(); // Asked for the next one: this one was taken.
+        await Task.Delay(Timeout.Infinite, cancellationToken);
+    }
+
+    private static async Task<LiveWorker> LiveAsync(WorkerLink link)
+    {
+        using var patience = new CancellationTokenSource(TestGrid.Patience);
+        while (link.Live is null)
+        {
+            await Task.Delay(1, patience.Token);
+        }
+
+        return link.Live;
+    }
+
+    private static void Tick(WorkerLink link, int times)
+    {
+        for (int i = 0; i < times; i++)
+        {
+            link.CheckSilence();
+        }
     }
 
     private static SubmitRequest Request() => new()

@@ -15,6 +15,12 @@ internal sealed class FakeWorkerGrain : IGpuWorkerGrain
 
     public Func<SubmitRequest, Task<SubmitReply>> OnSubmit { get; set; } = _ => Task.FromResult(SubmitReply.Accepted);
 
+    public Func<CancellationToken, IAsyncEnumerable<StepBatch>> OnBatches { get; set; } = NothingAsync;
+
+    public Func<Task<int[]>> OnFind { get; set; } = () => Task.FromResult<int[]>([]);
+
+    public FakeSiloProbe Probe { get; } = new();
+
     public int StatusCalls { get; private set; }
 
     public List<AttemptId> Cancelled { get; } = [];
@@ -37,7 +43,7 @@ internal sealed class FakeWorkerGrain : IGpuWorkerGrain
     {
         options ??= new();
         var link = new WorkerLink(
-            Id, this, new GatewayId("gateway"), new TextModelCache(), options, time, () => { }, () => { }, NullLogger.Instance);
+            Id, this, new GatewayId("gateway"), Probe, new TextModelCache(), options, time, () => { }, () => { }, NullLogger.Instance);
         return (link, new LiveWorker(link, Status(), TestModel.Text, options, time));
     }
 
@@ -57,13 +63,15 @@ internal sealed class FakeWorkerGrain : IGpuWorkerGrain
         return Task.CompletedTask;
     }
 
-    public Task<int[]> FindOutput(Guid name, int count) => Task.FromResult<int[]>([]);
+    public Task<int[]> FindOutput(Guid name, int count) => OnFind();
 
     public Task FlushCache() => Task.CompletedTask;
 
     public Task Quarantine(string reason) => Task.CompletedTask;
 
-    public async IAsyncEnumerable<StepBatch> Subscribe(GatewayId gateway, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public IAsyncEnumerable<StepBatch> Subscribe(GatewayId gateway, CancellationToken cancellationToken) => OnBatches(cancellationToken);
+
+    private static async IAsyncEnumerable<StepBatch> NothingAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await Task.Delay(Timeout.Infinite, cancellationToken);
         yield break;

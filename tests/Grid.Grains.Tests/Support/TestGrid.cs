@@ -44,6 +44,7 @@ internal sealed class TestGrid : IAsyncDisposable
             silo.Configure<ClusterMembershipOptions>(membership => membership.NumVotesForDeathDeclaration = 1);
             silo.AddGridWorkers();
             silo.AddGridSequences();
+            silo.Services.AddSingleton<ISiloProbe>(new FakeSiloProbe()); // These silos have no address that could be asked.
         });
         var grid = new TestGrid(builder.Build(), engines);
         await grid._cluster.DeployAsync();
