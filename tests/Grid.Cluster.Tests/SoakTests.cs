@@ -54,12 +54,15 @@ public sealed class SoakTests(RedisServer redis, PostgresServer postgres, ITestO
         });
         await nodes.RecoverAsync();
         Report(nodes, client, load, left, time.Elapsed, ofWorker, ofGateway);
-        Assert.True(load.Differing.Count == 0, string.Join("\n\n", load.Differing));
+        Assert.True(load.Differing.Count == 0, $"{string.Join("\n\n", load.Differing)}\n\nThe nodes' errors:\n{string.Join('\n', cluster.Nodes.SelectMany(Errors))}");
         await Leftovers.NoneAsync(cluster, nodes.Workers, nodes.Gateways, redis);
         Assert.All(cluster.Nodes, node => Assert.False(node.Count("nobody waited for it") > 0, node.Output));
         Assert.True(Growth(ofWorker) < 0.1, $"The worker's memory grew: {Shown(ofWorker)}");
         Assert.True(Growth(ofGateway) < 0.1, $"The gateway's memory grew: {Shown(ofGateway)}");
     }
+
+    private static IEnumerable<string> Errors(NodeProcess node) =>
+        node.Output.Split('\n').Where(line => line.Contains("fail: ", StringComparison.Ordinal) || line.Contains("crit: ", StringComparison.Ordinal));
 
     private static async Task SampleAsync(Action sample, CancellationToken over)
     {
