@@ -43,10 +43,15 @@ internal sealed class AnswerRunner(
             var answer = Answer.For(plan, batch.Transcripts[0].Id, created, clock);
             if (plan.Stream)
             {
-                var position = resumption is null
-                    ? await KeepAsync(plan, batch, created, active)
-                    : GoOn(resumption, batch);
-                await StreamAsync(context, active, batch, answer, position, isResumed: resumption is not null);
+                await using var kept = resumption is null ? keeper.Keep(plan, batch.Transcripts, created, active) : null;
+                if (kept is not null)
+                {
+                    // While the first tokens are made.
+                    await keeper.WaitAsync(kept);
+                }
+                var position = resumption is null ? kept?.Start : GoOn(resumption, batch);
+                using var events = new EventStream(context.Response, position, kept);
+                await StreamAsync(context, active, batch, answer, events, resumption?.Position);
             }
             else
             {
@@ -71,19 +76,6 @@ internal sealed class AnswerRunner(
     private static string ClientOf(HttpContext context, RequestPlan plan) =>
         plan.User is { } user ? $"user {user}" : $"address {context.Connection.RemoteIpAddress}";
 
-    /// <summary>Keeps the request, while its first tokens are made; the start of its stream, or null when it cannot be
-    /// resumed.</summary>
-    private async Task<StreamPosition?> KeepAsync(RequestPlan plan, RunningBatch batch, DateTimeOffset created, ActiveRequest active)
-    {
-        if (!await keeper.KeepAsync(plan, batch.Transcripts, created, active.Token))
-        {
-            return null;
-        }
-        var id = batch.Transcripts[0].Id;
-        active.Keep(id, epoch: 0);
-        return new StreamPosition(id, batch.Transcripts.Count);
-    }
-
     private static StreamPosition GoOn(Resumption resumption, RunningBatch batch)
     {
         foreach (var transcript in batch.Transcripts)
@@ -98,10 +90,9 @@ internal sealed class AnswerRunner(
     }
 
     private async Task StreamAsync(
-        HttpContext context, ActiveRequest active, RunningBatch batch, Answer answer, StreamPosition? position, bool isResumed)
+        HttpContext context, ActiveRequest active, RunningBatch batch, Answer answer, EventStream events, StreamPosition? resumed)
     {
-        var known = isResumed ? position!.Sequences.Select(sequence => new UpdateSplitter(sequence)).ToArray() : null;
-        using var events = new EventStream(context.Response, position);
+        var known = resumed?.Sequences.Select(sequence => new UpdateSplitter(sequence)).ToArray();
         ApiError? error = null;
         try
         {
@@ -138,7 +129,7 @@ internal sealed class AnswerRunner(
             }
             if (update.FinishReason is not null && known[transcript.Index].FellShort)
             {
-                throw ApiErrors.WrongEventId(JsonShown.Text(position!.ToString()), "an id of an event of this stream; sequence "
+                throw ApiErrors.WrongEventId(JsonShown.Text(resumed!.ToString()), "an id of an event of this stream; sequence "
                     + $"{transcript.Index} has {transcript.Tokens.Count} tokens and {transcript.Progress.Characters} characters");
             }
         }

@@ -19,6 +19,7 @@ internal sealed class EventStream : IDisposable
     private readonly Utf8JsonWriter _json;
     private readonly StreamPosition? _position;
     private readonly StreamPosition? _known;
+    private readonly KeptStream? _kept;
     private ArrayBufferWriter<byte>? _leftOut;
     private Task _flush = Task.CompletedTask;
     private bool _isKnown;
@@ -26,13 +27,15 @@ internal sealed class EventStream : IDisposable
     /// <summary>Sets the response's headers.</summary>
     /// <param name="response">Takes the events.</param>
     /// <param name="position">Where the stream is; null when it cannot be resumed, and its events have no ids.</param>
-    public EventStream(HttpResponse response, StreamPosition? position)
+    /// <param name="kept">Whether it can be already; null when there is nothing left to wait for.</param>
+    public EventStream(HttpResponse response, StreamPosition? position, KeptStream? kept)
     {
         response.ContentType = "text/event-stream; charset=utf-8";
         response.Headers.CacheControl = "no-cache";
         // Proxies that buffer would turn the stream into one late answer.
         response.Headers["X-Accel-Buffering"] = "no";
-        if (position is not null)
+        _kept = kept;
+        if (position is not null && HasIds)
         {
             response.Headers["X-Sequence-Id"] = position.Request.ToString("N");
         }
@@ -41,6 +44,8 @@ internal sealed class EventStream : IDisposable
         _position = position?.Copy();
         _known = position;
     }
+
+    private bool HasIds => _kept?.IsKept ?? true;
 
     /// <summary>Bytes written and not yet flushed.</summary>
     public long UnflushedBytes => _pipe.UnflushedBytes;
@@ -138,7 +143,7 @@ internal sealed class EventStream : IDisposable
 
     private void WriteId()
     {
-        if (_position is null)
+        if (_position is null || !HasIds)
         {
             return;
         }

@@ -25,8 +25,8 @@ internal static partial class GatewayLog
     [LoggerMessage(7, LogLevel.Information, "{Path} ended before its end: {Code}, request {RequestId}")]
     public static partial void Ended(ILogger logger, string path, string? code, string requestId);
 
-    [LoggerMessage(8, LogLevel.Warning, "A request could not be kept, so its stream cannot be resumed; none is kept for {Seconds} s")]
-    public static partial void NotKept(ILogger logger, double seconds, Exception exception);
+    [LoggerMessage(8, LogLevel.Warning, "A request could not be kept; until it is, its stream cannot be resumed")]
+    public static partial void NotKept(ILogger logger, Exception exception);
 
     [LoggerMessage(9, LogLevel.Warning, "Kept requests could not be renewed; those of running streams may expire")]
     public static partial void NotRenewed(ILogger logger, Exception exception);

@@ -9,7 +9,7 @@ namespace Grid.Gateway.Resuming;
 
 /// <summary>
 /// Keeps streamed requests in the cluster's store while they run and for the retention after that. A store that is away
-/// stops no stream: those that begin meanwhile have no event ids and cannot be resumed.
+/// stops no stream: those that begin meanwhile have no event ids, and cannot be resumed, until it has their requests.
 /// </summary>
 internal sealed class RequestKeeper(
     ActiveRequests requests, IOptions<GatewayOptions> options, TimeProvider clock, ILogger<RequestKeeper> logger,
@@ -18,11 +18,17 @@ internal sealed class RequestKeeper(
     /// <summary>The longest that a stream's first event waits for the store.</summary>
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2);
 
-    /// <summary>How long no stream waits for a store that has just failed.</summary>
+    /// <summary>How long no stream waits for a store that one has just waited for in vain; also the longest pause between two
+    /// tries to keep one, and between two complaints.</summary>
     private static readonly TimeSpan s_pause = TimeSpan.FromSeconds(5);
+
+    /// <summary>The first pause between two tries; each further one is twice as long. A connection that was cut is soon made
+    /// anew.</summary>
+    private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(100);
 
     private readonly string _self = owners?.Self ?? Guid.NewGuid().ToString("N");
     private long _pausedUntil;
+    private long _quietUntil;
 
     /// <summary>Why nothing may be found here, for error messages.</summary>
     public string NotFoundReason => store is null
@@ -33,34 +39,35 @@ internal sealed class RequestKeeper(
     /// it at least, even when its gateway dies.</summary>
     private TimeSpan Life => store!.Retention * 1.5;
 
-    /// <summary>Keeps a request whose sequences have started; false when its stream cannot be resumed. Never throws for a
-    /// store that fails.</summary>
-    public async Task<bool> KeepAsync(
-        RequestPlan plan, IReadOnlyList<Transcript> transcripts, DateTimeOffset created, CancellationToken cancellationToken)
+    /// <summary>Begins to keep a request whose sequences have started, and tries on while its stream runs; null when it is not to
+    /// be kept.</summary>
+    public KeptStream? Keep(RequestPlan plan, IReadOnlyList<Transcript> transcripts, DateTimeOffset created, ActiveRequest active)
     {
-        if (store is null || transcripts.Count > StreamPosition.MaxSequences || clock.GetTimestamp() < Volatile.Read(ref _pausedUntil))
+        if (store is null || transcripts.Count > StreamPosition.MaxSequences)
         {
-            return false;
+            return null;
         }
         var record = StoredRequest.Write(plan, transcripts, created);
         if (record.Length > options.Value.MaxKeptRequestBytes)
         {
-            return false;
+            return null;
         }
-        try
+        var start = new StreamPosition(transcripts[0].Id, transcripts.Count);
+        return new KeptStream(start, token => PutAsync(start.Request, record, active, token), active.Token);
+    }
+
+    /// <summary>Waits for the store before a stream's first event, but not for long, and not at all where another stream has just
+    /// waited in vain.</summary>
+    public async Task WaitAsync(KeptStream stream)
+    {
+        if (clock.GetTimestamp() < Volatile.Read(ref _pausedUntil))
         {
-            await WithPatienceAsync(async token =>
-            {
-                await store.PutAsync(transcripts[0].Id, record, _self, Life, token);
-                return true;
-            }, cancellationToken);
-            return true;
+            return;
         }
-        catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+        await stream.WaitAsync(s_patience, clock);
+        if (!stream.IsKept)
         {
-            Volatile.Write(ref _pausedUntil, clock.GetTimestamp() + (long)(s_pause.TotalSeconds * clock.TimestampFrequency));
-            GatewayLog.NotKept(logger, s_pause.TotalSeconds, exception);
-            return false;
+            Volatile.Write(ref _pausedUntil, After(s_pause));
         }
     }
 
@@ -113,6 +120,35 @@ internal sealed class RequestKeeper(
             }
         }
     }
+
+    private async Task PutAsync(Guid id, byte[] record, ActiveRequest active, CancellationToken cancellationToken)
+    {
+        for (var pause = s_firstPause; ; pause = pause * 2 < s_pause ? pause * 2 : s_pause)
+        {
+            try
+            {
+                await WithPatienceAsync(async token =>
+                {
+                    await store!.PutAsync(id, record, _self, Life, token);
+                    return true;
+                }, cancellationToken);
+                Volatile.Write(ref _pausedUntil, 0);
+                active.Keep(id, epoch: 0);
+                return;
+            }
+            catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+            {
+                var quietUntil = Volatile.Read(ref _quietUntil);
+                if (clock.GetTimestamp() >= quietUntil && Interlocked.CompareExchange(ref _quietUntil, After(s_pause), quietUntil) == quietUntil)
+                {
+                    GatewayLog.NotKept(logger, exception);
+                }
+            }
+            await Task.Delay(pause, clock, cancellationToken);
+        }
+    }
+
+    private long After(TimeSpan time) => clock.GetTimestamp() + (long)(time.TotalSeconds * clock.TimestampFrequency);
 
     private static async Task<bool> NextAsync(PeriodicTimer timer, CancellationToken stoppingToken)
     {

@@ -64,7 +64,7 @@ public sealed class ChurnTests(RedisServer redis, PostgresServer postgres, ITest
             output.WriteLine($"{group.Count(),3} x {group.Key.Node} {group.Key.Fault}");
         }
 
-        output.WriteLine($"{nodes.Done.Count} faults over {load.Ended} streams of {load.Events} events; clients came back {client.Returns} times");
+        output.WriteLine($"{nodes.Done.Count} faults over {load.Ended} streams of {load.Events} events; clients came back {client.Returns} times, and asked anew {client.Anew} times");
         foreach (var faults in nodes.Done.GroupBy(fault => (fault.Node, fault.Fault)).OrderBy(group => group.Key))
         {
             // A stream that was on the node stands still until that is noticed; the others hardly notice anything. Where another
@@ -76,6 +76,7 @@ public sealed class ChurnTests(RedisServer redis, PostgresServer postgres, ITest
         }
 
         Assert.True(load.Differing.Count == 0, string.Join("\n\n", load.Differing));
+        Assert.Equal(0, client.Anew);
         Assert.All(readings, reading => Assert.True(reading.IsComplete));
         return client;
     }

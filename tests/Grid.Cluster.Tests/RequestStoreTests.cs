@@ -31,6 +31,9 @@ public sealed class RequestStoreTests(RedisServer redis, PostgresServer postgres
 
         var claim = await store.ClaimAsync(id, "second", s_long, Token);
         Assert.Equal((1, "first"), (claim!.Epoch, claim.PreviousOwner));
+
+        // Whoever was not told that it is kept asks again, and changes nothing.
+        await store.PutAsync(id, new byte[] { 1 }, "first", s_long, Token);
         var claims = await Task.WhenAll(Enumerable.Range(0, 8).Select(i => store.ClaimAsync(id, $"racer {i}", s_long, Token)));
         Assert.Equal(Enumerable.Range(2, 8), claims.Select(one => one!.Epoch).Order());
         Assert.Equal(8, claims.Select(one => one!.PreviousOwner).Distinct().Count());

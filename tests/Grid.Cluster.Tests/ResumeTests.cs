@@ -77,6 +77,23 @@ public sealed class ResumeTests(RedisServer redis, PostgresServer postgres, ITes
         }
     }
 
+    /// <summary>That to the store among them: until the request is kept there, which takes a moment then, nothing could be resumed.</summary>
+    [Theory]
+    [InlineData("redis")]
+    [InlineData("postgres")]
+    public async Task A_stream_that_begins_when_its_gateway_has_just_lost_its_connections_can_be_resumed(string store)
+    {
+        await using var cluster = await TestCluster.CreateAsync(store, redis, postgres);
+        var (gateway, _) = await cluster.StartAsync(1);
+        var client = new ReturningClient(() => [gateway]);
+        var (path, json) = s_requests[2];
+        string undisturbed = (await client.ReadAsync(path, json)).Told;
+        await gateway.CutConnectionsAsync();
+        var reading = await client.ReadAsync(path, json);
+        Assert.Equal(undisturbed, reading.Told);
+        Assert.NotNull(reading.Events[^2].Id);
+    }
+
     private static async Task<string> WholeAsync(NodeProcess node, (string Path, string Json) request) =>
         new Told().Take(await ReadAsync(node, HttpMethod.Post, request.Path, request.Json, null)).ToString();
 

@@ -119,7 +119,7 @@ public sealed class SoakTests(RedisServer redis, PostgresServer postgres, ITestO
     private void Report(
         FaultyCluster nodes, ReturningClient client, StreamLoad load, int left, TimeSpan time, List<long> ofWorker, List<long> ofGateway)
     {
-        output.WriteLine($"{time.TotalMinutes:0.0} minutes, {nodes.Done.Count} faults, {load.Ended} streams of {load.Events} events, {load.Differing.Count} differing; clients came back {client.Returns} times, others left {left} times");
+        output.WriteLine($"{time.TotalMinutes:0.0} minutes, {nodes.Done.Count} faults, {load.Ended} streams of {load.Events} events, {load.Differing.Count} differing; clients came back {client.Returns} times, and asked anew {client.Anew} times; others left {left} times");
         output.WriteLine($"Worker: {Shown(ofWorker)}");
         output.WriteLine($"Gateway: {Shown(ofGateway)}");
     }

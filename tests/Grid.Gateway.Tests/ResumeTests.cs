@@ -235,6 +235,42 @@ public sealed class ResumeTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_store_that_fails_once_or_twice_costs_a_stream_nothing()
+    {
+        await using var app = await GatewayApp.StartAsync(new FlakyStore(_store) { Failures = 2 });
+        var events = await EventsAsync(app, "/v1/completions", Endless);
+        Assert.All(events, e => Assert.NotNull(e.Id));
+        Assert.NotEmpty(await ResumeAsync(_second, events[0].Id!.Split(':')[0], events[0].Id));
+    }
+
+    [Fact]
+    public async Task A_stream_whose_request_is_kept_late_has_ids_from_then_on_and_goes_on_after_them()
+    {
+        const string Request = "{\"prompt\":\"x\",\"seed\":6,\"stream\":true}";
+        var (there, goOn) = (new TaskCompletionSource(), new TaskCompletionSource());
+        await using var app = await GatewayApp.StartAsync(new FlakyStore(_store) { There = there.Task });
+        app.Grid.Script = spec => Held(spec, goOn.Task);
+        using var stream = new LiveStream(app, "/v1/completions", Request);
+        var events = new List<ServerSentEvent> { await stream.NextAsync(_ => true) };
+        Assert.Null(events[0].Id);
+        there.SetResult();
+        var id = ((string)events[0].Json["id"]!).Split('-')[^1];
+        while (await _store.FindAsync(Guid.Parse(id), Token) is null)
+        {
+            await Task.Delay(10, Token);
+        }
+        await Task.Delay(100, Token); // The gateway hears of it.
+        goOn.SetResult();
+        while (events[^1].Id is null)
+        {
+            events.Add(await stream.NextAsync(_ => true));
+        }
+        Assert.NotEqual("[DONE]", events[^1].Data);
+        events.AddRange(await ResumeAsync(_second, id, events[^1].Id));
+        Assert.Equal(new Told().Take(await EventsAsync(_first, "/v1/completions", Request)).ToString(), new Told().Take(events).ToString());
+    }
+
+    [Fact]
     public async Task A_store_that_fails_costs_a_stream_its_ids_and_nothing_else()
     {
         await using var app = await GatewayApp.StartAsync(new BrokenStore());
@@ -331,6 +367,48 @@ public sealed class ResumeTests : IAsyncLifetime
                 gathered = null;
             }
         }
+    }
+
+    /// <summary>What a sequence says by default, the first of it at once.</summary>
+    private static async IAsyncEnumerable<SequenceUpdate> Held(SequenceSpec spec, Task goOn)
+    {
+        var first = true;
+        await foreach (var update in Grouped(spec, 1))
+        {
+            yield return update;
+            if (first)
+            {
+                first = false;
+                await goOn;
+            }
+        }
+    }
+
+    /// <summary>A store that fails at first, or is late.</summary>
+    private sealed class FlakyStore(IRequestStore inner) : IRequestStore
+    {
+        public int Failures { get; set; }
+
+        public Task There { get; init; } = Task.CompletedTask;
+
+        public TimeSpan Retention => inner.Retention;
+
+        public async Task PutAsync(Guid id, ReadOnlyMemory<byte> request, string owner, TimeSpan life, CancellationToken cancellationToken)
+        {
+            if (Failures-- > 0)
+            {
+                throw new TimeoutException("away");
+            }
+            await There.WaitAsync(cancellationToken);
+            await inner.PutAsync(id, request, owner, life, cancellationToken);
+        }
+
+        public Task<byte[]?> FindAsync(Guid id, CancellationToken cancellationToken) => inner.FindAsync(id, cancellationToken);
+
+        public Task<global::Grid.Grains.Messages.RequestClaim?> ClaimAsync(Guid id, string owner, TimeSpan life, CancellationToken cancellationToken) =>
+            inner.ClaimAsync(id, owner, life, cancellationToken);
+
+        public Task RenewAsync(IReadOnlyCollection<Guid> ids, TimeSpan life, CancellationToken cancellationToken) => inner.RenewAsync(ids, life, cancellationToken);
     }
 
     private sealed class BrokenStore : IRequestStore

@@ -11,7 +11,8 @@ public interface IRequestStore
     /// <summary>How long a request is kept after its stream ended.</summary>
     TimeSpan Retention { get; }
 
-    /// <summary>Keeps a request, in epoch 0.</summary>
+    /// <summary>Keeps a request, in epoch 0. One that is kept already stays as it is: whoever was not told that it is may ask
+    /// again.</summary>
     /// <param name="id">Its name.</param>
     /// <param name="request">What was asked for.</param>
     /// <param name="owner">The gateway that streams it.</param>

@@ -39,12 +39,16 @@ public sealed class MemoryRequestStore(TimeSpan retention, long maxBytes, TimePr
     {
         lock (_lock)
         {
-            Remove(id);
+            DropExpired();
+            if (_entries.ContainsKey(id))
+            {
+                return Task.CompletedTask;
+            }
+
             var entry = new Entry(request.ToArray()) { Owner = owner };
             _entries[id] = entry;
             _bytes += entry.Bytes;
             Prolong(id, entry, life);
-            DropExpired();
             while (_bytes > maxBytes && _expiries.TryDequeue(out var first, out var expiry))
             {
                 DropUnlessRenewed(first, expiry);

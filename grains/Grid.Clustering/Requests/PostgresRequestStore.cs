@@ -23,7 +23,8 @@ internal sealed class PostgresRequestStore(TimeSpan retention, string serviceId,
     public async Task PutAsync(Guid id, ReadOnlyMemory<byte> request, string owner, TimeSpan life, CancellationToken cancellationToken)
     {
         await using var command = Command(
-            "INSERT INTO grid_request (service_id, id, request, owner, expires) VALUES (@service, @id, @request, @owner, now() + @life)", life);
+            "INSERT INTO grid_request (service_id, id, request, owner, expires) VALUES (@service, @id, @request, @owner, now() + @life) "
+            + "ON CONFLICT DO NOTHING", life);
         command.Parameters.AddWithValue("id", id);
         command.Parameters.AddWithValue("request", request);
         command.Parameters.AddWithValue("owner", owner);

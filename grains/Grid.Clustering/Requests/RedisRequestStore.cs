@@ -11,7 +11,8 @@ namespace Grid.Clustering.Requests;
 internal sealed class RedisRequestStore(TimeSpan retention, string serviceId, ConfigurationOptions options) : IRequestStore, IAsyncDisposable
 {
     private const string Put =
-        "redis.call('HSET', KEYS[1], 'request', ARGV[1], 'owner', ARGV[2], 'epoch', 0) redis.call('PEXPIRE', KEYS[1], ARGV[3])";
+        "if redis.call('HSETNX', KEYS[1], 'request', ARGV[1]) == 1 then redis.call('HSET', KEYS[1], 'owner', ARGV[2], 'epoch', 0) "
+        + "redis.call('PEXPIRE', KEYS[1], ARGV[3]) end";
 
     private const string Claim =
         "local owner = redis.call('HGET', KEYS[1], 'owner') if not owner then return nil end "

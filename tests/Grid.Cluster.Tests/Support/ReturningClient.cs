@@ -7,7 +7,7 @@ namespace Grid.Cluster.Tests.Support;
 /// <summary>
 /// A client that does not give up: it reads a stream from one gateway, and when that breaks off, is ended by its gateway or says
 /// nothing for a while, goes on at another with the id of the last event it has. An answer that is no stream it asks for again.
-/// It counts nothing itself, and takes no other error than a gateway's that is leaving, or has lost the stream to another
+/// Where it has no id yet, it can only ask anew, for all of it. It counts nothing itself, and takes no other error than a gateway's that is leaving, or has lost the stream to another
 /// connection: whatever happens to its worker, a sequence does not fail.
 /// </summary>
 /// <param name="gateways">The gateways there are at the moment.</param>
@@ -25,9 +25,13 @@ internal sealed class ReturningClient(Func<NodeProcess[]> gateways)
 
     private int _turn;
     private int _returns;
+    private int _anew;
 
     /// <summary>How often streams went on elsewhere.</summary>
     public int Returns => _returns;
+
+    /// <summary>How often a stream that had begun was asked for anew, because its events had no ids.</summary>
+    public int Anew => _anew;
 
     /// <summary>Why one did, the last time.</summary>
     public string Trouble { get; private set; } = "";
@@ -46,6 +50,12 @@ internal sealed class ReturningClient(Func<NodeProcess[]> gateways)
                 Trouble = reading.Trouble;
                 reading.Returns.Add(Stopwatch.GetTimestamp());
                 Interlocked.Increment(ref _returns);
+                if (reading.Events.Count > 0 && reading.Events[^1].Id is null)
+                {
+                    Interlocked.Increment(ref _anew);
+                    reading.StartAnew();
+                }
+
                 await Task.Delay(100);
             }
         }
@@ -134,6 +144,13 @@ internal sealed class Reading
     public string Trouble { get; set; } = "";
 
     public bool IsComplete => Events.Count > 0 && Events[^1].Data == "[DONE]";
+
+    /// <summary>Forgets what came.</summary>
+    public void StartAnew()
+    {
+        Events.Clear();
+        Times.Clear();
+    }
 
     /// <summary>All that was told, put together.</summary>
     public string Told => new Told().Take(Events).ToString();

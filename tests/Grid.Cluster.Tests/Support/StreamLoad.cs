@@ -101,7 +101,7 @@ internal sealed class StreamLoad
             {Excerpt(undisturbed, same)}
             came, of {told.Length},
             {Excerpt(told, same)}
-            in {reading.Events.Count} events; clients came back after events {returns}. Last id: {reading.Events.Last(item => item.Id is not null).Id}
+            in {reading.Events.Count} events; clients came back after events {returns}. Last id: {reading.Events.LastOrDefault(item => item.Id is not null)?.Id}
             """;
     }
 
