@@ -23,6 +23,9 @@ internal sealed class KeptStream : IAsyncDisposable
     /// <summary>Whether the store has the request: from then on events have ids.</summary>
     public bool IsKept => _keeping.IsCompletedSuccessfully;
 
+    /// <summary>Whether it has not, and may yet.</summary>
+    public bool IsPending => !_keeping.IsCompleted;
+
     /// <summary>Waits until it has, or no longer.</summary>
     public async Task WaitAsync(TimeSpan patience, TimeProvider clock) =>
         await _keeping.WaitAsync(patience, clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

@@ -65,7 +65,7 @@ internal sealed class RequestKeeper(
             return;
         }
         await stream.WaitAsync(s_patience, clock);
-        if (!stream.IsKept)
+        if (stream.IsPending)
         {
             Volatile.Write(ref _pausedUntil, After(s_pause));
         }
