@@ -5,7 +5,7 @@ namespace Grid.Cluster.Tests;
 
 /// <summary>Streams over a grid whose nodes die, hang, leave and lose their connections all the time.</summary>
 /// <remarks>
-/// <c>GRID_CHURN_FAULTS</c> says how many faults there are (50 take six minutes; without it that test is skipped),
+/// <c>GRID_CHURN_FAULTS</c> says how many faults there are (50 take nine minutes; without it that test is skipped),
 /// <c>GRID_CHURN_SEED</c> which, and <c>GRID_CHURN_DEATHS</c> how often only a worker dies (default 4).
 /// </remarks>
 public sealed class ChurnTests(RedisServer redis, PostgresServer postgres, ITestOutputHelper output)
@@ -17,7 +17,7 @@ public sealed class ChurnTests(RedisServer redis, PostgresServer postgres, ITest
     public async Task Every_stream_ends_complete_and_once_with_the_bits_of_an_undisturbed_run()
     {
         int faults = Settings.Number("GRID_CHURN_FAULTS", 0);
-        Assert.SkipWhen(faults == 0, "GRID_CHURN_FAULTS does not say how many faults there are to be; 50 take six minutes.");
+        Assert.SkipWhen(faults == 0, "GRID_CHURN_FAULTS does not say how many faults there are to be; 50 take nine minutes.");
         await using var cluster = await TestCluster.CreateAsync("redis", redis, postgres);
         var nodes = new FaultyCluster(cluster, Settings.Number("GRID_CHURN_SEED", 1));
         await nodes.StartAsync(workers: 3, gateways: 2);
