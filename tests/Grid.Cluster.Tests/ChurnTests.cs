@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Globalization;
 using Grid.Cluster.Tests.Support;
 
@@ -12,6 +13,9 @@ public sealed class ChurnTests(RedisServer redis, PostgresServer postgres, ITest
 {
     /// <summary>Shorter waits than this are a busy machine's.</summary>
     private static readonly TimeSpan s_noStall = TimeSpan.FromMilliseconds(400);
+
+    /// <summary>Longer waits than this are told one by one, with what happened in them.</summary>
+    private static readonly TimeSpan s_long = TimeSpan.FromSeconds(5);
 
     [Fact]
     public async Task Every_stream_ends_complete_and_once_with_the_bits_of_an_undisturbed_run()
@@ -73,6 +77,15 @@ public sealed class ChurnTests(RedisServer redis, PostgresServer postgres, ITest
                 .Where(gap => gap.Length > s_noStall).ToLookup(gap => gap.Returned, gap => gap.Length.TotalSeconds);
             Report($"a {faults.Key.Node}'s {faults.Key.Fault}", gaps[false]);
             Report($"a {faults.Key.Node}'s {faults.Key.Fault}, with another gateway after it", gaps[true]);
+        }
+
+        foreach (var (reading, i) in readings.SelectMany(reading => reading.LongGaps(s_long).Select(i => (reading, i))))
+        {
+            var during = nodes.Done.Where(fault => fault.Moment >= reading.Times[i - 1] && fault.Moment <= reading.Times[i])
+                .Select(fault => string.Create(CultureInfo.InvariantCulture, $"{fault.Node} {fault.Fault} after {Stopwatch.GetElapsedTime(reading.Times[i - 1], fault.Moment).TotalSeconds:0.0}"));
+            int returns = reading.Returns.Count(time => time > reading.Times[i - 1] && time < reading.Times[i]);
+            output.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"{Stopwatch.GetElapsedTime(reading.Times[i - 1], reading.Times[i]).TotalSeconds:0.0} s after event {i}, {returns} returns, {string.Join(", ", during)}: {reading.Request[..Math.Min(60, reading.Request.Length)]}"));
         }
 
         Assert.True(load.Differing.Count == 0, string.Join("\n\n", load.Differing));

@@ -39,7 +39,7 @@ internal sealed class ReturningClient(Func<NodeProcess[]> gateways)
     /// <summary>Reads a request's stream to its end, or its answer.</summary>
     public async Task<Reading> ReadAsync(string path, string json)
     {
-        var reading = new Reading();
+        var reading = new Reading(json);
         var patience = Stopwatch.StartNew();
         while (!reading.IsComplete)
         {
@@ -130,9 +130,13 @@ internal sealed class ReturningClient(Func<NodeProcess[]> gateways)
 }
 
 /// <summary>The events of a stream that came whole, in order, with the time of each.</summary>
-internal sealed class Reading
+/// <param name="request">The request.</param>
+internal sealed class Reading(string request)
 {
     public List<ServerSentEvent> Events { get; } = [];
+
+    /// <summary>What was asked for.</summary>
+    public string Request => request;
 
     /// <summary>Stopwatch ticks, by event.</summary>
     public List<long> Times { get; } = [];
@@ -160,6 +164,10 @@ internal sealed class Reading
         Times.Add(Stopwatch.GetTimestamp());
         Events.Add(item);
     }
+
+    /// <summary>Events that came longer than this after the one before them.</summary>
+    public IEnumerable<int> LongGaps(TimeSpan longer) =>
+        Enumerable.Range(1, Math.Max(0, Times.Count - 1)).Where(i => Stopwatch.GetElapsedTime(Times[i - 1], Times[i]) > longer);
 
     /// <summary>The wait between two events that a moment fell into, and whether the stream's gateway was left meanwhile; null when the
     /// moment was before the first event or after the last.</summary>
