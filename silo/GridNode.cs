@@ -1,6 +1,7 @@
 using System.Net;
 using Grid.Clustering;
 using Grid.Gateway;
+using Grid.Grains;
 using Grid.Sequences;
 using Grid.Silo.Devices;
 using Grid.Silo.Options;
@@ -171,8 +172,8 @@ public sealed class GridNode : IAsyncDisposable
     {
         var worker = new DeviceWorker(
             device.Description, wrap?.Invoke(device.Engine) ?? device.Engine,
-            new WorkerOptions { DrainGrace = options.DrainGrace, StepLimit = options.WatchdogTimeout }, TimeProvider.System,
-            provider.GetRequiredService<ILogger<DeviceWorker>>());
+            new WorkerOptions { DrainGrace = options.DrainGrace, StepLimit = options.WatchdogTimeout },
+            provider.GetRequiredService<ISiloProbe>(), TimeProvider.System, provider.GetRequiredService<ILogger<DeviceWorker>>());
 
         // The others go on without it. A node without any is of no use: end, and let whoever runs it start it anew.
         worker.Failed += _ =>

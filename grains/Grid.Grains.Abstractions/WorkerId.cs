@@ -25,6 +25,9 @@ public readonly record struct GatewayId([property: Id(0)] string Silo)
     /// <summary>The gateway on a silo.</summary>
     public static GatewayId Of(SiloAddress silo) => new(silo.ToParsableString());
 
+    /// <summary>Its silo's address.</summary>
+    public SiloAddress Address => SiloAddress.FromParsableString(Silo);
+
     /// <inheritdoc/>
     public override string ToString() => Silo;
 }

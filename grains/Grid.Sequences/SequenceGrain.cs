@@ -155,6 +155,11 @@ internal sealed partial class SequenceGrain(
 
         bool isChecked = start.CrossCheck || options.Value.CrossCheck;
         int[] known = await FormerOutput.FindAsync(start.Former, [.. workers.Live.Where(Serves)], isChecked);
+        if (start.Former is { KnownTokens: > 0 } former)
+        {
+            LogTakenUp(Id, former.Name, known.Length, former.KnownTokens);
+        }
+
         string field = nameof(SequenceSpec.PromptText);
         int[] promptIds;
         SequenceDecoder decoder;
@@ -278,6 +283,9 @@ internal sealed partial class SequenceGrain(
             DeactivateOnIdle();
         }
     }
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Sequence {Sequence} takes {Name} up: workers remember {Tokens} of the {Known} tokens that are not drawn again")]
+    private partial void LogTakenUp(Guid sequence, Guid name, int tokens, int known);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Sequence {Sequence} broke off")]
     private partial void LogBroken(Exception exception, Guid sequence);

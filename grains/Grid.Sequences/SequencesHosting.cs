@@ -1,3 +1,4 @@
+using Grid.Grains;
 using Grid.Grains.Placement;
 using Grid.Sequences.Clients;
 using Grid.Sequences.Routing;
@@ -25,7 +26,7 @@ public static class SequencesHosting
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<SequenceTable>();
         services.AddSingleton<GraceTime>();
-        services.AddSingleton<ISiloProbe, TcpSiloProbe>();
+        services.TryAddSingleton<ISiloProbe, TcpSiloProbe>();
         services.AddSingleton<WorkerDirectory>();
         services.AddHostedService(provider => provider.GetRequiredService<WorkerDirectory>());
         services.AddSingleton<ClientSessions>();

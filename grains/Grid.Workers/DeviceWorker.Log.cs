@@ -12,6 +12,9 @@ public sealed partial class DeviceWorker
     [LoggerMessage(Level = LogLevel.Warning, Message = "Gateway {Gateway} has not read its step stream for {Seconds:F1} s; its sequences are cancelled")]
     private partial void LogSubscriberGone(GatewayId gateway, double seconds);
 
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Gateway {Gateway} has not read its step stream for {Seconds:F1} s and its process has ended; its sequences are cancelled")]
+    private partial void LogSubscriberEnded(GatewayId gateway, double seconds);
+
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} sequences had not ended within the grace time and are given up")]
     private partial void LogDrainExpired(int count);
 

@@ -16,6 +16,7 @@ public sealed partial class DeviceWorker : IDisposable
 
     private readonly IWorkerEngine _engine;
     private readonly WorkerOptions _options;
+    private readonly ISiloProbe _probe;
     private readonly TimeProvider _time;
     private readonly ILogger<DeviceWorker> _logger;
     private readonly ConcurrentDictionary<GatewayId, StepSubscription> _subscriptions = new();
@@ -33,13 +34,14 @@ public sealed partial class DeviceWorker : IDisposable
 
     /// <summary>Takes the device; <see cref="Start"/> begins to run it.</summary>
     public DeviceWorker(
-        WorkerModel model, IWorkerEngine engine, WorkerOptions options, TimeProvider time, ILogger<DeviceWorker> logger)
+        WorkerModel model, IWorkerEngine engine, WorkerOptions options, ISiloProbe probe, TimeProvider time, ILogger<DeviceWorker> logger)
     {
         Model = model;
         _engine = engine;
         _prefixes = new(model.NumericsId);
         engine.Observe(_prefixes);
         _options = options;
+        _probe = probe;
         _time = time;
         _logger = logger;
         Started = time.GetUtcNow();
@@ -360,10 +362,37 @@ public sealed partial class DeviceWorker : IDisposable
                 LogSubscriberGone(subscription.Gateway, subscription.SinceLastRead.TotalSeconds);
                 End(subscription, null);
             }
-            else if (subscription.SinceLastWrite >= _options.HeartbeatInterval)
+            else
             {
-                subscription.Heartbeat(Load);
+                Beat(subscription);
             }
+        }
+    }
+
+    private void Beat(StepSubscription subscription)
+    {
+        if (subscription.SinceLastWrite >= _options.HeartbeatInterval)
+        {
+            subscription.Heartbeat(Load);
+        }
+
+        if (IsSilent(subscription))
+        {
+            _ = LookForAsync(subscription);
+        }
+    }
+
+    private bool IsSilent(StepSubscription subscription) =>
+        !subscription.Ended && subscription.SinceLastRead >= _options.SubscriberSilence;
+
+    /// <summary>Ends the stream of a gateway whose process has ended. Its clients come back by other gateways at once, and what ran for
+    /// them would take the place of what runs for them now.</summary>
+    private async Task LookForAsync(StepSubscription subscription)
+    {
+        if (await _probe.IsGoneAsync(subscription.Gateway.Address) && IsSilent(subscription))
+        {
+            LogSubscriberEnded(subscription.Gateway, subscription.SinceLastRead.TotalSeconds);
+            End(subscription, null);
         }
     }
 

@@ -1,5 +1,7 @@
+using Grid.Grains;
 using Grid.Grains.Placement;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
 using Orleans.Runtime.Hosting;
 
@@ -56,6 +58,7 @@ public static class WorkersHosting
     /// <summary>Serves the <see cref="DeviceWorker"/>s registered as services.</summary>
     public static ISiloBuilder AddGridWorkers(this ISiloBuilder silo)
     {
+        silo.Services.TryAddSingleton<ISiloProbe, TcpSiloProbe>();
         silo.Services.AddSingleton<WorkerHost>();
         silo.Services.AddHostedService<WorkerHostedService>();
         silo.AddPlacementDirector<NamedSiloPlacement, NamedSiloPlacementDirector>();

@@ -6,7 +6,12 @@ public sealed record WorkerOptions
     /// <summary>A stream that had no step for this long carries a heartbeat.</summary>
     public TimeSpan HeartbeatInterval { get; set; } = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>A step stream that its gateway has not read for this long is ended and its sequences are cancelled.</summary>
+    /// <summary>A gateway that has not read its step stream for this long is looked for at its address: where its process has ended, the
+    /// stream is, too. A few heartbeats.</summary>
+    public TimeSpan SubscriberSilence { get; set; } = TimeSpan.FromMilliseconds(750);
+
+    /// <summary>A step stream that its gateway, which may hang, has not read for this long is ended and its sequences are
+    /// cancelled.</summary>
     public TimeSpan SubscriberGrace { get; set; } = TimeSpan.FromSeconds(10);
 
     /// <summary>How long the output of an attempt that has ended can be found: a client that lost its gateway takes some

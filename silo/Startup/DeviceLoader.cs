@@ -30,6 +30,13 @@ internal sealed record ServedDevice(WorkerModel Description, IWorkerEngine Engin
 /// <summary>Brings one model onto one device: opened and tested first, loaded then. Says what it does, a line each.</summary>
 internal sealed class DeviceLoader : IDisposable
 {
+    /// <summary>Prompt tokens of the first round, which must not take long on a slow device; each further one has twice as many, up to
+    /// a full batch.</summary>
+    private const int FirstWarmUpTokens = 16;
+
+    /// <summary>No round begins after this. Code that has run often is compiled anew in the background about 0.1 s later.</summary>
+    private static readonly TimeSpan s_warmUp = TimeSpan.FromMilliseconds(500);
+
     private readonly NodeDevice _device;
     private readonly IOperations _operations;
     private readonly NodeOptions _options;
@@ -99,6 +106,7 @@ internal sealed class DeviceLoader : IDisposable
             int pages = KvPages(loaded, memory);
             engine = new InferenceEngine(loaded.Model, _operations, EngineOptions(pages));
             _output.WriteLine($"Cache   {ByteSize.Format(pages * loaded.Model.KvPageBytes)} for {(long)pages * AttentionLayout.BlockTokens} tokens{(Onto.Length > 0 ? $" on {_device.Name}" : "")}");
+            WarmUp(engine);
             var served = new ServedDevice(
                 Worker(source, loaded, pages), new InferenceEngineAdapter(engine), new Owned(engine, loaded, _operations));
             _handedOver = true;
@@ -140,6 +148,20 @@ internal sealed class DeviceLoader : IDisposable
     {
         long page = loaded.Model.KvPageBytes;
         return (int)Math.Min(_device.KvCacheBytes(memory with { KvPageBytes = page }) / page, int.MaxValue / AttentionLayout.BlockTokens);
+    }
+
+    /// <summary>A worker is announced when it is at speed: where one has died, all of its sequences come to the next one at once.</summary>
+    private void WarmUp(InferenceEngine engine)
+    {
+        var clock = Stopwatch.StartNew();
+        int rounds = 0;
+        for (int tokens = FirstWarmUpTokens; clock.Elapsed < s_warmUp; tokens = Math.Min(2 * tokens, _device.Limits.MaxBatchTokens))
+        {
+            engine.WarmUp(tokens);
+            rounds++;
+        }
+
+        _output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Warm-up {rounds} rounds{(Onto.Length > 0 ? $" on {_device.Name}" : "")}, {clock.Elapsed.TotalSeconds:0.0} s"));
     }
 
     private EngineOptions EngineOptions(int pages) => new()

@@ -8,6 +8,7 @@ using Grid.Engine.Scheduling;
 using Grid.Engine.Sequences;
 using Grid.Models;
 using Grid.Models.Operations;
+using Grid.Numerics;
 
 namespace Grid.Engine;
 
@@ -123,6 +124,31 @@ public sealed class InferenceEngine : IDisposable
             _broken = true;
             throw;
         }
+    }
+
+    /// <summary>Runs a few sequences of its own, one with a prompt of so many tokens, so that code is compiled and the device at
+    /// speed before the first request comes. Nothing of it stays: no page, no count. On the step thread, while nothing else waits
+    /// or runs; before anybody observes the prefix cache.</summary>
+    /// <param name="promptTokens">Cut to what one sequence can hold.</param>
+    public void WarmUp(int promptTokens)
+    {
+        int most = (int)Math.Min(_model.Config.MaxPositions, (long)_pool.TotalPages * AttentionLayout.BlockTokens);
+        foreach (var request in WarmUpRequests.Create(promptTokens, most, _model.Config.VocabularySize))
+        {
+            TrySubmit(request);
+        }
+
+        while (Status is { Running: > 0 } or { Waiting: > 0 })
+        {
+            Step();
+        }
+
+        _pages.Flush();
+        _publisher.Clear();
+        _publisher.ForgetCounts();
+        _scheduler.ForgetCounts();
+        _steps = 0;
+        ReportLoad();
     }
 
     /// <summary>Frees the KV cache and the logits; model and operations are their owner's.</summary>

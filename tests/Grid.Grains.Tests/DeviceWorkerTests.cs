@@ -1,3 +1,4 @@
+using System.Net;
 using Grid.Grains.Messages;
 using Grid.Grains.Tests.Support;
 using Grid.Workers;
@@ -8,7 +9,8 @@ namespace Grid.Grains.Tests;
 
 public sealed class DeviceWorkerTests
 {
-    private static readonly GatewayId s_gateway = new("gateway");
+    private static readonly GatewayId s_gateway = GatewayId.Of(SiloAddress.New(IPAddress.Loopback, 1, 1));
+    private static readonly GatewayId s_other = GatewayId.Of(SiloAddress.New(IPAddress.Loopback, 2, 1));
 
     [Fact]
     public async Task One_step_is_one_batch_with_each_sequences_tokens_together()
@@ -60,7 +62,7 @@ public sealed class DeviceWorkerTests
         using var engine = new ScriptedEngine();
         using var worker = Start(engine, time);
         using var stream = worker.Subscribe(s_gateway);
-        using var other = worker.Subscribe(new GatewayId("other"));
+        using var other = worker.Subscribe(s_other);
         Assert.Equal(RefusalKind.None, worker.Submit(Request([1], 1_000_000)).Refusal);
         await using var read = other.ReadAllAsync(default).GetAsyncEnumerator();
         for (int beat = 0; beat < 44; beat++)
@@ -74,6 +76,52 @@ public sealed class DeviceWorkerTests
         await Drained(worker);
         Assert.Equal(0, worker.OpenAttempts);
         Assert.Equal(RefusalKind.Unavailable, worker.Submit(Request([1])).Refusal);
+    }
+
+    /// <summary>Its clients are at other gateways at once, and may not wait behind what still runs for them here.</summary>
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_gateway_that_reads_nothing_is_looked_for_and_its_sequences_end_when_its_process_has_ended(bool gone)
+    {
+        var time = new FakeTimeProvider();
+        var probe = new FakeSiloProbe { OnAsked = () => Task.FromResult(gone) };
+        using var engine = new ScriptedEngine();
+        using var worker = Start(engine, time, probe);
+        using var stream = worker.Subscribe(s_gateway);
+        using var other = worker.Subscribe(s_other);
+        Assert.Equal(RefusalKind.None, worker.Submit(Request([1], 1_000_000)).Refusal);
+        await using var read = other.ReadAllAsync(default).GetAsyncEnumerator();
+        for (int beat = 0; beat < 3; beat++)
+        {
+            Assert.Equal((0, false), (probe.Asked, stream.Ended));
+            await Next(read);
+            time.Advance(TimeSpan.FromMilliseconds(250));
+        }
+
+        Assert.Equal((1, s_gateway.Address), (probe.Asked, probe.Silo));
+        Assert.Equal((gone, false), (stream.Ended, other.Ended));
+        if (gone)
+        {
+            await UntilAsync(() => worker.OpenAttempts == 0);
+        }
+
+        Assert.Equal(gone ? 0 : 1, worker.OpenAttempts);
+    }
+
+    [Fact]
+    public async Task A_gateway_that_reads_again_is_not_given_up_for_what_was_found_before()
+    {
+        var time = new FakeTimeProvider();
+        var found = new TaskCompletionSource<bool>();
+        using var engine = new ScriptedEngine();
+        using var worker = Start(engine, time, new FakeSiloProbe { OnAsked = () => found.Task });
+        using var stream = worker.Subscribe(s_gateway);
+        time.Advance(TimeSpan.FromMilliseconds(750));
+        await using var read = stream.ReadAllAsync(default).GetAsyncEnumerator();
+        await Next(read);
+        found.SetResult(true);
+        Assert.False(stream.Ended);
     }
 
     [Fact]
@@ -146,7 +194,7 @@ public sealed class DeviceWorkerTests
     {
         using var engine = new ScriptedEngine { HeldBack = true };
         using var worker = new DeviceWorker(
-            TestModel.Worker(), engine, new WorkerOptions { DrainGrace = TimeSpan.Zero }, new FakeTimeProvider(),
+            TestModel.Worker(), engine, new WorkerOptions { DrainGrace = TimeSpan.Zero }, new FakeSiloProbe(), new FakeTimeProvider(),
             NullLogger<DeviceWorker>.Instance);
         worker.Start();
         using var stream = worker.Subscribe(s_gateway);
@@ -257,12 +305,12 @@ public sealed class DeviceWorkerTests
         }
     }
 
-    private static DeviceWorker Create(ScriptedEngine engine, TimeProvider time) => new(
-        TestModel.Worker(), engine, new WorkerOptions(), time, NullLogger<DeviceWorker>.Instance);
+    private static DeviceWorker Create(ScriptedEngine engine, TimeProvider time, FakeSiloProbe? probe = null) => new(
+        TestModel.Worker(), engine, new WorkerOptions(), probe ?? new(), time, NullLogger<DeviceWorker>.Instance);
 
-    private static DeviceWorker Start(ScriptedEngine engine, TimeProvider time)
+    private static DeviceWorker Start(ScriptedEngine engine, TimeProvider time, FakeSiloProbe? probe = null)
     {
-        var worker = Create(engine, time);
+        var worker = Create(engine, time, probe);
         worker.Start();
         return worker;
     }

@@ -116,6 +116,16 @@ public sealed class FormerRunTests
         Assert.Equal([1, 2], ofTwo);
     }
 
+    [Fact]
+    public async Task A_worker_that_is_lost_while_it_is_asked_is_waited_for_no_longer()
+    {
+        var (_, worker) = new FakeWorkerGrain { OnFind = () => new TaskCompletionSource<int[]>().Task }.Connect(TimeProvider.System);
+        var asked = worker.FindOutputAsync(Guid.NewGuid(), 9);
+        Assert.False(asked.IsCompleted);
+        worker.Close();
+        Assert.Empty(await asked.WaitAsync(TestGrid.Patience));
+    }
+
     /// <summary>Runs the sequence until some tokens are there, leaves it, and gives its name.</summary>
     private static async Task<Guid> LeaveAsync(TestGrid grid, int after, FormerRun? former = null, bool isChecked = false)
     {

@@ -89,7 +89,7 @@ public sealed class LengthTests
     {
         using var engine = new ScriptedEngine();
         using var worker = new DeviceWorker(
-            TestModel.Worker(kvTokens: Small), engine, new WorkerOptions(), new FakeTimeProvider(), NullLogger<DeviceWorker>.Instance);
+            TestModel.Worker(kvTokens: Small), engine, new WorkerOptions(), new FakeSiloProbe(), new FakeTimeProvider(), NullLogger<DeviceWorker>.Instance);
         var gateway = new GatewayId("gateway");
         using var stream = worker.Subscribe(gateway);
         SubmitReply Submit(int? maxNewTokens) => worker.Submit(new SubmitRequest

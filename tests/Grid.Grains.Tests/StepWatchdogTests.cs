@@ -102,7 +102,7 @@ public sealed class StepWatchdogTests
     private static DeviceWorker Start(ScriptedEngine engine, TimeProvider time)
     {
         var worker = new DeviceWorker(
-            TestModel.Worker(), engine, new WorkerOptions { StepLimit = 4 * s_beat, SubscriberGrace = TimeSpan.FromDays(1) }, time,
+            TestModel.Worker(), engine, new WorkerOptions { StepLimit = 4 * s_beat, SubscriberGrace = TimeSpan.FromDays(1) }, new FakeSiloProbe(), time,
             NullLogger<DeviceWorker>.Instance);
         worker.Start();
         return worker;

@@ -1,4 +1,3 @@
-using Grid.Grains;
 using Grid.Grains.Messages;
 using Grid.Sequences.Decoding;
 using Grid.Sequences.Routing;
@@ -12,8 +11,9 @@ namespace Grid.Sequences.Attempts;
 /// </summary>
 internal static class FormerOutput
 {
-    /// <summary>How long the workers are waited for. One that hangs does not answer, and drawing anew is no loss but of time.</summary>
-    private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(300);
+    /// <summary>How long the workers are waited for. One that hangs is given up before; the others may be busy: a gateway that dies
+    /// has all its streams taken up at once.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2);
 
     /// <summary>The first output ids of the run, as many of the known ones as a worker remembers. Throws nothing.</summary>
     /// <param name="former">The run; null gives none.</param>
@@ -29,7 +29,7 @@ internal static class FormerOutput
         }
 
         var late = Task.Delay(s_patience);
-        var asked = workers.Where(worker => worker.Quarantine is null).Select(worker => AskAsync(worker.Grain, run)).ToList();
+        var asked = workers.Where(worker => worker.Quarantine is null).Select(worker => worker.FindOutputAsync(run.Name, run.KnownTokens)).ToList();
         while (asked.Count > 0 && found.Length < run.KnownTokens)
         {
             var answer = await Task.WhenAny([.. asked, late]);
@@ -59,17 +59,5 @@ internal static class FormerOutput
         }
 
         return decoder.FinishReason is null ? decoder : create();
-    }
-
-    private static async Task<int[]> AskAsync(IGpuWorkerGrain worker, FormerRun run)
-    {
-        try
-        {
-            return await worker.FindOutput(run.Name, run.KnownTokens);
-        }
-        catch (Exception)
-        {
-            return []; // Lost just now, or of a version that remembers nothing.
-        }
     }
 }

@@ -115,6 +115,23 @@ public sealed class LiveWorker
         return reply;
     }
 
+    /// <summary>The first output ids of a sequence that it remembers, at most so many; none when it is lost meanwhile, or of a version
+    /// that remembers nothing. Throws nothing.</summary>
+    public async Task<int[]> FindOutputAsync(Guid name, int count)
+    {
+        try
+        {
+            var answer = Grain.FindOutput(name, count);
+            answer.Ignore();
+            await Task.WhenAny(answer, _closed.Task);
+            return answer.IsCompletedSuccessfully ? await answer : [];
+        }
+        catch (Exception)
+        {
+            return []; // The call could not even be made.
+        }
+    }
+
     /// <summary>Drops unleased prefix-cache pages; false when the worker is lost or does not answer.</summary>
     public async Task<bool> FlushCacheAsync(CancellationToken cancellationToken)
     {

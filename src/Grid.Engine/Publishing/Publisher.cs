@@ -24,6 +24,9 @@ internal sealed class Publisher(Inbox inbox, WaitingQueue waiting, Scheduler sch
     /// <summary>Forgets the events of the step before.</summary>
     public void Clear() => _events.Clear();
 
+    /// <summary>Counts anew from 0.</summary>
+    public void ForgetCounts() => (GeneratedTokens, PromptTokens, CachedPromptTokens) = (0, 0, 0);
+
     /// <summary>Publishes a computed step: results belong to the tasks, and the tasks to the plan's slices in order.</summary>
     public void Publish(StepPlan plan, ReadOnlySpan<LogitTask> tasks, ReadOnlySpan<SampledToken> results)
     {

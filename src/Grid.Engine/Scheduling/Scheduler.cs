@@ -25,6 +25,9 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
     /// <summary>Preemptions so far.</summary>
     public long Preemptions { get; private set; }
 
+    /// <summary>Counts preemptions anew from 0.</summary>
+    public void ForgetCounts() => Preemptions = 0;
+
     /// <summary>Known tokens that running sequences have still to compute before they decode.</summary>
     public long PrefillTokens
     {

@@ -1,5 +1,3 @@
-using Grid.Sequences.Routing;
-
 namespace Grid.Grains.Tests.Support;
 
 /// <summary>Says what a test wants of a silo's process.</summary>
@@ -9,9 +7,13 @@ internal sealed class FakeSiloProbe : ISiloProbe
 
     public int Asked { get; private set; }
 
+    /// <summary>Whom it was asked for last.</summary>
+    public SiloAddress? Silo { get; private set; }
+
     public Task<bool> IsGoneAsync(SiloAddress silo)
     {
         Asked++;
+        Silo = silo;
         return OnAsked();
     }
 }

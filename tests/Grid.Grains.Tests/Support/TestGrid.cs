@@ -38,9 +38,9 @@ internal sealed class TestGrid : IAsyncDisposable
             int index = Interlocked.Increment(ref next);
             silo.Services.AddSingleton(engines[index]);
             int kv = kvTokens?.Invoke(index) ?? TestModel.MaxModelTokens;
-            silo.Services.AddSingleton(_ => new DeviceWorker(
+            silo.Services.AddSingleton(provider => new DeviceWorker(
                 differentModels ? TestModel.Worker($"{TestModel.Name}-{index}", $"{TestModel.NumericsId}-{index}") : TestModel.Worker(kvTokens: kv), engines[index],
-                new WorkerOptions(), TimeProvider.System, NullLogger<DeviceWorker>.Instance));
+                new WorkerOptions(), provider.GetRequiredService<ISiloProbe>(), TimeProvider.System, NullLogger<DeviceWorker>.Instance));
             silo.Configure<ClusterMembershipOptions>(membership => membership.NumVotesForDeathDeclaration = 1);
             silo.AddGridWorkers();
             silo.AddGridSequences();

@@ -1,6 +1,6 @@
 using System.Net.Sockets;
 
-namespace Grid.Sequences.Routing;
+namespace Grid.Grains;
 
 /// <summary>Looks whether the process of a silo that says nothing is still there.</summary>
 public interface ISiloProbe
@@ -15,7 +15,7 @@ public interface ISiloProbe
 /// busy, still has its connections taken by its kernel, and a machine that is gone says nothing at all. So only the refusal counts.
 /// Orleans would tell as much, but not before it has given the silo up.
 /// </summary>
-internal sealed class TcpSiloProbe : ISiloProbe
+public sealed class TcpSiloProbe : ISiloProbe
 {
     /// <summary>After this long the silence itself tells.</summary>
     private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(500);
