@@ -14,7 +14,7 @@ public sealed class ChurnTests(RedisServer redis, PostgresServer postgres, ITest
     /// <summary>Shorter waits than this are a busy machine's.</summary>
     private static readonly TimeSpan s_noStall = TimeSpan.FromMilliseconds(400);
 
-    /// <summary>Longer waits than this are told one by one, with what happened in them.</summary>
+    /// <summary>Longer waits than this are told one by one, with what happened in them and as long before.</summary>
     private static readonly TimeSpan s_long = TimeSpan.FromSeconds(5);
 
     [Fact]
@@ -81,7 +81,7 @@ public sealed class ChurnTests(RedisServer redis, PostgresServer postgres, ITest
 
         foreach (var (reading, i) in readings.SelectMany(reading => reading.LongGaps(s_long).Select(i => (reading, i))))
         {
-            var during = nodes.Done.Where(fault => fault.Moment >= reading.Times[i - 1] && fault.Moment <= reading.Times[i])
+            var during = nodes.Done.Where(fault => Stopwatch.GetElapsedTime(fault.Moment, reading.Times[i - 1]) < s_long && fault.Moment <= reading.Times[i])
                 .Select(fault => string.Create(CultureInfo.InvariantCulture, $"{fault.Node} {fault.Fault} after {Stopwatch.GetElapsedTime(reading.Times[i - 1], fault.Moment).TotalSeconds:0.0}"));
             int returns = reading.Returns.Count(time => time > reading.Times[i - 1] && time < reading.Times[i]);
             output.WriteLine(string.Create(CultureInfo.InvariantCulture,
