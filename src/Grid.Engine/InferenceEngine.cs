@@ -127,8 +127,8 @@ public sealed class InferenceEngine : IDisposable
     }
 
     /// <summary>Runs a few sequences of its own, one with a prompt of so many tokens, so that code is compiled and the device at
-    /// speed before the first request comes. Nothing of it stays: no page, no count. On the step thread, while nothing else waits
-    /// or runs; before anybody observes the prefix cache.</summary>
+    /// speed before the first request comes. Nothing of it stays: no page, no count. On the step thread or before it
+    /// starts, while nothing else waits or runs, and before anybody observes the prefix cache.</summary>
     /// <param name="promptTokens">Cut to what one sequence can hold.</param>
     public void WarmUp(int promptTokens)
     {

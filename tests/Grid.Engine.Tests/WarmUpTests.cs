@@ -29,6 +29,15 @@ public class WarmUpTests
         Assert.Equal(0, first.CachedTokens);
     }
 
+    /// <summary>Four ways to draw and to score: a queue for one may not leave three of them cold.</summary>
+    [Fact]
+    public void A_short_waiting_queue_leaves_out_no_part_of_a_round()
+    {
+        var harness = new EngineHarness(new EngineOptions { KvPages = 64, MaxWaitingSequences = 1 });
+        harness.Engine.WarmUp(16);
+        Assert.Equal(4, harness.Model.Passes.Max(pass => pass.Length));
+    }
+
     [Fact]
     public void A_model_without_room_for_a_round_is_not_warmed_up()
     {
