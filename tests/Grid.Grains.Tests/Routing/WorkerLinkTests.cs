@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Grid.Grains.Messages;
@@ -127,18 +125,6 @@ public sealed class WorkerLinkTests
         Assert.True(live.IsOpen);
         await stop.CancelAsync();
         await running;
-    }
-
-    [Fact]
-    public async Task A_process_that_has_ended_refuses_to_be_connected_to_and_one_that_hangs_does_not()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        var silo = SiloAddress.New((IPEndPoint)listener.LocalEndpoint, 1);
-        var probe = new TcpSiloProbe();
-        Assert.False(await probe.IsGoneAsync(silo)); // Nobody accepts: the kernel does.
-        listener.Stop();
-        Assert.True(await probe.IsGoneAsync(silo));
     }
 
     /// <summary>A step stream of two heartbeats.</summary>
