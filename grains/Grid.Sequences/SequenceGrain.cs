@@ -284,7 +284,7 @@ internal sealed partial class SequenceGrain(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Sequence {Sequence} takes {Name} up: workers remember {Tokens} of the {Known} tokens that are not drawn again")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Sequence {Sequence} takes {Name} up: workers remember {Tokens} of its {Known} known tokens")]
     private partial void LogTakenUp(Guid sequence, Guid name, int tokens, int known);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Sequence {Sequence} broke off")]
