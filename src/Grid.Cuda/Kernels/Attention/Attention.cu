@@ -15,7 +15,7 @@
 //           positions. Prefill merges segments in place, decode stores (O, M, L) of each and attention_merge merges.
 // May vary: everything else: tile, warpgroups, stages, grid, pages, batch, who shares a tile. T and Segment may not.
 //
-// Seen on an H100 (README.md): NVRTC must report no spill and no serialised wgmma; row sums as a column of ones are faster than
+// Seen on an H100 (MEASURED.md): NVRTC must report no spill and no serialised wgmma; row sums as a column of ones are faster than
 // additions; queries of prefill stay in shared memory because three warpgroups leave 160 registers a thread.
 #include "attention_merge.cuh"
 #include "attention_pipeline.cuh"
