@@ -1,6 +1,6 @@
 namespace Grid.Models;
 
-/// <summary>The small model that ships with Grid, so that a bare machine can serve at once.</summary>
+/// <summary>The small model that ships with Grid (src/DemoModel), so that a bare machine can serve at once.</summary>
 public static class DemoModel
 {
     /// <summary>The model's name.</summary>

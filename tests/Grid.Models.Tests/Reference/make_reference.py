@@ -1,6 +1,6 @@
 """Writes reference values from the transformers library for Grid's CPU and GPU tests.
 
-    python make_reference.py --model ../../../src/Grid.Models/DemoModel/model --out . [--only NAME ...]
+    python make_reference.py --model ../../../src/DemoModel/model --out . [--only NAME ...]
 
 Made beside this script:
 random-*/                 small models with random weights (random_models.py), one or two for each architecture
