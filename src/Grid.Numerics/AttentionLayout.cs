@@ -2,7 +2,7 @@ namespace Grid.Numerics;
 
 /// <summary>
 /// Where attention cuts the key axis. Both cuts are at absolute positions, so a row's arithmetic depends on its
-/// position alone. Both are frozen; README.md says why.
+/// position alone. Both are frozen; MEASURED.md says why.
 /// </summary>
 public static class AttentionLayout
 {

@@ -1,6 +1,6 @@
 namespace Grid.Numerics;
 
-/// <summary>The numeric contract that this assembly states (README.md) and implements.</summary>
+/// <summary>The numeric contract that this assembly states (CONTRACT.md) and implements.</summary>
 public static class NumericContract
 {
     /// <summary>

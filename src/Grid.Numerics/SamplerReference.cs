@@ -1,7 +1,7 @@
 namespace Grid.Numerics;
 
 /// <summary>
-/// Sampling as the contract states it, plainly: the reference that every device's sampler must equal. README.md gives the
+/// Sampling as the contract states it, plainly: the reference that every device's sampler must equal. CONTRACT.md gives the
 /// definition and its reasons.
 /// </summary>
 public static class SamplerReference

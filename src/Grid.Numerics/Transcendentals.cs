@@ -4,7 +4,7 @@ namespace Grid.Numerics;
 
 /// <summary>
 /// The contract's own elementary functions: IEEE operations, round to nearest even, and FMA only, so that every platform
-/// and device gives the same bits. README.md states each one operation by operation.
+/// and device gives the same bits. CONTRACT.md states each one operation by operation.
 /// <see cref="VectorTranscendentals"/> mirrors the fp32 ones.
 /// </summary>
 public static partial class Transcendentals
