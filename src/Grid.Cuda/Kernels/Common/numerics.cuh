@@ -1,4 +1,4 @@
-// The contract's scalar arithmetic (src/Grid.Numerics/README.md, sections 1, 4 and 8), mirrored operation by operation from
+// The contract's scalar arithmetic (src/Grid.Numerics/CONTRACT.md, sections 1, 4 and 8), mirrored operation by operation from
 // Grid.Numerics: Bf16, Transcendentals, Exp2Bf16, Philox4x32. Every rounding is spelled out (__fmaf_rn and its kin), so that no
 // option decides what is contracted. Constants are given as the contract gives them, as bits.
 #pragma once
