@@ -16,8 +16,17 @@ namespace Grid.Cpu;
 /// The operations of the numeric contract on a CPU. Work is split over cores by rows and by output columns, never along a
 /// reduction, so neither the number of cores nor the instruction set is visible in a result.
 /// </summary>
-public sealed unsafe class CpuOperations : IOperations
+public sealed unsafe class CpuOperations : DeviceOperations
 {
+    private static readonly KnownFields s_known = new KnownFields()
+        .Of<NormSpec>(nameof(NormSpec.Weight), nameof(NormSpec.Epsilon))
+        .Of<RowList>(nameof(RowList.IsListed), nameof(RowList.First), nameof(RowList.Count))
+        .Of<Epilogue>(nameof(Epilogue.Kind), nameof(Epilogue.Target), nameof(Epilogue.Logits), nameof(Epilogue.Bias))
+        .Of<RoutingSpec>(nameof(RoutingSpec.Normalize))
+        .Of<RotarySpec>(
+            nameof(RotarySpec.QueryHeads), nameof(RotarySpec.Table), nameof(RotarySpec.QueryNorm), nameof(RotarySpec.KeyNorm), nameof(RotarySpec.Epsilon))
+        .Of<AttentionSpec>(nameof(AttentionSpec.QueryHeads), nameof(AttentionSpec.Scale));
+
     private readonly WorkCrew _crew;
     private readonly CpuInstructionSet _instructionSet;
     private readonly Product _product;
@@ -29,12 +38,12 @@ public sealed unsafe class CpuOperations : IOperations
     private readonly RouteTask _route = new();
     private readonly CombineTask _combine = new();
     private readonly SamplingTask _sampling = new();
-    private BatchLayout _batch = new(0, 0);
     private int[] _sequenceOfRow = [];
 
     /// <summary>Starts the device's threads.</summary>
     /// <exception cref="PlatformNotSupportedException">The instruction set asked for is not there.</exception>
     public CpuOperations(CpuOptions options)
+        : base(s_known)
     {
         _instructionSet = options.ResolveInstructionSet();
         _crew = new WorkCrew(options.ResolveThreads());
@@ -45,123 +54,102 @@ public sealed unsafe class CpuOperations : IOperations
     }
 
     /// <inheritdoc/>
-    public string DeviceDescription =>
+    public override string DeviceDescription =>
         $"CPU, {_crew.Threads} core{(_crew.Threads == 1 ? "" : "s")}, {_instructionSet}, {RuntimeInformation.ProcessArchitecture}";
 
     /// <inheritdoc/>
-    public WeightMatrix UploadMatrix(params ReadOnlySpan<TensorSource> parts)
+    public override long KvPageBytes(int layers, int kvHeads, int headDim) =>
+        CpuKvCache.PageLength(layers, kvHeads, headDim) * sizeof(ushort);
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _crew.Dispose();
+        }
+    }
+
+    // ---- Load time -------------------------------------------------------------------------------------------
+
+    /// <inheritdoc/>
+    protected override WeightMatrix UploadMatrixCore(ReadOnlySpan<TensorSource> parts)
     {
         int rows = 0;
-        var names = new List<string>();
         foreach (TensorSource part in parts)
         {
-            RequireColumns(part, parts[0].Columns);
             rows += part.Rows;
-            names.Add(part.Name);
         }
 
-        var matrix = new CpuMatrix(string.Join(" + ", names), rows, parts[0].Columns, gated: false);
-        _crew.Run(new MatrixPacker(matrix, parts.ToArray()), matrix.Tiles);
-        return matrix;
+        return Packed(new CpuMatrix(Names(parts), rows, parts[0].Columns, gated: false), parts.ToArray());
     }
 
     /// <inheritdoc/>
-    public WeightMatrix UploadGatedMatrix(TensorSource gate, TensorSource up)
-    {
-        RequireColumns(up, gate.Columns);
-        if (up.Rows != gate.Rows)
-        {
-            throw new ArgumentException($"{up.Name} has {up.Rows} rows and {gate.Name} {gate.Rows}; gate and up must have as many.", nameof(up));
-        }
-
-        var matrix = new CpuMatrix($"{gate.Name} * {up.Name}", gate.Rows, gate.Columns, gated: true);
-        _crew.Run(new MatrixPacker(matrix, [gate, up]), matrix.Tiles);
-        return matrix;
-    }
+    protected override WeightMatrix UploadGatedMatrixCore(TensorSource gate, TensorSource up) =>
+        Packed(new CpuMatrix($"{gate.Name} * {up.Name}", gate.Rows, gate.Columns, gated: true), [gate, up]);
 
     /// <inheritdoc/>
-    public ExpertMatrix UploadExperts(ReadOnlySpan<TensorSource> experts)
+    protected override ExpertMatrix UploadExpertsCore(ReadOnlySpan<TensorSource> experts)
     {
         var matrices = new CpuMatrix[experts.Length];
         for (int expert = 0; expert < matrices.Length; expert++)
         {
-            RequireShape(experts[expert], experts[0]);
-            matrices[expert] = (CpuMatrix)UploadMatrix(experts[expert]);
+            matrices[expert] = (CpuMatrix)UploadMatrixCore(experts.Slice(expert, 1));
         }
 
         return new CpuExpertMatrix(matrices[0].Name, matrices);
     }
 
     /// <inheritdoc/>
-    public ExpertMatrix UploadGatedExperts(ReadOnlySpan<TensorSource> gates, ReadOnlySpan<TensorSource> ups)
+    protected override ExpertMatrix UploadGatedExpertsCore(ReadOnlySpan<TensorSource> gates, ReadOnlySpan<TensorSource> ups)
     {
-        if (gates.Length != ups.Length)
-        {
-            throw new ArgumentException($"There are {gates.Length} gates and {ups.Length} ups; every expert needs one of each.", nameof(ups));
-        }
-
         var matrices = new CpuMatrix[gates.Length];
         for (int expert = 0; expert < matrices.Length; expert++)
         {
-            RequireShape(gates[expert], gates[0]);
-            matrices[expert] = (CpuMatrix)UploadGatedMatrix(gates[expert], ups[expert]);
+            matrices[expert] = (CpuMatrix)UploadGatedMatrixCore(gates[expert], ups[expert]);
         }
 
         return new CpuExpertMatrix(matrices[0].Name, matrices);
     }
 
     /// <inheritdoc/>
-    public WeightVector UploadVector(params ReadOnlySpan<TensorSource> parts)
+    protected override WeightVector UploadVectorCore(ReadOnlySpan<TensorSource> parts)
     {
         var values = new List<float>();
-        var names = new List<string>();
         foreach (TensorSource part in parts)
         {
             var bits = new ushort[part.Columns];
             part.CopyRow(0, bits);
             values.AddRange(Array.ConvertAll(bits, Bf16.ToSingle));
-            names.Add(part.Name);
         }
 
-        return new CpuVector(string.Join(" + ", names), [.. values]);
+        return new CpuVector(Names(parts), [.. values]);
     }
 
     /// <inheritdoc/>
-    public RotaryTable UploadRotary(ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int positions, int headDim)
-    {
-        long length = (long)positions * (headDim / 2);
-        if (cos.Length != length || sin.Length != length)
-        {
-            throw new ArgumentException($"cos has {cos.Length} and sin {sin.Length} values; {positions} positions of head size {headDim} need {length}.", nameof(cos));
-        }
-
-        return new CpuRotaryTable(cos.ToArray(), sin.ToArray(), positions, headDim);
-    }
+    protected override RotaryTable UploadRotaryCore(ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int positions, int headDim) =>
+        new CpuRotaryTable(cos.ToArray(), sin.ToArray(), positions, headDim);
 
     /// <inheritdoc/>
-    public Activation AllocateActivation(int maxRows, int width) => new CpuActivation(maxRows, width);
+    protected override Activation AllocateActivationCore(int maxRows, int width) => new CpuActivation(maxRows, width);
 
     /// <inheritdoc/>
-    public LogitsBuffer AllocateLogits(int maxRows, int width) => new CpuLogits(maxRows, width);
+    protected override LogitsBuffer AllocateLogitsCore(int maxRows, int width) => new CpuLogits(maxRows, width);
 
     /// <inheritdoc/>
-    public ExpertRouting AllocateRouting(int maxRows, int experts, int slots, int width) =>
-        slots > 0 && slots <= experts
-            ? new CpuExpertRouting(maxRows, experts, slots, width)
-            : throw new ArgumentOutOfRangeException(nameof(slots), slots, $"slots must be from 1 to the number of experts ({experts}).");
+    protected override ExpertRouting AllocateRoutingCore(int maxRows, int experts, int slots, int width) =>
+        new CpuExpertRouting(maxRows, experts, slots, width);
 
     /// <inheritdoc/>
-    public KvCache AllocateKvCache(int layers, int kvHeads, int headDim, int pages) =>
-        headDim > 0 && headDim % 16 == 0
+    protected override KvCache AllocateKvCacheCore(int layers, int kvHeads, int headDim, int pages) =>
+        headDim % 16 == 0
             ? new CpuKvCache(layers, kvHeads, headDim, pages)
             : throw new ArgumentOutOfRangeException(nameof(headDim), headDim, "headDim must be a positive multiple of 16.");
 
-    /// <inheritdoc/>
-    public long KvPageBytes(int layers, int kvHeads, int headDim) =>
-        CpuKvCache.PageLength(layers, kvHeads, headDim) * sizeof(ushort);
+    // ---- One step --------------------------------------------------------------------------------------------
 
     /// <inheritdoc/>
-    public void ClearPages(KvCache cache, ReadOnlySpan<int> pages)
+    protected override void ClearPagesCore(KvCache cache, ReadOnlySpan<int> pages)
     {
         var kv = (CpuKvCache)cache;
         long length = CpuKvCache.PageLength(kv.Layers, kv.KvHeads, kv.HeadDim);
@@ -173,9 +161,8 @@ public sealed unsafe class CpuOperations : IOperations
     }
 
     /// <inheritdoc/>
-    public void BeginStep(BatchLayout batch)
+    protected override void BeginStepCore(BatchLayout batch)
     {
-        _batch = batch;
         if (_sequenceOfRow.Length < batch.RowCount)
         {
             _sequenceOfRow = new int[batch.TokenIds.Length];
@@ -189,167 +176,84 @@ public sealed unsafe class CpuOperations : IOperations
     }
 
     /// <inheritdoc/>
-    public void RunStep(BatchLayout batch, Action pass)
+    protected override void RunStepCore(BatchLayout batch, Action pass)
     {
-        BeginStep(batch);
+        BeginStepCore(batch);
         pass();
     }
 
     /// <inheritdoc/>
-    public void Embed(WeightMatrix table, Activation output) => _embed.Run(_crew, (CpuMatrix)table, _batch, (CpuActivation)output);
+    protected override void EmbedCore(WeightMatrix table, Activation output) => _embed.Run(_crew, (CpuMatrix)table, Batch, (CpuActivation)output);
 
     /// <inheritdoc/>
-    public void RmsNorm(Activation input, WeightVector weight, float epsilon, Activation output) =>
-        _norm.Run(_crew, (CpuActivation)input, (CpuVector)weight, epsilon, _batch.RowCount, (CpuActivation)output);
+    protected override void RmsNormCore(Activation input, in NormSpec norm, Activation output) =>
+        _norm.Run(_crew, (CpuActivation)input, in norm, Batch.RowCount, (CpuActivation)output);
 
     /// <inheritdoc/>
-    public void Project(Activation input, WeightMatrix weight, WeightVector? bias, Activation output)
+    protected override void ProjectCore(Activation input, RowList rows, WeightMatrix weight, in Epilogue epilogue)
     {
-        if (bias is not null && bias.Length != weight.Rows)
-        {
-            throw new ArgumentException($"{bias.Name} has {bias.Length} values; {weight.Name} gives {weight.Rows}.", nameof(bias));
-        }
-
-        RunProduct(input, weight, bias is null ? Epilogue.Store : Epilogue.StoreBiased, output, (CpuVector?)bias);
+        ReadOnlySpan<int> listed = rows.IsListed ? Batch.LogitRows.AsSpan(rows.First, rows.Count) : [];
+        _product.Run((CpuActivation)input, listed, rows.IsListed ? rows.Count : Batch.RowCount, (CpuMatrix)weight, in epilogue);
     }
 
     /// <inheritdoc/>
-    public void ProjectAdd(Activation input, WeightMatrix weight, Activation residual) => RunProduct(input, weight, Epilogue.Add, residual);
-
-    /// <inheritdoc/>
-    public void ProjectGatedSilu(Activation input, WeightMatrix gateUp, Activation output)
-    {
-        if (!((CpuMatrix)gateUp).Gated)
-        {
-            throw new ArgumentException($"{gateUp.Name} was not uploaded as a gated matrix.", nameof(gateUp));
-        }
-
-        RunProduct(input, gateUp, Epilogue.GatedSilu, output);
-    }
-
-    /// <inheritdoc/>
-    public void Route(Activation input, WeightMatrix router, bool normalize, ExpertRouting routing)
+    protected override void RouteCore(Activation input, WeightMatrix router, in RoutingSpec spec, ExpertRouting routing)
     {
         var target = (CpuExpertRouting)routing;
-        RequireWidths(router.Name, router.Rows, router.Columns, input.Width, target.Experts);
-        _product.Run((CpuActivation)input, [], _batch.RowCount, (CpuMatrix)router, Epilogue.Logits, null, target.Logits);
-        _route.Run(_crew, target, _batch.RowCount, normalize);
+        _product.Run((CpuActivation)input, [], routing.Rows, (CpuMatrix)router, Epilogue.Raw(target.Logits));
+        _route.Run(_crew, target, in spec);
     }
 
     /// <inheritdoc/>
-    public void ProjectExpertsGatedSilu(Activation input, ExpertRouting routing, ExpertMatrix gateUp, Activation output)
+    protected override void ProjectExpertsCore(Activation input, ExpertRouting routing, ExpertMatrix weight, in Epilogue epilogue)
     {
-        var weight = (CpuExpertMatrix)gateUp;
-        if (!weight.Gated)
+        var target = (CpuExpertRouting)routing;
+        if (epilogue.Kind == EpilogueKind.GatedSilu)
         {
-            throw new ArgumentException($"{weight.Name} was not uploaded as gated experts.", nameof(gateUp));
+            _expertProduct.RunGated((CpuActivation)input, target, (CpuExpertMatrix)weight, (CpuActivation)epilogue.Target!);
+            return;
         }
 
-        RequireRouting(routing, weight);
-        RequireWidths(weight.Name, weight.Rows * routing.Slots, weight.Columns, input.Width, output.Width);
-        _expertProduct.RunGated((CpuActivation)input, (CpuExpertRouting)routing, weight, (CpuActivation)output);
+        _expertProduct.RunPlain((CpuActivation)input, target, (CpuExpertMatrix)weight);
+        _combine.Run(_crew, target, (CpuActivation)epilogue.Target!);
     }
 
     /// <inheritdoc/>
-    public void ProjectExpertsAdd(Activation input, ExpertRouting routing, ExpertMatrix down, Activation residual)
-    {
-        var weight = (CpuExpertMatrix)down;
-        if (weight.Gated || weight.Rows != routing.Width)
-        {
-            throw new ArgumentException($"{weight.Name} must be plain experts of {routing.Width} outputs, the routing's width.", nameof(down));
-        }
-
-        RequireRouting(routing, weight);
-        RequireWidths(weight.Name, weight.Rows, weight.Columns * routing.Slots, input.Width, residual.Width);
-        _expertProduct.RunPlain((CpuActivation)input, (CpuExpertRouting)routing, weight);
-        _combine.Run(_crew, (CpuExpertRouting)routing, (CpuActivation)residual);
-    }
+    protected override void RotateAndStoreCore(Activation qkv, in RotarySpec rotary, KvLayer layer) =>
+        _rotateAndStore.Run(_crew, Batch, _sequenceOfRow, (CpuActivation)qkv, in rotary, layer);
 
     /// <inheritdoc/>
-    public void RotateAndStore(
-        Activation qkv, int queryHeads, WeightVector? queryNorm, WeightVector? keyNorm, float epsilon, RotaryTable rotary,
-        KvCache cache, int layer) =>
-        _rotateAndStore.Run(
-            _crew, _batch, _sequenceOfRow, (CpuActivation)qkv, queryHeads, (CpuVector?)queryNorm, (CpuVector?)keyNorm, epsilon,
-            (CpuRotaryTable)rotary, (CpuKvCache)cache, layer);
+    protected override void AttendCore(Activation qkv, in AttentionSpec attention, KvLayer layer, Activation output) =>
+        _attention.Run(Batch, (CpuActivation)qkv, in attention, layer, (CpuActivation)output);
 
     /// <inheritdoc/>
-    public void Attend(Activation qkv, int queryHeads, float scale, KvCache cache, int layer, Activation output) =>
-        _attention.Run(_batch, (CpuActivation)qkv, queryHeads, scale, (CpuKvCache)cache, layer, (CpuActivation)output);
-
-    /// <inheritdoc/>
-    public void ComputeLogits(Activation hidden, WeightMatrix head, int first, int count, LogitsBuffer logits) =>
-        _product.Run((CpuActivation)hidden, _batch.LogitRows.AsSpan(first, count), count, (CpuMatrix)head, Epilogue.Logits, null, (CpuLogits)logits);
-
-    /// <inheritdoc/>
-    public void Sample(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows, Span<SampledToken> results) =>
+    protected override void SampleCore(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows, Span<SampledToken> results) =>
         _sampling.Run(_crew, (CpuLogits)logits, rows, results);
 
-    /// <inheritdoc/>
-    public void Read(Activation source, int rows, Span<ushort> destination)
-    {
-        var activation = (CpuActivation)source;
-        activation.Data.Slice(0, rows * activation.Width).CopyTo(destination);
-    }
+    // ---- Tests and tools -------------------------------------------------------------------------------------
 
     /// <inheritdoc/>
-    public void Read(LogitsBuffer source, int rows, Span<float> destination)
-    {
-        var logits = (CpuLogits)source;
-        logits.Data.Slice(0, rows * logits.Width).CopyTo(destination);
-    }
+    protected override void ReadCore(Activation source, int rows, Span<ushort> destination) =>
+        ((CpuActivation)source).Data.Slice(0, rows * source.Width).CopyTo(destination);
 
     /// <inheritdoc/>
-    public void Read(ExpertRouting source, int rows, Span<int> experts, Span<float> weights)
+    protected override void ReadCore(LogitsBuffer source, int rows, Span<float> destination) =>
+        ((CpuLogits)source).Data.Slice(0, rows * source.Width).CopyTo(destination);
+
+    /// <inheritdoc/>
+    protected override void ReadCore(ExpertRouting source, int rows, Span<int> experts, Span<float> weights)
     {
         var routing = (CpuExpertRouting)source;
         routing.Chosen.AsSpan(0, rows * routing.Slots).CopyTo(experts);
         routing.Weights.AsSpan(0, rows * routing.Slots).CopyTo(weights);
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => _crew.Dispose();
-
-    private void RunProduct(Activation input, WeightMatrix weight, Epilogue epilogue, Activation target, CpuVector? bias = null)
+    private CpuMatrix Packed(CpuMatrix matrix, TensorSource[] parts)
     {
-        RequireWidths(weight.Name, weight.Rows, weight.Columns, input.Width, target.Width);
-        _product.Run((CpuActivation)input, [], _batch.RowCount, (CpuMatrix)weight, epilogue, (CpuActivation)target, null, bias);
+        _crew.Run(new MatrixPacker(matrix, parts), matrix.Tiles);
+        return matrix;
     }
 
-    private void RequireRouting(ExpertRouting routing, CpuExpertMatrix weight)
-    {
-        if (routing.Experts != weight.Experts || ((CpuExpertRouting)routing).Rows != _batch.RowCount)
-        {
-            throw new ArgumentException(
-                $"The routing is of {((CpuExpertRouting)routing).Rows} rows to {routing.Experts} experts; this step has {_batch.RowCount} rows, and {weight.Name} {weight.Experts} experts.",
-                nameof(routing));
-        }
-    }
-
-    private static void RequireWidths(string weight, int outputs, int inputs, int inputWidth, int targetWidth)
-    {
-        if (inputWidth != inputs || targetWidth != outputs)
-        {
-            throw new ArgumentException(
-                $"{weight} takes rows of {inputs} to rows of {outputs}; it does not take rows of {inputWidth} to rows of {targetWidth}.", nameof(weight));
-        }
-    }
-
-    private static void RequireShape(TensorSource source, TensorSource first)
-    {
-        if (source.Rows != first.Rows || source.Columns != first.Columns)
-        {
-            throw new ArgumentException(
-                $"{source.Name} is [{source.Rows}, {source.Columns}] and {first.Name} [{first.Rows}, {first.Columns}]; all experts must have one shape.",
-                nameof(source));
-        }
-    }
-
-    private static void RequireColumns(TensorSource source, int columns)
-    {
-        if (source.Columns != columns)
-        {
-            throw new ArgumentException($"{source.Name} has {source.Columns} columns; stacked matrices need {columns}.", nameof(source));
-        }
-    }
+    private static string Names(ReadOnlySpan<TensorSource> parts) =>
+        parts.Length == 1 ? parts[0].Name : string.Join(" + ", parts.ToArray().Select(part => part.Name));
 }

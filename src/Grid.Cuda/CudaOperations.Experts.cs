@@ -8,10 +8,7 @@ namespace Grid.Cuda;
 public sealed partial class CudaOperations
 {
     /// <inheritdoc/>
-    public void Route(Activation input, WeightMatrix router, bool normalize, ExpertRouting routing)
-    {
-        RequirePlain(router);
-        RequireWidths(router.Name, router.Rows, router.Columns, input.Width, routing.Experts);
+    protected override void RouteCore(Activation input, WeightMatrix router, in RoutingSpec spec, ExpertRouting routing) =>
         kernels.Experts.Route(
             stream,
             new RouteOperands
@@ -19,53 +16,25 @@ public sealed partial class CudaOperations
                 Input = Data(input),
                 Router = ((CudaMatrix)router).Tiles,
                 RowCount = inputs.RowCount,
-                Rows = Rows,
+                Rows = routing.Rows,
                 Width = router.Columns,
-                Normalize = normalize,
-                Routing = RoutingMemory(routing),
+                Normalize = spec.Normalize,
+                Routing = ((CudaExpertRouting)routing).Memory,
             },
             Early);
-    }
 
     /// <inheritdoc/>
-    public void ProjectExpertsGatedSilu(Activation input, ExpertRouting routing, ExpertMatrix gateUp, Activation output)
+    protected override void ProjectExpertsCore(Activation input, ExpertRouting routing, ExpertMatrix weight, in Epilogue epilogue)
     {
-        var weight = (CudaExpertMatrix)gateUp;
-        if (!weight.Gated)
+        ExpertRoutingMemory memory = ((CudaExpertRouting)routing).Memory;
+        var tiles = ((CudaExpertMatrix)weight).Tiles;
+        if (epilogue.Kind == EpilogueKind.GatedSilu)
         {
-            throw new ArgumentException($"{weight.Name} was not uploaded as gated experts.", nameof(gateUp));
+            kernels.Experts.GatedSilu(stream, memory, Data(input), tiles, weight.Columns, weight.Rows, Data(epilogue.Target!), Early);
         }
-
-        RequireRouting(routing, weight);
-        RequireWidths(weight.Name, weight.Rows * routing.Slots, weight.Columns, input.Width, output.Width);
-        kernels.Experts.GatedSilu(
-            stream, RoutingMemory(routing), Data(input), weight.Tiles, weight.Columns, weight.Rows, Data(output), Early);
-    }
-
-    /// <inheritdoc/>
-    public void ProjectExpertsAdd(Activation input, ExpertRouting routing, ExpertMatrix down, Activation residual)
-    {
-        var weight = (CudaExpertMatrix)down;
-        if (weight.Gated || weight.Rows != routing.Width)
+        else
         {
-            throw new ArgumentException($"{weight.Name} must be plain experts of {routing.Width} outputs, the routing's width.", nameof(down));
-        }
-
-        RequireRouting(routing, weight);
-        RequireWidths(weight.Name, weight.Rows, weight.Columns * routing.Slots, input.Width, residual.Width);
-        kernels.Experts.AddDown(stream, RoutingMemory(routing), Data(input), weight.Tiles, weight.Columns, Data(residual), Early);
-    }
-
-    private static ExpertRoutingMemory RoutingMemory(ExpertRouting routing) => ((CudaExpertRouting)routing).Memory;
-
-    private void RequireRouting(ExpertRouting routing, CudaExpertMatrix weight)
-    {
-        int routed = RoutingMemory(routing).Rows;
-        if (routing.Experts != weight.Experts || routed != Rows)
-        {
-            throw new ArgumentException(
-                $"The routing is of {routed} rows to {routing.Experts} experts; this step has {Rows} rows, and {weight.Name} {weight.Experts} experts.",
-                nameof(routing));
+            kernels.Experts.AddDown(stream, memory, Data(input), tiles, weight.Columns, Data(epilogue.Target!), Early);
         }
     }
 }

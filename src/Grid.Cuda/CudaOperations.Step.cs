@@ -13,15 +13,14 @@ public sealed partial class CudaOperations
     // Products read weights before they wait for the kernel before them, which must not be the one that packed these.
     private bool Early => options.KernelsStartEarly && !uploading;
 
-    private int Rows => inputs.Shape.Rows;
+    /// <inheritdoc/>
+    protected override int StepRows => inputs.Shape.Rows;
 
     /// <inheritdoc/>
-    public void BeginStep(BatchLayout batch)
+    protected override void BeginStepCore(BatchLayout batch)
     {
-        ArgumentNullException.ThrowIfNull(batch);
         context.MakeCurrent();
         weights.ReleaseStaging();
-        this.batch = batch;
         (stepGroup, groupsDiffer) = (0, false);
         plan.Count(batch, group);
         inputs.Upload(batch, plan, plan.ExactShape(batch));
@@ -29,121 +28,109 @@ public sealed partial class CudaOperations
     }
 
     /// <inheritdoc/>
-    public void RunStep(BatchLayout batch, Action pass)
+    protected override void RunStepCore(BatchLayout batch, Action pass)
     {
-        ArgumentNullException.ThrowIfNull(batch);
-        ArgumentNullException.ThrowIfNull(pass);
         context.MakeCurrent();
-        this.batch = batch;
         if (options.RecordPasses && !uploading && recorder.TryRun(batch, pass))
         {
             return;
         }
 
-        BeginStep(batch);
+        BeginStepCore(batch);
         pass();
         recorder.Learn(pass, groupsDiffer ? 0 : group);
     }
 
     /// <inheritdoc/>
-    public void ClearPages(KvCache cache, ReadOnlySpan<int> pages)
+    protected override void ClearPagesCore(KvCache cache, ReadOnlySpan<int> pages)
     {
-        if (pages.IsEmpty)
-        {
-            return;
-        }
-
         var kv = (CudaKvCache)cache;
-        foreach (int page in pages)
-        {
-            ArgumentOutOfRangeException.ThrowIfNegative(page, nameof(pages));
-            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(page, kv.Pages, nameof(pages));
-        }
-
         context.MakeCurrent();
         kernels.ClearPages.Launch(
             stream, kv.Data, pageIds.Upload(pages), pages.Length, kv.Layers, kv.Pages, AttentionKernel.PageBytes(kv.KvHeads, kv.HeadDim));
     }
 
     /// <inheritdoc/>
-    public void Embed(WeightMatrix table, Activation output)
-    {
-        RequirePlain(table);
-        RequireWidths(table.Name, table.Columns, table.Columns, table.Columns, output.Width);
+    protected override void EmbedCore(WeightMatrix table, Activation output) =>
         kernels.Embed.Launch(
-            stream, inputs.TokenIds, ((CudaMatrix)table).Tiles, Data(output), Rows, table.Rows, table.Columns, Early);
-    }
+            stream, inputs.TokenIds, ((CudaMatrix)table).Tiles, Data(output), StepRows, table.Rows, table.Columns, Early);
 
     /// <inheritdoc/>
-    public void RotateAndStore(
-        Activation qkv, int queryHeads, WeightVector? queryNorm, WeightVector? keyNorm, float epsilon, RotaryTable rotary,
-        KvCache cache, int layer)
+    protected override void RotateAndStoreCore(Activation qkv, in RotarySpec rotary, KvLayer layer)
     {
-        var kv = (CudaKvCache)cache;
-        var table = (CudaRotaryTable)rotary;
-        RequireHeads(qkv, queryHeads, kv);
-        if (table.HeadDim != kv.HeadDim)
-        {
-            throw new ArgumentException($"The rotary table is for heads of {table.HeadDim}, the KV cache for {kv.HeadDim}.", nameof(rotary));
-        }
-
+        var kv = (CudaKvCache)layer.Cache;
+        var table = (CudaRotaryTable)rotary.Table;
         kernels.RotateAndStore(kv.HeadDim).Launch(
             stream,
             new RotateAndStoreOperands
             {
                 Qkv = Data(qkv),
-                QueryNorm = queryNorm is null ? default : ((CudaVector)queryNorm).Values,
-                KeyNorm = keyNorm is null ? default : ((CudaVector)keyNorm).Values,
-                Epsilon = epsilon,
+                QueryNorm = Values(rotary.QueryNorm),
+                KeyNorm = Values(rotary.KeyNorm),
+                Epsilon = rotary.Epsilon,
                 Cos = table.Cos,
                 Sin = table.Sin,
                 TablePositions = table.Positions,
                 Positions = inputs.Positions,
                 Slots = inputs.Slots,
-                Pages = kv.Layer(layer),
-                Rows = Rows,
-                QueryHeads = queryHeads,
+                Pages = kv.Layer(layer.Layer),
+                Rows = StepRows,
+                QueryHeads = rotary.QueryHeads,
                 KvHeads = kv.KvHeads,
             },
             Early);
     }
 
     /// <inheritdoc/>
-    public void RmsNorm(Activation input, WeightVector weight, float epsilon, Activation output)
-    {
-        RequireWidths(weight.Name, weight.Length, weight.Length, input.Width, output.Width);
-        kernels.RmsNorm.Launch(
-            stream, Data(input), ((CudaVector)weight).Values, Data(output), Rows, input.Width, epsilon, Early);
-    }
+    protected override void RmsNormCore(Activation input, in NormSpec norm, Activation output) =>
+        kernels.RmsNorm.Launch(stream, Data(input), Values(norm.Weight), Data(output), StepRows, input.Width, norm.Epsilon, Early);
 
     /// <inheritdoc/>
-    public void Project(Activation input, WeightMatrix weight, WeightVector? bias, Activation output)
+    protected override void ProjectCore(Activation input, RowList rows, WeightMatrix weight, in Epilogue epilogue)
     {
-        if (bias is not null && bias.Length != weight.Rows)
+        DeviceSpan listed = default;
+        if (rows.IsListed)
         {
-            throw new ArgumentException($"{bias.Name} has {bias.Length} values; {weight.Name} gives {weight.Rows}.", nameof(bias));
+            context.MakeCurrent(); // outside a pass, so perhaps on another thread
+            if (rows.Count == 0)
+            {
+                return;
+            }
+
+            listed = AlignedLogitRows(rows.First, rows.Count);
         }
 
-        LaunchProduct(
-            Operands(input, weight, output, ProductEpilogue.Store) with { Bias = bias is null ? default : ((CudaVector)bias).Values });
+        kernels.Product.Launch(
+            stream,
+            new ProductOperands
+            {
+                Tiles = ((CudaMatrix)weight).Tiles,
+                Input = Data(input),
+                Rows = listed,
+                Bias = Values(epilogue.Bias),
+                Residual = epilogue.Kind == EpilogueKind.Add ? Data(epilogue.Target!) : default,
+                Output = epilogue.Logits is CudaLogits logits ? logits.Data : Data(epilogue.Target!),
+                Tokens = rows.IsListed ? rows.Count : StepRows,
+                Width = weight.Columns,
+                Outputs = weight.Rows,
+                Epilogue = epilogue.Kind switch
+                {
+                    EpilogueKind.Store => ProductEpilogue.Store,
+                    EpilogueKind.Add => ProductEpilogue.Add,
+                    EpilogueKind.GatedSilu => ProductEpilogue.GatedSilu,
+                    EpilogueKind.Raw => ProductEpilogue.Raw,
+                    _ => throw new NotSupportedException($"A GPU's products do not end in {epilogue.Kind}."),
+                },
+            },
+            Early);
     }
 
     /// <inheritdoc/>
-    public void ProjectAdd(Activation input, WeightMatrix weight, Activation residual) =>
-        LaunchProduct(Operands(input, weight, residual, ProductEpilogue.Add) with { Residual = Data(residual) });
-
-    /// <inheritdoc/>
-    public void ProjectGatedSilu(Activation input, WeightMatrix gateUp, Activation output) =>
-        LaunchProduct(Operands(input, gateUp, output, ProductEpilogue.GatedSilu));
-
-    /// <inheritdoc/>
-    public void Attend(Activation qkv, int queryHeads, float scale, KvCache cache, int layer, Activation output)
+    protected override void AttendCore(Activation qkv, in AttentionSpec attention, KvLayer layer, Activation output)
     {
-        var kv = (CudaKvCache)cache;
-        RequireHeads(qkv, queryHeads, kv);
-        RequireWidths("the attention", queryHeads * kv.HeadDim, qkv.Width, qkv.Width, output.Width);
-        EnsurePlan(queryHeads / kv.KvHeads);
-        EnsurePartials(queryHeads, kv.HeadDim);
+        var kv = (CudaKvCache)layer.Cache;
+        EnsurePlan(attention.QueryHeads / kv.KvHeads);
+        EnsurePartials(attention.QueryHeads, kv.HeadDim);
         AttentionKernel kernel = kernels.Attention(kv.HeadDim);
         StepShape shape = inputs.Shape;
         var operands = new AttentionOperands
@@ -151,7 +138,7 @@ public sealed partial class CudaOperations
             Queries = Data(qkv),
             QueryStride = qkv.Width,
             Output = Data(output),
-            Pages = kv.Layer(layer),
+            Pages = kv.Layer(layer.Layer),
             PageTable = inputs.PageTable,
             PageTableStride = shape.PageStride,
             Sequences = inputs.Sequences,
@@ -159,9 +146,9 @@ public sealed partial class CudaOperations
             TileCount = inputs.PrefillTileCount,
             PartialValues = partialValues!.Span,
             PartialState = partialState!.Span,
-            QueryHeads = queryHeads,
+            QueryHeads = attention.QueryHeads,
             KvHeads = kv.KvHeads,
-            Scale = scale,
+            Scale = attention.Scale,
         };
         if (shape.PrefillTiles > 0)
         {
@@ -181,26 +168,7 @@ public sealed partial class CudaOperations
     }
 
     /// <inheritdoc/>
-    public void ComputeLogits(Activation hidden, WeightMatrix head, int first, int count, LogitsBuffer logits)
-    {
-        RequirePlain(head);
-        RequireWidths(head.Name, head.Rows, head.Columns, hidden.Width, logits.Width);
-        context.MakeCurrent();
-        LaunchProduct(new ProductOperands
-        {
-            Tiles = ((CudaMatrix)head).Tiles,
-            Input = Data(hidden),
-            Rows = AlignedLogitRows(first, count),
-            Output = ((CudaLogits)logits).Data,
-            Tokens = count,
-            Width = head.Columns,
-            Outputs = head.Rows,
-            Epilogue = ProductEpilogue.Raw,
-        });
-    }
-
-    /// <inheritdoc/>
-    public void Sample(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows, Span<SampledToken> results)
+    protected override void SampleCore(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows, Span<SampledToken> results)
     {
         var buffer = (CudaLogits)logits;
         context.MakeCurrent();
@@ -209,29 +177,7 @@ public sealed partial class CudaOperations
 
     private static DeviceSpan Data(Activation activation) => ((CudaActivation)activation).Data;
 
-    private void LaunchProduct(in ProductOperands operands) => kernels.Product.Launch(stream, operands, Early);
-
-    private ProductOperands Operands(Activation input, WeightMatrix weight, Activation output, ProductEpilogue epilogue)
-    {
-        var matrix = (CudaMatrix)weight;
-        if (matrix.Gated != (epilogue == ProductEpilogue.GatedSilu))
-        {
-            throw new ArgumentException(
-                $"{weight.Name} was {(matrix.Gated ? "uploaded as a gated matrix" : "not uploaded as a gated matrix")}.", nameof(weight));
-        }
-
-        RequireWidths(weight.Name, weight.Rows, weight.Columns, input.Width, output.Width);
-        return new ProductOperands
-        {
-            Tiles = matrix.Tiles,
-            Input = Data(input),
-            Output = Data(output),
-            Tokens = Rows,
-            Width = weight.Columns,
-            Outputs = weight.Rows,
-            Epilogue = epilogue,
-        };
-    }
+    private static DeviceSpan Values(WeightVector? vector) => vector is null ? default : ((CudaVector)vector).Values;
 
     /// <summary>Tiles depend on how many heads share a key; what they were counted for is what the last attention had.</summary>
     private void EnsurePlan(int heads)
@@ -240,8 +186,8 @@ public sealed partial class CudaOperations
         stepGroup = group = heads;
         if (plan.Group != heads)
         {
-            plan.Count(batch, heads);
-            inputs.Upload(batch, plan, plan.ExactShape(batch));
+            plan.Count(Batch, heads);
+            inputs.Upload(Batch, plan, plan.ExactShape(Batch));
         }
     }
 
@@ -281,33 +227,5 @@ public sealed partial class CudaOperations
         DeviceSpan aligned = alignedRows.Span.Slice(0, rows.Bytes);
         stream.Copy(aligned, rows);
         return aligned;
-    }
-
-    private static void RequirePlain(WeightMatrix weight)
-    {
-        if (((CudaMatrix)weight).Gated)
-        {
-            throw new ArgumentException($"{weight.Name} was uploaded as a gated matrix.", nameof(weight));
-        }
-    }
-
-    private static void RequireHeads(Activation qkv, int queryHeads, CudaKvCache cache)
-    {
-        int heads = queryHeads + (2 * cache.KvHeads);
-        if (queryHeads <= 0 || queryHeads % cache.KvHeads != 0 || qkv.Width != heads * cache.HeadDim)
-        {
-            throw new ArgumentException(
-                $"Rows of {qkv.Width} are not {queryHeads} query heads and twice {cache.KvHeads} KV heads of {cache.HeadDim}.", nameof(qkv));
-        }
-    }
-
-    private static void RequireWidths(string weight, int outputs, int inputs, int inputWidth, int targetWidth)
-    {
-        if (inputWidth != inputs || targetWidth != outputs)
-        {
-            throw new ArgumentException(
-                $"{weight} takes rows of {inputs} to rows of {outputs}; it does not take rows of {inputWidth} to rows of {targetWidth}.",
-                nameof(weight));
-        }
     }
 }

@@ -10,11 +10,20 @@ namespace Grid.Cuda;
 
 /// <summary>
 /// The operations of the numeric contract on one GPU, on one stream. Calls are made one after another, from any thread; those of
-/// one step, from <see cref="BeginStep"/> to the next, from one. A call that computes returns before the GPU is done;
-/// <see cref="Sample"/> and the Read calls wait for their results.
+/// one step, from <see cref="DeviceOperations.BeginStep"/> to the next, from one. A call that computes returns before the GPU is done;
+/// Sample and the Read calls wait for their results.
 /// </summary>
-public sealed partial class CudaOperations : IOperations
+public sealed partial class CudaOperations : DeviceOperations
 {
+    private static readonly KnownFields Known = new KnownFields()
+        .Of<NormSpec>(nameof(NormSpec.Weight), nameof(NormSpec.Epsilon))
+        .Of<RowList>(nameof(RowList.IsListed), nameof(RowList.First), nameof(RowList.Count))
+        .Of<Epilogue>(nameof(Epilogue.Kind), nameof(Epilogue.Target), nameof(Epilogue.Logits), nameof(Epilogue.Bias))
+        .Of<RoutingSpec>(nameof(RoutingSpec.Normalize))
+        .Of<RotarySpec>(
+            nameof(RotarySpec.QueryHeads), nameof(RotarySpec.Table), nameof(RotarySpec.QueryNorm), nameof(RotarySpec.KeyNorm), nameof(RotarySpec.Epsilon))
+        .Of<AttentionSpec>(nameof(AttentionSpec.QueryHeads), nameof(AttentionSpec.Scale));
+
     private readonly CudaOptions options;
     private readonly CudaContext context;
     private readonly CudaStream stream;
@@ -25,7 +34,6 @@ public sealed partial class CudaOperations : IOperations
     private readonly StepInputs inputs;
     private readonly PassRecorder recorder;
     private readonly StagedInts pageIds;
-    private BatchLayout batch = new(0, 0);
     private int group; // query heads per KV head of the last attention; 0: there was none
     private int stepGroup; // the same, of the step's attentions so far
     private bool groupsDiffer; // between the step's attentions
@@ -36,6 +44,7 @@ public sealed partial class CudaOperations : IOperations
     private bool disposed;
 
     private CudaOperations(CudaContext context, CudaOptions options, CudaStream stream, KernelLibrary kernels)
+        : base(Known)
     {
         (this.context, this.options, this.stream, this.kernels) = (context, options, stream, kernels);
         heap = new DeviceHeap(context);
@@ -49,7 +58,7 @@ public sealed partial class CudaOperations : IOperations
     }
 
     /// <inheritdoc/>
-    public string DeviceDescription { get; }
+    public override string DeviceDescription { get; }
 
     /// <summary>The GPU.</summary>
     public CudaDevice Device => context.Device;
@@ -102,7 +111,7 @@ public sealed partial class CudaOperations : IOperations
 
     /// <inheritdoc/>
     /// <exception cref="CudaOutOfMemoryException">The GPU's memory does not suffice.</exception>
-    public WeightMatrix UploadMatrix(params ReadOnlySpan<TensorSource> parts)
+    protected override WeightMatrix UploadMatrixCore(ReadOnlySpan<TensorSource> parts)
     {
         BeginUpload();
         return weights.Stacked(parts);
@@ -110,7 +119,7 @@ public sealed partial class CudaOperations : IOperations
 
     /// <inheritdoc/>
     /// <exception cref="CudaOutOfMemoryException">The GPU's memory does not suffice.</exception>
-    public WeightMatrix UploadGatedMatrix(TensorSource gate, TensorSource up)
+    protected override WeightMatrix UploadGatedMatrixCore(TensorSource gate, TensorSource up)
     {
         BeginUpload();
         return weights.Gated(gate, up);
@@ -118,7 +127,7 @@ public sealed partial class CudaOperations : IOperations
 
     /// <inheritdoc/>
     /// <exception cref="CudaOutOfMemoryException">The GPU's memory does not suffice.</exception>
-    public ExpertMatrix UploadExperts(ReadOnlySpan<TensorSource> experts)
+    protected override ExpertMatrix UploadExpertsCore(ReadOnlySpan<TensorSource> experts)
     {
         BeginUpload();
         return weights.Experts(experts);
@@ -126,40 +135,33 @@ public sealed partial class CudaOperations : IOperations
 
     /// <inheritdoc/>
     /// <exception cref="CudaOutOfMemoryException">The GPU's memory does not suffice.</exception>
-    public ExpertMatrix UploadGatedExperts(ReadOnlySpan<TensorSource> gates, ReadOnlySpan<TensorSource> ups)
+    protected override ExpertMatrix UploadGatedExpertsCore(ReadOnlySpan<TensorSource> gates, ReadOnlySpan<TensorSource> ups)
     {
         BeginUpload();
         return weights.GatedExperts(gates, ups);
     }
 
     /// <inheritdoc/>
-    public WeightVector UploadVector(params ReadOnlySpan<TensorSource> parts)
+    protected override WeightVector UploadVectorCore(ReadOnlySpan<TensorSource> parts)
     {
         BeginUpload();
         return weights.Vector(parts);
     }
 
     /// <inheritdoc/>
-    public RotaryTable UploadRotary(ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int positions, int headDim)
+    protected override RotaryTable UploadRotaryCore(ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int positions, int headDim)
     {
-        long length = (long)positions * (headDim / 2);
-        if (cos.Length != length || sin.Length != length)
-        {
-            throw new ArgumentException(
-                $"cos has {cos.Length} and sin {sin.Length} values; {positions} positions of head size {headDim} need {length}.", nameof(cos));
-        }
-
         BeginUpload();
         return new CudaRotaryTable(positions, headDim, Uploaded(cos), Uploaded(sin));
     }
 
     /// <inheritdoc/>
-    public Activation AllocateActivation(int maxRows, int width) =>
+    protected override Activation AllocateActivationCore(int maxRows, int width) =>
         new CudaActivation(maxRows, width, Zeroed((long)maxRows * width * sizeof(ushort), "working memory"));
 
     /// <inheritdoc/>
     /// <exception cref="ArgumentOutOfRangeException">The vocabulary is larger than the sampler takes.</exception>
-    public LogitsBuffer AllocateLogits(int maxRows, int width)
+    protected override LogitsBuffer AllocateLogitsCore(int maxRows, int width)
     {
         DeviceMemory data = Zeroed((long)maxRows * width * sizeof(float), "the logits");
         try
@@ -176,7 +178,7 @@ public sealed partial class CudaOperations : IOperations
     }
 
     /// <inheritdoc/>
-    public ExpertRouting AllocateRouting(int maxRows, int experts, int slots, int width)
+    protected override ExpertRouting AllocateRoutingCore(int maxRows, int experts, int slots, int width)
     {
         context.MakeCurrent();
         long bytes = (long)maxRows * ((experts + (3L * slots)) * sizeof(float));
@@ -189,7 +191,7 @@ public sealed partial class CudaOperations : IOperations
     /// <inheritdoc/>
     /// <exception cref="ArgumentOutOfRangeException">The head size is neither 64 nor 128.</exception>
     /// <exception cref="CudaOutOfMemoryException">The GPU's memory does not suffice.</exception>
-    public KvCache AllocateKvCache(int layers, int kvHeads, int headDim, int pages)
+    protected override KvCache AllocateKvCacheCore(int layers, int kvHeads, int headDim, int pages)
     {
         AttentionKernel.RequireHeadDim(headDim);
         DeviceMemory data = Zeroed(checked(KvPageBytes(layers, kvHeads, headDim) * pages), $"a KV cache of {pages} pages");
@@ -197,34 +199,32 @@ public sealed partial class CudaOperations : IOperations
     }
 
     /// <inheritdoc/>
-    public long KvPageBytes(int layers, int kvHeads, int headDim) => layers * AttentionKernel.PageBytes(kvHeads, headDim);
+    public override long KvPageBytes(int layers, int kvHeads, int headDim) => layers * AttentionKernel.PageBytes(kvHeads, headDim);
 
     // ---- Tests and tools -------------------------------------------------------------------------------------
 
     /// <inheritdoc/>
-    public void Read(Activation source, int rows, Span<ushort> destination)
+    protected override void ReadCore(Activation source, int rows, Span<ushort> destination)
     {
-        long bytes = (long)rows * source.Width * sizeof(ushort);
         context.MakeCurrent();
-        stream.Download(destination[..(rows * source.Width)], ((CudaActivation)source).Data.Slice(0, bytes));
+        Download(destination[..(rows * source.Width)], ((CudaActivation)source).Data);
     }
 
     /// <inheritdoc/>
-    public void Read(LogitsBuffer source, int rows, Span<float> destination)
+    protected override void ReadCore(LogitsBuffer source, int rows, Span<float> destination)
     {
-        long bytes = (long)rows * source.Width * sizeof(float);
         context.MakeCurrent();
-        stream.Download(destination[..(rows * source.Width)], ((CudaLogits)source).Data.Slice(0, bytes));
+        Download(destination[..(rows * source.Width)], ((CudaLogits)source).Data);
     }
 
     /// <inheritdoc/>
-    public void Read(ExpertRouting source, int rows, Span<int> experts, Span<float> weights)
+    protected override void ReadCore(ExpertRouting source, int rows, Span<int> experts, Span<float> weights)
     {
         ExpertRoutingMemory memory = ((CudaExpertRouting)source).Memory;
         int entries = rows * source.Slots;
         context.MakeCurrent();
-        stream.Download(experts[..entries], memory.Chosen.Slice(0, (long)entries * sizeof(int)));
-        stream.Download(weights[..entries], memory.Weights.Slice(0, (long)entries * sizeof(float)));
+        Download(experts[..entries], memory.Chosen);
+        Download(weights[..entries], memory.Weights);
     }
 
     /// <summary>Waits until everything given to the GPU is done.</summary>
@@ -237,9 +237,9 @@ public sealed partial class CudaOperations : IOperations
     /// <summary>Waits for the GPU and frees everything that these operations allocated; after a fault of the GPU, as much of
     /// it as can be.</summary>
     /// <exception cref="CudaException">The first thing that could not be done; the rest was.</exception>
-    public void Dispose()
+    protected override void Dispose(bool disposing)
     {
-        if (disposed)
+        if (disposed || !disposing)
         {
             return;
         }
@@ -271,6 +271,10 @@ public sealed partial class CudaOperations : IOperations
         stream.Upload(memory.Span, values);
         return memory;
     }
+
+    /// <summary>As many elements as there is room for.</summary>
+    private unsafe void Download<T>(Span<T> destination, DeviceSpan source)
+        where T : unmanaged => stream.Download(destination, source.Slice(0, (long)destination.Length * sizeof(T)));
 
     /// <summary>The driver's release as its kernel module gives it, such as 580.159.04; else the CUDA that it supports.</summary>
     private static string DriverRelease(CudaContext context)

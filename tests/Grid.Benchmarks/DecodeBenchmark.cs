@@ -25,12 +25,12 @@ internal static class DecodeBenchmark
         batch.Sequences[0] = new SequenceSlice(0, 1, [0]);
         operations.BeginStep(batch);
         operations.Embed(table, input);
-        operations.Project(input, weight, null, output);
+        operations.Project(input, RowList.All, weight, Epilogue.Store(output));
         double best = double.MaxValue;
         for (int i = 0; i < 10; i++)
         {
             long start = Stopwatch.GetTimestamp();
-            operations.Project(input, weight, null, output);
+            operations.Project(input, RowList.All, weight, Epilogue.Store(output));
             best = Math.Min(best, Stopwatch.GetElapsedTime(start).TotalSeconds);
         }
 

@@ -44,10 +44,10 @@ internal static class ExpertBenchmark
                 operations.BeginStep(batch);
                 operations.Embed(table, input);
                 long start = Stopwatch.GetTimestamp();
-                operations.Route(input, router, normalize: true, routing);
+                operations.Route(input, router, new RoutingSpec(Normalize: true), routing);
                 long routed = Stopwatch.GetTimestamp();
-                operations.ProjectExpertsGatedSilu(input, routing, gateUp, gated);
-                operations.ProjectExpertsAdd(gated, routing, down, input);
+                operations.ProjectExperts(input, routing, gateUp, Epilogue.GatedSilu(gated));
+                operations.ProjectExperts(gated, routing, down, Epilogue.AddTo(input));
                 double seconds = Stopwatch.GetElapsedTime(routed).TotalSeconds;
                 operations.Read(routing, rows, chosen, new float[chosen.Length]);
                 route.Add(Stopwatch.GetElapsedTime(start, routed).TotalSeconds);

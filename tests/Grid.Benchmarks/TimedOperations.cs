@@ -4,11 +4,9 @@ using Grid.Models.Operations;
 namespace Grid.Benchmarks;
 
 /// <summary>Operations with a clock around each, to show where a step's time goes.</summary>
-internal sealed class TimedOperations(IOperations inner) : IOperations
+internal sealed class TimedOperations(IOperations inner) : DelegatingOperations(inner)
 {
     private readonly Dictionary<string, double> _seconds = [];
-
-    public string DeviceDescription => inner.DeviceDescription;
 
     /// <summary>Prints every operation's share since the last call, largest first.</summary>
     public void PrintShares()
@@ -21,145 +19,89 @@ internal sealed class TimedOperations(IOperations inner) : IOperations
     /// <summary>Bytes of all matrices uploaded, in bf16: what a step of a dense model with tied embeddings reads.</summary>
     public long WeightBytes { get; private set; }
 
-    public WeightMatrix UploadMatrix(params ReadOnlySpan<TensorSource> parts) => Count(inner.UploadMatrix(parts), 1);
+    public override WeightMatrix UploadMatrix(params ReadOnlySpan<TensorSource> parts) => Count(base.UploadMatrix(parts));
 
-    public WeightMatrix UploadGatedMatrix(TensorSource gate, TensorSource up) => Count(inner.UploadGatedMatrix(gate, up), 2);
+    public override WeightMatrix UploadGatedMatrix(TensorSource gate, TensorSource up) => Count(base.UploadGatedMatrix(gate, up));
 
-    public ExpertMatrix UploadExperts(ReadOnlySpan<TensorSource> experts) => inner.UploadExperts(experts);
-
-    public ExpertMatrix UploadGatedExperts(ReadOnlySpan<TensorSource> gates, ReadOnlySpan<TensorSource> ups) => inner.UploadGatedExperts(gates, ups);
-
-    public WeightVector UploadVector(params ReadOnlySpan<TensorSource> parts) => inner.UploadVector(parts);
-
-    public RotaryTable UploadRotary(ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int positions, int headDim) =>
-        inner.UploadRotary(cos, sin, positions, headDim);
-
-    public Activation AllocateActivation(int maxRows, int width) => inner.AllocateActivation(maxRows, width);
-
-    public LogitsBuffer AllocateLogits(int maxRows, int width) => inner.AllocateLogits(maxRows, width);
-
-    public ExpertRouting AllocateRouting(int maxRows, int experts, int slots, int width) =>
-        inner.AllocateRouting(maxRows, experts, slots, width);
-
-    public KvCache AllocateKvCache(int layers, int kvHeads, int headDim, int pages) => inner.AllocateKvCache(layers, kvHeads, headDim, pages);
-
-    public long KvPageBytes(int layers, int kvHeads, int headDim) => inner.KvPageBytes(layers, kvHeads, headDim);
-
-    public void ClearPages(KvCache cache, ReadOnlySpan<int> pages)
+    public override void ClearPages(KvCache cache, ReadOnlySpan<int> pages)
     {
-        long start = Stopwatch.GetTimestamp();
-        inner.ClearPages(cache, pages);
-        Note("clear pages", start);
+        using var clock = new Clock(this, "clear pages");
+        base.ClearPages(cache, pages);
     }
 
-    public void BeginStep(BatchLayout batch) => inner.BeginStep(batch);
-
-    public void RunStep(BatchLayout batch, Action pass)
+    /// <summary>A recorded pass would be one operation.</summary>
+    public override void RunStep(BatchLayout batch, Action pass)
     {
         BeginStep(batch);
         pass();
     }
 
-    public void Embed(WeightMatrix table, Activation output)
+    public override void Embed(WeightMatrix table, Activation output)
     {
-        long start = Stopwatch.GetTimestamp();
-        inner.Embed(table, output);
-        Note("embed", start);
+        using var clock = new Clock(this, "embed");
+        base.Embed(table, output);
     }
 
-    public void RmsNorm(Activation input, WeightVector weight, float epsilon, Activation output)
+    public override void RmsNorm(Activation input, in NormSpec norm, Activation output)
     {
-        long start = Stopwatch.GetTimestamp();
-        inner.RmsNorm(input, weight, epsilon, output);
-        Note("norm", start);
+        using var clock = new Clock(this, "norm");
+        base.RmsNorm(input, in norm, output);
     }
 
-    public void Project(Activation input, WeightMatrix weight, WeightVector? bias, Activation output)
+    public override void Project(Activation input, RowList rows, WeightMatrix weight, in Epilogue epilogue)
     {
-        long start = Stopwatch.GetTimestamp();
-        inner.Project(input, weight, bias, output);
-        Note("qkv", start);
+        using var clock = new Clock(this, epilogue.Kind switch
+        {
+            EpilogueKind.Store => "qkv",
+            EpilogueKind.Add => "o and down",
+            EpilogueKind.GatedSilu => "gate and up",
+            _ => "logits",
+        });
+        base.Project(input, rows, weight, in epilogue);
     }
 
-    public void ProjectAdd(Activation input, WeightMatrix weight, Activation residual)
+    public override void Route(Activation input, WeightMatrix router, in RoutingSpec spec, ExpertRouting routing)
     {
-        long start = Stopwatch.GetTimestamp();
-        inner.ProjectAdd(input, weight, residual);
-        Note("o and down", start);
+        using var clock = new Clock(this, "route");
+        base.Route(input, router, in spec, routing);
     }
 
-    public void ProjectGatedSilu(Activation input, WeightMatrix gateUp, Activation output)
+    public override void ProjectExperts(Activation input, ExpertRouting routing, ExpertMatrix weight, in Epilogue epilogue)
     {
-        long start = Stopwatch.GetTimestamp();
-        inner.ProjectGatedSilu(input, gateUp, output);
-        Note("gate and up", start);
+        using var clock = new Clock(this, epilogue.Kind == EpilogueKind.GatedSilu ? "experts' gate and up" : "experts' down");
+        base.ProjectExperts(input, routing, weight, in epilogue);
     }
 
-    public void Route(Activation input, WeightMatrix router, bool normalize, ExpertRouting routing)
+    public override void RotateAndStore(Activation qkv, in RotarySpec rotary, KvLayer layer)
     {
-        long start = Stopwatch.GetTimestamp();
-        inner.Route(input, router, normalize, routing);
-        Note("route", start);
+        using var clock = new Clock(this, "rotate and store");
+        base.RotateAndStore(qkv, in rotary, layer);
     }
 
-    public void ProjectExpertsGatedSilu(Activation input, ExpertRouting routing, ExpertMatrix gateUp, Activation output)
+    public override void Attend(Activation qkv, in AttentionSpec attention, KvLayer layer, Activation output)
     {
-        long start = Stopwatch.GetTimestamp();
-        inner.ProjectExpertsGatedSilu(input, routing, gateUp, output);
-        Note("experts' gate and up", start);
+        using var clock = new Clock(this, "attention");
+        base.Attend(qkv, in attention, layer, output);
     }
 
-    public void ProjectExpertsAdd(Activation input, ExpertRouting routing, ExpertMatrix down, Activation residual)
+    public override void Sample(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows, Span<SampledToken> results)
     {
-        long start = Stopwatch.GetTimestamp();
-        inner.ProjectExpertsAdd(input, routing, down, residual);
-        Note("experts' down", start);
+        using var clock = new Clock(this, "sample");
+        base.Sample(logits, rows, results);
     }
 
-    public void RotateAndStore(
-        Activation qkv, int queryHeads, WeightVector? queryNorm, WeightVector? keyNorm, float epsilon, RotaryTable rotary,
-        KvCache cache, int layer)
+    private WeightMatrix Count(WeightMatrix matrix)
     {
-        long start = Stopwatch.GetTimestamp();
-        inner.RotateAndStore(qkv, queryHeads, queryNorm, keyNorm, epsilon, rotary, cache, layer);
-        Note("rotate and store", start);
-    }
-
-    public void Attend(Activation qkv, int queryHeads, float scale, KvCache cache, int layer, Activation output)
-    {
-        long start = Stopwatch.GetTimestamp();
-        inner.Attend(qkv, queryHeads, scale, cache, layer, output);
-        Note("attention", start);
-    }
-
-    public void ComputeLogits(Activation hidden, WeightMatrix head, int first, int count, LogitsBuffer logits)
-    {
-        long start = Stopwatch.GetTimestamp();
-        inner.ComputeLogits(hidden, head, first, count, logits);
-        Note("logits", start);
-    }
-
-    public void Sample(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows, Span<SampledToken> results)
-    {
-        long start = Stopwatch.GetTimestamp();
-        inner.Sample(logits, rows, results);
-        Note("sample", start);
-    }
-
-    public void Read(Activation source, int rows, Span<ushort> destination) => inner.Read(source, rows, destination);
-
-    public void Read(LogitsBuffer source, int rows, Span<float> destination) => inner.Read(source, rows, destination);
-
-    public void Read(ExpertRouting source, int rows, Span<int> experts, Span<float> weights) => inner.Read(source, rows, experts, weights);
-
-    public void Dispose() => inner.Dispose();
-
-    private WeightMatrix Count(WeightMatrix matrix, int parts)
-    {
-        WeightBytes += 2L * parts * matrix.Rows * matrix.Columns;
+        WeightBytes += 2L * (matrix.Gated ? 2 : 1) * matrix.Rows * matrix.Columns;
         return matrix;
     }
 
-    private void Note(string operation, long start) =>
-        _seconds[operation] = _seconds.GetValueOrDefault(operation) + Stopwatch.GetElapsedTime(start).TotalSeconds;
+    /// <summary>Adds the time until its disposal to an operation's.</summary>
+    private readonly struct Clock(TimedOperations operations, string operation) : IDisposable
+    {
+        private readonly long _start = Stopwatch.GetTimestamp();
+
+        public void Dispose() => operations._seconds[operation] =
+            operations._seconds.GetValueOrDefault(operation) + Stopwatch.GetElapsedTime(_start).TotalSeconds;
+    }
 }

@@ -45,7 +45,7 @@ public sealed class AttentionTests
         RotaryTable still = bench.Operations.UploadRotary(
             [.. Enumerable.Repeat(1f, Tokens * HeadDim / 2)], new float[Tokens * HeadDim / 2], Tokens, HeadDim);
         var rows = (CpuActivation)bench.Fill(qkv, 0, pageTable);
-        bench.Operations.RotateAndStore(rows, 1, null, null, 0f, still, cache, 0);
+        bench.Operations.RotateAndStore(rows, new RotarySpec(1, still), new KvLayer(cache, 0));
         float scale = 1f / MathF.Sqrt(HeadDim);
         var scratch = new AttentionScratch();
         var kernel = ChainKernel.Create(form);
@@ -127,8 +127,8 @@ public sealed class AttentionTests
             var rows = new ArrayTensor("chunk", qkv.Values[(position * width)..((position + chunk) * width)], chunk, width);
             Activation input = bench.Fill(rows, position, pageTable);
             Activation output = bench.Operations.AllocateActivation(chunk, queryHeads * HeadDim);
-            bench.Operations.RotateAndStore(input, queryHeads, null, null, 0f, still, cache, 1);
-            bench.Operations.Attend(input, queryHeads, scale, cache, 1, output);
+            bench.Operations.RotateAndStore(input, new RotarySpec(queryHeads, still), new KvLayer(cache, 1));
+            bench.Operations.Attend(input, new AttentionSpec(queryHeads, scale), new KvLayer(cache, 1), output);
             actual.AddRange(bench.Read(output));
             position += chunk;
         }

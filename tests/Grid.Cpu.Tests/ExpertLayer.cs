@@ -58,9 +58,9 @@ internal sealed class ExpertLayer
         Activation residual = bench.Fill(Residual);
         Activation input = bench.Fill(Input);
         Activation gated = operations.AllocateActivation(rows, Slots * gateUp.Rows);
-        operations.Route(input, operations.UploadMatrix(Router), Normalize, routing);
-        operations.ProjectExpertsGatedSilu(input, routing, gateUp, gated);
-        operations.ProjectExpertsAdd(gated, routing, down, residual);
+        operations.Route(input, operations.UploadMatrix(Router), new RoutingSpec(Normalize), routing);
+        operations.ProjectExperts(input, routing, gateUp, Epilogue.GatedSilu(gated));
+        operations.ProjectExperts(gated, routing, down, Epilogue.AddTo(residual));
         var result = new ExpertResult(new int[rows * Slots], new float[rows * Slots], bench.Read(gated), bench.Read(residual));
         operations.Read(routing, rows, result.Experts, result.Weights);
         return result;

@@ -136,9 +136,9 @@ public sealed class ExpertTests
         long Step()
         {
             long before = GC.GetAllocatedBytesForCurrentThread();
-            operations.Route(input, router, false, routing);
-            operations.ProjectExpertsGatedSilu(input, routing, gateUp, gated);
-            operations.ProjectExpertsAdd(gated, routing, down, input);
+            operations.Route(input, router, new RoutingSpec(false), routing);
+            operations.ProjectExperts(input, routing, gateUp, Epilogue.GatedSilu(gated));
+            operations.ProjectExperts(gated, routing, down, Epilogue.AddTo(input));
             return GC.GetAllocatedBytesForCurrentThread() - before;
         }
 
@@ -163,11 +163,11 @@ public sealed class ExpertTests
         ExpertRouting routing = operations.AllocateRouting(8, 2, 1, 16);
         Activation input = bench.Fill(ArrayTensor.Random(random, 1f, 3, 32));
         Activation output = operations.AllocateActivation(8, 16);
-        Assert.Throws<ArgumentException>("gateUp", () => operations.ProjectExpertsGatedSilu(input, routing, plain, output));
-        Assert.Throws<ArgumentException>("down", () => operations.ProjectExpertsAdd(input, routing, gated, output));
-        Assert.Throws<ArgumentException>("weight", () => operations.Route(input, operations.UploadMatrix(experts[0]), true, routing));
+        Assert.Throws<ArgumentException>("weight", () => operations.ProjectExperts(input, routing, plain, Epilogue.GatedSilu(output)));
+        Assert.Throws<ArgumentException>("weight", () => operations.ProjectExperts(input, routing, gated, Epilogue.AddTo(output)));
+        Assert.Throws<ArgumentException>("weight", () => operations.Route(input, operations.UploadMatrix(experts[0]), new RoutingSpec(true), routing));
         // Nothing was routed in this step.
-        Assert.Throws<ArgumentException>("routing", () => operations.ProjectExpertsGatedSilu(input, routing, gated, output));
+        Assert.Throws<ArgumentException>("routing", () => operations.ProjectExperts(input, routing, gated, Epilogue.GatedSilu(output)));
     }
 
     private static ExpertResult Rows(ExpertResult all, int count, int[] rows)

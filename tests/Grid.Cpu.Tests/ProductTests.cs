@@ -32,24 +32,24 @@ public sealed class ProductTests
             Activation input = bench.Fill(x);
             Activation output = operations.AllocateActivation(rows, n);
             WeightMatrix weight = operations.UploadMatrix(w);
-            operations.Project(input, weight, null, output);
+            operations.Project(input, RowList.All, weight, Epilogue.Store(output));
             OperationTestBench.AssertSameBits([.. chains.Select(OperationTestBench.Rounded)], bench.Read(output), n, $"Project {form} {rows}x{k}x{n}");
 
             var bias = ArrayTensor.Random(random, 3f, n);
-            operations.Project(input, weight, operations.UploadVector(bias), output);
+            operations.Project(input, RowList.All, weight, Epilogue.Store(output) with { Bias = operations.UploadVector(bias) });
             ushort[] biased = [.. chains.Select((c, i) => Bf16.FromSingle(c + Bf16.ToSingle(bias.Values[i % n])))];
             OperationTestBench.AssertSameBits(biased, bench.Read(output), n, $"Project with bias {form} {rows}x{k}x{n}");
 
-            operations.ProjectAdd(input, weight, added);
+            operations.Project(input, RowList.All, weight, Epilogue.AddTo(added));
             ushort[] sums = [.. chains.Select((c, i) => Bf16.FromSingle(Bf16.ToSingle(residual.Values[i]) + c))];
             OperationTestBench.AssertSameBits(sums, bench.Read(added), n, $"ProjectAdd {form} {rows}x{k}x{n}");
 
-            operations.ProjectGatedSilu(input, operations.UploadGatedMatrix(w, up), output);
+            operations.Project(input, RowList.All, operations.UploadGatedMatrix(w, up), Epilogue.GatedSilu(output));
             ushort[] gated = [.. chains.Select((c, i) => Bf16.FromSingle(Transcendentals.Silu(c) * upChains[i]))];
             OperationTestBench.AssertSameBits(gated, bench.Read(output), n, $"ProjectGatedSilu {form} {rows}x{k}x{n}");
 
             LogitsBuffer logits = operations.AllocateLogits(rows, n);
-            operations.ComputeLogits(input, weight, 0, rows, logits);
+            operations.Project(input, RowList.Logits(0, rows), weight, Epilogue.Raw(logits));
             var actual = new float[rows * n];
             operations.Read(logits, rows, actual);
             Assert.Equal(chains.Select(BitConverter.SingleToUInt32Bits), actual.Select(BitConverter.SingleToUInt32Bits));
@@ -69,7 +69,7 @@ public sealed class ProductTests
         w.Values[(20 * 64) + 7] = 0x6F00; // 2^95 in weight row 20
         Activation input = bench.Fill(x);
         Activation output = bench.Operations.AllocateActivation(4, 32);
-        bench.Operations.Project(input, bench.Operations.UploadMatrix(w), null, output);
+        bench.Operations.Project(input, RowList.All, bench.Operations.UploadMatrix(w), Epilogue.Store(output));
         ushort[] expected = [.. Enumerable.Range(0, 4 * 32).Select(i => Bf16.FromSingle(Dot16.Chain(x.Row(i / 32), w.Row(i % 32))))];
         OperationTestBench.AssertSameBits(expected, bench.Read(output), 32, $"extremes {form}");
     }
@@ -88,11 +88,12 @@ public sealed class ProductTests
         WeightMatrix weight = bench.Operations.UploadMatrix(w);
         WeightVector stacked = bench.Operations.UploadVector([.. parts]);
         Assert.Equal(40, stacked.Length);
-        bench.Operations.Project(input, weight, bench.Operations.UploadVector(whole), output);
+        bench.Operations.Project(input, RowList.All, weight, Epilogue.Store(output) with { Bias = bench.Operations.UploadVector(whole) });
         ushort[] expected = bench.Read(output);
-        bench.Operations.Project(input, weight, stacked, output);
+        bench.Operations.Project(input, RowList.All, weight, Epilogue.Store(output) with { Bias = stacked });
         OperationTestBench.AssertSameBits(expected, bench.Read(output), 40, "stacked bias");
-        Assert.Throws<ArgumentException>(() => bench.Operations.Project(input, weight, bench.Operations.UploadVector(parts[0]), output));
+        Assert.Throws<ArgumentException>(() => bench.Operations.Project(
+            input, RowList.All, weight, Epilogue.Store(output) with { Bias = bench.Operations.UploadVector(parts[0]) }));
     }
 
     [Fact]
@@ -106,7 +107,7 @@ public sealed class ProductTests
         {
             using var bench = new OperationTestBench(CpuInstructionSet.Auto, threads);
             Activation output = bench.Operations.AllocateActivation(40, 640);
-            bench.Operations.Project(bench.Fill(x), bench.Operations.UploadMatrix(w), null, output);
+            bench.Operations.Project(bench.Fill(x), RowList.All, bench.Operations.UploadMatrix(w), Epilogue.Store(output));
             ushort[] all = bench.Read(output);
             first ??= all;
             OperationTestBench.AssertSameBits(first, all, 640, $"{threads} threads");
@@ -115,7 +116,7 @@ public sealed class ProductTests
             {
                 var alone = new ArrayTensor("row", x.Row(row).ToArray(), 1, 256);
                 Activation single = bench.Operations.AllocateActivation(1, 640);
-                bench.Operations.Project(bench.Fill(alone), bench.Operations.UploadMatrix(w), null, single);
+                bench.Operations.Project(bench.Fill(alone), RowList.All, bench.Operations.UploadMatrix(w), Epilogue.Store(single));
                 OperationTestBench.AssertSameBits(first.AsSpan(row * 640, 640), bench.Read(single), 640, $"row {row} alone");
             }
         }

@@ -18,7 +18,7 @@ public sealed class RowOperationTests
         var x = ArrayTensor.Random(random, 5f, rows, width);
         var w = ArrayTensor.Random(random, 2f, width);
         Activation output = bench.Operations.AllocateActivation(rows, width);
-        bench.Operations.RmsNorm(bench.Fill(x), bench.Operations.UploadVector(w), 1e-6f, output);
+        bench.Operations.RmsNorm(bench.Fill(x), new NormSpec(bench.Operations.UploadVector(w), 1e-6f), output);
         var expected = new ushort[rows * width];
         for (int r = 0; r < rows; r++)
         {
@@ -44,9 +44,13 @@ public sealed class RowOperationTests
         float[] sin = [.. Enumerable.Range(0, 100 * HeadDim / 2).Select(_ => random.NextSingle() - 0.5f)];
         var cache = (CpuKvCache)operations.AllocateKvCache(2, KvHeads, HeadDim, 4);
         Activation rows = bench.Fill(qkv, 0, [3, 1]);
-        operations.RotateAndStore(
-            rows, QueryHeads, norms ? operations.UploadVector(queryNorm) : null, norms ? operations.UploadVector(keyNorm) : null,
-            1e-6f, operations.UploadRotary(cos, sin, 100, HeadDim), cache, 1);
+        var spec = new RotarySpec(QueryHeads, operations.UploadRotary(cos, sin, 100, HeadDim))
+        {
+            QueryNorm = norms ? operations.UploadVector(queryNorm) : null,
+            KeyNorm = norms ? operations.UploadVector(keyNorm) : null,
+            Epsilon = 1e-6f,
+        };
+        operations.RotateAndStore(rows, spec, new KvLayer(cache, 1));
         ushort[] actual = bench.Read(rows);
         for (int r = 0; r < Rows; r++)
         {

@@ -23,20 +23,20 @@ internal sealed class AttentionTask(WorkCrew crew, ChainKernel kernel) : CrewTas
     private int _layer;
     private float _factor;
 
-    public void Run(
-        BatchLayout batch, CpuActivation qkv, int queryHeads, float scale, CpuKvCache cache, int layer, CpuActivation output)
+    public void Run(BatchLayout batch, CpuActivation qkv, in AttentionSpec attention, KvLayer layer, CpuActivation output)
     {
-        (_batch, _qkv, _queryHeads, _cache, _layer, _output) = (batch, qkv, queryHeads, cache, layer, output);
-        _factor = AttentionReference.ExponentFactor(scale);
+        (_batch, _qkv, _queryHeads, _output) = (batch, qkv, attention.QueryHeads, output);
+        (_cache, _layer) = ((CpuKvCache)layer.Cache, layer.Layer);
+        _factor = AttentionReference.ExponentFactor(attention.Scale);
         _items.Clear();
-        int group = queryHeads / cache.KvHeads;
+        int group = _queryHeads / _cache.KvHeads;
         int rowsAtOnce = Math.Max(1, ChainKernel.MaxRows / group);
         for (int s = 0; s < batch.SequenceCount; s++)
         {
             SequenceSlice slice = batch.Sequences[s];
             for (int row = 0; row < slice.RowCount; row += rowsAtOnce)
             {
-                for (int head = 0; head < cache.KvHeads; head++)
+                for (int head = 0; head < _cache.KvHeads; head++)
                 {
                     _items.Add(new Item(s, slice.FirstRow + row, Math.Min(rowsAtOnce, slice.RowCount - row), head));
                 }

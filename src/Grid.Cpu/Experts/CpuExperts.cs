@@ -7,11 +7,9 @@ namespace Grid.Cpu.Experts;
 internal sealed class CpuExpertMatrix : ExpertMatrix
 {
     public CpuExpertMatrix(string name, CpuMatrix[] matrices)
-        : base(name, matrices.Length, matrices[0].Rows, matrices[0].Columns) => Matrices = matrices;
+        : base(name, matrices.Length, matrices[0].Rows, matrices[0].Columns, matrices[0].Gated) => Matrices = matrices;
 
     public CpuMatrix[] Matrices { get; }
-
-    public bool Gated => Matrices[0].Gated;
 
     protected override void Dispose(bool disposing)
     {
@@ -29,9 +27,6 @@ internal sealed class CpuExpertMatrix : ExpertMatrix
 /// </summary>
 internal sealed class CpuExpertRouting(int maxRows, int experts, int slots, int width) : ExpertRouting(maxRows, experts, slots, width)
 {
-    /// <summary>Rows routed; 0 before the first step.</summary>
-    public int Rows { get; set; }
-
     /// <summary>[MaxRows, Experts] router logits.</summary>
     public CpuLogits Logits { get; } = new(maxRows, experts);
 

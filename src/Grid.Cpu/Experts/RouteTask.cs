@@ -1,5 +1,6 @@
 using Grid.Cpu.Rows;
 using Grid.Cpu.Threading;
+using Grid.Models.Operations;
 using Grid.Numerics;
 
 namespace Grid.Cpu.Experts;
@@ -10,11 +11,10 @@ internal sealed class RouteTask : RowTask
     private CpuExpertRouting _routing = null!;
     private bool _normalize;
 
-    public void Run(WorkCrew crew, CpuExpertRouting routing, int rows, bool normalize)
+    public void Run(WorkCrew crew, CpuExpertRouting routing, in RoutingSpec spec)
     {
-        (_routing, _normalize) = (routing, normalize);
-        routing.Rows = rows;
-        RunRows(crew, rows);
+        (_routing, _normalize) = (routing, spec.Normalize);
+        RunRows(crew, routing.Rows);
         Group();
     }
 

@@ -9,10 +9,8 @@ namespace Grid.Cpu.Memory;
 /// Weights in tiles of 16 rows of the matrix (output columns of the product): [tile][k/2][16][2] bf16, rows and k padded
 /// with zeros. A gated matrix has gate and up tiles in turn.
 /// </summary>
-internal sealed class CpuMatrix(string name, int rows, int columns, bool gated) : WeightMatrix(name, rows, columns)
+internal sealed class CpuMatrix(string name, int rows, int columns, bool gated) : WeightMatrix(name, rows, columns, gated)
 {
-    public bool Gated { get; } = gated;
-
     /// <summary>k padded to whole steps.</summary>
     public int PaddedColumns { get; } = (columns + 15) / 16 * 16;
 

@@ -3,28 +3,10 @@ using Grid.Cpu.Chains;
 using Grid.Cpu.Memory;
 using Grid.Cpu.Rows;
 using Grid.Cpu.Threading;
+using Grid.Models.Operations;
 using Grid.Numerics;
 
 namespace Grid.Cpu.Products;
-
-/// <summary>What a product does with its finished accumulators; each rounds once.</summary>
-internal enum Epilogue
-{
-    /// <summary>bf16(acc).</summary>
-    Store,
-
-    /// <summary>bf16(acc + bias).</summary>
-    StoreBiased,
-
-    /// <summary>bf16(float(target) + acc).</summary>
-    Add,
-
-    /// <summary>bf16(silu(gate) * up).</summary>
-    GatedSilu,
-
-    /// <summary>fp32 acc.</summary>
-    Logits,
-}
 
 /// <summary>
 /// y = x * W^T for some rows: first the rows are prepared (widened, exponents apart), then tiles of 16 outputs are
@@ -40,22 +22,21 @@ internal sealed unsafe class Product(WorkCrew crew, ChainKernel kernel) : CrewTa
     private CpuActivation? _target;
     private CpuLogits? _logits;
     private CpuVector? _bias;
-    private Epilogue _epilogue;
+    private EpilogueKind _kind;
     private int _rows;
     private int _tilesPerUnit; // the tiles that one pass works on
     private int _unitsPerPart;
 
     /// <summary>Runs the product on rows of the input: the first <paramref name="rows"/>, or those listed.</summary>
-    public void Run(
-        CpuActivation input, ReadOnlySpan<int> listed, int rows, CpuMatrix weight, Epilogue epilogue,
-        CpuActivation? target, CpuLogits? logits, CpuVector? bias = null)
+    public void Run(CpuActivation input, ReadOnlySpan<int> listed, int rows, CpuMatrix weight, in Epilogue epilogue)
     {
         if (rows == 0)
         {
             return;
         }
 
-        (_weight, _epilogue, _target, _logits, _bias, _rows) = (weight, epilogue, target, logits, bias, rows);
+        (_weight, _rows, _kind) = (weight, rows, epilogue.Kind);
+        (_target, _logits, _bias) = ((CpuActivation?)epilogue.Target, (CpuLogits?)epilogue.Logits, (CpuVector?)epilogue.Bias);
         _prepared.Take(input, input.Width, listed, rows, weight.PaddedColumns);
 
         _tilesPerUnit = weight.Gated || rows == 1 ? 2 : 1;
@@ -128,7 +109,7 @@ internal sealed unsafe class Product(WorkCrew crew, ChainKernel kernel) : CrewTa
     {
         int column = tile * ChainKernel.Columns;
         int columns = Math.Min(ChainKernel.Columns, _weight.Rows - column);
-        if (_epilogue == Epilogue.Logits)
+        if (_kind == EpilogueKind.Raw)
         {
             float* logits = _logits!.Data.Pointer + ((long)row * _logits.Width) + column;
             if (columns == ChainKernel.Columns)
@@ -145,22 +126,22 @@ internal sealed unsafe class Product(WorkCrew crew, ChainKernel kernel) : CrewTa
             return;
         }
 
-        if (_epilogue == Epilogue.StoreBiased)
+        if (_bias is not null)
         {
-            value += _bias!.Load(column, columns);
+            value += _bias.Load(column, columns);
         }
 
         ushort* target = _target!.Data.Pointer + ((long)row * _target.Width) + column;
         if (columns == ChainKernel.Columns)
         {
-            VectorBf16.StoreRounded(_epilogue == Epilogue.Add ? VectorBf16.Widen(target) + value : value, target);
+            VectorBf16.StoreRounded(_kind == EpilogueKind.Add ? VectorBf16.Widen(target) + value : value, target);
             return;
         }
 
         for (int c = 0; c < columns; c++)
         {
             float v = value.GetElement(c);
-            target[c] = Bf16.FromSingle(_epilogue == Epilogue.Add ? Bf16.ToSingle(target[c]) + v : v);
+            target[c] = Bf16.FromSingle(_kind == EpilogueKind.Add ? Bf16.ToSingle(target[c]) + v : v);
         }
     }
 }

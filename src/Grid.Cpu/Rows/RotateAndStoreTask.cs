@@ -23,12 +23,11 @@ internal sealed unsafe class RotateAndStoreTask : RowTask
     private int _layer;
     private float _epsilon;
 
-    public void Run(
-        WorkCrew crew, BatchLayout batch, int[] sequenceOfRow, CpuActivation qkv, int queryHeads, CpuVector? queryNorm,
-        CpuVector? keyNorm, float epsilon, CpuRotaryTable rotary, CpuKvCache cache, int layer)
+    public void Run(WorkCrew crew, BatchLayout batch, int[] sequenceOfRow, CpuActivation qkv, in RotarySpec rotary, KvLayer layer)
     {
-        (_batch, _sequenceOfRow, _qkv, _queryHeads, _queryNorm, _keyNorm) = (batch, sequenceOfRow, qkv, queryHeads, queryNorm, keyNorm);
-        (_epsilon, _rotary, _cache, _layer) = (epsilon, rotary, cache, layer);
+        (_batch, _sequenceOfRow, _qkv, _queryHeads) = (batch, sequenceOfRow, qkv, rotary.QueryHeads);
+        (_queryNorm, _keyNorm, _epsilon) = ((CpuVector?)rotary.QueryNorm, (CpuVector?)rotary.KeyNorm, rotary.Epsilon);
+        (_rotary, _cache, _layer) = ((CpuRotaryTable)rotary.Table, (CpuKvCache)layer.Cache, layer.Layer);
         RunRows(crew, batch.RowCount);
     }
 

@@ -66,9 +66,9 @@ internal sealed unsafe class NormTask : RowTask
     private float[] _weight = [];
     private float _epsilon;
 
-    public void Run(WorkCrew crew, CpuActivation input, CpuVector weight, float epsilon, int rows, CpuActivation output)
+    public void Run(WorkCrew crew, CpuActivation input, in NormSpec norm, int rows, CpuActivation output)
     {
-        (_input, _output, _weight, _epsilon) = (input, output, weight.Values, epsilon);
+        (_input, _output, _weight, _epsilon) = (input, output, ((CpuVector)norm.Weight).Values, norm.Epsilon);
         RunRows(crew, rows);
     }
 

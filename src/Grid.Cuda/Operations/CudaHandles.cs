@@ -8,10 +8,8 @@ namespace Grid.Cuda.Operations;
 
 /// <summary>Weights as PackWeights lays them out; gated: gate and up in turn, eight rows each.</summary>
 internal sealed class CudaMatrix(string name, int rows, int columns, bool gated, DeviceHeap heap, DeviceMemory tiles)
-    : WeightMatrix(name, rows, columns)
+    : WeightMatrix(name, rows, columns, gated)
 {
-    public bool Gated { get; } = gated;
-
     public DeviceSpan Tiles => tiles.Span;
 
     protected override void Dispose(bool disposing)
@@ -24,10 +22,8 @@ internal sealed class CudaMatrix(string name, int rows, int columns, bool gated,
 /// <summary>One <see cref="CudaMatrix"/>'s tiles after another, all of one size.</summary>
 internal sealed class CudaExpertMatrix(
     string name, int experts, int rows, int columns, bool gated, DeviceHeap heap, DeviceMemory tiles)
-    : ExpertMatrix(name, experts, rows, columns)
+    : ExpertMatrix(name, experts, rows, columns, gated)
 {
-    public bool Gated { get; } = gated;
-
     public DeviceSpan Tiles => tiles.Span;
 
     protected override void Dispose(bool disposing)

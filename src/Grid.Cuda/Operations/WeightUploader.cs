@@ -27,7 +27,6 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
         int rows = 0;
         foreach (TensorSource part in parts)
         {
-            RequireColumns(part, parts[0].Columns);
             rows = checked(rows + part.Rows);
         }
 
@@ -47,7 +46,6 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
     /// <summary>Gate and up in turn.</summary>
     public CudaMatrix Gated(TensorSource gate, TensorSource up)
     {
-        RequireGated(gate, up);
         string name = $"{gate.Name} * {up.Name}";
         DeviceMemory tiles = Tiles(name, 1, GatedRows(gate.Rows), gate.Columns);
         return Filled(tiles, new CudaMatrix(name, gate.Rows, gate.Columns, gated: true, heap, tiles), [gate, up], (uploader, sources) =>
@@ -58,11 +56,6 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
     public CudaExpertMatrix Experts(ReadOnlySpan<TensorSource> experts)
     {
         TensorSource first = experts[0];
-        foreach (TensorSource expert in experts)
-        {
-            RequireShape(expert, first);
-        }
-
         long bytes = PackWeightsKernel.TileBytes(first.Rows, first.Columns);
         DeviceMemory tiles = Tiles(first.Name, experts.Length, first.Rows, first.Columns);
         var matrix = new CudaExpertMatrix(first.Name, experts.Length, first.Rows, first.Columns, gated: false, heap, tiles);
@@ -78,18 +71,7 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
     /// <summary>Gate and up in turn for every expert.</summary>
     public CudaExpertMatrix GatedExperts(ReadOnlySpan<TensorSource> gates, ReadOnlySpan<TensorSource> ups)
     {
-        if (gates.Length != ups.Length)
-        {
-            throw new ArgumentException($"There are {gates.Length} gates and {ups.Length} ups; every expert needs one of each.", nameof(ups));
-        }
-
         TensorSource first = gates[0];
-        for (int e = 0; e < gates.Length; e++)
-        {
-            RequireShape(gates[e], first);
-            RequireGated(gates[e], ups[e]);
-        }
-
         long bytes = PackWeightsKernel.TileBytes(GatedRows(first.Rows), first.Columns);
         int experts = gates.Length;
         DeviceMemory tiles = Tiles(first.Name, experts, GatedRows(first.Rows), first.Columns);
@@ -260,31 +242,4 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
 
     private static string Names(ReadOnlySpan<TensorSource> parts) =>
         parts.Length == 1 ? parts[0].Name : string.Join(" + ", parts.ToArray().Select(part => part.Name));
-
-    private static void RequireColumns(TensorSource source, int columns)
-    {
-        if (source.Columns != columns)
-        {
-            throw new ArgumentException($"{source.Name} has {source.Columns} columns; stacked matrices need {columns}.", nameof(source));
-        }
-    }
-
-    private static void RequireGated(TensorSource gate, TensorSource up)
-    {
-        RequireColumns(up, gate.Columns);
-        if (up.Rows != gate.Rows)
-        {
-            throw new ArgumentException($"{up.Name} has {up.Rows} rows and {gate.Name} {gate.Rows}; gate and up must have as many.", nameof(up));
-        }
-    }
-
-    private static void RequireShape(TensorSource source, TensorSource first)
-    {
-        if (source.Rows != first.Rows || source.Columns != first.Columns)
-        {
-            throw new ArgumentException(
-                $"{source.Name} is [{source.Rows}, {source.Columns}] and {first.Name} [{first.Rows}, {first.Columns}]; all experts must have one shape.",
-                nameof(source));
-        }
-    }
 }

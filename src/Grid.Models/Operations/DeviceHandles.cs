@@ -1,16 +1,19 @@
 namespace Grid.Models.Operations;
 
 /// <summary>A [Rows, Columns] bf16 matrix in the device's own packed layout; y = x * W^T.</summary>
-public abstract class WeightMatrix(string name, int rows, int columns) : IDisposable
+public abstract class WeightMatrix(string name, int rows, int columns, bool gated) : IDisposable
 {
     /// <summary>The checkpoint's tensor name(s).</summary>
     public string Name { get; } = name;
 
-    /// <summary>Outputs (N).</summary>
+    /// <summary>Outputs (N); of a gated matrix, of each of gate and up.</summary>
     public int Rows { get; } = rows;
 
     /// <summary>Inputs (K).</summary>
     public int Columns { get; } = columns;
+
+    /// <summary>Two matrices, gate and up.</summary>
+    public bool Gated { get; } = gated;
 
     /// <inheritdoc/>
     public void Dispose()
@@ -26,7 +29,7 @@ public abstract class WeightMatrix(string name, int rows, int columns) : IDispos
 }
 
 /// <summary>A [Rows, Columns] bf16 matrix for each of a layer's experts, in the device's own packed layout.</summary>
-public abstract class ExpertMatrix(string name, int experts, int rows, int columns) : IDisposable
+public abstract class ExpertMatrix(string name, int experts, int rows, int columns, bool gated) : IDisposable
 {
     /// <summary>The checkpoint's tensor name(s), of the first expert.</summary>
     public string Name { get; } = name;
@@ -39,6 +42,9 @@ public abstract class ExpertMatrix(string name, int experts, int rows, int colum
 
     /// <summary>Inputs (K) of each.</summary>
     public int Columns { get; } = columns;
+
+    /// <summary>Two matrices for each, gate and up.</summary>
+    public bool Gated { get; } = gated;
 
     /// <inheritdoc/>
     public void Dispose()
@@ -69,6 +75,9 @@ public abstract class ExpertRouting(int maxRows, int experts, int slots, int wid
 
     /// <summary>Width of the experts' outputs; the device may keep MaxRows * Slots of them until they are combined.</summary>
     public int Width { get; } = width;
+
+    /// <summary>Rows of the step that was routed last; 0 before the first.</summary>
+    public int Rows { get; internal set; }
 }
 
 /// <summary>A bf16 weight vector (norm scales, biases), widened to fp32 where it is used.</summary>

@@ -2,7 +2,9 @@ namespace Grid.Models.Operations;
 
 /// <summary>
 /// The only seam between models and hardware: the operations of the numeric contract (see the README of Grid.Numerics)
-/// on one device. Implementations agree bit for bit. Calls are made one after another, never from two threads at once; from
+/// on one device. Implementations agree bit for bit. What an operation computes is told by records (<see cref="Epilogue"/>,
+/// <see cref="AttentionSpec"/>, …), whose fields a device honours or refuses; devices derive from <see cref="DeviceOperations"/>,
+/// which checks operands, and what wraps a device from <see cref="DelegatingOperations"/>. Calls are made one after another, never from two threads at once; from
 /// a <see cref="BeginStep"/> or <see cref="RunStep"/> to the next they all refer to the same <see cref="BatchLayout"/>, whose rows
 /// are the first RowCount rows of every activation. What the operations allocated is freed with them; matrices, KV caches and
 /// logits buffers may be freed earlier.
@@ -17,13 +19,13 @@ public interface IOperations : IDisposable
     /// <summary>Uploads matrices with equal Columns, stacked by rows into one (q, k and v).</summary>
     WeightMatrix UploadMatrix(params ReadOnlySpan<TensorSource> parts);
 
-    /// <summary>Uploads gate and up, [N, K] each, for <see cref="ProjectGatedSilu"/>; Rows of the result is N.</summary>
+    /// <summary>Uploads gate and up, [N, K] each, for <see cref="EpilogueKind.GatedSilu"/>; Rows of the result is N.</summary>
     WeightMatrix UploadGatedMatrix(TensorSource gate, TensorSource up);
 
     /// <summary>Uploads a matrix for every expert, [N, K] each, in the experts' order.</summary>
     ExpertMatrix UploadExperts(ReadOnlySpan<TensorSource> experts);
 
-    /// <summary>Uploads gate and up of every expert, [N, K] each, for <see cref="ProjectExpertsGatedSilu"/>; Rows of the
+    /// <summary>Uploads gate and up of every expert, [N, K] each, for <see cref="EpilogueKind.GatedSilu"/>; Rows of the
     /// result is N.</summary>
     ExpertMatrix UploadGatedExperts(ReadOnlySpan<TensorSource> gates, ReadOnlySpan<TensorSource> ups);
 
@@ -61,58 +63,47 @@ public interface IOperations : IDisposable
     /// Takes the batch and runs a forward pass over it: <see cref="BeginStep"/>, then the pass. A pass always makes the same calls
     /// with the same operands; only the batch differs. So a device may record what the pass gives it and repeat that for a
     /// later batch without calling the pass again, which is recognised by its delegate: keep one for every KV cache. The pass
-    /// neither reads results nor allocates, and its last calls may be followed by <see cref="ComputeLogits"/> and
-    /// <see cref="Sample"/> outside.
+    /// neither reads results nor allocates nor works on a list of rows; products over the rows of logits and
+    /// <see cref="Sample"/> may follow outside.
     /// </summary>
     void RunStep(BatchLayout batch, Action pass);
 
     /// <summary>output[r] = table[TokenIds[r]]; the table is an uploaded [vocabulary, width] matrix.</summary>
     void Embed(WeightMatrix table, Activation output);
 
-    /// <summary>output[r] = bf16(x * (1/sqrt(mean(x^2) + epsilon)) * w), row reduction in the contract's tree.</summary>
-    void RmsNorm(Activation input, WeightVector weight, float epsilon, Activation output);
-
-    /// <summary>output = bf16(input * W^T), or bf16(input * W^T + bias) with the bias added in fp32.</summary>
-    void Project(Activation input, WeightMatrix weight, WeightVector? bias, Activation output);
-
-    /// <summary>residual = bf16(float(residual) + input * W^T).</summary>
-    void ProjectAdd(Activation input, WeightMatrix weight, Activation residual);
-
-    /// <summary>output = bf16(silu(input * Gate^T) * (input * Up^T)).</summary>
-    void ProjectGatedSilu(Activation input, WeightMatrix gateUp, Activation output);
+    /// <summary>output[r] = norm of input[r].</summary>
+    void RmsNorm(Activation input, in NormSpec norm, Activation output);
 
     /// <summary>
-    /// Chooses every row's experts by the logits input * Router^T: slots are ordered by (logit descending, expert id
-    /// ascending), weights are their softmax, over the chosen experts when normalize is set and over all otherwise. The
-    /// router is an uploaded [experts, width] matrix.
+    /// Row i of the epilogue's target = epilogue(input[rows[i]] * W^T). A gated matrix ends in
+    /// <see cref="EpilogueKind.GatedSilu"/>, any other in none of it. Target and input are never the same.
     /// </summary>
-    void Route(Activation input, WeightMatrix router, bool normalize, ExpertRouting routing);
+    void Project(Activation input, RowList rows, WeightMatrix weight, in Epilogue epilogue);
 
-    /// <summary>output[r] = bf16(silu(input[r] * Gate^T) * (input[r] * Up^T)) for each of the row's experts: the slots' results
-    /// side by side, [slots * N]. The routing is that of this step's rows.</summary>
-    void ProjectExpertsGatedSilu(Activation input, ExpertRouting routing, ExpertMatrix gateUp, Activation output);
+    /// <summary>Chooses every row's experts by the logits input * Router^T. The router is an uploaded [experts, width] matrix.</summary>
+    void Route(Activation input, WeightMatrix router, in RoutingSpec spec, ExpertRouting routing);
 
     /// <summary>
-    /// residual[r] = bf16(float(residual[r]) + c), c the sum over slots, ascending, of the slot's weight times input[r, slot] *
-    /// Down^T of the slot's expert: c = fma(weight, fp32 product, c) from +0. Input rows are [slots * K].
+    /// Products of each row with the matrices of its experts; the routing is that of this step's rows.
+    /// <list type="bullet">
+    /// <item><see cref="EpilogueKind.GatedSilu"/>: target[r] = bf16(silu(input[r] * Gate^T) * (input[r] * Up^T)) for each of the
+    /// row's experts, the slots' results side by side, [slots * N].</item>
+    /// <item><see cref="EpilogueKind.Add"/>: target[r] = bf16(float(target[r]) + c), c the sum over slots, ascending, of the slot's
+    /// weight times input[r, slot] * W^T of the slot's expert: c = fma(weight, fp32 product, c) from +0. Input rows are
+    /// [slots * K], and N is the routing's width.</item>
+    /// </list>
+    /// There are no others.
     /// </summary>
-    void ProjectExpertsAdd(Activation input, ExpertRouting routing, ExpertMatrix down, Activation residual);
+    void ProjectExperts(Activation input, ExpertRouting routing, ExpertMatrix weight, in Epilogue epilogue);
 
     /// <summary>
-    /// qkv rows are [q heads | k heads | v heads] of headDim each. Normalises every q and k head (when weights are
-    /// given), rotates them (halves convention: element i pairs with i + headDim/2), rounds once to bf16, leaves q in
-    /// place and writes k and v into the layer's pages; what is left of k in the row is the device's affair.
+    /// qkv rows are [q heads | k heads | v heads] of headDim each. Leaves the rotated q in place and writes k, rotated, and v into
+    /// the layer's pages; what is left of k in the row is the device's affair.
     /// </summary>
-    void RotateAndStore(
-        Activation qkv, int queryHeads, WeightVector? queryNorm, WeightVector? keyNorm, float epsilon,
-        RotaryTable rotary, KvCache cache, int layer);
+    void RotateAndStore(Activation qkv, in RotarySpec rotary, KvLayer layer);
 
-    /// <summary>Causal attention of every row's q heads (in qkv) over the layer's pages up to the row's own position;
-    /// output rows are [queryHeads * headDim].</summary>
-    void Attend(Activation qkv, int queryHeads, float scale, KvCache cache, int layer, Activation output);
-
-    /// <summary>logits[i] = hidden[LogitRows[first + i]] * W^T in fp32 for i in [0, count).</summary>
-    void ComputeLogits(Activation hidden, WeightMatrix head, int first, int count, LogitsBuffer logits);
+    /// <summary>Attention of every row's q heads (in qkv) over the layer's pages; output rows are [QueryHeads * headDim].</summary>
+    void Attend(Activation qkv, in AttentionSpec attention, KvLayer layer, Activation output);
 
     /// <summary>Samples or scores rows of the logits buffer, each by its own parameters.</summary>
     void Sample(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows, Span<SampledToken> results);

@@ -88,16 +88,16 @@ public sealed class DeviceSelfTest
         using WeightMatrix weight = _operations.UploadMatrix(new Generated("w", 2, Outputs, Width));
         using WeightMatrix gated = _operations.UploadGatedMatrix(new Generated("g", 3, Outputs, Width), new Generated("u", 4, Outputs, Width));
         Activation normalized = _operations.AllocateActivation(Rows, Width);
-        _operations.RmsNorm(x, _operations.UploadVector(new Generated("n", 5, Width)), 1e-6f, normalized);
+        _operations.RmsNorm(x, new NormSpec(_operations.UploadVector(new Generated("n", 5, Width)), 1e-6f), normalized);
         Record("rms-norm", normalized);
         Activation y = _operations.AllocateActivation(Rows, Outputs);
-        _operations.Project(x, weight, null, y);
+        _operations.Project(x, RowList.All, weight, Epilogue.Store(y));
         Record("project", y);
-        _operations.ProjectAdd(x, weight, y);
+        _operations.Project(x, RowList.All, weight, Epilogue.AddTo(y));
         Record("project-add", y);
-        _operations.Project(x, weight, _operations.UploadVector(new Generated("b", 20, Outputs)), y);
+        _operations.Project(x, RowList.All, weight, Epilogue.Store(y) with { Bias = _operations.UploadVector(new Generated("b", 20, Outputs)) });
         Record("project-bias", y);
-        _operations.ProjectGatedSilu(x, gated, y);
+        _operations.Project(x, RowList.All, gated, Epilogue.GatedSilu(y));
         Record("project-gated-silu", y);
         Logits(x, weight);
     }
@@ -105,7 +105,7 @@ public sealed class DeviceSelfTest
     private void Logits(Activation x, WeightMatrix weight)
     {
         using LogitsBuffer logits = _operations.AllocateLogits(Rows, Outputs);
-        _operations.ComputeLogits(x, weight, 0, Rows, logits);
+        _operations.Project(x, RowList.Logits(0, Rows), weight, Epilogue.Raw(logits));
         var values = new float[Rows * Outputs];
         _operations.Read(logits, Rows, values);
         Record("logits", MemoryMarshal.AsBytes(values.AsSpan()));
@@ -145,15 +145,15 @@ public sealed class DeviceSelfTest
         {
             var experts = new int[Rows * ExpertSlots];
             var weights = new float[Rows * ExpertSlots];
-            _operations.Route(x, router, normalize, routing);
+            _operations.Route(x, router, new RoutingSpec(normalize), routing);
             _operations.Read(routing, Rows, experts, weights);
             Record(normalize ? "route" : "route-unnormalized", [.. MemoryMarshal.AsBytes(experts.AsSpan()), .. MemoryMarshal.AsBytes(weights.AsSpan())]);
         }
 
         Activation gated = _operations.AllocateActivation(Rows, ExpertSlots * ExpertInner);
-        _operations.ProjectExpertsGatedSilu(x, routing, gateUp, gated);
+        _operations.ProjectExperts(x, routing, gateUp, Epilogue.GatedSilu(gated));
         Record("project-experts-gated-silu", gated);
-        _operations.ProjectExpertsAdd(gated, routing, down, x);
+        _operations.ProjectExperts(gated, routing, down, Epilogue.AddTo(x));
         Record("project-experts-add", x);
     }
 
@@ -166,14 +166,16 @@ public sealed class DeviceSelfTest
         WeightVector queryNorm = _operations.UploadVector(new Generated("qn", 7, headDim));
         WeightVector keyNorm = _operations.UploadVector(new Generated("kn", 8, headDim));
         int width = (QueryHeads + (2 * KvHeads)) * headDim;
+        var layer = new KvLayer(cache, 0);
+        var spec = new RotarySpec(QueryHeads, table) { QueryNorm = queryNorm, KeyNorm = keyNorm, Epsilon = 1e-6f };
         foreach (bool decode in (ReadOnlySpan<bool>)[false, true])
         {
             int rows = decode ? 1 : Rows;
             Activation qkv = Begin(new Generated("qkv", decode ? 11 : 6, rows, width), [1, 0], decode ? Rows : 0);
-            _operations.RotateAndStore(qkv, QueryHeads, queryNorm, keyNorm, 1e-6f, table, cache, 0);
+            _operations.RotateAndStore(qkv, spec, layer);
             RecordColumns($"rotate-{headDim}{(decode ? "-decode" : "")}", qkv, rows, QueryHeads * headDim); // k and v went to the pages
             Activation attended = _operations.AllocateActivation(rows, QueryHeads * headDim);
-            _operations.Attend(qkv, QueryHeads, 0.25f, cache, 0, attended);
+            _operations.Attend(qkv, new AttentionSpec(QueryHeads, 0.25f), layer, attended);
             Record($"attend-{headDim}{(decode ? "-decode" : "")}", attended, rows);
         }
     }

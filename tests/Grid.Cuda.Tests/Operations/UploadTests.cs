@@ -19,7 +19,7 @@ public sealed class UploadTests(OperationsFixture device)
         Compare(columns, rows + 11, (operations, input, output) =>
         {
             using WeightMatrix matrix = operations.UploadMatrix(new NoiseTensor("first", 1, rows, columns), new NoiseTensor("second", 2, 11, columns));
-            operations.Project(input, matrix, null, output);
+            operations.Project(input, RowList.All, matrix, Epilogue.Store(output));
         });
     }
 
@@ -30,7 +30,7 @@ public sealed class UploadTests(OperationsFixture device)
         Compare(columns, rows, (operations, input, output) =>
         {
             using WeightMatrix matrix = operations.UploadGatedMatrix(new NoiseTensor("gate", 3, rows, columns), new NoiseTensor("up", 4, rows, columns));
-            operations.ProjectGatedSilu(input, matrix, output);
+            operations.Project(input, RowList.All, matrix, Epilogue.GatedSilu(output));
         });
     }
 
@@ -43,12 +43,13 @@ public sealed class UploadTests(OperationsFixture device)
             {
                 using WeightMatrix matrix = operations.UploadMatrix(
                     new GeneratedTensor("model.q", [rows, columns]), new NoiseTensor("k", 1, 11, columns), new GeneratedTensor("model.v", [13, columns]));
-                operations.Project(input, matrix, operations.UploadVector(new GeneratedTensor("a.bias", [rows + 11]), new GeneratedTensor("b.bias", [13])), output);
+                WeightVector bias = operations.UploadVector(new GeneratedTensor("a.bias", [rows + 11]), new GeneratedTensor("b.bias", [13]));
+                operations.Project(input, RowList.All, matrix, Epilogue.Store(output) with { Bias = bias });
             });
             Compare(columns, rows, (operations, input, output) =>
             {
                 using WeightMatrix matrix = operations.UploadGatedMatrix(new GeneratedTensor("gate", [rows, columns]), new GeneratedTensor("up", [rows, columns]));
-                operations.ProjectGatedSilu(input, matrix, output);
+                operations.Project(input, RowList.All, matrix, Epilogue.GatedSilu(output));
             });
         }
     }

@@ -2,8 +2,8 @@ using Grid.Models.Operations;
 
 namespace Grid.Models.Tests.Support;
 
-/// <summary>Operations that only take weights in, and remember their bits: for tests of loading.</summary>
-public sealed class UploadRecorder : IOperations
+/// <summary>Operations that take weights in and remember their bits, and refuse all else: for tests of loading.</summary>
+public sealed class UploadRecorder() : DelegatingOperations(null)
 {
     /// <summary>What was uploaded, by tensor name.</summary>
     public Dictionary<string, ushort[]> Uploaded { get; } = new(StringComparer.Ordinal);
@@ -14,9 +14,9 @@ public sealed class UploadRecorder : IOperations
     /// <summary>The matrices uploaded, by name.</summary>
     public List<string> Matrices { get; } = [];
 
-    public string DeviceDescription => "a recorder of uploads";
+    public override string DeviceDescription => "a recorder of uploads";
 
-    public WeightMatrix UploadMatrix(params ReadOnlySpan<TensorSource> parts)
+    public override WeightMatrix UploadMatrix(params ReadOnlySpan<TensorSource> parts)
     {
         int rows = 0;
         string names = "";
@@ -27,27 +27,27 @@ public sealed class UploadRecorder : IOperations
             names += part.Name;
         }
 
-        return new Matrix(this, names, rows, parts[0].Columns);
+        return new Matrix(this, names, rows, parts[0].Columns, gated: false);
     }
 
-    public WeightMatrix UploadGatedMatrix(TensorSource gate, TensorSource up)
+    public override WeightMatrix UploadGatedMatrix(TensorSource gate, TensorSource up)
     {
         Record(gate);
         Record(up);
-        return new Matrix(this, gate.Name, gate.Rows, gate.Columns);
+        return new Matrix(this, gate.Name, gate.Rows, gate.Columns, gated: true);
     }
 
-    public ExpertMatrix UploadExperts(ReadOnlySpan<TensorSource> experts)
+    public override ExpertMatrix UploadExperts(ReadOnlySpan<TensorSource> experts)
     {
         foreach (TensorSource expert in experts)
         {
             Record(expert);
         }
 
-        return new ExpertMatrices(this, experts[0].Name, experts.Length, experts[0].Rows, experts[0].Columns);
+        return new ExpertMatrices(this, experts[0].Name, experts.Length, experts[0].Rows, experts[0].Columns, gated: false);
     }
 
-    public ExpertMatrix UploadGatedExperts(ReadOnlySpan<TensorSource> gates, ReadOnlySpan<TensorSource> ups)
+    public override ExpertMatrix UploadGatedExperts(ReadOnlySpan<TensorSource> gates, ReadOnlySpan<TensorSource> ups)
     {
         for (int i = 0; i < gates.Length; i++)
         {
@@ -55,10 +55,10 @@ public sealed class UploadRecorder : IOperations
             Record(ups[i]);
         }
 
-        return new ExpertMatrices(this, gates[0].Name, gates.Length, gates[0].Rows, gates[0].Columns);
+        return new ExpertMatrices(this, gates[0].Name, gates.Length, gates[0].Rows, gates[0].Columns, gated: true);
     }
 
-    public WeightVector UploadVector(params ReadOnlySpan<TensorSource> parts)
+    public override WeightVector UploadVector(params ReadOnlySpan<TensorSource> parts)
     {
         int length = 0;
         foreach (TensorSource part in parts)
@@ -70,62 +70,12 @@ public sealed class UploadRecorder : IOperations
         return new Vector(parts[0].Name, length);
     }
 
-    public RotaryTable UploadRotary(ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int positions, int headDim) =>
+    public override RotaryTable UploadRotary(ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int positions, int headDim) =>
         new Rotary(positions, headDim);
 
-    public Activation AllocateActivation(int maxRows, int width) => new Rows(maxRows, width);
+    public override Activation AllocateActivation(int maxRows, int width) => new Rows(maxRows, width);
 
-    public ExpertRouting AllocateRouting(int maxRows, int experts, int slots, int width) => new Routing(maxRows, experts, slots, width);
-
-    public long KvPageBytes(int layers, int kvHeads, int headDim) => throw Unused();
-
-    public LogitsBuffer AllocateLogits(int maxRows, int width) => throw Unused();
-
-    public KvCache AllocateKvCache(int layers, int kvHeads, int headDim, int pages) => throw Unused();
-
-    public void ClearPages(KvCache cache, ReadOnlySpan<int> pages) => throw Unused();
-
-    public void BeginStep(BatchLayout batch) => throw Unused();
-
-    public void RunStep(BatchLayout batch, Action pass) => throw Unused();
-
-    public void Embed(WeightMatrix table, Activation output) => throw Unused();
-
-    public void RmsNorm(Activation input, WeightVector weight, float epsilon, Activation output) => throw Unused();
-
-    public void Project(Activation input, WeightMatrix weight, WeightVector? bias, Activation output) => throw Unused();
-
-    public void ProjectAdd(Activation input, WeightMatrix weight, Activation residual) => throw Unused();
-
-    public void ProjectGatedSilu(Activation input, WeightMatrix gateUp, Activation output) => throw Unused();
-
-    public void Route(Activation input, WeightMatrix router, bool normalize, ExpertRouting routing) => throw Unused();
-
-    public void ProjectExpertsGatedSilu(Activation input, ExpertRouting routing, ExpertMatrix gateUp, Activation output) => throw Unused();
-
-    public void ProjectExpertsAdd(Activation input, ExpertRouting routing, ExpertMatrix down, Activation residual) => throw Unused();
-
-    public void Read(ExpertRouting source, int rows, Span<int> experts, Span<float> weights) => throw Unused();
-
-    public void RotateAndStore(
-        Activation qkv, int queryHeads, WeightVector? queryNorm, WeightVector? keyNorm, float epsilon,
-        RotaryTable rotary, KvCache cache, int layer) => throw Unused();
-
-    public void Attend(Activation qkv, int queryHeads, float scale, KvCache cache, int layer, Activation output) => throw Unused();
-
-    public void ComputeLogits(Activation hidden, WeightMatrix head, int first, int count, LogitsBuffer logits) => throw Unused();
-
-    public void Sample(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows, Span<SampledToken> results) => throw Unused();
-
-    public void Read(Activation source, int rows, Span<ushort> destination) => throw Unused();
-
-    public void Read(LogitsBuffer source, int rows, Span<float> destination) => throw Unused();
-
-    public void Dispose()
-    {
-    }
-
-    private static InvalidOperationException Unused() => new("loading a model computes nothing");
+    public override ExpertRouting AllocateRouting(int maxRows, int experts, int slots, int width) => new Routing(maxRows, experts, slots, width);
 
     private void Record(TensorSource source)
     {
@@ -143,8 +93,8 @@ public sealed class UploadRecorder : IOperations
     {
         private readonly UploadRecorder _recorder;
 
-        public Matrix(UploadRecorder recorder, string name, int rows, int columns)
-            : base(name, rows, columns)
+        public Matrix(UploadRecorder recorder, string name, int rows, int columns, bool gated)
+            : base(name, rows, columns, gated)
         {
             _recorder = recorder;
             recorder.Matrices.Add(name);
@@ -161,8 +111,8 @@ public sealed class UploadRecorder : IOperations
     {
         private readonly UploadRecorder _recorder;
 
-        public ExpertMatrices(UploadRecorder recorder, string name, int experts, int rows, int columns)
-            : base(name, experts, rows, columns)
+        public ExpertMatrices(UploadRecorder recorder, string name, int experts, int rows, int columns, bool gated)
+            : base(name, experts, rows, columns, gated)
         {
             _recorder = recorder;
             recorder.Matrices.Add(name);

@@ -12,7 +12,7 @@ public sealed class DecoderModel : ICausalLanguageModel
     private readonly IOperations _operations;
     private readonly DecoderWeights _weights;
     private readonly RotaryTable _rotary;
-    private readonly float _attentionScale;
+    private readonly AttentionSpec _attentionSpec;
 
     // One pass for each KV cache, by which the device recognises it.
     private readonly ConditionalWeakTable<KvCache, Action> _passes = [];
@@ -32,7 +32,7 @@ public sealed class DecoderModel : ICausalLanguageModel
         _weights = weights;
         var rotary = RotaryEmbedding.Compute(config.MaxPositions, config.HeadDim, config.RopeTheta, config.RopeScaling);
         _rotary = operations.UploadRotary(rotary.Cos, rotary.Sin, rotary.Positions, rotary.HeadDim);
-        _attentionScale = (float)(1.0 / Math.Sqrt(config.HeadDim));
+        _attentionSpec = new AttentionSpec(config.QueryHeads, (float)(1.0 / Math.Sqrt(config.HeadDim)));
         _residual = operations.AllocateActivation(maxRows, config.HiddenSize);
         _normalized = operations.AllocateActivation(maxRows, config.HiddenSize);
         _qkv = operations.AllocateActivation(maxRows, (config.QueryHeads + 2 * config.KvHeads) * config.HeadDim);
@@ -78,7 +78,7 @@ public sealed class DecoderModel : ICausalLanguageModel
 
     /// <inheritdoc/>
     public void ComputeLogits(int first, int count, LogitsBuffer logits) =>
-        _operations.ComputeLogits(_normalized, _weights.Head, first, count, logits);
+        _operations.Project(_normalized, RowList.Logits(first, count), _weights.Head, Epilogue.Raw(logits));
 
     /// <inheritdoc/>
     public void Dispose() => _weights.Dispose();
@@ -95,25 +95,33 @@ public sealed class DecoderModel : ICausalLanguageModel
             HiddenStateObserver?.Invoke(i + 1, _residual);
         }
 
-        _operations.RmsNorm(_residual, _weights.FinalNorm, Config.NormEpsilon, _normalized);
+        _operations.RmsNorm(_residual, Norm(_weights.FinalNorm), _normalized);
         HiddenStateObserver?.Invoke(Config.Layers + 1, _normalized);
     }
 
     /// <summary>residual += o_proj(attention(rotate(norm(qkv_proj(norm(residual))))))</summary>
     private void Attention(DecoderLayer layer, KvCache cache, int index)
     {
-        _operations.RmsNorm(_residual, layer.InputNorm, Config.NormEpsilon, _normalized);
-        _operations.Project(_normalized, layer.QueryKeyValue, layer.QueryKeyValueBias, _qkv);
-        _operations.RotateAndStore(
-            _qkv, Config.QueryHeads, layer.QueryNorm, layer.KeyNorm, Config.NormEpsilon, _rotary, cache, index);
-        _operations.Attend(_qkv, Config.QueryHeads, _attentionScale, cache, index, _attention);
-        _operations.ProjectAdd(_attention, layer.AttentionOutput, _residual);
+        _operations.RmsNorm(_residual, Norm(layer.InputNorm), _normalized);
+        _operations.Project(_normalized, RowList.All, layer.QueryKeyValue, Epilogue.Store(_qkv) with { Bias = layer.QueryKeyValueBias });
+        var pages = new KvLayer(cache, index);
+        var rotary = new RotarySpec(Config.QueryHeads, _rotary)
+        {
+            QueryNorm = layer.QueryNorm,
+            KeyNorm = layer.KeyNorm,
+            Epsilon = Config.NormEpsilon,
+        };
+        _operations.RotateAndStore(_qkv, rotary, pages);
+        _operations.Attend(_qkv, _attentionSpec, pages, _attention);
+        _operations.Project(_attention, RowList.All, layer.AttentionOutput, Epilogue.AddTo(_residual));
     }
 
     /// <summary>residual += feed_forward(norm(residual))</summary>
     private void FeedForward(DecoderLayer layer)
     {
-        _operations.RmsNorm(_residual, layer.PostAttentionNorm, Config.NormEpsilon, _normalized);
+        _operations.RmsNorm(_residual, Norm(layer.PostAttentionNorm), _normalized);
         layer.FeedForward.AddTo(_residual, _normalized);
     }
+
+    private NormSpec Norm(WeightVector weight) => new(weight, Config.NormEpsilon);
 }

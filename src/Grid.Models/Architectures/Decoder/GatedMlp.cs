@@ -12,8 +12,8 @@ internal sealed class GatedMlp(IOperations operations, WeightMatrix gateUp, Weig
     /// <inheritdoc/>
     public void AddTo(Activation residual, Activation normalized)
     {
-        operations.ProjectGatedSilu(normalized, gateUp, gated);
-        operations.ProjectAdd(gated, down, residual);
+        operations.Project(normalized, RowList.All, gateUp, Epilogue.GatedSilu(gated));
+        operations.Project(gated, RowList.All, down, Epilogue.AddTo(residual));
     }
 
     /// <inheritdoc/>

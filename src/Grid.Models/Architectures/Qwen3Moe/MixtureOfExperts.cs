@@ -21,9 +21,9 @@ internal sealed class MixtureOfExperts(
     /// <inheritdoc/>
     public void AddTo(Activation residual, Activation normalized)
     {
-        operations.Route(normalized, router, normalize, routing);
-        operations.ProjectExpertsGatedSilu(normalized, routing, gateUp, gated);
-        operations.ProjectExpertsAdd(gated, routing, down, residual);
+        operations.Route(normalized, router, new RoutingSpec(normalize), routing);
+        operations.ProjectExperts(normalized, routing, gateUp, Epilogue.GatedSilu(gated));
+        operations.ProjectExperts(gated, routing, down, Epilogue.AddTo(residual));
     }
 
     /// <inheritdoc/>
