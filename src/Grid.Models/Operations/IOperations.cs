@@ -1,13 +1,13 @@
 namespace Grid.Models.Operations;
 
 /// <summary>
-/// The only seam between models and hardware: the operations of the numeric contract (see the README of Grid.Numerics)
-/// on one device. Implementations agree bit for bit. What an operation computes is told by records (<see cref="Epilogue"/>,
-/// <see cref="AttentionSpec"/>, …), whose fields a device honours or refuses; devices derive from <see cref="DeviceOperations"/>,
-/// which checks operands, and what wraps a device from <see cref="DelegatingOperations"/>. Calls are made one after another, never from two threads at once; from
-/// a <see cref="BeginStep"/> or <see cref="RunStep"/> to the next they all refer to the same <see cref="BatchLayout"/>, whose rows
-/// are the first RowCount rows of every activation. What the operations allocated is freed with them; matrices, KV caches and
-/// logits buffers may be freed earlier.
+/// The only seam between models and hardware: the operations of the numeric contract (see CONTRACT.md of Grid.Numerics) on one
+/// device. Implementations agree bit for bit. What an operation computes is told by records (<see cref="Epilogue"/>,
+/// <see cref="AttentionSpec"/>, …), whose fields a device honours or refuses. Devices derive from <see cref="DeviceOperations"/>,
+/// which checks operands; what wraps a device derives from <see cref="DelegatingOperations"/>. Calls are made one after another,
+/// never from two threads at once; from a <see cref="BeginStep"/> or <see cref="RunStep"/> to the next they all refer to the same
+/// <see cref="BatchLayout"/>, whose rows are the first RowCount rows of every activation. What the operations allocated is freed
+/// with them; matrices, KV caches and logits buffers may be freed earlier.
 /// </summary>
 public interface IOperations : IDisposable
 {
