@@ -26,9 +26,16 @@ internal sealed partial record KernelSource
     /// <summary>Such as TOKENS=64; one text may be built several times.</summary>
     public IReadOnlyList<string> Definitions { get; }
 
-    /// <summary>A kernel of this assembly: the path of its .cu below Kernels.</summary>
-    public static KernelSource FromResource(string path, string? name = null, params IReadOnlyList<string> definitions) =>
-        FromText(name ?? Path.GetFileNameWithoutExtension(path), ReadResource(path), definitions);
+    /// <summary>A kernel of this assembly, which compiles only if its parameters lie as the launcher's do (<see cref="KernelLayout"/>).</summary>
+    /// <param name="path">Of its .cu below Kernels.</param>
+    /// <param name="name">Null: the file's.</param>
+    /// <param name="definitions">Such as TOKENS=64.</param>
+    public static KernelSource FromResource(string path, string? name = null, params IReadOnlyList<string> definitions)
+    {
+        name ??= Path.GetFileNameWithoutExtension(path);
+        string text = ReadResource(path);
+        return FromText(name, $"{text}\n{KernelLayout.OfParameters(name, text)}", definitions);
+    }
 
     /// <summary>Any text that includes nothing but this assembly's shared texts.</summary>
     public static KernelSource FromText(string name, string text, params IReadOnlyList<string> definitions)
@@ -42,6 +49,12 @@ internal sealed partial record KernelSource
         AddIncludes(name, text, headers);
         return new KernelSource(name, text, [.. headers.Values], [.. definitions]);
     }
+
+    /// <summary>The same text, which compiles only if a structure in device memory lies as the launcher's does.</summary>
+    /// <param name="structure">Its name in the text.</param>
+    /// <typeparam name="T">The launcher's.</typeparam>
+    public KernelSource WithLayout<T>(string structure)
+        where T : unmanaged => new(Name, Text + KernelLayout.Assertions(structure, typeof(T)), Headers, Definitions);
 
     private static void AddIncludes(string name, string text, SortedDictionary<string, KernelHeader> headers)
     {

@@ -3,31 +3,19 @@ using static Grid.Cuda.Driver.DriverApi;
 namespace Grid.Cuda.Driver;
 
 /// <summary>A point in a stream that other streams and the host can wait for.</summary>
-internal sealed unsafe class CudaEvent : IDisposable
+internal sealed unsafe class CudaEvent : DriverHandle<CUevent>
 {
-    private readonly CudaContext context;
-    private CUevent handle;
-
     /// <param name="context">Its context.</param>
     /// <param name="timed">Keep the time at which it was reached; costs a little on the GPU.</param>
     public CudaEvent(CudaContext context, bool timed = false)
+        : base(context)
     {
-        this.context = context;
         context.MakeCurrent();
         CUevent created;
         CudaException.Check(
             cuEventCreate(&created, timed ? CUevent_flags.CU_EVENT_DEFAULT : CUevent_flags.CU_EVENT_DISABLE_TIMING),
             nameof(cuEventCreate));
-        handle = created;
-    }
-
-    internal CUevent Handle
-    {
-        get
-        {
-            ObjectDisposedException.ThrowIf(handle == default, this);
-            return handle;
-        }
+        Handle = created;
     }
 
     /// <summary>True once everything before it in its stream is done.</summary>
@@ -57,13 +45,5 @@ internal sealed unsafe class CudaEvent : IDisposable
         return milliseconds;
     }
 
-    public void Dispose()
-    {
-        if (handle != default)
-        {
-            context.MakeCurrent();
-            CudaException.Check(cuEventDestroy_v2(handle), nameof(cuEventDestroy_v2));
-            handle = default;
-        }
-    }
+    private protected override void Destroy(CUevent handle) => CudaException.Check(cuEventDestroy_v2(handle), nameof(cuEventDestroy_v2));
 }

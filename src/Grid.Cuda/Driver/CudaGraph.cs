@@ -3,16 +3,10 @@ using static Grid.Cuda.Driver.DriverApi;
 namespace Grid.Cuda.Driver;
 
 /// <summary>Launches and copies captured from a stream, given to the GPU again by one call.</summary>
-internal sealed unsafe class CudaGraph : IDisposable
+internal sealed unsafe class CudaGraph : DriverHandle<CUgraphExec>
 {
-    private readonly CudaContext context;
-    private CUgraphExec handle;
-
     private CudaGraph(CudaContext context, CUgraphExec handle)
-    {
-        this.context = context;
-        this.handle = handle;
-    }
+        : base(context) => Handle = handle;
 
     /// <summary>
     /// Captures what the body gives to the stream; nothing of it runs. The body must not wait for the GPU nor allocate on it.
@@ -34,11 +28,7 @@ internal sealed unsafe class CudaGraph : IDisposable
     }
 
     /// <summary>Gives all of it to the stream; allocates nothing.</summary>
-    public void Launch(CudaStream stream)
-    {
-        ObjectDisposedException.ThrowIf(handle == default, this);
-        CudaException.Check(cuGraphLaunch(handle, stream.Handle), nameof(cuGraphLaunch));
-    }
+    public void Launch(CudaStream stream) => CudaException.Check(cuGraphLaunch(Handle, stream.Handle), nameof(cuGraphLaunch));
 
     /// <summary>
     /// Takes new arguments and shapes from another capture of the same kernels in the same order.
@@ -46,12 +36,12 @@ internal sealed unsafe class CudaGraph : IDisposable
     /// <returns>False, and nothing changed, when the capture differs in more than that.</returns>
     public bool TryUpdate(CudaStream stream, Action body)
     {
-        ObjectDisposedException.ThrowIf(handle == default, this);
+        CUgraphExec instance = Handle;
         CUgraph graph = CaptureOnly(stream, body);
         try
         {
             CUgraphExecUpdateResultInfo info;
-            CUresult result = cuGraphExecUpdate_v2(handle, graph, &info);
+            CUresult result = cuGraphExecUpdate_v2(instance, graph, &info);
             if (result == CUresult.CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE)
             {
                 return false;
@@ -66,15 +56,7 @@ internal sealed unsafe class CudaGraph : IDisposable
         }
     }
 
-    public void Dispose()
-    {
-        if (handle != default)
-        {
-            context.MakeCurrent();
-            CudaException.Check(cuGraphExecDestroy(handle), nameof(cuGraphExecDestroy));
-            handle = default;
-        }
-    }
+    private protected override void Destroy(CUgraphExec handle) => CudaException.Check(cuGraphExecDestroy(handle), nameof(cuGraphExecDestroy));
 
     private static CUgraph CaptureOnly(CudaStream stream, Action body)
     {

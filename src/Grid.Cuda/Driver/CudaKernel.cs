@@ -6,7 +6,7 @@ namespace Grid.Cuda.Driver;
 /// A kernel that takes one structure. Launching allocates nothing: the arguments are read from the caller's stack frame and
 /// copied by the driver before the call returns.
 /// </summary>
-/// <typeparam name="TArguments">Mirrors the structure in the kernel's text; sizes are compared when the kernel is loaded.</typeparam>
+/// <typeparam name="TArguments">Mirrors the structure in the kernel's text: fields are compared when it is compiled, sizes when it is loaded.</typeparam>
 internal sealed unsafe class CudaKernel<TArguments>
     where TArguments : unmanaged
 {

@@ -4,17 +4,14 @@ using static Grid.Cuda.Driver.DriverApi;
 namespace Grid.Cuda.Driver;
 
 /// <summary>A cubin loaded on one GPU.</summary>
-internal sealed unsafe class CudaModule : IDisposable
+internal sealed unsafe class CudaModule : DriverHandle<CUmodule>
 {
-    private readonly CudaContext context;
-    private CUmodule handle;
-
     /// <param name="context">The GPU.</param>
     /// <param name="name">What to call it in errors.</param>
     /// <param name="cubin">Machine code for this GPU.</param>
     public CudaModule(CudaContext context, string name, ReadOnlySpan<byte> cubin)
+        : base(context)
     {
-        this.context = context;
         Name = name;
         context.MakeCurrent();
         fixed (byte* image = cubin)
@@ -26,7 +23,7 @@ internal sealed unsafe class CudaModule : IDisposable
                 CudaException.Throw(result, nameof(cuModuleLoadData), $"module {name}, {cubin.Length} bytes");
             }
 
-            handle = loaded;
+            Handle = loaded;
         }
     }
 
@@ -41,12 +38,12 @@ internal sealed unsafe class CudaModule : IDisposable
     public CudaKernel<TArguments> GetKernel<TArguments>(string entry, int dynamicSharedBytes = 0)
         where TArguments : unmanaged
     {
-        ObjectDisposedException.ThrowIf(handle == default, this);
+        CUmodule module = Handle;
         byte* name = (byte*)Marshal.StringToCoTaskMemUTF8(entry);
         try
         {
             CUfunction function;
-            CUresult result = cuModuleGetFunction(&function, handle, name);
+            CUresult result = cuModuleGetFunction(&function, module, name);
             if (result != CUresult.CUDA_SUCCESS)
             {
                 CudaException.Throw(result, nameof(cuModuleGetFunction), $"kernel {entry} of module {Name}");
@@ -60,13 +57,5 @@ internal sealed unsafe class CudaModule : IDisposable
         }
     }
 
-    public void Dispose()
-    {
-        if (handle != default)
-        {
-            context.MakeCurrent();
-            CudaException.Check(cuModuleUnload(handle), nameof(cuModuleUnload));
-            handle = default;
-        }
-    }
+    private protected override void Destroy(CUmodule handle) => CudaException.Check(cuModuleUnload(handle), nameof(cuModuleUnload));
 }

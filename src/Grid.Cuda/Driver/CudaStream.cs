@@ -6,27 +6,15 @@ namespace Grid.Cuda.Driver;
 /// Work in order on the GPU. Never the driver's default stream, which waits for others. Copies check their bounds before
 /// they start; nothing here allocates managed memory.
 /// </summary>
-internal sealed unsafe class CudaStream : IDisposable
+internal sealed unsafe class CudaStream : DriverHandle<CUstream>
 {
-    private readonly CudaContext context;
-    private CUstream handle;
-
     public CudaStream(CudaContext context)
+        : base(context)
     {
-        this.context = context;
         context.MakeCurrent();
         CUstream created;
         CudaException.Check(cuStreamCreate(&created, CUstream_flags.CU_STREAM_NON_BLOCKING), nameof(cuStreamCreate));
-        handle = created;
-    }
-
-    internal CUstream Handle
-    {
-        get
-        {
-            ObjectDisposedException.ThrowIf(handle == default, this);
-            return handle;
-        }
+        Handle = created;
     }
 
     /// <summary>True when nothing is left to do.</summary>
@@ -112,15 +100,7 @@ internal sealed unsafe class CudaStream : IDisposable
         }
     }
 
-    public void Dispose()
-    {
-        if (handle != default)
-        {
-            context.MakeCurrent();
-            CudaException.Check(cuStreamDestroy_v2(handle), nameof(cuStreamDestroy_v2));
-            handle = default;
-        }
-    }
+    private protected override void Destroy(CUstream handle) => CudaException.Check(cuStreamDestroy_v2(handle), nameof(cuStreamDestroy_v2));
 
     private static void RequireSameLength(long destination, long source)
     {

@@ -3,18 +3,15 @@ using static Grid.Cuda.Driver.DriverApi;
 namespace Grid.Cuda.Driver;
 
 /// <summary>Memory of the GPU, aligned to 256 bytes, undefined until written.</summary>
-internal sealed unsafe class DeviceMemory : IDisposable
+internal sealed unsafe class DeviceMemory : DriverHandle<CUdeviceptr>
 {
-    private readonly CudaContext context;
-    private CUdeviceptr start;
-
     /// <param name="context">The GPU.</param>
     /// <param name="bytes">At least 1.</param>
     /// <exception cref="CudaException">There is not that much memory free; the message says how much is.</exception>
     public DeviceMemory(CudaContext context, long bytes)
+        : base(context)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(bytes);
-        this.context = context;
         context.MakeCurrent();
         CUdeviceptr allocated;
         CUresult result = cuMemAlloc_v2(&allocated, (nuint)bytes);
@@ -26,7 +23,7 @@ internal sealed unsafe class DeviceMemory : IDisposable
         }
 
         CudaException.Check(result, nameof(cuMemAlloc_v2));
-        start = allocated;
+        Handle = allocated;
         Bytes = bytes;
     }
 
@@ -34,14 +31,7 @@ internal sealed unsafe class DeviceMemory : IDisposable
     public long Bytes { get; }
 
     /// <summary>All of it.</summary>
-    public DeviceSpan Span
-    {
-        get
-        {
-            ObjectDisposedException.ThrowIf(start == default, this);
-            return new DeviceSpan(start, Bytes);
-        }
-    }
+    public DeviceSpan Span => new(Handle, Bytes);
 
     /// <summary>Memory for elements of a type, filled from the host.</summary>
     public static DeviceMemory Of<T>(CudaContext context, CudaStream stream, ReadOnlySpan<T> values)
@@ -52,16 +42,8 @@ internal sealed unsafe class DeviceMemory : IDisposable
         return memory;
     }
 
-    /// <summary>Gives it back. The driver waits for work that may still use it.</summary>
-    public void Dispose()
-    {
-        if (start != default)
-        {
-            context.MakeCurrent();
-            CudaException.Check(cuMemFree_v2(start), nameof(cuMemFree_v2));
-            start = default;
-        }
-    }
+    /// <summary>The driver waits for work that may still use it.</summary>
+    private protected override void Destroy(CUdeviceptr handle) => CudaException.Check(cuMemFree_v2(handle), nameof(cuMemFree_v2));
 }
 
 /// <summary>A range of device memory.</summary>

@@ -3,23 +3,20 @@ using static Grid.Cuda.Driver.DriverApi;
 namespace Grid.Cuda.Driver;
 
 /// <summary>Host memory that the GPU reads and writes directly; copies from and to it do not wait. Zeroed.</summary>
-internal sealed unsafe class PinnedMemory : IDisposable
+internal sealed unsafe class PinnedMemory : DriverHandle<nint>
 {
-    private readonly CudaContext context;
-    private void* start;
-
     /// <param name="context">The GPU.</param>
     /// <param name="bytes">At least 1.</param>
     public PinnedMemory(CudaContext context, long bytes)
+        : base(context)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(bytes);
-        this.context = context;
         context.MakeCurrent();
         void* allocated;
         CudaException.Check(
             cuMemHostAlloc(&allocated, (nuint)bytes, CUmemhostalloc_flags.CU_MEMHOSTALLOC_PORTABLE), nameof(cuMemHostAlloc));
         System.Runtime.InteropServices.NativeMemory.Clear(allocated, (nuint)bytes);
-        start = allocated;
+        Handle = (nint)allocated;
         Bytes = bytes;
     }
 
@@ -27,14 +24,7 @@ internal sealed unsafe class PinnedMemory : IDisposable
     public long Bytes { get; }
 
     /// <summary>All of it, for copies.</summary>
-    public PinnedSpan Span
-    {
-        get
-        {
-            ObjectDisposedException.ThrowIf(start == null, this);
-            return new PinnedSpan((nint)start, Bytes);
-        }
-    }
+    public PinnedSpan Span => new(Handle, Bytes);
 
     /// <summary>The host's view of a range, in elements.</summary>
     public Span<T> View<T>(long firstElement, int count)
@@ -44,15 +34,7 @@ internal sealed unsafe class PinnedMemory : IDisposable
         return new Span<T>((void*)part.Start, count);
     }
 
-    public void Dispose()
-    {
-        if (start != null)
-        {
-            context.MakeCurrent();
-            CudaException.Check(cuMemFreeHost(start), nameof(cuMemFreeHost));
-            start = null;
-        }
-    }
+    private protected override void Destroy(nint handle) => CudaException.Check(cuMemFreeHost((void*)handle), nameof(cuMemFreeHost));
 }
 
 /// <summary>A range of pinned host memory.</summary>

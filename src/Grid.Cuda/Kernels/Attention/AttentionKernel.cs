@@ -53,7 +53,9 @@ internal sealed class AttentionKernel
         return KernelSource.FromResource(
             "Attention/Attention.cu", $"Attention-{headDim}", $"HEAD_DIM={headDim}", $"BLOCK_TOKENS={AttentionLayout.BlockTokens}",
             $"SEGMENT_TOKENS={AttentionLayout.SegmentTokens}", $"PREFILL_SHARED={PrefillSharedBytes(headDim)}",
-            $"DECODE_SHARED={DecodeSharedBytes(headDim)}");
+            $"DECODE_SHARED={DecodeSharedBytes(headDim)}")
+            .WithLayout<AttentionSequence>(nameof(AttentionSequence))
+            .WithLayout<AttentionTile>(nameof(AttentionTile));
     }
 
     /// <summary>Bytes of a page of one layer: keys and values of <see cref="AttentionLayout.BlockTokens"/> tokens.</summary>

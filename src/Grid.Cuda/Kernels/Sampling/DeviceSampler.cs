@@ -225,7 +225,7 @@ internal sealed unsafe class DeviceSampler : IDisposable
         data = new SamplingRowData
         {
             LogitRow = row.LogitRow,
-            ScoredToken = scored ? row.ScoredToken : -1,
+            Scored = scored ? row.ScoredToken : -1,
             Flags = scored || row.Logprobs || count > 0 ? SamplingRowData.WantsLogprob : 0,
             TopCount = count,
             TopFirst = top,

@@ -48,11 +48,11 @@ internal static class SamplingChecks
         data.Position = row.Position;
         data.Temperature = parameters.Temperature;
         data.TopK = parameters.TopK;
-        data.TopPShare = VocabularySum.TopPShare(parameters.TopP);
+        data.TopShare = VocabularySum.TopPShare(parameters.TopP);
         data.MinWeight = VocabularySum.MinPBound(parameters.MinP);
-        data.RepetitionPenalty = parameters.RepetitionPenalty;
-        data.FrequencyPenalty = parameters.FrequencyPenalty;
-        data.PresencePenalty = parameters.PresencePenalty;
+        data.Repetition = parameters.RepetitionPenalty;
+        data.Frequency = parameters.FrequencyPenalty;
+        data.Presence = parameters.PresencePenalty;
     }
 
     private static void RequireParameters(SamplingParameters p, int index)

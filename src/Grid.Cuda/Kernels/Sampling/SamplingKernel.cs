@@ -22,7 +22,10 @@ internal sealed class SamplingKernel(CudaModule module)
     private readonly CudaKernel<Arguments> kernel = module.GetKernel<Arguments>("sample_rows", SharedBytes(MaxVocabulary));
 
     /// <summary>What to build.</summary>
-    public static KernelSource Source { get; } = KernelSource.FromResource("Sampling/Sampling.cu");
+    public static KernelSource Source { get; } = KernelSource.FromResource("Sampling/Sampling.cu")
+        .WithLayout<SamplingRowData>("SamplingRow")
+        .WithLayout<SamplingResult>("SamplingResult")
+        .WithLayout<TopToken>("TopToken");
 
     /// <summary>Gives one launch to the stream.</summary>
     /// <param name="stream">Where.</param>
@@ -94,23 +97,23 @@ internal struct SamplingRowData
     public int LogitRow;
 
     /// <summary>-1: draw.</summary>
-    public int ScoredToken;
+    public int Scored;
     public float Temperature;
 
     /// <summary>0: all.</summary>
     public int TopK;
 
     /// <summary>top_p * 2^24; 2^24: all.</summary>
-    public uint TopPShare;
-    public float RepetitionPenalty;
-    public float FrequencyPenalty;
-    public float PresencePenalty;
-    public int BiasCount;
-    public int HistoryCount;
+    public uint TopShare;
+    public float Repetition;
+    public float Frequency;
+    public float Presence;
+    public int Biases;
+    public int History;
 
-    /// <summary>As HistoryCount; 0 when no penalty looks at them.</summary>
-    public int OutputCountCount;
-    public int BannedCount;
+    /// <summary>As History; 0 when no penalty looks at them.</summary>
+    public int Counts;
+    public int Banned;
     public uint Flags;
     public int TopCount;
 

@@ -55,7 +55,7 @@ internal sealed unsafe class SamplingLists(CudaContext context) : IDisposable
     {
         data.Lists = device.Span.Start + ((long)used * sizeof(int));
         IReadOnlyList<LogitBias> biases = row.Parameters.LogitBias;
-        data.BiasCount = biases.Count;
+        data.Biases = biases.Count;
         Span<int> words = Next(2 * biases.Count);
         for (int i = 0; i < biases.Count; i++)
         {
@@ -67,16 +67,16 @@ internal sealed unsafe class SamplingLists(CudaContext context) : IDisposable
         if (Penalised(row) is { } history)
         {
             ReadOnlySpan<int> tokens = history.TokenSpan;
-            data.HistoryCount = tokens.Length;
+            data.History = tokens.Length;
             tokens.CopyTo(Next(tokens.Length));
             if (Counts(row.Parameters))
             {
-                data.OutputCountCount = tokens.Length;
+                data.Counts = tokens.Length;
                 history.OutputCountSpan.CopyTo(Next(tokens.Length));
             }
         }
 
-        data.BannedCount = row.BannedTokens.Length;
+        data.Banned = row.BannedTokens.Length;
         row.BannedTokens.CopyTo(Next(row.BannedTokens.Length));
     }
 
