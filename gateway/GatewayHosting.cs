@@ -6,7 +6,6 @@ using Grid.Sequences;
 using Grid.Sequences.Streams;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using Microsoft.Extensions.Options;
 
 namespace Grid.Gateway;
 
@@ -16,26 +15,15 @@ public static class GatewayHosting
     /// <summary>
     /// Adds the gateway's services, its error handling and Kestrel limits. The host provides
     /// <see cref="ISequenceService"/>, and <see cref="Clustering.Requests.IRequestStore"/> where streams can be resumed.
-    /// Register it before Orleans and devices, which are then asked to stop first. Options come from section
-    /// <see cref="GatewayOptions.Section"/>; an
-    /// unknown or invalid one fails the start with its name, value and rule.
+    /// Register it before Orleans and devices, which are then asked to stop first.
     /// </summary>
-    public static IServiceCollection AddGridGateway(this IServiceCollection services, IConfiguration configuration)
+    public static IServiceCollection AddGridGateway(this IServiceCollection services, GatewayOptions options)
     {
-        services.AddOptions<GatewayOptions>()
-            .Bind(configuration.GetSection(GatewayOptions.Section), binder => binder.ErrorOnUnknownConfiguration = true)
-            .ValidateOnStart();
-        services.AddSingleton<IValidateOptions<GatewayOptions>, GatewayOptionsValidator>();
-        services.AddOptions<KestrelServerOptions>().Configure<IOptions<GatewayOptions>>((kestrel, gateway) =>
+        services.AddSingleton(Microsoft.Extensions.Options.Options.Create(options));
+        services.Configure<KestrelServerOptions>(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = gateway.Value.MaxRequestBodyBytes;
-        });
-        services.AddOptions<SequencesOptions>().Configure<IOptions<GatewayOptions>>((sequences, gateway) =>
-        {
-            sequences.QueueSize = gateway.Value.QueueSize;
-            sequences.DrainGrace = TimeSpan.FromSeconds(gateway.Value.DrainSeconds);
-            sequences.QueueTimeout = TimeSpan.FromSeconds(gateway.Value.QueueTimeoutSecs);
+            kestrel.Limits.MaxRequestBodySize = options.MaxRequestBodyBytes;
         });
         services.AddRouting();
         services.TryAddSingleton(TimeProvider.System);

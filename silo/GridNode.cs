@@ -1,16 +1,12 @@
-using System.Net;
 using Grid.Clustering;
 using Grid.Gateway;
+using Grid.Gateway.Node;
 using Grid.Grains;
-using Grid.Sequences;
+using Grid.Options;
 using Grid.Silo.Devices;
 using Grid.Silo.Options;
 using Grid.Silo.Startup;
 using Grid.Workers;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.Extensions.Logging.Console;
-using Microsoft.Extensions.Options;
 
 namespace Grid.Silo;
 
@@ -23,12 +19,17 @@ public sealed class GridNode : IAsyncDisposable
     private readonly WebApplication _app;
     private readonly IReadOnlyList<ServedDevice> _devices;
 
+    /// <summary>The process, and what it can be told.</summary>
+    public static GridProgram<NodeOptions> Program { get; } = new(
+        "grid", "Grid", "Grid serves a language model with reproducible bits. Without options: the demo model, this machine's GPUs or its CPU, "
+            + "HTTP on port 8000. Options can also be given in the environment (Grid__Port=8000, Gateway__QueueSize=64) or in appsettings.json.");
+
     private GridNode(WebApplication app, IReadOnlyList<ServedDevice> devices)
     {
         _app = app;
         _devices = devices;
         Workers = app.Services.GetRequiredService<WorkerHost>().Workers;
-        Address = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+        Address = NodeHost.AddressOf(app);
     }
 
     /// <summary>Where HTTP listens.</summary>
@@ -45,29 +46,27 @@ public sealed class GridNode : IAsyncDisposable
     /// with a sentence for the operator.
     /// </summary>
     /// <param name="options">What to serve, and how.</param>
-    /// <param name="settings">Other sections of the configuration, by key; they override files and environment.</param>
     /// <param name="output">Gets a line for each step of the start.</param>
     /// <param name="cancellationToken">Gives the start up.</param>
-    public static Task<GridNode> StartAsync(
-        NodeOptions options, IReadOnlyDictionary<string, string?> settings, TextWriter output, CancellationToken cancellationToken) =>
-        StartAsync(options, settings, output, DeviceFinder.Find, cancellationToken);
+    public static Task<GridNode> StartAsync(NodeOptions options, TextWriter output, CancellationToken cancellationToken) =>
+        StartAsync(options, output, DeviceFinder.Find, cancellationToken);
 
     /// <summary>As above, with devices, and engines in front of the devices' own, that only tests have.</summary>
     internal static async Task<GridNode> StartAsync(
-        NodeOptions options, IReadOnlyDictionary<string, string?> settings, TextWriter output,
-        Func<NodeOptions, TextWriter, IReadOnlyList<NodeDevice>> findDevices, CancellationToken cancellationToken,
+        NodeOptions options, TextWriter output, Func<NodeOptions, TextWriter, IReadOnlyList<NodeDevice>> findDevices, CancellationToken cancellationToken,
         Func<IWorkerEngine, IWorkerEngine>? wrap = null)
     {
+        CheckDrain(options.Gateway);
         Ports.CheckHttp(options.Host, options.Port);
-        await PrepareClusterAsync(options, output, cancellationToken);
+        await ClusterNode.PrepareAsync(options.Cluster, options.GatewayPort, output, cancellationToken);
         var devices = await ServedModelLoader.LoadAsync(options, findDevices, output, cancellationToken);
         WebApplication? app = null;
         try
         {
             // Again: loading may have taken minutes, in which free ports were taken or the store was lost.
-            var cluster = await PrepareClusterAsync(options, output, cancellationToken);
+            var cluster = await ClusterNode.PrepareAsync(options.Cluster, options.GatewayPort, output, cancellationToken);
             output.WriteLine($"Cluster {cluster.Description}");
-            app = Build(options, settings, devices, cluster, wrap);
+            app = Build(options, devices, cluster, wrap);
             await app.StartAsync(cancellationToken);
             await WaitUntilServingAsync(app.Services, devices.Count, cancellationToken);
             return new GridNode(app, devices);
@@ -80,7 +79,7 @@ public sealed class GridNode : IAsyncDisposable
             }
 
             Free(devices);
-            throw Explain(exception);
+            throw NodeHost.Explain(exception);
         }
     }
 
@@ -110,61 +109,28 @@ public sealed class GridNode : IAsyncDisposable
         }
     }
 
-    private static async Task<ClusterNode> PrepareClusterAsync(NodeOptions options, TextWriter output, CancellationToken cancellationToken)
-    {
-        try
-        {
-            return await ClusterNode.PrepareAsync(options.Cluster, takesClients: true, output, cancellationToken);
-        }
-        catch (ClusterStartException exception)
-        {
-            throw new StartException(exception.Message, exception.IsUsage ? StartException.Usage : StartException.Failed);
-        }
-    }
-
     private static WebApplication Build(
-        NodeOptions options, IReadOnlyDictionary<string, string?> settings, IReadOnlyList<ServedDevice> devices, ClusterNode cluster,
-        Func<IWorkerEngine, IWorkerEngine>? wrap)
+        NodeOptions options, IReadOnlyList<ServedDevice> devices, ClusterNode cluster, Func<IWorkerEngine, IWorkerEngine>? wrap)
     {
-        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
-        builder.Configuration.AddInMemoryCollection(settings);
-        CheckDrain(builder.Configuration);
-        ConfigureLogging(builder.Logging, options);
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Parse(options.Host), options.Port));
-        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.DrainGrace + TimeSpan.FromSeconds(15));
+        var builder = NodeHost.CreateBuilder(options, cluster, silo => silo.AddGridWorkers());
         foreach (var device in devices)
         {
             builder.Services.AddSingleton(provider => CreateWorker(provider, options, device, wrap));
         }
 
-        // The gateway first: services are asked to stop in reverse, and devices drain within the same grace time.
-        builder.Services.AddGridGateway(builder.Configuration);
-        builder.Services.Configure<GatewayOptions>(gateway => gateway.DrainSeconds = (int)options.DrainGrace.TotalSeconds);
-        builder.UseOrleans(silo => ConfigureSilo(silo, cluster, options));
         var app = builder.Build();
         app.MapGridGateway();
         return app;
     }
 
     /// <summary>A silo has one grace time, and would not honour another for its HTTP face.</summary>
-    private static void CheckDrain(ConfigurationManager configuration)
+    private static void CheckDrain(GatewayOptions gateway)
     {
-        const string Key = $"{GatewayOptions.Section}:{nameof(GatewayOptions.DrainSeconds)}";
-        if (configuration[Key] is { } value)
+        if (gateway.DrainGrace is { } grace)
         {
             throw new StartException(
-                $"{Key} is {value}, but a silo's requests end within the grace time of its devices; give it as --drain-seconds.", StartException.Usage);
+                $"Gateway:DrainSeconds is {grace.TotalSeconds}, but a silo's requests end within the grace time of its devices; give it as --drain-seconds.", StartException.Usage);
         }
-    }
-
-    private static void ConfigureSilo(ISiloBuilder silo, ClusterNode cluster, NodeOptions options)
-    {
-        cluster.Configure(silo);
-        silo.AddMemoryGrainStorageAsDefault();
-
-        // The sequences first, as the gateway before them: devices drain within the same grace time.
-        silo.AddGridSequences(options.Sequences);
-        silo.AddGridWorkers();
     }
 
     private static DeviceWorker CreateWorker(
@@ -172,7 +138,7 @@ public sealed class GridNode : IAsyncDisposable
     {
         var worker = new DeviceWorker(
             device.Description, wrap?.Invoke(device.Engine) ?? device.Engine,
-            new WorkerOptions { DrainGrace = options.DrainGrace, StepLimit = options.WatchdogTimeout },
+            new WorkerOptions { DrainGrace = options.Grace, StepLimit = options.WatchdogTimeout },
             provider.GetRequiredService<ISiloProbe>(), TimeProvider.System, provider.GetRequiredService<ILogger<DeviceWorker>>());
 
         // The others go on without it. A node without any is of no use: end, and let whoever runs it start it anew.
@@ -186,29 +152,6 @@ public sealed class GridNode : IAsyncDisposable
         return worker;
     }
 
-    private static void ConfigureLogging(ILoggingBuilder logging, NodeOptions options)
-    {
-        logging.ClearProviders();
-        logging.SetMinimumLevel(LogLevel.Warning);
-        logging.AddFilter("Grid", options.LogLevel);
-        logging.AddFilter("Orleans", options.LogLevel > LogLevel.Warning ? options.LogLevel : LogLevel.Warning);
-        ClusterNode.QuietLogs(logging);
-        logging.AddFilter("Microsoft", options.LogLevel > LogLevel.Warning ? options.LogLevel : LogLevel.Warning);
-        if (options.JsonLogs)
-        {
-            logging.AddJsonConsole(console => console.UseUtcTimestamp = true);
-        }
-        else
-        {
-            logging.AddSimpleConsole(console =>
-            {
-                console.SingleLine = true;
-                console.TimestampFormat = "HH:mm:ss ";
-                console.ColorBehavior = LoggerColorBehavior.Disabled;
-            });
-        }
-    }
-
     private static async Task WaitUntilServingAsync(IServiceProvider services, int devices, CancellationToken cancellationToken)
     {
         var workers = services.GetRequiredService<Sequences.Routing.WorkerDirectory>();
@@ -219,13 +162,4 @@ public sealed class GridNode : IAsyncDisposable
             throw new StartException("The node's workers did not answer its gateway within 30 s; --log-level info says more.");
         }
     }
-
-    private static Exception Explain(Exception exception) => exception switch
-    {
-        StartException or OperationCanceledException => exception,
-        OptionsValidationException validation => new StartException(string.Join(' ', validation.Failures), StartException.Usage),
-        _ when ClusterNode.Explain(exception) is { } sentence => new StartException(sentence),
-        IOException or Microsoft.AspNetCore.Connections.ConnectionAbortedException => new StartException($"HTTP cannot be served: {exception.Message}"),
-        _ => exception,
-    };
 }

@@ -1,12 +1,8 @@
 using System.Net;
 using Grid.Clustering;
-using Grid.Clustering.Options;
-using Grid.Sequences;
+using Grid.Options;
 using Grid.Sequences.Routing;
-using Microsoft.AspNetCore.Hosting.Server;
-using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Logging.Console;
-using Microsoft.Extensions.Options;
 
 namespace Grid.Gateway.Node;
 
@@ -15,11 +11,16 @@ public sealed class GatewayNode : IAsyncDisposable
 {
     private readonly WebApplication _app;
 
+    /// <summary>The process, and what it can be told.</summary>
+    public static GridProgram<GatewayNodeOptions> Program { get; } = new(
+        "gateway", "the gateway", "The grid's HTTP face in a process of its own: a node without devices that joins the cluster of the silos. "
+            + "Options can also be given in the environment (Grid__Port=8001, Gateway__QueueSize=64) or in appsettings.json.");
+
     private GatewayNode(WebApplication app, ClusterNode cluster)
     {
         _app = app;
         Cluster = cluster;
-        Address = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
+        Address = NodeHost.AddressOf(app);
     }
 
     /// <summary>Where HTTP listens.</summary>
@@ -32,29 +33,18 @@ public sealed class GatewayNode : IAsyncDisposable
     public IServiceProvider Services => _app.Services;
 
     /// <summary>Joins the cluster and serves HTTP; requests get 503 until a worker is known. Throws
-    /// <see cref="ClusterStartException"/> when the cluster's store cannot be used.</summary>
-    public static async Task<GatewayNode> StartAsync(
-        GatewayNodeOptions options, IReadOnlyDictionary<string, string?> settings, TextWriter output, CancellationToken cancellationToken)
+    /// <see cref="StartException"/> when the cluster's store or the port cannot be used.</summary>
+    public static async Task<GatewayNode> StartAsync(GatewayNodeOptions options, TextWriter output, CancellationToken cancellationToken)
     {
         if (options.Cluster.Store == ClusterStoreKind.Localhost)
         {
             // A gateway is never the primary: the cluster ends with that one, and should end with a worker at most.
             options.Cluster.Primary ??= new(IPAddress.Loopback, 11111);
         }
-        var builder = WebApplication.CreateSlimBuilder();
-        builder.Configuration.AddInMemoryCollection(settings);
-        CheckSettings(builder.Configuration);
-        var cluster = await ClusterNode.PrepareAsync(options.Cluster, takesClients: false, output, cancellationToken);
-        builder.Logging.SetMinimumLevel(LogLevel.Warning).AddFilter("Grid", LogLevel.Information);
-        ClusterNode.QuietLogs(builder.Logging);
+        var cluster = await ClusterNode.PrepareAsync(options.Cluster, clientPort: null, output, cancellationToken);
+        var builder = NodeHost.CreateBuilder(options, cluster);
         // Standard output says where the gateway listens and whether it serves, and nothing else.
         builder.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(options.Host, options.Port));
-        builder.Services.AddGridGateway(builder.Configuration);
-        builder.Services.Configure<GatewayOptions>(gateway => gateway.DrainSeconds = options.DrainSeconds ?? gateway.DrainSeconds);
-        builder.Services.AddOptions<HostOptions>().Configure<IOptions<GatewayOptions>>((host, gateway) =>
-            host.ShutdownTimeout = TimeSpan.FromSeconds(gateway.Value.DrainSeconds + 15));
-        builder.UseOrleans(silo => Join(silo, cluster, options.Sequences));
         var app = builder.Build();
         try
         {
@@ -65,7 +55,7 @@ public sealed class GatewayNode : IAsyncDisposable
         catch (Exception exception)
         {
             await app.DisposeAsync();
-            throw ClusterNode.Explain(exception) is { } sentence ? new ClusterStartException(sentence) : exception;
+            throw NodeHost.Explain(exception);
         }
     }
 
@@ -115,19 +105,5 @@ public sealed class GatewayNode : IAsyncDisposable
         {
             // The next change is told again, if it can be.
         }
-    }
-
-    /// <summary>What is wrong in the gateway's own section is said before the network is asked.</summary>
-    private static void CheckSettings(IConfiguration configuration)
-    {
-        using var provider = new ServiceCollection().AddGridGateway(configuration).BuildServiceProvider();
-        _ = provider.GetRequiredService<IOptions<GatewayOptions>>().Value;
-    }
-
-    private static void Join(ISiloBuilder silo, ClusterNode cluster, SequencesOptions sequences)
-    {
-        cluster.Configure(silo);
-        silo.AddMemoryGrainStorageAsDefault();
-        silo.AddGridSequences(sequences);
     }
 }

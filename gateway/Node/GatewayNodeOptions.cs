@@ -1,28 +1,41 @@
 using System.Net;
-using Grid.Clustering.Options;
+using Grid.Clustering;
+using Grid.Options;
 using Grid.Sequences;
 
 namespace Grid.Gateway.Node;
 
-/// <summary>Where a gateway process listens, and which cluster it joins.</summary>
-public sealed class GatewayNodeOptions
+/// <summary>What a process that serves HTTP can be told: a gateway, and a silo, which adds its own.</summary>
+public class GatewayNodeOptions
 {
-    /// <summary>Address that HTTP listens on.</summary>
+    [AddressOption("Address that HTTP listens on; 0.0.0.0 is every interface")]
     public IPAddress Host { get; set; } = IPAddress.Loopback;
 
-    /// <summary>Port that HTTP listens on; 0 takes a free one.</summary>
+    [NumberOption("Port that HTTP listens on; 0 takes a free one", 0, 65535)]
     public int Port { get; set; } = 8001;
 
-    /// <summary>How its sequences run.</summary>
+    /// <summary>Null: as <see cref="GatewayOptions.DrainGrace"/> says.</summary>
+    [DurationOption("How long running requests may go on at shutdown; then their clients are told to go on elsewhere", 0, 3600, Key = "DrainSeconds", Default = "20")]
+    public TimeSpan? DrainGrace { get; set; }
+
+    /// <summary>How the sequences run that come to this node's HTTP.</summary>
+    [Options]
     public SequencesOptions Sequences { get; } = new();
 
-    /// <summary>How long requests may go on at shutdown, in seconds; null leaves <see cref="GatewayOptions.DrainSeconds"/>
-    /// as it is.</summary>
-    public int? DrainSeconds { get; set; }
-
     /// <summary>Its place in the cluster.</summary>
+    [Options]
     public ClusterNodeOptions Cluster { get; } = new();
-}
 
-/// <summary>An option that is unknown, lacks its value or has one that is not allowed.</summary>
-public sealed class GatewayOptionException(string message) : Exception(message);
+    [ChoiceOption("Least severe log messages to print", "debug", "info=Information", "warning", "error")]
+    public LogLevel LogLevel { get; set; } = LogLevel.Information;
+
+    [ChoiceOption("Form of log lines", "text=false", "json=true", Key = "LogFormat")]
+    public bool JsonLogs { get; set; }
+
+    /// <summary>Limits of its HTTP face.</summary>
+    [Options]
+    public GatewayOptions Gateway { get; } = new();
+
+    /// <summary>The grace time in effect.</summary>
+    public TimeSpan Grace => DrainGrace ?? Gateway.DrainGrace ?? GatewayOptions.DefaultDrainGrace;
+}

@@ -26,7 +26,7 @@ internal sealed class ActiveRequests : IHostedLifecycleService, IStreamOwner
         IHostApplicationLifetime lifetime, IOptions<GatewayOptions> options, TimeProvider clock, ILogger<ActiveRequests> logger)
     {
         _clock = clock;
-        _grace = TimeSpan.FromSeconds(options.Value.DrainSeconds);
+        _grace = options.Value.DrainGrace ?? GatewayOptions.DefaultDrainGrace;
         _logger = logger;
         // Earlier than any service is told: from the signal on.
         lifetime.ApplicationStopping.Register(() =>

@@ -1,8 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
-using Grid.Clustering.Options;
 using Grid.Clustering.Requests;
 using Grid.Clustering.Stores;
+using Grid.Options;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
@@ -46,13 +46,13 @@ public sealed class ClusterNode
     /// <summary>The place in words.</summary>
     public string Description => $"{_options.ClusterId} {_store.Describe(Silo)}; this node is {Name} at {Silo}";
 
-    /// <summary>Checks store, addresses and ports. Throws <see cref="ClusterStartException"/>.</summary>
+    /// <summary>Checks store, addresses and ports. Throws <see cref="StartException"/>.</summary>
     /// <param name="options">The options.</param>
-    /// <param name="takesClients">Whether grid clients may connect; a gateway's own face is HTTP.</param>
+    /// <param name="clientPort">Port for grid clients, 0 for a free one; null for none: a gateway's own face is HTTP.</param>
     /// <param name="output">Gets a line when something has to be waited for.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public static async Task<ClusterNode> PrepareAsync(
-        ClusterNodeOptions options, bool takesClients, TextWriter output, CancellationToken cancellationToken)
+        ClusterNodeOptions options, int? clientPort, TextWriter output, CancellationToken cancellationToken)
     {
         CheckCombination(options);
         IMembershipStore store = options.Store switch
@@ -65,8 +65,9 @@ public sealed class ClusterNode
         var advertised = options.AdvertisedAddress ?? towardsStore;
         var listen = options.ListenAddress ?? advertised;
         int siloPort = NodePorts.Choose("--silo-port", options.SiloPort, listen);
-        int clientPort = takesClients ? NodePorts.Choose("--gateway-port", options.ClientPort, listen) : 0;
-        return new ClusterNode(options, store, new IPEndPoint(advertised, siloPort), listen, clientPort);
+        return new ClusterNode(
+            options, store, new IPEndPoint(advertised, siloPort), listen,
+            clientPort is { } asked ? NodePorts.Choose("--gateway-port", asked, listen) : 0);
     }
 
     /// <summary>Sets the silo up: ids, name, endpoints, membership and its timing.</summary>
@@ -155,22 +156,22 @@ public sealed class ClusterNode
         string store = local ? "localhost" : options.Store == ClusterStoreKind.Redis ? "redis" : "postgres";
         if (local && options.Connection is not null)
         {
-            throw new ClusterStartException("--cluster-connection is given, but --cluster is localhost, which has no store; choose --cluster redis or --cluster postgres.", isUsage: true);
+            throw new StartException("--cluster-connection is given, but --cluster is localhost, which has no store; choose --cluster redis or --cluster postgres.", StartException.Usage);
         }
 
         if (!local && options.Connection is null)
         {
-            throw new ClusterStartException($"--cluster is {store}, but --cluster-connection does not say how it is reached; {(options.Store == ClusterStoreKind.Redis ? RedisStore.Example : PostgresStore.Example)}.", isUsage: true);
+            throw new StartException($"--cluster is {store}, but --cluster-connection does not say how it is reached; {(options.Store == ClusterStoreKind.Redis ? RedisStore.Example : PostgresStore.Example)}.", StartException.Usage);
         }
 
         if (!local && options.Primary is not null)
         {
-            throw new ClusterStartException($"--primary is given, but --cluster is {store}: nodes find each other there; leave --primary out.", isUsage: true);
+            throw new StartException($"--primary is given, but --cluster is {store}: nodes find each other there; leave --primary out.", StartException.Usage);
         }
 
         if (options.ApplySchema && options.Store != ClusterStoreKind.Postgres)
         {
-            throw new ClusterStartException($"--apply-schema is given, but --cluster is {store}; only postgres has tables to make.", isUsage: true);
+            throw new StartException($"--apply-schema is given, but --cluster is {store}; only postgres has tables to make.", StartException.Usage);
         }
     }
 }
@@ -178,7 +179,7 @@ public sealed class ClusterNode
 /// <summary>Finds the ports between nodes before anything is started.</summary>
 internal static class NodePorts
 {
-    /// <summary>The port asked for, or a free one. Throws <see cref="ClusterStartException"/>.</summary>
+    /// <summary>The port asked for, or a free one. Throws <see cref="StartException"/>.</summary>
     public static int Choose(string option, int asked, IPAddress address)
     {
         try
@@ -189,15 +190,15 @@ internal static class NodePorts
         }
         catch (SocketException exception) when (exception.SocketErrorCode == SocketError.AddressAlreadyInUse)
         {
-            throw new ClusterStartException($"{option} is {asked}, which another program on this machine uses already; leave the option out and a free port is taken.");
+            throw new StartException($"{option} is {asked}, which another program on this machine uses already; leave the option out and a free port is taken.");
         }
         catch (SocketException exception) when (exception.SocketErrorCode == SocketError.AddressNotAvailable)
         {
-            throw new ClusterStartException($"Other nodes' connections cannot be taken at {address}, which is no address of this machine; --listen-address names one that is (0.0.0.0 for all).");
+            throw new StartException($"Other nodes' connections cannot be taken at {address}, which is no address of this machine; --listen-address names one that is (0.0.0.0 for all).");
         }
         catch (SocketException exception)
         {
-            throw new ClusterStartException($"{option} is {asked}, where this machine does not let Grid listen on {address}: {exception.Message}.");
+            throw new StartException($"{option} is {asked}, where this machine does not let Grid listen on {address}: {exception.Message}.");
         }
     }
 }

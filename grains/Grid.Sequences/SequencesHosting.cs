@@ -14,15 +14,11 @@ public static class SequencesHosting
 {
     /// <summary>Adds <see cref="ISequenceService"/> and what stands behind it.</summary>
     /// <param name="silo">The gateway's silo.</param>
-    /// <param name="options">The gateway's options; null for the defaults.</param>
+    /// <param name="options">The gateway's options, taken as they are and not copied; null for the defaults.</param>
     public static ISiloBuilder AddGridSequences(this ISiloBuilder silo, SequencesOptions? options = null)
     {
         var services = silo.Services;
-        services.AddOptions<SequencesOptions>().Configure(own =>
-        {
-            own.HedgeAfter = options?.HedgeAfter;
-            own.CrossCheck = options?.CrossCheck ?? false;
-        });
+        services.AddSingleton(Microsoft.Extensions.Options.Options.Create(options ?? new SequencesOptions()));
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<SequenceTable>();
         services.AddSingleton<GraceTime>();

@@ -1,3 +1,5 @@
+using Grid.Options;
+
 namespace Grid.Sequences;
 
 /// <summary>Timing of a gateway. None of it changes a token's bits.</summary>
@@ -39,10 +41,12 @@ public sealed record SequencesOptions
 
     /// <summary>A sequence without a token for this long is started on a second worker as well, and goes on with the one that
     /// delivers first; null: never. Takes a free worker for every such wait.</summary>
+    [DurationOption("Start a sequence on a second, free worker too when no token has come for this long", 20, 600_000, inMilliseconds: true, Default = "never")]
     public TimeSpan? HedgeAfter { get; set; }
 
     /// <summary>Whether every sequence is computed by two workers, as if it had asked for it
     /// (<see cref="SequenceSpec.CrossCheck"/>).</summary>
+    [SwitchOption("Have every sequence computed by two workers, and send only what both agree on; cross_check asks for one request")]
     public bool CrossCheck { get; set; }
 
     /// <summary>What a sequence on a worker counts against it, in prompt tokens to compute: about what it has still to
@@ -52,10 +56,10 @@ public sealed record SequencesOptions
     /// <summary>A worker that has not reported for this long may be loaded otherwise than it seems.</summary>
     public TimeSpan StaleReport { get; set; } = TimeSpan.FromMilliseconds(750);
 
-    /// <summary>Sequences of one model that may wait here while all its workers are full; more are refused.</summary>
+    [NumberOption("Sequences of one model that may wait while all its workers are full; more are refused", 0, 1_000_000, Key = "Gateway:QueueSize")]
     public int QueueSize { get; set; } = 1024;
 
-    /// <summary>How long a sequence waits here at most; then it is refused.</summary>
+    [DurationOption("How long a sequence waits for a worker at most; then it is refused", 1, 3600, Key = "Gateway:QueueTimeoutSecs")]
     public TimeSpan QueueTimeout { get; set; } = TimeSpan.FromSeconds(60);
 
     /// <summary>Step batches that one read of a step stream may bring.</summary>

@@ -1,8 +1,8 @@
 using Grid.Cpu;
 using Grid.Models;
 using Grid.Models.Operations;
+using Grid.Options;
 using Grid.Silo.Options;
-using Grid.Silo.Startup;
 
 namespace Grid.Silo.Devices;
 

@@ -1,8 +1,7 @@
 using System.Globalization;
 using Grid.Cuda;
 using Grid.Models;
-using Grid.Silo.Options;
-using Grid.Silo.Startup;
+using Grid.Options;
 
 namespace Grid.Silo.Devices;
 

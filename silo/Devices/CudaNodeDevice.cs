@@ -3,8 +3,8 @@ using System.Globalization;
 using Grid.Cuda;
 using Grid.Models;
 using Grid.Models.Operations;
+using Grid.Options;
 using Grid.Silo.Options;
-using Grid.Silo.Startup;
 
 namespace Grid.Silo.Devices;
 

@@ -1,6 +1,6 @@
 using Grid.Cuda;
+using Grid.Options;
 using Grid.Silo.Options;
-using Grid.Silo.Startup;
 
 namespace Grid.Silo.Devices;
 

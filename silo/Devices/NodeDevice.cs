@@ -1,7 +1,7 @@
 using Grid.Models;
 using Grid.Models.Operations;
+using Grid.Options;
 using Grid.Silo.Options;
-using Grid.Silo.Startup;
 
 namespace Grid.Silo.Devices;
 

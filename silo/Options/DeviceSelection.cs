@@ -1,4 +1,5 @@
 using System.Globalization;
+using Grid.Options;
 
 namespace Grid.Silo.Options;
 

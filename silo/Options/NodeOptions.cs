@@ -1,83 +1,88 @@
-using Grid.Clustering.Options;
+using Grid.Gateway.Node;
 using Grid.Models;
-using Grid.Sequences;
+using Grid.Options;
 
 namespace Grid.Silo.Options;
 
-/// <summary>What a node serves and how (configuration section "Grid"; <see cref="OptionTable"/> has the spellings).</summary>
-public sealed class NodeOptions
+/// <summary>What a node serves and how. Names follow the field's launchers where they have one.</summary>
+public sealed class NodeOptions : GatewayNodeOptions
 {
-    /// <summary>A model folder in Hugging Face form, or a model of the hub: org/name or org/name@revision (with
-    /// <see cref="LoadFormat.Dummy"/> also the name of a configuration that ships with Grid); null serves the demo
-    /// model.</summary>
+    /// <summary>A gateway beside it has the next port, and says more.</summary>
+    public NodeOptions() => (Port, LogLevel) = (8000, LogLevel.Warning);
+
+    /// <summary>With <see cref="LoadFormat.Dummy"/> also the name of a configuration that ships with Grid.</summary>
+    [TextOption("Model folder in Hugging Face form, or a model of the hub as org/name or org/name@revision", "folder|org/name", Default = "the demo model")]
     public string? ModelPath { get; set; }
 
-    /// <summary>Branch, tag or commit of a model of the hub; null is the one in <see cref="ModelPath"/>, or main.</summary>
+    [TextOption("Branch, tag or commit of a model of the hub", "name", Default = "main")]
     public string? Revision { get; set; }
 
-    /// <summary>Where the weights come from.</summary>
-    public LoadFormat LoadFormat { get; set; }
-
-    /// <summary>Whether to serve by token ids alone, without a tokenizer.</summary>
-    public bool SkipTokenizerInit { get; set; }
-
-    /// <summary>Whether requests that leave sampling parameters out get those of the model's generation_config.json;
-    /// otherwise the OpenAI API's.</summary>
-    public bool UseModelSampling { get; set; } = true;
-
-    /// <summary>The name clients use; null takes the folder's or the hub's.</summary>
+    [TextOption("Name that clients use", "name", Default = "the folder's or the hub's name")]
     public string? ServedModelName { get; set; }
 
-    /// <summary>Address that HTTP listens on.</summary>
-    public string Host { get; set; } = "127.0.0.1";
-
-    /// <summary>Port that HTTP listens on; 0 takes a free one.</summary>
-    public int Port { get; set; } = 8000;
-
-    /// <summary>The devices that compute, one worker each.</summary>
+    [DeviceOption("Devices that compute, a worker each; auto: every usable GPU, or the CPU where there is none", Default = "auto")]
     public DeviceSelection Device { get; set; } = DeviceSelection.Auto;
 
-    /// <summary>Rows (tokens) in one forward pass at most; null is the device's <see cref="DeviceDefaults"/>.</summary>
-    public int? MaxBatchTokens { get; set; }
-
-    /// <summary>Prompt rows of one sequence in one step at most; null is the device's <see cref="DeviceDefaults"/>.</summary>
-    public int? ChunkedPrefillSize { get; set; }
-
-    /// <summary>Sequences running at once at most, on each device; null is the device's <see cref="DeviceDefaults"/>.</summary>
-    public int? MaxRunningRequests { get; set; }
-
-    /// <summary>Sequences waiting for admission at most.</summary>
-    public int MaxQueuedRequests { get; set; } = 1024;
-
-    /// <summary>Bytes for KV pages, on each device; null takes what <see cref="MemFractionStatic"/> leaves on a GPU, and
-    /// on a CPU a quarter of the memory there is, at most 1 GiB.</summary>
-    public long? KvCacheMemory { get; set; }
-
-    /// <summary>Share of a GPU's memory, of what is free at start, for weights, working memory and KV cache together; null is
-    /// <see cref="DeviceDefaults.MemFractionStatic"/>.</summary>
-    public double? MemFractionStatic { get; set; }
-
-    /// <summary>Where compiled kernels are kept between starts; null is the user's cache folder.</summary>
-    public string? KernelCache { get; set; }
-
-    /// <summary>Cores that CPU devices use, all of them together; 0 takes all.</summary>
+    /// <summary>Of all CPU devices together; 0 takes all.</summary>
+    [NumberOption("Cores that CPU devices use, together", 1, 1024, Default = "all")]
     public int CpuThreads { get; set; }
 
-    /// <summary>The node's place in its cluster.</summary>
-    public ClusterNodeOptions Cluster { get; } = new();
+    [ChoiceOption("Form of the weights; dummy makes them from config.json alone, for benchmarks", "auto=Safetensors", "safetensors", "dummy")]
+    public LoadFormat LoadFormat { get; set; }
 
-    /// <summary>Longest step of the device; one that lasts longer is taken for a device that hangs.</summary>
+    [SwitchOption("Serve by token ids alone (input_ids on /generate), without a tokenizer")]
+    public bool SkipTokenizerInit { get; set; }
+
+    [ChoiceOption("Where sampling parameters come from that a request leaves out; model: its generation_config.json; openai: temperature 1, top_p 1, top_k off", "model=true", "openai=false", Key = "SamplingDefaults")]
+    public bool UseModelSampling { get; set; } = true;
+
+    /// <summary>Bytes.</summary>
+    [SizeOption("Memory for the KV cache of each device, e.g. 512MiB", Default = "on a GPU what --mem-fraction-static leaves, on a CPU a quarter of the machine's memory, at most 1GiB")]
+    public long? KvCacheMemory { get; set; }
+
+    /// <summary>Of what is free at start; null is <see cref="DeviceDefaults.MemFractionStatic"/>.</summary>
+    [ShareOption("Share of a GPU's free memory for weights, working memory and KV cache together", 0.05, 0.99, Default = "0.9")]
+    public double? MemFractionStatic { get; set; }
+
+    [TextOption("Where compiled GPU kernels are kept between starts", "folder", Default = "$XDG_CACHE_HOME/grid/cubins, or ~/.cache/grid/cubins")]
+    public string? KernelCache { get; set; }
+
+    /// <summary>Null is the device's <see cref="DeviceDefaults"/>, here and in the next two.</summary>
+    [NumberOption("Tokens in one forward pass at most", 1, 65536, Default = "4096 on a GPU, 256 on a CPU")]
+    public int? MaxBatchTokens { get; set; }
+
+    [NumberOption("Prompt tokens of one sequence in one step at most", 1, 65536, Default = "2048 on a GPU, 128 on a CPU")]
+    public int? ChunkedPrefillSize { get; set; }
+
+    [NumberOption("Sequences running at once at most, on each device", 1, 65536, Default = "512 on a GPU, 128 on a CPU")]
+    public int? MaxRunningRequests { get; set; }
+
+    [NumberOption("Sequences waiting at most; more are refused", 1, 1_000_000)]
+    public int MaxQueuedRequests { get; set; } = 1024;
+
+    [DeterministicOption("Always on in Grid; accepted so that launch scripts work unchanged")]
+    public bool EnableDeterministicInference { get; set; } = true;
+
+    [DurationOption("Longest step of the device; after it the worker counts as hung until the step ends, and its sequences go on elsewhere; a GPU's steps need far less", 1, 86_400)]
     public TimeSpan WatchdogTimeout { get; set; } = TimeSpan.FromSeconds(300);
 
-    /// <summary>How the sequences run that come to this node's HTTP.</summary>
-    public SequencesOptions Sequences { get; } = new();
+    /// <summary>0 takes a free one.</summary>
+    [NumberOption("Port for grid clients", 0, 65535, Default = "a free one")]
+    public int GatewayPort { get; set; }
 
-    /// <summary>How long running sequences may go on when the node is asked to stop.</summary>
-    public TimeSpan DrainGrace { get; set; } = TimeSpan.FromSeconds(20);
+    private sealed class DeviceOptionAttribute(string what) : OptionAttribute(what, "auto|cpu|cuda|cuda:N,...")
+    {
+        public override IReadOnlyList<string> Values { get; } = ["auto", "cpu", "cuda"];
 
-    /// <summary>Least severe log messages to print.</summary>
-    public LogLevel LogLevel { get; set; } = LogLevel.Warning;
+        public override object Read(string value, Type type) => DeviceSelection.Parse(value);
+    }
 
-    /// <summary>Whether log lines are JSON objects.</summary>
-    public bool JsonLogs { get; set; }
+    private sealed class DeterministicOptionAttribute(string what) : ChoiceOptionAttribute(what, "true")
+    {
+        public override bool IsSwitch => true;
+
+        public override object Read(string value, Type type) => value.Equals("false", StringComparison.OrdinalIgnoreCase)
+            ? throw new OptionValueException("Grid has no other arithmetic, so that equal requests always give equal bits; it cannot be switched off", isSentence: true)
+            : base.Read(value, type);
+    }
 }

@@ -1,14 +1,8 @@
-using Grid.Gateway;
-
 namespace Grid.Silo.Startup;
 
 /// <summary>What a node says once it serves.</summary>
 internal static class Banner
 {
-    /// <summary>The gateway's settings that the command line takes, "Gateway:MaxJsonDepth" and so on.</summary>
-    public static IReadOnlyCollection<string> GatewaySettings { get; } =
-        [.. typeof(GatewayOptions).GetProperties().Where(property => property.CanWrite).Select(property => $"{GatewayOptions.Section}:{property.Name}")];
-
     /// <summary>Where it listens, and a line to try.</summary>
     public static void Write(TextWriter output, GridNode node)
     {

@@ -6,6 +6,7 @@ using Grid.Models;
 using Grid.Models.Operations;
 using Grid.Models.SelfTest;
 using Grid.Numerics;
+using Grid.Options;
 using Grid.Silo.Devices;
 using Grid.Silo.Options;
 using Grid.Workers;

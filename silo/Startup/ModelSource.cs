@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using Grid.Models;
 using Grid.Models.Hub;
+using Grid.Options;
 using Grid.Silo.Options;
 
 namespace Grid.Silo.Startup;

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Grid.Options;
 
 namespace Grid.Silo.Startup;
 
@@ -7,9 +8,9 @@ namespace Grid.Silo.Startup;
 internal static class Ports
 {
     /// <summary>Checks the HTTP port. Throws <see cref="StartException"/> naming it.</summary>
-    public static void CheckHttp(string host, int port)
+    public static void CheckHttp(IPAddress host, int port)
     {
-        if (port != 0 && TryBind(IPAddress.Parse(host), port) is { } error)
+        if (port != 0 && TryBind(host, port) is { } error)
         {
             throw new StartException(error == SocketError.AddressAlreadyInUse
                 ? $"--port is {port}, which another program on this machine uses already; stop it or choose another port, e.g. --port {port + 1}."

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Grid.Silo.Options;
+using Grid.Options;
 
 namespace Grid.Silo.Startup;
 

@@ -2,6 +2,7 @@ using System.Globalization;
 using Grid.Grains.Messages;
 using Grid.Models;
 using Grid.Models.SelfTest;
+using Grid.Options;
 using Grid.Silo.Devices;
 using Grid.Silo.Options;
 using Grid.Text;

@@ -3,6 +3,7 @@ using Grid.Cluster.Tests.Support;
 using Grid.Clustering;
 using Grid.Clustering.Requests;
 using Grid.Clustering.Stores;
+using Grid.Options;
 using Npgsql;
 using StackExchange.Redis;
 
@@ -77,7 +78,7 @@ public sealed class RequestStoreTests(RedisServer redis, PostgresServer postgres
             await drop.ExecuteNonQueryAsync(Token);
         }
 
-        var lacking = await Assert.ThrowsAsync<ClusterStartException>(() =>
+        var lacking = await Assert.ThrowsAsync<StartException>(() =>
             new PostgresStore(postgres.Connection("requests_older"), applySchema: false).PrepareAsync(TextWriter.Null, Token));
         Assert.Contains("lacks the table of requests; start one node with --apply-schema", lacking.Message, StringComparison.Ordinal);
     }

@@ -1,27 +1,19 @@
 using Grid.FaultySilo;
 using Grid.Silo;
 using Grid.Silo.Devices;
-using Grid.Silo.Options;
 using Grid.Silo.Startup;
 
 // As the silo's own program, with a faulty device that obeys lines of standard input: hang after <tokens>, go on, corrupt
 // tokens after <tokens>, corrupt logprobs after <tokens>. Each is answered with a line, so that a test knows when it holds.
-try
+return await GridNode.Program.RunAsync(args, async options =>
 {
-    var configuration = new ConfigurationBuilder().AddEnvironmentVariables().Build();
-    var (_, options, settings) = CommandLine.Read(args, configuration, Banner.GatewaySettings);
     FaultyEngine? engine = null;
     await using var node = await GridNode.StartAsync(
-        options, settings, Console.Out, DeviceFinder.Find, CancellationToken.None, inner => engine = new FaultyEngine(inner));
+        options, Console.Out, DeviceFinder.Find, CancellationToken.None, inner => engine = new FaultyEngine(inner));
     Banner.Write(Console.Out, node);
     _ = Task.Run(() => Obey(engine!));
     return await node.RunAsync();
-}
-catch (StartException exception)
-{
-    Console.Error.WriteLine($"grid: {exception.Message}");
-    return exception.ExitCode;
-}
+});
 
 static void Obey(FaultyEngine engine)
 {

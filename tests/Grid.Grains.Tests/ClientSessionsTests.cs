@@ -45,5 +45,5 @@ public sealed class ClientSessionsTests
         Assert.True(new ClientSessions(_lifetime, grace).StoppingAsync(default).IsCompleted);
     }
 
-    private GraceTime Grace() => new(_lifetime, Options.Create(_options), _time);
+    private GraceTime Grace() => new(_lifetime, Microsoft.Extensions.Options.Options.Create(_options), _time);
 }

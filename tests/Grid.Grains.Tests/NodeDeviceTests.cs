@@ -1,8 +1,8 @@
 using Grid.Cuda;
 using Grid.Models;
+using Grid.Options;
 using Grid.Silo.Devices;
 using Grid.Silo.Options;
-using Grid.Silo.Startup;
 
 namespace Grid.Grains.Tests;
 

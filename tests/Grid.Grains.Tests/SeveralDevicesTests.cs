@@ -2,12 +2,12 @@ using System.Net;
 using System.Text;
 using System.Text.Json.Nodes;
 using Grid.Grains.Tests.Support;
+using Grid.Options;
 using Grid.Sequences;
 using Grid.Sequences.Routing;
 using Grid.Silo;
 using Grid.Silo.Devices;
 using Grid.Silo.Options;
-using Grid.Silo.Startup;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 
@@ -112,7 +112,7 @@ public sealed class SeveralDevicesTests
     }
 
     private static Task<GridNode> StartAsync(TextWriter output, NodeOptions options, params NodeDevice[] devices) => GridNode.StartAsync(
-        options, new Dictionary<string, string?>(), output, devices.Length == 0 ? DeviceFinder.Find : (_, _) => devices, CancellationToken.None);
+        options, output, devices.Length == 0 ? DeviceFinder.Find : (_, _) => devices, CancellationToken.None);
 
     private static Task<string[]> AskAllAsync(HttpClient client) => Task.WhenAll(s_prompts.Select(prompt => AskAsync(client, prompt, 120)));
 

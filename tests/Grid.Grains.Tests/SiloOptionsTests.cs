@@ -1,5 +1,7 @@
+using System.Net;
+using Grid.Options;
+using Grid.Silo;
 using Grid.Silo.Options;
-using Grid.Silo.Startup;
 using Microsoft.Extensions.Configuration;
 
 namespace Grid.Grains.Tests;
@@ -34,7 +36,7 @@ public sealed class SiloOptionsTests
     [InlineData("--kv-cache-memory lots", "--kv-cache-memory is 'lots'; it must be a size such as 512MiB or 2GB.")]
     [InlineData("--cpu-threads 0", "--cpu-threads is '0'; it must be a whole number from 1 to 1024.")]
     [InlineData("--log-level loud", "--log-level is 'loud'; it must be debug, info, warning or error.")]
-    [InlineData("--watchdog-timeout 0", "--watchdog-timeout is '0'; it must be a whole number from 1 to 86400.")]
+    [InlineData("--watchdog-timeout 0", "--watchdog-timeout is '0'; it must be a whole number of seconds from 1 to 86400.")]
     [InlineData("--hedge-after 1s", "--hedge-after is '1s'; it must be a whole number of milliseconds from 20 to 600000.")]
     [InlineData("--cross-check=maybe", "--cross-check is 'maybe'; it must be true or false.")]
     [InlineData("--model-path=", "--model-path is ''; it must not be empty.")]
@@ -57,23 +59,23 @@ public sealed class SiloOptionsTests
     [Fact]
     public void Sampling_defaults_are_the_models_unless_told_otherwise()
     {
-        Assert.True(Read("").Options.UseModelSampling);
-        Assert.True(Read("--sampling-defaults model").Options.UseModelSampling);
-        Assert.False(Read("--sampling-defaults openai").Options.UseModelSampling);
+        Assert.True(Read("").UseModelSampling);
+        Assert.True(Read("--sampling-defaults model").UseModelSampling);
+        Assert.False(Read("--sampling-defaults openai").UseModelSampling);
     }
 
     [Fact]
     public void Hedging_and_cross_checking_are_off_unless_asked_for()
     {
-        Assert.Equal((null, false), (Read("").Options.Sequences.HedgeAfter, Read("").Options.Sequences.CrossCheck));
-        var sequences = Read("--hedge-after 150 --cross-check").Options.Sequences;
+        Assert.Equal((null, false), (Read("").Sequences.HedgeAfter, Read("").Sequences.CrossCheck));
+        var sequences = Read("--hedge-after 150 --cross-check").Sequences;
         Assert.Equal((TimeSpan.FromMilliseconds(150), true), (sequences.HedgeAfter, sequences.CrossCheck));
     }
 
     [Fact]
     public void A_model_of_the_hub_has_a_name_and_a_revision()
     {
-        var (_, options, _) = Read("--model-path Qwen/Qwen3-8B --revision v1.0");
+        var options = Read("--model-path Qwen/Qwen3-8B --revision v1.0");
         Assert.Equal(("Qwen/Qwen3-8B", "v1.0"), (options.ModelPath, options.Revision));
         Assert.Equal("--revision is ''; it must not be empty.", Assert.Throws<StartException>(() => Read("--revision=")).Message);
     }
@@ -81,33 +83,38 @@ public sealed class SiloOptionsTests
     [Fact]
     public void Options_are_taken_from_the_command_line_over_the_configuration()
     {
-        var (request, options, others) = Read(
+        var options = Read(
             "--model-path /models/m --port=9000 --Grid:Host=0.0.0.0 --kv-cache-memory 1.5GiB --chunked-prefill-size 7 --Gateway:MaxJsonDepth=16",
-            ("Grid:Port", "1"), ("Grid:MaxRunningRequests", "5"), ("Unrelated:Section", "x"));
-        Assert.Equal(CommandLine.Request.Run, request);
-        Assert.Equal(("/models/m", 9000, "0.0.0.0", 3L << 29, 7, 5), (options.ModelPath, options.Port, options.Host, options.KvCacheMemory, options.ChunkedPrefillSize, options.MaxRunningRequests));
-        Assert.Equal([new("Gateway:MaxJsonDepth", "16")], others);
+            ("Grid:Port", "1"), ("Grid:MaxRunningRequests", "5"), ("Gateway:MaxJsonDepth", "17"), ("Gateway:QueueSize", "3"), ("Unrelated:Section", "x"));
+        Assert.Equal(("/models/m", 9000, IPAddress.Any, 3L << 29, 7, 5), (options.ModelPath, options.Port, options.Host, options.KvCacheMemory, options.ChunkedPrefillSize, options.MaxRunningRequests));
+        Assert.Equal((16, 3), (options.Gateway.MaxJsonDepth, options.Sequences.QueueSize));
     }
 
     [Theory]
     [InlineData("Grid:Prot", "1", "Grid:Prot is not an option of Grid; did you mean Grid:Port?")]
     [InlineData("Grid:Port", "x", "Grid:Port is 'x'; it must be a whole number from 0 to 65535.")]
+    [InlineData("Gateway:QueueSze", "1", "Gateway:QueueSze is not an option of Grid; did you mean Gateway:QueueSize?")]
+    [InlineData("Gateway:QueueSize", "-1", "Gateway:QueueSize is '-1'; it must be a whole number from 0 to 1000000.")]
     public void A_wrong_setting_is_refused_like_a_wrong_option(string key, string value, string message) =>
         Assert.Equal(message, Assert.Throws<StartException>(() => Read("", (key, value))).Message);
 
     [Fact]
-    public void The_help_text_names_every_option()
+    public void The_help_text_names_every_option_and_the_defaults_that_devices_have()
     {
-        Assert.Equal(CommandLine.Request.Help, Read("--help").Request);
-        Assert.All(OptionTable.All, option => Assert.Contains(option.Name, CommandLine.Help(), StringComparison.Ordinal));
-        Assert.Contains("Tokens in one forward pass at most (default 4096 on a GPU, 256 on a CPU)", CommandLine.Help(), StringComparison.Ordinal);
+        var help = new StringWriter();
+        GridNode.Program.WriteHelp(help);
+        Assert.All(GridNode.Program.Names, name => Assert.Contains($"  {name} <", help.ToString(), StringComparison.Ordinal));
+        var (gpu, cpu) = (DeviceDefaults.Cuda, DeviceDefaults.Cpu);
+        Assert.Contains($"Tokens in one forward pass at most (default: {gpu.MaxBatchTokens} on a GPU, {cpu.MaxBatchTokens} on a CPU)", help.ToString(), StringComparison.Ordinal);
+        Assert.Contains($"in one step at most (default: {gpu.ChunkedPrefillSize} on a GPU, {cpu.ChunkedPrefillSize} on a CPU)", help.ToString(), StringComparison.Ordinal);
+        Assert.Contains($"on each device (default: {gpu.MaxRunningRequests} on a GPU, {cpu.MaxRunningRequests} on a CPU)", help.ToString(), StringComparison.Ordinal);
+        Assert.Contains($"and KV cache together (default: {DeviceDefaults.MemFractionStatic})", help.ToString(), StringComparison.Ordinal);
     }
 
-    private static (CommandLine.Request Request, NodeOptions Options, Dictionary<string, string?> Others) Read(
-        string line, params (string Key, string Value)[] settings)
+    private static NodeOptions Read(string line, params (string Key, string Value)[] settings)
     {
         var configuration = new ConfigurationBuilder()
             .AddInMemoryCollection(settings.Select(setting => KeyValuePair.Create<string, string?>(setting.Key, setting.Value))).Build();
-        return CommandLine.Read(line.Split(' ', StringSplitOptions.RemoveEmptyEntries), configuration, ["Gateway:MaxJsonDepth", "Gateway:MaxRequestBodyBytes"]);
+        return GridNode.Program.Read(line.Split(' ', StringSplitOptions.RemoveEmptyEntries), configuration);
     }
 }

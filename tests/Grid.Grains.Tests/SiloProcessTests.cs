@@ -14,6 +14,7 @@ public sealed class SiloProcessTests
     [Theory]
     [InlineData(2, "grid: --prot is not an option of Grid; did you mean --port?", "--prot", "1")]
     [InlineData(2, "grid: --port is 'x'; it must be a whole number from 0 to 65535.", "--port", "x")]
+    [InlineData(2, "grid: --Gateway:QueueSze is not an option of Grid; did you mean --Gateway:QueueSize?", "--Gateway:QueueSze", "4")]
     [InlineData(1, "'/no/such/folder' is neither an existing folder nor a model of the Hugging Face hub", "--port", "0", "--model-path", "/no/such/folder")]
     [InlineData(1, "The cache knows no revision 'v2' of grid/none, and HF_HUB_OFFLINE is set", "--port", "0", "--model-path", "grid/none", "--revision", "v2")]
     [InlineData(2, "--revision is 'v2'; it chooses among the revisions of a model of the hub", "--port", "0", "--revision", "v2")]

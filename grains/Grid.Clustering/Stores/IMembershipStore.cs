@@ -1,6 +1,6 @@
 using System.Net;
-using Grid.Clustering.Options;
 using Grid.Clustering.Requests;
+using Grid.Options;
 
 namespace Grid.Clustering.Stores;
 
@@ -11,7 +11,7 @@ internal interface IMembershipStore
     string Describe(IPEndPoint silo);
 
     /// <summary>Makes sure that the store can be used, and returns this machine's address towards it. Throws
-    /// <see cref="ClusterStartException"/>.</summary>
+    /// <see cref="StartException"/>.</summary>
     Task<IPAddress> PrepareAsync(TextWriter output, CancellationToken cancellationToken);
 
     /// <summary>Gives the store to Orleans.</summary>

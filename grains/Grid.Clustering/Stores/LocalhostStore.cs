@@ -1,6 +1,5 @@
 using System.Net;
 using System.Net.Sockets;
-using Grid.Clustering.Options;
 using Grid.Clustering.Requests;
 using Microsoft.Extensions.DependencyInjection;
 

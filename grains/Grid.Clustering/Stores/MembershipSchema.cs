@@ -1,4 +1,5 @@
 using System.Data;
+using Grid.Options;
 using Npgsql;
 
 namespace Grid.Clustering.Stores;
@@ -34,7 +35,7 @@ internal static class MembershipSchema
         long there = (long)(await keys.ExecuteScalarAsync(cancellationToken))!;
         return there == s_keys.Length || (there == 0
             ? false
-            : throw new ClusterStartException($"Table OrleansQuery holds {there} of the {s_keys.Length} membership statements, so it was made by something else or in part; use another database, or drop the table."));
+            : throw new StartException($"Table OrleansQuery holds {there} of the {s_keys.Length} membership statements, so it was made by something else or in part; use another database, or drop the table."));
     }
 
     /// <summary>Makes what is missing by a script, all or nothing; false when another node was first.</summary>

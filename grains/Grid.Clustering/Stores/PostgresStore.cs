@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
-using Grid.Clustering.Options;
 using Grid.Clustering.Requests;
+using Grid.Options;
 using Npgsql;
 
 namespace Grid.Clustering.Stores;
@@ -15,7 +15,7 @@ internal sealed class PostgresStore : IMembershipStore
     private readonly NpgsqlConnectionStringBuilder _connection;
     private readonly bool _applySchema;
 
-    /// <summary>Throws <see cref="ClusterStartException"/> when the connection cannot be read.</summary>
+    /// <summary>Throws <see cref="StartException"/> when the connection cannot be read.</summary>
     public PostgresStore(string connection, bool applySchema)
     {
         _applySchema = applySchema;
@@ -26,12 +26,12 @@ internal sealed class PostgresStore : IMembershipStore
         catch (Exception exception) when (exception is ArgumentException or FormatException or OverflowException or InvalidCastException)
         {
             // Neither the value nor the parser's words, which quote it: either may hold a password.
-            throw new ClusterStartException($"--cluster-connection cannot be read; {Example}.", isUsage: true);
+            throw new StartException($"--cluster-connection cannot be read; {Example}.", StartException.Usage);
         }
 
         if (string.IsNullOrEmpty(_connection.Host))
         {
-            throw new ClusterStartException($"--cluster-connection names no Host; {Example}.", isUsage: true);
+            throw new StartException($"--cluster-connection names no Host; {Example}.", StartException.Usage);
         }
 
         _connection.ApplicationName ??= "grid";
@@ -102,7 +102,7 @@ internal sealed class PostgresStore : IMembershipStore
 
             if (!_applySchema)
             {
-                throw new ClusterStartException($"The cluster's store, {Place}, lacks {what}; start one node with --apply-schema to make them.");
+                throw new StartException($"The cluster's store, {Place}, lacks {what}; start one node with --apply-schema to make them.");
             }
 
             if (await MembershipSchema.ApplyAsync(connection, script, isThere, cancellationToken))
@@ -112,7 +112,7 @@ internal sealed class PostgresStore : IMembershipStore
         }
     }
 
-    private ClusterStartException Unusable(string reason) => new($"The cluster's store, {Place}, cannot be used: {reason}.");
+    private StartException Unusable(string reason) => new($"The cluster's store, {Place}, cannot be used: {reason}.");
 
     private (string Host, int Port) Parts(string host)
     {

@@ -1,6 +1,6 @@
 using System.Net;
-using Grid.Clustering.Options;
 using Grid.Clustering.Requests;
+using Grid.Options;
 using Microsoft.Extensions.Hosting;
 using StackExchange.Redis;
 
@@ -16,7 +16,7 @@ internal sealed class RedisStore : IMembershipStore
 
     private readonly ConfigurationOptions _connection;
 
-    /// <summary>Throws <see cref="ClusterStartException"/> when the connection cannot be read.</summary>
+    /// <summary>Throws <see cref="StartException"/> when the connection cannot be read.</summary>
     public RedisStore(string connection)
     {
         try
@@ -26,19 +26,19 @@ internal sealed class RedisStore : IMembershipStore
         catch (Exception exception) when (exception is ArgumentException or FormatException or OverflowException)
         {
             // Neither the value nor the parser's words, which quote it: either may hold a password.
-            throw new ClusterStartException($"--cluster-connection cannot be read; {Example}.", isUsage: true);
+            throw new StartException($"--cluster-connection cannot be read; {Example}.", StartException.Usage);
         }
 
         if (_connection.EndPoints.Count == 0)
         {
-            throw new ClusterStartException($"--cluster-connection names no host; {Example}.", isUsage: true);
+            throw new StartException($"--cluster-connection names no host; {Example}.", StartException.Usage);
         }
 
         // What has no port may be anything, even a password that lacks its 'password='; it must not be taken, and shown,
         // as a host.
         if (_connection.EndPoints.Any(endpoint => endpoint is DnsEndPoint { Port: 0 } or IPEndPoint { Port: 0 }))
         {
-            throw new ClusterStartException($"--cluster-connection holds a part that is neither host:port nor name=value; {Example}.", isUsage: true);
+            throw new StartException($"--cluster-connection holds a part that is neither host:port nor name=value; {Example}.", StartException.Usage);
         }
 
         _connection.ClientName ??= "grid";
@@ -88,7 +88,7 @@ internal sealed class RedisStore : IMembershipStore
         throw Unusable(NoAnswer);
     }
 
-    private ClusterStartException Unusable(string reason) => new($"The cluster's store, Redis at {Hosts}, cannot be used: {reason}.");
+    private StartException Unusable(string reason) => new($"The cluster's store, Redis at {Hosts}, cannot be used: {reason}.");
 
     private async Task PingAsync(CancellationToken cancellationToken)
     {

@@ -66,7 +66,7 @@ internal static class OverheadRoles
         var device = new FreeDevice(options);
         var node = new NodeOptions { Port = 0, DrainGrace = TimeSpan.FromSeconds(1) };
         node.Cluster.SiloPort = port;
-        await using var silo = await GridNode.StartAsync(node, new Dictionary<string, string?>(), TextWriter.Null, (_, _) => [device], CancellationToken.None, engine =>
+        await using var silo = await GridNode.StartAsync(node, TextWriter.Null, (_, _) => [device], CancellationToken.None, engine =>
         {
             device.Operations!.IsFree = true;
             return engine;
@@ -78,9 +78,9 @@ internal static class OverheadRoles
     /// <summary>A gateway that also runs the streams without HTTP when it is told to, until standard input ends.</summary>
     public static async Task RunGatewayAsync(OverheadOptions options, int port)
     {
-        var node = new GatewayNodeOptions { Port = 0, DrainSeconds = 1 };
+        var node = new GatewayNodeOptions { Port = 0, DrainGrace = TimeSpan.FromSeconds(1) };
         node.Cluster.Primary = new(IPAddress.Loopback, port);
-        await using var gateway = await GatewayNode.StartAsync(node, new Dictionary<string, string?>(), TextWriter.Null, CancellationToken.None);
+        await using var gateway = await GatewayNode.StartAsync(node, TextWriter.Null, CancellationToken.None);
         var service = gateway.Services.GetRequiredService<ISequenceService>();
         var workers = gateway.Services.GetRequiredService<WorkerDirectory>();
         if (!await workers.WaitForAsync(_ => service.Models.Count > 0, TimeSpan.FromSeconds(60), CancellationToken.None))

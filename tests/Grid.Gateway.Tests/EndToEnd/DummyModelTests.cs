@@ -2,9 +2,9 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Grid.Gateway.Tests.Fakes;
 using Grid.Models;
+using Grid.Options;
 using Grid.Silo;
 using Grid.Silo.Options;
-using Grid.Silo.Startup;
 
 namespace Grid.Gateway.Tests.EndToEnd;
 
@@ -120,17 +120,17 @@ public sealed class DummyModelTests : IAsyncLifetime
         }
 
         var options = new NodeOptions { Port = 0, ModelPath = folder, KvCacheMemory = 64L << 20 };
-        var error = await Assert.ThrowsAsync<StartException>(() => GridNode.StartAsync(options, new Dictionary<string, string?>(), TextWriter.Null, Token));
+        var error = await Assert.ThrowsAsync<StartException>(() => GridNode.StartAsync(options, TextWriter.Null, Token));
         Assert.Contains("--skip-tokenizer-init", error.Message, StringComparison.Ordinal);
 
         options.SkipTokenizerInit = true;
-        await using var node = await GridNode.StartAsync(options, new Dictionary<string, string?>(), TextWriter.Null, Token);
+        await using var node = await GridNode.StartAsync(options, TextWriter.Null, Token);
         Assert.Empty(node.Workers[0].Model.Text.Files);
     }
 
     private static Task<GridNode> StartAsync(string path, TextWriter output) => GridNode.StartAsync(
         new NodeOptions { Port = 0, ModelPath = path, LoadFormat = LoadFormat.Dummy, KvCacheMemory = 64L << 20 },
-        new Dictionary<string, string?>(), output, Token);
+        output, Token);
 
     private static StringContent Json(string json) => new(json, Encoding.UTF8, "application/json");
 

@@ -2,9 +2,9 @@ using System.Diagnostics;
 using System.Text;
 using System.Text.Json.Nodes;
 using Grid.Gateway.Node;
+using Grid.Options;
 using Grid.Silo;
 using Grid.Silo.Options;
-using Grid.Silo.Startup;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Grid.Gateway.Tests.EndToEnd;
@@ -51,11 +51,13 @@ public sealed class GatewayProcessTests(NodeFixture node)
     }
 
     [Theory]
-    [InlineData("--prot", "8000", "--prot is not an option of the gateway")]
-    [InlineData("--port", "http", "--port is 'http'; it must be a port from 0 to 65535")]
+    [InlineData("--prot", "8000", "--prot is not an option of the gateway; did you mean --port?")]
+    [InlineData("--port", "http", "--port is 'http'; it must be a whole number from 0 to 65535")]
     [InlineData("--primary", "localhost", "--primary is 'localhost'; it must be an IP address with a port")]
     [InlineData("--cluster", "etcd", "--cluster is 'etcd'; it must be localhost, redis or postgres")]
-    [InlineData("--Gateway:MaxJsonDepth", "0", "Gateway:MaxJsonDepth is 0; it must be from 8 to 256")]
+    [InlineData("--Gateway:MaxJsonDepth", "0", "--Gateway:MaxJsonDepth is '0'; it must be a whole number from 8 to 256")]
+    [InlineData("--Gateway:QueueSze", "4", "--Gateway:QueueSze is not an option of the gateway; did you mean --Gateway:QueueSize?")]
+    [InlineData("--gateway-port", "4", "--gateway-port is not an option of the gateway")]
     public async Task A_bad_option_ends_it_with_a_sentence(string option, string value, string sentence)
     {
         using var process = Start(option, value);
@@ -70,7 +72,7 @@ public sealed class GatewayProcessTests(NodeFixture node)
     public async Task A_silo_refuses_a_grace_time_of_its_HTTP_face_alone()
     {
         var refused = await Assert.ThrowsAsync<StartException>(() => GridNode.StartAsync(
-            new NodeOptions { Port = 0, KvCacheMemory = 64L << 20 }, new Dictionary<string, string?> { ["Gateway:DrainSeconds"] = "5" }, TextWriter.Null, Token));
+            new NodeOptions { Port = 0, KvCacheMemory = 64L << 20, Gateway = { DrainGrace = TimeSpan.FromSeconds(5) } }, TextWriter.Null, Token));
         Assert.Equal(StartException.Usage, refused.ExitCode);
         Assert.StartsWith("Gateway:DrainSeconds is 5, but", refused.Message, StringComparison.Ordinal);
         Assert.EndsWith("give it as --drain-seconds.", refused.Message, StringComparison.Ordinal);

@@ -31,7 +31,7 @@ public sealed class ModelSamplingTests(NodeFixture node)
     public async Task A_node_told_so_samples_silent_requests_as_OpenAI_does()
     {
         var options = new NodeOptions { Port = 0, KvCacheMemory = 16L << 20, UseModelSampling = false };
-        await using var plain = await GridNode.StartAsync(options, new Dictionary<string, string?>(), TextWriter.Null, Token);
+        await using var plain = await GridNode.StartAsync(options, TextWriter.Null, Token);
         using var client = new HttpClient { BaseAddress = plain.Address };
 
         Assert.Equal(await GenerateAsync(node.Client, OpenAi), await GenerateAsync(client, ""));

@@ -20,7 +20,7 @@ public sealed class NodeFixture : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         var options = new NodeOptions { Port = 0, KvCacheMemory = 256L << 20 };
-        Node = await GridNode.StartAsync(options, new Dictionary<string, string?>(), TextWriter.Null, Token);
+        Node = await GridNode.StartAsync(options, TextWriter.Null, Token);
         Client.BaseAddress = Node.Address;
     }
 

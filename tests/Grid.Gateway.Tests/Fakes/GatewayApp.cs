@@ -2,6 +2,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
 using Grid.Clustering.Requests;
+using Grid.Gateway.Node;
 using Grid.Sequences;
 using Grid.Tests.Streams;
 using Microsoft.AspNetCore.Builder;
@@ -42,7 +43,6 @@ public sealed class GatewayApp : IAsyncDisposable
     public static async Task<GatewayApp> StartAsync(IRequestStore? store, params (string Key, string Value)[] settings)
     {
         var builder = WebApplication.CreateSlimBuilder();
-        builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)));
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         var logs = new LogCollector();
         builder.Logging.ClearProviders().AddProvider(logs);
@@ -52,7 +52,7 @@ public sealed class GatewayApp : IAsyncDisposable
         {
             builder.Services.AddSingleton(store);
         }
-        builder.Services.AddGridGateway(builder.Configuration);
+        builder.Services.AddGridGateway(GatewayNode.Program.Read(settings.Select(setting => $"--{setting.Key}={setting.Value}"), new ConfigurationBuilder().Build()).Gateway);
         var app = builder.Build();
         app.MapGridGateway();
         await app.StartAsync(TestContext.Current.CancellationToken);

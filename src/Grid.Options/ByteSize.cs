@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace Grid.Silo.Options;
+namespace Grid.Options;
 
 /// <summary>Sizes as operators write them: a number with B, KB, MB, GB (powers of 1000) or KiB, MiB, GiB.</summary>
 public static class ByteSize

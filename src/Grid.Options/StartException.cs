@@ -1,6 +1,7 @@
-namespace Grid.Silo.Startup;
+namespace Grid.Options;
 
-/// <summary>A start that cannot go on; the message is all that the operator sees, so it says what and why.</summary>
+/// <summary>A start that cannot go on; the message is all that the operator sees, so it says what and why. It holds no
+/// secret.</summary>
 public sealed class StartException(string message, int exitCode = StartException.Failed) : Exception(message)
 {
     /// <summary>Exit code of a start that failed.</summary>

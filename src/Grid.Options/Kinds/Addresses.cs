@@ -1,0 +1,25 @@
+using System.Net;
+
+namespace Grid.Options;
+
+/// <summary>An IP address of this machine, or with <see cref="OfOthers"/> one that other machines call.</summary>
+public sealed class AddressOptionAttribute(string what) : OptionAttribute(what, "address")
+{
+    /// <summary>Whether others call it: then it is no wildcard such as 0.0.0.0.</summary>
+    public bool OfOthers { get; set; }
+
+    /// <inheritdoc/>
+    public override object Read(string value, Type type) =>
+        value == "localhost" && !OfOthers ? IPAddress.Loopback
+        : IPAddress.TryParse(value, out var address) && !(OfOthers && (address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any))) ? address
+        : throw new OptionValueException(OfOthers ? "be an IP address that other nodes can reach" : "be an IP address of this machine, or localhost");
+}
+
+/// <summary>An IP address with a port.</summary>
+public sealed class EndPointOptionAttribute(string what) : OptionAttribute(what, "address:port")
+{
+    /// <inheritdoc/>
+    public override object Read(string value, Type type) => IPEndPoint.TryParse(value, out var place) && place.Port > 0
+        ? place
+        : throw new OptionValueException("be an IP address with a port, such as 127.0.0.1:11111");
+}
