@@ -21,6 +21,6 @@ public sealed record GatewayOptions
     public int MaxKeptRequestBytes { get; set; } = 4 * 1024 * 1024;
 
     /// <summary>Null: <see cref="DefaultDrainGrace"/>.</summary>
-    [DurationOption("The same as --drain-seconds, for a gateway alone", 0, 3600, Key = "Gateway:DrainSeconds")]
+    [DurationOption("The same as --drain-seconds, for a gateway alone", 0, 3600, Key = "Gateway:DrainSeconds", Default = "20")]
     public TimeSpan? DrainGrace { get; set; }
 }

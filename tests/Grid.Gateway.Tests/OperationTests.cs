@@ -3,9 +3,9 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Grid.Gateway.Tests.Fakes;
 using Grid.Grains.Messages;
+using Grid.Options;
 using Grid.Sequences;
 using Grid.Sequences.Routing;
-using Microsoft.Extensions.Options;
 
 namespace Grid.Gateway.Tests;
 
@@ -176,8 +176,8 @@ public sealed class OperationTests : IAsyncLifetime
     [InlineData("Gateway:MaxSequencesPerRequest", "many", "MaxSequencesPerRequest", "many")]
     public async Task A_bad_option_fails_the_start_by_name(string key, string value, string named, string shown)
     {
-        var failure = await Assert.ThrowsAnyAsync<Exception>(() => GatewayApp.StartAsync((key, value)));
-        Assert.True(failure is OptionsValidationException or InvalidOperationException, failure.ToString());
+        var failure = await Assert.ThrowsAsync<StartException>(() => GatewayApp.StartAsync((key, value)));
+        Assert.Equal(StartException.Usage, failure.ExitCode);
         Assert.Contains(named, failure.Message, StringComparison.Ordinal);
         Assert.Contains(shown, failure.Message, StringComparison.Ordinal);
     }

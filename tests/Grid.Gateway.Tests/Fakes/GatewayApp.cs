@@ -52,7 +52,9 @@ public sealed class GatewayApp : IAsyncDisposable
         {
             builder.Services.AddSingleton(store);
         }
-        builder.Services.AddGridGateway(GatewayNode.Program.Read(settings.Select(setting => $"--{setting.Key}={setting.Value}"), new ConfigurationBuilder().Build()).Gateway);
+        var configuration = new ConfigurationBuilder()
+            .AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value))).Build();
+        builder.Services.AddGridGateway(GatewayNode.Program.Read([], configuration).Gateway);
         var app = builder.Build();
         app.MapGridGateway();
         await app.StartAsync(TestContext.Current.CancellationToken);
