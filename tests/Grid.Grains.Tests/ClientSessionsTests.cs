@@ -2,7 +2,6 @@ using Grid.Sequences;
 using Grid.Sequences.Clients;
 using Microsoft.Extensions.Hosting.Internal;
 using Microsoft.Extensions.Logging.Abstractions;
-using Microsoft.Extensions.Options;
 using Microsoft.Extensions.Time.Testing;
 
 namespace Grid.Grains.Tests;
