@@ -1,3 +1,4 @@
+using Grid.Cuda.Driver;
 using Grid.Cuda.Kernels.Experts;
 using Grid.Cuda.Operations;
 using Grid.Models.Operations;
@@ -14,7 +15,7 @@ public sealed partial class CudaOperations
             new RouteOperands
             {
                 Input = Data(input),
-                Router = ((CudaMatrix)router).Tiles,
+                Router = ((CudaMatrix)router).Packed,
                 RowCount = inputs.RowCount,
                 Rows = routing.Rows,
                 Width = router.Columns,
@@ -27,14 +28,14 @@ public sealed partial class CudaOperations
     protected override void ProjectExpertsCore(Activation input, ExpertRouting routing, ExpertMatrix weight, in Epilogue epilogue)
     {
         ExpertRoutingMemory memory = ((CudaExpertRouting)routing).Memory;
-        var tiles = ((CudaExpertMatrix)weight).Tiles;
+        DeviceSpan packed = ((CudaExpertMatrix)weight).Packed;
         if (epilogue.Kind == EpilogueKind.GatedSilu)
         {
-            kernels.Experts.GatedSilu(stream, memory, Data(input), tiles, weight.Columns, weight.Rows, Data(epilogue.Target!), Early);
+            kernels.Experts.GatedSilu(stream, memory, Data(input), packed, weight.Columns, weight.Rows, Data(epilogue.Target!), Early);
         }
         else
         {
-            kernels.Experts.AddDown(stream, memory, Data(input), tiles, weight.Columns, Data(epilogue.Target!), Early);
+            kernels.Experts.AddDown(stream, memory, Data(input), packed, weight.Columns, Data(epilogue.Target!), Early);
         }
     }
 }

@@ -53,7 +53,7 @@ public sealed partial class CudaOperations
     /// <inheritdoc/>
     protected override void EmbedCore(WeightMatrix table, Activation output) =>
         kernels.Embed.Launch(
-            stream, inputs.TokenIds, ((CudaMatrix)table).Tiles, Data(output), StepRows, table.Rows, table.Columns, Early);
+            stream, inputs.TokenIds, ((CudaMatrix)table).Packed, Data(output), StepRows, table.Rows, table.Columns, Early);
 
     /// <inheritdoc/>
     protected override void RotateAndStoreCore(Activation qkv, in RotarySpec rotary, KvLayer layer)
@@ -88,7 +88,7 @@ public sealed partial class CudaOperations
     /// <inheritdoc/>
     protected override void ProjectCore(Activation input, RowList rows, WeightMatrix weight, in Epilogue epilogue)
     {
-        DeviceSpan listed = default;
+        DeviceSpan read = Data(input);
         if (rows.IsListed)
         {
             context.MakeCurrent(); // outside a pass, so perhaps on another thread
@@ -97,16 +97,15 @@ public sealed partial class CudaOperations
                 return;
             }
 
-            listed = AlignedLogitRows(rows.First, rows.Count);
+            read = Listed(input, rows.First, rows.Count, epilogue.Logits?.MaxRows ?? epilogue.Target!.MaxRows);
         }
 
         kernels.Product.Launch(
             stream,
             new ProductOperands
             {
-                Tiles = ((CudaMatrix)weight).Tiles,
-                Input = Data(input),
-                Rows = listed,
+                Weights = ((CudaMatrix)weight).Packed,
+                Input = read,
                 Bias = Values(epilogue.Bias),
                 Residual = epilogue.Kind == EpilogueKind.Add ? Data(epilogue.Target!) : default,
                 Output = epilogue.Logits is CudaLogits logits ? logits.Data : Data(epilogue.Target!),
@@ -191,15 +190,17 @@ public sealed partial class CudaOperations
         }
     }
 
+    private const string Partials = "partial results of the attention";
+
     private void EnsurePartials(int queryHeads, int headDim)
     {
         long values = (long)options.PartialSlots * queryHeads * headDim * sizeof(float);
         long state = (long)options.PartialSlots * queryHeads * 2 * sizeof(float);
-        partialValues = Room(partialValues, values);
-        partialState = Room(partialState, state);
+        partialValues = Room(partialValues, values, Partials);
+        partialState = Room(partialState, state, Partials);
     }
 
-    private DeviceMemory Room(DeviceMemory? memory, long bytes)
+    private DeviceMemory Room(DeviceMemory? memory, long bytes, string what)
     {
         if (memory is not null && memory.Bytes >= bytes)
         {
@@ -211,7 +212,23 @@ public sealed partial class CudaOperations
             heap.Free(memory);
         }
 
-        return heap.Allocate(bytes, "partial results of the attention");
+        return heap.Allocate(bytes, what);
+    }
+
+    /// <summary>The rows that logits are wanted of: as they lie where they follow each other, as in every decode step, else gathered.</summary>
+    private DeviceSpan Listed(Activation from, int first, int count, int maxRows)
+    {
+        DeviceSpan input = Data(from);
+        long rowBytes = (long)from.Width * sizeof(ushort);
+        if (inputs.ConsecutiveLogitRows >= 0)
+        {
+            long start = (inputs.ConsecutiveLogitRows + (long)first) * rowBytes;
+            return input.Slice(start, input.Bytes - start);
+        }
+
+        gatheredRows = Room(gatheredRows, Math.Max(count, maxRows) * rowBytes, "rows of the logits");
+        kernels.GatherRows.Launch(stream, AlignedLogitRows(first, count), input, gatheredRows.Span, count, from.Width, Early);
+        return gatheredRows.Span;
     }
 
     /// <summary>The row numbers of logits, where an operand may begin.</summary>
@@ -223,7 +240,7 @@ public sealed partial class CudaOperations
             return rows;
         }
 
-        alignedRows = Room(alignedRows, Math.Max(rows.Bytes, 4096));
+        alignedRows = Room(alignedRows, Math.Max(rows.Bytes, 4096), "row numbers of the logits");
         DeviceSpan aligned = alignedRows.Span.Slice(0, rows.Bytes);
         stream.Copy(aligned, rows);
         return aligned;

@@ -41,6 +41,7 @@ public sealed partial class CudaOperations : DeviceOperations
     private DeviceMemory? partialValues;
     private DeviceMemory? partialState;
     private DeviceMemory? alignedRows;
+    private DeviceMemory? gatheredRows;
     private bool disposed;
 
     private CudaOperations(CudaContext context, CudaOptions options, CudaStream stream, KernelLibrary kernels)

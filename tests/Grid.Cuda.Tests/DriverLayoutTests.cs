@@ -27,6 +27,7 @@ public sealed unsafe class DriverLayoutTests
         Size<CUlaunchConfig>("CUlaunchConfig");
         Size<CUlaunchAttribute>("CUlaunchAttribute");
         Size<CUlaunchAttributeValue>("CUlaunchAttributeValue");
+        Size<CUtensorMap>("CUtensorMap");
         Size<CUgraphExecUpdateResultInfo>("CUgraphExecUpdateResultInfo");
         AddOffsets(actual);
         Assert.Equal(
@@ -40,7 +41,8 @@ public sealed unsafe class DriverLayoutTests
         Type[] enums =
         [
             typeof(CUresult), typeof(CUdevice_attribute), typeof(CUfunction_attribute), typeof(CUlaunchAttributeID),
-            typeof(CUstreamCaptureMode), typeof(CUstream_flags), typeof(CUevent_flags), typeof(CUmemhostalloc_flags), typeof(nvrtcResult),
+            typeof(CUstreamCaptureMode), typeof(CUstream_flags), typeof(CUevent_flags), typeof(CUmemhostalloc_flags), typeof(CUtensorMapDataType), typeof(CUtensorMapInterleave),
+            typeof(CUtensorMapSwizzle), typeof(CUtensorMapL2promotion), typeof(CUtensorMapFloatOOBfill), typeof(nvrtcResult),
         ];
         IEnumerable<string> actual = enums.SelectMany(type => Enum.GetNames(type).Select(name =>
             string.Create(CultureInfo.InvariantCulture, $"{name} {Convert.ToInt64(Enum.Parse(type, name), CultureInfo.InvariantCulture)}")));

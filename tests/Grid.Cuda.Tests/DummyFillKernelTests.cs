@@ -35,14 +35,15 @@ public sealed class DummyFillKernelTests(GpuFixture gpu)
         DummyWeights.Fill(tensor, sourceRow * width, source);
         using DeviceMemory deviceSource = DeviceMemory.Of<ushort>(context, stream, source);
         int packedRows = first + (interleaved ? (rows + 7) / 8 * 16 : rows);
-        using var tiles = new DeviceMemory(context, PackWeightsKernel.TileBytes(packedRows, width));
-        Mark(stream, tiles);
-        new PackWeightsKernel(packModule).Launch(stream, deviceSource.Span, tiles.Span, rows, width, first, interleaved);
-        ushort[] expected = Download(stream, tiles);
-        Mark(stream, tiles);
-        new DummyFillKernel(module).LaunchTiles(stream, tensor, tiles.Span, rows, width, first, interleaved, sourceRow);
-        Bits.Equal(expected, Download(stream, tiles), 64, "tiles");
-        Assert.Equal(source[0], expected[Place(first, 0, width)]);
+        var layout = new PackedLayout(packedRows, width);
+        using var packed = new DeviceMemory(context, layout.Bytes);
+        Mark(stream, packed);
+        new PackWeightsKernel(packModule).Launch(stream, deviceSource.Span, packed.Span, layout, rows, first, interleaved);
+        ushort[] expected = Download(stream, packed);
+        Mark(stream, packed);
+        new DummyFillKernel(module).LaunchMatrix(stream, tensor, packed.Span, layout, rows, first, interleaved, sourceRow);
+        Bits.Equal(expected, Download(stream, packed), 64, "packed");
+        Assert.Equal(source[0], expected[PackedPlace.Of(first, 0, layout.PaddedRows)]);
     }
 
     [Theory]
@@ -75,13 +76,19 @@ public sealed class DummyFillKernelTests(GpuFixture gpu)
         using var stream = new CudaStream(context);
         var kernel = new DummyFillKernel(module);
         DummyTensor tensor = DummyWeights.Describe("model.embed_tokens.weight", Rows, Width);
-        using var tiles = new DeviceMemory(context, PackWeightsKernel.TileBytes(Rows, Width));
-        kernel.LaunchTiles(stream, tensor, tiles.Span, Rows, Width);
+        var layout = new PackedLayout(Rows, Width);
+        using var packed = new DeviceMemory(context, layout.Bytes);
+        kernel.LaunchMatrix(stream, tensor, packed.Span, layout, Rows);
         var row = new ushort[Width];
         DummyWeights.Fill(tensor, (Rows - 1L) * Width, row);
-        var tile = new ushort[64 * Width];
-        stream.Download<ushort>(tile, tiles.Span.Slice(tiles.Bytes - (64L * Width * 2), 64L * Width * 2));
-        ushort[] actual = [.. Enumerable.Range(0, Width).Select(k => tile[Place(63, k, Width)])];
+        var actual = new ushort[Width];
+        var eight = new ushort[8];
+        for (int k = 0; k < Width; k += 8)
+        {
+            stream.Download<ushort>(eight, packed.Span.Slice(PackedPlace.Of(Rows - 1, k, Rows) * sizeof(ushort), 8 * sizeof(ushort)));
+            eight.CopyTo(actual, k);
+        }
+
         Bits.Equal(row, actual, Width, "last row");
     }
 
@@ -97,12 +104,5 @@ public sealed class DummyFillKernelTests(GpuFixture gpu)
         var result = new ushort[memory.Bytes / sizeof(ushort)];
         stream.Download<ushort>(result, memory.Span);
         return result;
-    }
-
-    // Element of the tiles that holds k of a row: [tile][chunk][step][8-row group][half][row][k].
-    private static int Place(int row, int k, int width)
-    {
-        int chunks = (width + 63) / 64;
-        return ((((row / 64 * chunks) + (k / 64)) * 4) + (k % 64 / 16)) * 1024 + (row % 64 / 8 * 128) + (k % 16 / 8 * 64) + (row % 8 * 8) + (k % 8);
     }
 }

@@ -74,6 +74,14 @@ public sealed class GpuFixture : IDisposable
         return new CudaModule(gpu, source.Name, built.Cubin);
     }
 
+    /// <summary>Builds several texts at once and loads them, in their order.</summary>
+    internal IReadOnlyList<CudaModule> LoadAll(IReadOnlyList<KernelSource> sources)
+    {
+        CudaContext gpu = Require();
+        KernelBuild build = new KernelBuilder(compiler!, Cache).Build(sources);
+        return [.. build.Kernels.Select(built => new CudaModule(gpu, built.Name, built.Cubin))];
+    }
+
     /// <summary>Builds and loads a .cu of the tests.</summary>
     internal CudaModule LoadTestKernel(string file) =>
         Load(KernelSource.FromText(Path.GetFileNameWithoutExtension(file), TestResource.Read(file)));

@@ -19,7 +19,7 @@ public sealed class PackWeightsTests(GpuFixture gpu)
         ushort[] actual = Pack(rows, width, (source, rows, 0, false));
         var expected = new ushort[actual.Length];
         Place(expected, source, rows, width, r => r);
-        Bits.Equal(expected, actual, 64, "tiles");
+        Bits.Equal(expected, actual, 64, "packed");
     }
 
     [Fact]
@@ -32,7 +32,7 @@ public sealed class PackWeightsTests(GpuFixture gpu)
         Place(expected, q, 48, Width, r => r);
         Place(expected, k, 16, Width, r => 48 + r);
         Place(expected, v, 24, Width, r => 64 + r);
-        Bits.Equal(expected, actual, 64, "tiles");
+        Bits.Equal(expected, actual, 64, "packed");
     }
 
     [Fact]
@@ -44,7 +44,7 @@ public sealed class PackWeightsTests(GpuFixture gpu)
         var expected = new ushort[actual.Length];
         Place(expected, gate, Rows, Width, r => (r / 8 * 16) + (r % 8));
         Place(expected, up, Rows, Width, r => (r / 8 * 16) + 8 + (r % 8));
-        Bits.Equal(expected, actual, 64, "tiles");
+        Bits.Equal(expected, actual, 64, "packed");
     }
 
     private ushort[] Pack(int rows, int width, params ReadOnlySpan<(ushort[] Values, int Rows, int First, bool Interleaved)> parts)
@@ -53,38 +53,29 @@ public sealed class PackWeightsTests(GpuFixture gpu)
         using CudaModule module = gpu.Load(PackWeightsKernel.Source);
         var kernel = new PackWeightsKernel(module);
         using var stream = new CudaStream(context);
-        using var tiles = new DeviceMemory(context, PackWeightsKernel.TileBytes(rows, width));
-        stream.Fill(tiles.Span, 0);
+        var layout = new PackedLayout(rows, width);
+        using var packed = new DeviceMemory(context, layout.Bytes);
+        stream.Fill(packed.Span, 0);
         foreach ((ushort[] values, int partRows, int first, bool interleaved) in parts)
         {
             using DeviceMemory source = DeviceMemory.Of<ushort>(context, stream, values);
-            kernel.Launch(stream, source.Span, tiles.Span, partRows, width, first, interleaved);
+            kernel.Launch(stream, source.Span, packed.Span, layout, partRows, first, interleaved);
             stream.Synchronize();
         }
 
-        ushort[] result = new ushort[tiles.Bytes / sizeof(ushort)];
-        stream.Download<ushort>(result, tiles.Span);
+        ushort[] result = new ushort[packed.Bytes / sizeof(ushort)];
+        stream.Download<ushort>(result, packed.Span);
         return result;
     }
 
-    // The layout again, walked from the tile's side: [tile][chunk][step][8-row group][half][row][k].
-    private static void Place(ushort[] tiles, ushort[] source, int rows, int width, Func<int, int> placed)
+    private static void Place(ushort[] packed, ushort[] source, int rows, int width, Func<int, int> placed)
     {
-        int chunks = (width + 63) / 64;
+        int packedRows = packed.Length / ((width + 63) / 64 * 64);
         for (int r = 0; r < rows; r++)
         {
-            int to = placed(r);
             for (int k = 0; k < width; k++)
             {
-                int[] sizes = [chunks, 4, 8, 2, 8, 8];
-                int[] at = [k / 64, k % 64 / 16, to % 64 / 8, k % 16 / 8, to % 8, k % 8];
-                int index = to / 64;
-                for (int d = 0; d < sizes.Length; d++)
-                {
-                    index = (index * sizes[d]) + at[d];
-                }
-
-                tiles[index] = source[(r * width) + k];
+                packed[PackedPlace.Of(placed(r), k, packedRows)] = source[(r * width) + k];
             }
         }
     }

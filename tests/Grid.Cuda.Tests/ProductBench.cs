@@ -15,26 +15,31 @@ internal sealed class ProductBench : IDisposable
     private readonly DeviceMemory output;
     private readonly ProductKernel kernel;
 
-    public ProductBench(GpuFixture gpu, ProductCase values, Func<ProductShape, KernelSource>? source = null)
+    public ProductBench(GpuFixture gpu, ProductCase values, Func<ProductTile, KernelSource>? source = null)
     {
         this.values = values;
         Context = gpu.Require();
         Stream = Own(new CudaStream(Context));
         kernel = new ProductKernel(
-            [.. ProductShape.All.Select(shape => Own(gpu.Load(source is null ? shape.Source : source(shape))))], Context.Device);
+            [.. gpu.LoadAll([.. ProductTile.All.Select(tile => source is null ? tile.Source : source(tile))]).Select(Own)], Context.Device);
         using CudaModule packing = gpu.Load(PackWeightsKernel.Source);
         var pack = new PackWeightsKernel(packing);
-        int groups = (values.Outputs + 7) / 8;
-        DeviceMemory tiles = Own(new DeviceMemory(Context, PackWeightsKernel.TileBytes(values.Outputs, values.Width)));
-        DeviceMemory gated = Own(new DeviceMemory(Context, PackWeightsKernel.TileBytes(groups * 16, values.Width)));
-        Stream.Fill(tiles.Span, 0);
-        Stream.Fill(gated.Span, 0);
+        var layout = new PackedLayout(values.Outputs, values.Width);
+        PackedLayout gatedLayout = PackedLayout.Gated(values.Outputs, values.Width);
+        DeviceMemory packed = Own(new DeviceMemory(Context, layout.Bytes + PackedLayout.ReadAheadBytes));
+        DeviceMemory gated = Own(new DeviceMemory(Context, gatedLayout.Bytes + PackedLayout.ReadAheadBytes));
+
+        // NaN behind the matrices, and zeros where nothing is packed: a tile may read both and store neither.
+        Stream.Fill(packed.Span, 0xFF);
+        Stream.Fill(gated.Span, 0xFF);
+        Stream.Fill(packed.Span.Slice(0, layout.Bytes), 0);
+        Stream.Fill(gated.Span.Slice(0, gatedLayout.Bytes), 0);
         DeviceMemory weights = Upload(values.Weights), up = Upload(values.UpWeights);
-        pack.Launch(Stream, weights.Span, tiles.Span, values.Outputs, values.Width);
-        pack.Launch(Stream, weights.Span, gated.Span, values.Outputs, values.Width, 0, interleaved: true);
-        pack.Launch(Stream, up.Span, gated.Span, values.Outputs, values.Width, 8, interleaved: true);
+        pack.Launch(Stream, weights.Span, packed.Span, layout, values.Outputs);
+        pack.Launch(Stream, weights.Span, gated.Span, gatedLayout, values.Outputs, 0, interleaved: true);
+        pack.Launch(Stream, up.Span, gated.Span, gatedLayout, values.Outputs, 8, interleaved: true);
         Stream.Synchronize();
-        (Tiles, GatedTiles) = (tiles.Span, gated.Span);
+        (Weights, GatedWeights) = (packed.Span, gated.Span);
         Input = Upload(values.Input).Span;
         Bias = Upload(values.Bias).Span;
         Residual = Upload(values.Residual).Span;
@@ -45,9 +50,9 @@ internal sealed class ProductBench : IDisposable
 
     public CudaStream Stream { get; }
 
-    public DeviceSpan Tiles { get; }
+    public DeviceSpan Weights { get; }
 
-    public DeviceSpan GatedTiles { get; }
+    public DeviceSpan GatedWeights { get; }
 
     public DeviceSpan Input { get; }
 
@@ -60,7 +65,7 @@ internal sealed class ProductBench : IDisposable
     /// <summary>The first tokens of the case.</summary>
     public ProductOperands Operands(ProductEpilogue epilogue, int tokens, bool bias = false) => new()
     {
-        Tiles = epilogue == ProductEpilogue.GatedSilu ? GatedTiles : Tiles,
+        Weights = epilogue == ProductEpilogue.GatedSilu ? GatedWeights : Weights,
         Input = Input,
         Bias = bias ? Bias : default,
         Residual = epilogue == ProductEpilogue.Add ? Residual : default,
@@ -71,17 +76,17 @@ internal sealed class ProductBench : IDisposable
         Epilogue = epilogue,
     };
 
-    /// <summary>The results; fails if anything beyond them was written. Shape below 0: the launcher chooses.</summary>
-    public ushort[] Run(in ProductOperands operands, int shape = -1)
+    /// <summary>The results; fails if anything beyond them was written. Tile below 0: the launcher chooses.</summary>
+    public ushort[] Run(in ProductOperands operands, int tile = -1)
     {
         Stream.Fill(output.Span, 0xFF);
-        if (shape < 0)
+        if (tile < 0)
         {
             kernel.Launch(Stream, operands);
         }
         else
         {
-            kernel.Launch(Stream, operands, shape, startsEarly: false);
+            kernel.Launch(Stream, operands, new ProductPlan(tile), startsEarly: false);
         }
 
         int words = operands.Tokens * operands.Outputs * (operands.Epilogue == ProductEpilogue.Raw ? 2 : 1);
@@ -91,10 +96,12 @@ internal sealed class ProductBench : IDisposable
         return all[..words];
     }
 
-    public ushort[] Run(ProductEpilogue epilogue, int tokens, int shape = -1, bool bias = false) =>
-        Run(Operands(epilogue, tokens, bias), shape);
+    public ushort[] Run(ProductEpilogue epilogue, int tokens, int tile = -1, bool bias = false) =>
+        Run(Operands(epilogue, tokens, bias), tile);
 
-    public void Launch(in ProductOperands operands, int shape, bool startsEarly) => kernel.Launch(Stream, operands, shape, startsEarly);
+    public void Launch(in ProductOperands operands, ProductPlan plan, bool startsEarly) => kernel.Launch(Stream, operands, plan, startsEarly);
+
+    public void Launch(in ProductOperands operands, bool startsEarly) => kernel.Launch(Stream, operands, startsEarly);
 
     public DeviceMemory Upload<T>(T[] source)
         where T : unmanaged => Own(DeviceMemory.Of<T>(Context, Stream, source));

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Grid.Cuda.Driver;
+using Grid.Cuda.Kernels.PackWeights;
 using Grid.Cuda.Kernels.Product;
 
 namespace Grid.Cuda.Tests;
@@ -27,11 +28,11 @@ public sealed class ProductTimings(GpuFixture gpu)
         int[] counts = epilogue == ProductEpilogue.Raw ? [1, 8, 64, 256] : [1, 8, 16, 32, 64, 128, 256, 512, 2048, 8192];
         CudaContext context = gpu.Require();
         using var stream = new CudaStream(context);
-        CudaModule[] modules = [.. ProductKernel.Sources.Select(gpu.Load)];
+        CudaModule[] modules = [.. gpu.LoadAll(ProductKernel.Sources)];
         var kernel = new ProductKernel(modules, context.Device);
         long bytes = (long)outputs * width * sizeof(ushort) * (epilogue == ProductEpilogue.GatedSilu ? 2 : 1);
         int copies = Math.Max(2, (int)(300_000_000 / bytes) + 1);
-        DeviceMemory[] weights = [.. Enumerable.Range(0, copies).Select(_ => Noise(context, stream, bytes))];
+        DeviceMemory[] weights = [.. Enumerable.Range(0, copies).Select(_ => Noise(context, stream, bytes + PackedLayout.ReadAheadBytes))];
         using DeviceMemory input = Noise(context, stream, (long)counts[^1] * width * sizeof(ushort));
         using DeviceMemory output = Noise(context, stream, (long)counts[^1] * outputs * sizeof(float));
         var lines = new List<string>();
@@ -42,7 +43,7 @@ public sealed class ProductTimings(GpuFixture gpu)
                 stream,
                 new ProductOperands
                 {
-                    Tiles = weights[i % copies].Span,
+                    Weights = weights[i % copies].Span,
                     Input = input.Span,
                     Residual = epilogue == ProductEpilogue.Add ? output.Span : default,
                     Output = output.Span,

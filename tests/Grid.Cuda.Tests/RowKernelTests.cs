@@ -1,5 +1,6 @@
 using Grid.Cuda.Driver;
 using Grid.Cuda.Kernels.Embed;
+using Grid.Cuda.Kernels.GatherRows;
 using Grid.Cuda.Kernels.PackWeights;
 using Grid.Cuda.Kernels.RmsNorm;
 using Grid.Numerics;
@@ -75,12 +76,13 @@ public sealed class RowKernelTests(GpuFixture gpu)
         var random = new Random(5);
         int[] ids = [.. Enumerable.Range(0, rows).Select(i => i == 0 ? Vocabulary - 1 : random.Next(Vocabulary))];
         using DeviceMemory deviceTable = DeviceMemory.Of<ushort>(context, stream, table);
-        using var tiles = new DeviceMemory(context, PackWeightsKernel.TileBytes(Vocabulary, width));
-        stream.Fill(tiles.Span, 0);
-        new PackWeightsKernel(packModule).Launch(stream, deviceTable.Span, tiles.Span, Vocabulary, width);
+        var layout = new PackedLayout(Vocabulary, width);
+        using var packed = new DeviceMemory(context, layout.Bytes);
+        stream.Fill(packed.Span, 0);
+        new PackWeightsKernel(packModule).Launch(stream, deviceTable.Span, packed.Span, layout, Vocabulary);
         using DeviceMemory deviceIds = DeviceMemory.Of<int>(context, stream, ids);
         using var output = new DeviceMemory(context, (long)rows * width * sizeof(ushort));
-        kernel.Launch(stream, deviceIds.Span, tiles.Span, output.Span, rows, Vocabulary, width, startsEarly: true);
+        kernel.Launch(stream, deviceIds.Span, packed.Span, output.Span, rows, Vocabulary, width, startsEarly: true);
         ushort[] actual = new ushort[rows * width];
         stream.Download<ushort>(actual, output.Span);
         for (int r = 0; r < rows; r++)
@@ -89,8 +91,38 @@ public sealed class RowKernelTests(GpuFixture gpu)
         }
 
         var refused = Assert.Throws<ArgumentException>(
-            () => kernel.Launch(stream, deviceIds.Span, tiles.Span, output.Span, rows, Vocabulary, width - 1));
+            () => kernel.Launch(stream, deviceIds.Span, packed.Span, output.Span, rows, Vocabulary, width - 1));
         Assert.StartsWith($"Width is {width - 1}; rows start at 16 bytes", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(1, 8)]
+    [InlineData(33, 104)]
+    [InlineData(200, 4104)]
+    public void Gathered_rows_are_the_rows_asked_for(int count, int width)
+    {
+        const int Rows = 70;
+        CudaContext context = gpu.Require();
+        using CudaModule module = gpu.Load(GatherRowsKernel.Source);
+        var kernel = new GatherRowsKernel(module);
+        using var stream = new CudaStream(context);
+        ushort[] source = Values(Rows * width, 1f, 3);
+        var random = new Random(count);
+        int[] rows = [.. Enumerable.Range(0, count).Select(i => i == 0 ? Rows - 1 : random.Next(Rows))];
+        using DeviceMemory input = DeviceMemory.Of<ushort>(context, stream, source);
+        using DeviceMemory list = DeviceMemory.Of<int>(context, stream, rows);
+        using var output = new DeviceMemory(context, (long)count * width * sizeof(ushort));
+        kernel.Launch(stream, list.Span, input.Span, output.Span, count, width, startsEarly: true);
+        ushort[] actual = new ushort[count * width];
+        stream.Download<ushort>(actual, output.Span);
+        for (int r = 0; r < count; r++)
+        {
+            Bits.Equal(source.AsSpan(rows[r] * width, width), actual.AsSpan(r * width, width), width, $"row {r}");
+        }
+
+        var refused = Assert.Throws<ArgumentException>(
+            () => kernel.Launch(stream, list.Span, input.Span, output.Span, count, width - 1));
+        Assert.StartsWith($"width is {width - 1}; it must be a multiple of 8", refused.Message, StringComparison.Ordinal);
     }
 
     [Fact]

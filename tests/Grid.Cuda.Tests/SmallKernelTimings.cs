@@ -72,7 +72,7 @@ public sealed class SmallKernelTimings(GpuFixture gpu)
         using CudaModule module = gpu.Load(EmbedKernel.Source);
         using var stream = new CudaStream(context);
         var kernel = new EmbedKernel(module);
-        using var tiles = new DeviceMemory(context, PackWeightsKernel.TileBytes(Vocabulary, Width));
+        using var tiles = new DeviceMemory(context, new PackedLayout(Vocabulary, Width).Bytes);
         foreach (int rows in (int[])[1, 256, 8192])
         {
             var random = new Random(rows);
@@ -108,10 +108,11 @@ public sealed class SmallKernelTimings(GpuFixture gpu)
         foreach (int width in (int[])[Width, 768, 4100])
         {
             int rows = 400_000_000 / width;
-            using var tiles = new DeviceMemory(context, PackWeightsKernel.TileBytes(rows, width));
+            var layout = new PackedLayout(rows, width);
+            using var packed = new DeviceMemory(context, layout.Bytes);
             DummyTensor tensor = DummyWeights.Describe("weight", rows, width);
-            double time = GraphTimer.Median(context, stream, 2, _ => fill.LaunchTiles(stream, tensor, tiles.Span, rows, width));
-            Write(file, $"dummy weights {rows} x {width}", time, time, tiles.Bytes);
+            double time = GraphTimer.Median(context, stream, 2, _ => fill.LaunchMatrix(stream, tensor, packed.Span, layout, rows));
+            Write(file, $"dummy weights {rows} x {width}", time, time, packed.Bytes);
         }
     }
 

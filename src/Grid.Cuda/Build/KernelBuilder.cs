@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.ExceptionServices;
 
 namespace Grid.Cuda.Build;
@@ -25,7 +26,8 @@ internal sealed class KernelBuilder(IKernelCompiler compiler, CubinCache cache)
         var options = new ParallelOptions { MaxDegreeOfParallelism = maxParallel > 0 ? maxParallel : Environment.ProcessorCount };
         var state = new KernelBuildProgress(0, sources.Count, 0);
         var reporting = new Lock();
-        Parallel.For(0, sources.Count, options, i =>
+        // One by one, in the order given: ranges would leave one core with the slowest texts of a family, one after the other.
+        Parallel.ForEach(Partitioner.Create(Enumerable.Range(0, sources.Count), EnumerablePartitionerOptions.NoBuffering), options, i =>
         {
             try
             {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text;
 using System.Text.RegularExpressions;
 
@@ -33,8 +34,13 @@ internal sealed partial record KernelSource
     public static KernelSource FromResource(string path, string? name = null, params IReadOnlyList<string> definitions)
     {
         name ??= Path.GetFileNameWithoutExtension(path);
+        return FromText(name, Texts.GetOrAdd(path, WithLayouts), definitions);
+    }
+
+    private static string WithLayouts(string path)
+    {
         string text = ReadResource(path);
-        return FromText(name, $"{text}\n{KernelLayout.OfParameters(name, text)}", definitions);
+        return $"{text}\n{KernelLayout.OfParameters(Path.GetFileNameWithoutExtension(path), text)}";
     }
 
     /// <summary>Any text that includes nothing but this assembly's shared texts.</summary>
@@ -78,6 +84,9 @@ internal sealed partial record KernelSource
             AddIncludes(name, header.Text, headers);
         }
     }
+
+    // Some texts are built many times, and asking for the places of fields takes longer than anything else here.
+    private static readonly ConcurrentDictionary<string, string> Texts = new(StringComparer.Ordinal);
 
     private static readonly HashSet<string> Resources =
         [.. typeof(KernelSource).Assembly.GetManifestResourceNames().Select(resource => resource.Replace('\\', '/'))];

@@ -150,6 +150,14 @@ internal static unsafe partial class DriverApi
     [LibraryImport(NativeLibraries.Driver)]
     internal static partial CUresult cuOccupancyMaxActiveClusters(int* numClusters, CUfunction func, CUlaunchConfig* config);
 
+    // ---- Tensor copies ---------------------------------------------------------------------------------------
+
+    [LibraryImport(NativeLibraries.Driver)]
+    internal static partial CUresult cuTensorMapEncodeTiled(
+        CUtensorMap* tensorMap, CUtensorMapDataType tensorDataType, uint tensorRank, void* globalAddress, ulong* globalDim,
+        ulong* globalStrides, uint* boxDim, uint* elementStrides, CUtensorMapInterleave interleave, CUtensorMapSwizzle swizzle,
+        CUtensorMapL2promotion l2Promotion, CUtensorMapFloatOOBfill oobFill);
+
     // ---- Graphs ----------------------------------------------------------------------------------------------
 
     [LibraryImport(NativeLibraries.Driver)]

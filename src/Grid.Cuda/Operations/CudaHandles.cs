@@ -7,28 +7,28 @@ using Grid.Models.Operations;
 namespace Grid.Cuda.Operations;
 
 /// <summary>Weights as PackWeights lays them out; gated: gate and up in turn, eight rows each.</summary>
-internal sealed class CudaMatrix(string name, int rows, int columns, bool gated, DeviceHeap heap, DeviceMemory tiles)
+internal sealed class CudaMatrix(string name, int rows, int columns, bool gated, DeviceHeap heap, DeviceMemory packed)
     : WeightMatrix(name, rows, columns, gated)
 {
-    public DeviceSpan Tiles => tiles.Span;
+    public DeviceSpan Packed => packed.Span;
 
     protected override void Dispose(bool disposing)
     {
-        heap.Free(tiles);
+        heap.Free(packed);
         base.Dispose(disposing);
     }
 }
 
-/// <summary>One <see cref="CudaMatrix"/>'s tiles after another, all of one size.</summary>
+/// <summary>One <see cref="CudaMatrix"/>'s packed weights after another, all of one size.</summary>
 internal sealed class CudaExpertMatrix(
-    string name, int experts, int rows, int columns, bool gated, DeviceHeap heap, DeviceMemory tiles)
+    string name, int experts, int rows, int columns, bool gated, DeviceHeap heap, DeviceMemory packed)
     : ExpertMatrix(name, experts, rows, columns, gated)
 {
-    public DeviceSpan Tiles => tiles.Span;
+    public DeviceSpan Packed => packed.Span;
 
     protected override void Dispose(bool disposing)
     {
-        heap.Free(tiles);
+        heap.Free(packed);
         base.Dispose(disposing);
     }
 }

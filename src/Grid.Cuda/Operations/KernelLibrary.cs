@@ -5,6 +5,7 @@ using Grid.Cuda.Kernels.ClearPages;
 using Grid.Cuda.Kernels.DummyFill;
 using Grid.Cuda.Kernels.Embed;
 using Grid.Cuda.Kernels.Experts;
+using Grid.Cuda.Kernels.GatherRows;
 using Grid.Cuda.Kernels.PackWeights;
 using Grid.Cuda.Kernels.Product;
 using Grid.Cuda.Kernels.RmsNorm;
@@ -36,6 +37,7 @@ internal sealed class KernelLibrary : IDisposable
             PackWeights = new PackWeightsKernel(Module(PackWeightsKernel.Source));
             Product = new ProductKernel([.. ProductKernel.Sources.Select(Module)], context.Device);
             Embed = new EmbedKernel(Module(EmbedKernel.Source));
+            GatherRows = new GatherRowsKernel(Module(GatherRowsKernel.Source));
             ClearPages = new ClearPagesKernel(Module(ClearPagesKernel.Source));
             DummyFill = new DummyFillKernel(Module(DummyFillKernel.Source));
             Experts = new ExpertKernels(Product, [.. ExpertKernels.Sources.Select(Module)]);
@@ -53,11 +55,12 @@ internal sealed class KernelLibrary : IDisposable
         }
     }
 
-    /// <summary>What is built.</summary>
+    /// <summary>What is built: what takes longest to compile first, so that nothing is waited for alone.</summary>
     public static IReadOnlyList<KernelSource> Sources { get; } =
     [
-        RmsNormKernel.Source, PackWeightsKernel.Source, EmbedKernel.Source, ClearPagesKernel.Source, DummyFillKernel.Source,
-        SamplingKernel.Source, .. ExpertKernels.Sources, .. ProductKernel.Sources, .. HeadDims.Select(AttentionKernel.Source), .. HeadDims.Select(RotateAndStoreKernel.Source),
+        .. ProductTile.All.OrderByDescending(tile => tile.Operands * tile.Rows).Select(tile => tile.Source), .. HeadDims.Select(AttentionKernel.Source),
+        RmsNormKernel.Source, PackWeightsKernel.Source, EmbedKernel.Source, GatherRowsKernel.Source, ClearPagesKernel.Source, DummyFillKernel.Source,
+        SamplingKernel.Source, .. ExpertKernels.Sources, .. HeadDims.Select(RotateAndStoreKernel.Source),
     ];
 
     public RmsNormKernel RmsNorm { get; }
@@ -65,6 +68,8 @@ internal sealed class KernelLibrary : IDisposable
     public PackWeightsKernel PackWeights { get; }
 
     public EmbedKernel Embed { get; }
+
+    public GatherRowsKernel GatherRows { get; }
 
     public ClearPagesKernel ClearPages { get; }
 

@@ -57,6 +57,9 @@ internal sealed class StepInputs : IDisposable
     /// <summary>[Sequences, PageStride]</summary>
     public DeviceSpan PageTable => Shape.PageTable.Of(device.Span);
 
+    /// <summary>The row of the first logits where those of the step come from rows one after the other; -1: they do not.</summary>
+    public int ConsecutiveLogitRows { get; private set; } = -1;
+
     /// <summary>Row numbers of the logits from the first to the last of them.</summary>
     public DeviceSpan LogitRows(int first, int count) =>
         Shape.LogitRows(first + count).Of(device.Span).Slice((long)first * sizeof(int), (long)count * sizeof(int));
@@ -71,6 +74,7 @@ internal sealed class StepInputs : IDisposable
         copied[turn].Synchronize();
         PinnedMemory buffer = staging[turn] is { } fitting && fitting.Bytes >= bytes ? fitting : Replace(turn);
         Shape = shape;
+        ConsecutiveLogitRows = Consecutive(batch.LogitRows.AsSpan(0, batch.LogitRowCount));
         Fill(buffer, batch, plan, shape);
         stream.Copy(device.Span.Slice(0, bytes), buffer.Span.Slice(0, bytes));
         stream.Record(copied[turn]);
@@ -128,6 +132,19 @@ internal sealed class StepInputs : IDisposable
         int used = Math.Min(last + 1, slice.PageTable.Length);
         slice.PageTable.AsSpan(0, used).CopyTo(pages);
         pages[used..].Clear();
+    }
+
+    private static int Consecutive(ReadOnlySpan<int> rows)
+    {
+        for (int i = 1; i < rows.Length; i++)
+        {
+            if (rows[i] != rows[0] + i)
+            {
+                return -1;
+            }
+        }
+
+        return rows.IsEmpty ? -1 : rows[0];
     }
 
     private static void Copy(ReadOnlySpan<int> source, Span<int> destination, int padding)

@@ -6,7 +6,7 @@ using Grid.Models.Operations;
 namespace Grid.Cuda.Operations;
 
 /// <summary>
-/// Brings weights into tiles on the device. Rows of a checkpoint are read by all cores into one of two pinned pieces while the
+/// Brings weights to the device, packed. Rows of a checkpoint are read by all cores into one of two pinned pieces while the
 /// other is copied and packed; generated tensors are made on the device.
 /// </summary>
 internal sealed class WeightUploader(CudaContext context, CudaStream stream, DeviceHeap heap, KernelLibrary kernels) : IDisposable
@@ -14,7 +14,6 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
     private const int Pieces = 2;
     private const long PieceBytes = 32 << 20;
     private const int WidthMultiple = 8;
-    private const int RowsPerGroup = 8;
 
     private readonly PinnedMemory?[] pinned = new PinnedMemory?[Pieces];
     private readonly DeviceMemory?[] staging = new DeviceMemory?[Pieces];
@@ -31,13 +30,14 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
         }
 
         string name = Names(parts);
-        DeviceMemory tiles = Tiles(name, 1, rows, parts[0].Columns);
-        return Filled(tiles, new CudaMatrix(name, rows, parts[0].Columns, gated: false, heap, tiles), parts, (uploader, sources) =>
+        var layout = new PackedLayout(rows, parts[0].Columns);
+        DeviceMemory packed = Packed(name, 1, layout);
+        return Filled(packed, new CudaMatrix(name, rows, parts[0].Columns, gated: false, heap, packed), parts, (uploader, sources) =>
         {
             int first = 0;
             foreach (TensorSource part in sources)
             {
-                uploader.Pack(part, tiles.Span, first, interleaved: false);
+                uploader.Pack(part, packed.Span, layout, first, interleaved: false);
                 first += part.Rows;
             }
         });
@@ -47,23 +47,24 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
     public CudaMatrix Gated(TensorSource gate, TensorSource up)
     {
         string name = $"{gate.Name} * {up.Name}";
-        DeviceMemory tiles = Tiles(name, 1, GatedRows(gate.Rows), gate.Columns);
-        return Filled(tiles, new CudaMatrix(name, gate.Rows, gate.Columns, gated: true, heap, tiles), [gate, up], (uploader, sources) =>
-            uploader.PackGated(sources[0], sources[1], tiles.Span));
+        PackedLayout layout = PackedLayout.Gated(gate.Rows, gate.Columns);
+        DeviceMemory packed = Packed(name, 1, layout);
+        return Filled(packed, new CudaMatrix(name, gate.Rows, gate.Columns, gated: true, heap, packed), [gate, up], (uploader, sources) =>
+            uploader.PackGated(sources[0], sources[1], packed.Span, layout));
     }
 
     /// <summary>A matrix for every expert.</summary>
     public CudaExpertMatrix Experts(ReadOnlySpan<TensorSource> experts)
     {
         TensorSource first = experts[0];
-        long bytes = PackWeightsKernel.TileBytes(first.Rows, first.Columns);
-        DeviceMemory tiles = Tiles(first.Name, experts.Length, first.Rows, first.Columns);
-        var matrix = new CudaExpertMatrix(first.Name, experts.Length, first.Rows, first.Columns, gated: false, heap, tiles);
-        return Filled(tiles, matrix, experts, (uploader, sources) =>
+        var layout = new PackedLayout(first.Rows, first.Columns);
+        DeviceMemory packed = Packed(first.Name, experts.Length, layout);
+        var matrix = new CudaExpertMatrix(first.Name, experts.Length, first.Rows, first.Columns, gated: false, heap, packed);
+        return Filled(packed, matrix, experts, (uploader, sources) =>
         {
             for (int e = 0; e < sources.Length; e++)
             {
-                uploader.Pack(sources[e], tiles.Span.Slice(e * bytes, bytes), 0, interleaved: false);
+                uploader.Pack(sources[e], packed.Span.Slice(e * layout.Bytes, layout.Bytes), layout, 0, interleaved: false);
             }
         });
     }
@@ -72,15 +73,15 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
     public CudaExpertMatrix GatedExperts(ReadOnlySpan<TensorSource> gates, ReadOnlySpan<TensorSource> ups)
     {
         TensorSource first = gates[0];
-        long bytes = PackWeightsKernel.TileBytes(GatedRows(first.Rows), first.Columns);
+        PackedLayout layout = PackedLayout.Gated(first.Rows, first.Columns);
         int experts = gates.Length;
-        DeviceMemory tiles = Tiles(first.Name, experts, GatedRows(first.Rows), first.Columns);
-        var matrix = new CudaExpertMatrix(first.Name, experts, first.Rows, first.Columns, gated: true, heap, tiles);
-        return Filled(tiles, matrix, [.. gates, .. ups], (uploader, sources) =>
+        DeviceMemory packed = Packed(first.Name, experts, layout);
+        var matrix = new CudaExpertMatrix(first.Name, experts, first.Rows, first.Columns, gated: true, heap, packed);
+        return Filled(packed, matrix, [.. gates, .. ups], (uploader, sources) =>
         {
             for (int e = 0; e < experts; e++)
             {
-                uploader.PackGated(sources[e], sources[experts + e], tiles.Span.Slice(e * bytes, bytes));
+                uploader.PackGated(sources[e], sources[experts + e], packed.Span.Slice(e * layout.Bytes, layout.Bytes), layout);
             }
         });
     }
@@ -142,8 +143,8 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
         }
     }
 
-    /// <summary>Fills tiles; when that fails, frees them.</summary>
-    private T Filled<T>(DeviceMemory tiles, T result, ReadOnlySpan<TensorSource> sources, Action<WeightUploader, TensorSource[]> fill)
+    /// <summary>Fills packed weights; when that fails, frees them.</summary>
+    private T Filled<T>(DeviceMemory packed, T result, ReadOnlySpan<TensorSource> sources, Action<WeightUploader, TensorSource[]> fill)
     {
         try
         {
@@ -152,42 +153,44 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
         }
         catch
         {
-            heap.Free(tiles);
+            heap.Free(packed);
             throw;
         }
     }
 
-    private DeviceMemory Tiles(string name, int matrices, int rows, int columns)
+    /// <summary>Zeros for so many packed matrices, one after the other, and what products may read behind the last.</summary>
+    private DeviceMemory Packed(string name, int matrices, PackedLayout layout)
     {
-        if (columns % WidthMultiple != 0)
+        if (layout.Width % WidthMultiple != 0)
         {
             throw new ArgumentException(
-                $"{name} has {columns} columns; on a GPU rows start at 16 bytes, so columns must be a multiple of {WidthMultiple}.", nameof(columns));
+                $"{name} has {layout.Width} columns; on a GPU rows start at 16 bytes, so columns must be a multiple of {WidthMultiple}.", nameof(layout));
         }
 
-        return heap.AllocateZeroed(stream, matrices * PackWeightsKernel.TileBytes(rows, columns), name);
+        return heap.AllocateZeroed(stream, (matrices * layout.Bytes) + PackedLayout.ReadAheadBytes, name);
     }
 
-    private void PackGated(TensorSource gate, TensorSource up, DeviceSpan tiles)
+    private void PackGated(TensorSource gate, TensorSource up, DeviceSpan packed, PackedLayout layout)
     {
-        Pack(gate, tiles, 0, interleaved: true);
-        Pack(up, tiles, RowsPerGroup, interleaved: true);
+        Pack(gate, packed, layout, 0, interleaved: true);
+        Pack(up, packed, layout, PackedLayout.RowsPerGroup, interleaved: true);
     }
 
-    private void Pack(TensorSource source, DeviceSpan tiles, int firstRow, bool interleaved)
+    private void Pack(TensorSource source, DeviceSpan packed, PackedLayout layout, int firstRow, bool interleaved)
     {
         if (source is GeneratedTensor generated)
         {
-            kernels.DummyFill.LaunchTiles(stream, generated.Values, tiles, source.Rows, source.Columns, firstRow, interleaved);
+            kernels.DummyFill.LaunchMatrix(stream, generated.Values, packed, layout, source.Rows, firstRow, interleaved);
             return;
         }
 
-        int piece = (int)Math.Max(RowsPerGroup, PieceBytes / ((long)source.Columns * sizeof(ushort)) / RowsPerGroup * RowsPerGroup);
+        int piece = (int)Math.Max(
+            PackedLayout.RowsPerGroup, PieceBytes / ((long)source.Columns * sizeof(ushort)) / PackedLayout.RowsPerGroup * PackedLayout.RowsPerGroup);
         for (int row = 0; row < source.Rows; row += piece)
         {
             int rows = Math.Min(piece, source.Rows - row);
             DeviceSpan staged = Stage(source, row, rows);
-            kernels.PackWeights.Launch(stream, staged, tiles, rows, source.Columns, firstRow + (interleaved ? 2 * row : row), interleaved);
+            kernels.PackWeights.Launch(stream, staged, packed, layout, rows, firstRow + (interleaved ? 2 * row : row), interleaved);
         }
     }
 
@@ -236,9 +239,6 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
             ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
         }
     }
-
-    /// <summary>Rows of both in turn, whole groups.</summary>
-    private static int GatedRows(int rows) => checked((rows + RowsPerGroup - 1) / RowsPerGroup * (2 * RowsPerGroup));
 
     private static string Names(ReadOnlySpan<TensorSource> parts) =>
         parts.Length == 1 ? parts[0].Name : string.Join(" + ", parts.ToArray().Select(part => part.Name));

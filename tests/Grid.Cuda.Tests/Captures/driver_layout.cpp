@@ -58,6 +58,7 @@ int main() {
   SIZE(CUlaunchAttributeValue);
   FIELD(CUlaunchAttributeValue, clusterDim.x); FIELD(CUlaunchAttributeValue, clusterDim.y); FIELD(CUlaunchAttributeValue, clusterDim.z);
   FIELD(CUlaunchAttributeValue, programmaticStreamSerializationAllowed);
+  SIZE(CUtensorMap);
   SIZE(CUgraphExecUpdateResultInfo);
   FIELD(CUgraphExecUpdateResultInfo, result); FIELD(CUgraphExecUpdateResultInfo, errorNode); FIELD(CUgraphExecUpdateResultInfo, errorFromNode);
   separator = "";
@@ -70,6 +71,8 @@ int main() {
   VALUE(CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK); VALUE(CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES); VALUE(CU_FUNC_ATTRIBUTE_LOCAL_SIZE_BYTES);
   VALUE(CU_FUNC_ATTRIBUTE_NUM_REGS); VALUE(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES);
   VALUE(CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION); VALUE(CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION);
+  VALUE(CU_TENSOR_MAP_DATA_TYPE_BFLOAT16); VALUE(CU_TENSOR_MAP_INTERLEAVE_NONE); VALUE(CU_TENSOR_MAP_SWIZZLE_128B);
+  VALUE(CU_TENSOR_MAP_L2_PROMOTION_L2_256B); VALUE(CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
   VALUE(CU_STREAM_NON_BLOCKING); VALUE(CU_STREAM_CAPTURE_MODE_THREAD_LOCAL);
   VALUE(CU_EVENT_DEFAULT); VALUE(CU_EVENT_DISABLE_TIMING); VALUE(CU_MEMHOSTALLOC_PORTABLE);
   VALUE(NVRTC_SUCCESS); VALUE(NVRTC_ERROR_INVALID_OPTION); VALUE(NVRTC_ERROR_COMPILATION);
@@ -84,6 +87,7 @@ int main() {
   DRIVER(cuMemcpyHtoDAsync); DRIVER(cuMemcpyDtoHAsync); DRIVER(cuMemcpyDtoDAsync); DRIVER(cuMemsetD8Async);
   DRIVER(cuModuleLoadData); DRIVER(cuModuleUnload); DRIVER(cuModuleGetFunction); DRIVER(cuFuncGetAttribute); DRIVER(cuFuncSetAttribute); DRIVER(cuFuncGetParamInfo);
   DRIVER(cuLaunchKernelEx); DRIVER(cuOccupancyMaxActiveBlocksPerMultiprocessor); DRIVER(cuOccupancyMaxActiveClusters);
+  DRIVER(cuTensorMapEncodeTiled);
   DRIVER(cuStreamBeginCapture); DRIVER(cuStreamEndCapture); DRIVER(cuGraphInstantiateWithFlags); DRIVER(cuGraphLaunch);
   DRIVER(cuGraphExecUpdate); DRIVER(cuGraphExecDestroy); DRIVER(cuGraphDestroy);
   NVRTC(nvrtcVersion); NVRTC(nvrtcGetErrorString); NVRTC(nvrtcCreateProgram); NVRTC(nvrtcCompileProgram); NVRTC(nvrtcDestroyProgram);

@@ -21,7 +21,7 @@ internal sealed class ExpertBench : IDisposable
         this.values = values;
         context = gpu.Require();
         Stream = Own(new CudaStream(context));
-        var products = new ProductKernel([.. ProductKernel.Sources.Select(source => Own(gpu.Load(source)))], context.Device);
+        var products = new ProductKernel([.. gpu.LoadAll(ProductKernel.Sources).Select(Own)], context.Device);
         Kernels = new ExpertKernels(products, [.. ExpertKernels.Sources.Select(source => Own(gpu.Load(change is null ? source : change(source))))]);
         Routing = Own(new ExpertRoutingMemory(context, Stream, values.Rows, values.Experts, values.Slots, values.Outputs));
         input = Upload(values.Input);
@@ -59,9 +59,9 @@ internal sealed class ExpertBench : IDisposable
         RequireWords(values.Chosen.AsSpan(0, entries), chosen, values.Slots, $"{what}, experts");
         RequireWords(Canonical(values.RouteWeights.AsSpan(0, entries)), Canonical(weights.AsSpan(0, entries)), values.Slots, $"{what}, weights");
         RequireMarks(MemoryMarshal.AsBytes(weights.AsSpan(entries)), $"{what}, weights");
-        (int[] expectedGroups, (int Expert, int First, int Count)[] items) = values.Group(count, ProductShape.All[shape].Tokens);
+        (int[] expectedGroups, (int Expert, int First, int Count)[] items) = values.Group(count, ExpertShape.All[shape].Tokens);
         RequireWords(expectedGroups, grouped, 1, $"{what}, grouped");
-        Assert.True(items.Length <= Routing.MaxItems(values.Rows, ProductShape.All[shape].Tokens), $"{what}: {items.Length} items");
+        Assert.True(items.Length <= Routing.MaxItems(values.Rows, ExpertShape.All[shape].Tokens), $"{what}: {items.Length} items");
         int[] expectedWork = [items.Length, entries, 0, 0, .. items.SelectMany(item => (int[])[item.Expert, item.First, item.Count, 0])];
         RequireWords(expectedWork, work, 4, $"{what}, work");
         RequireWords([0], Read<int>(Routing.Ticket), 1, $"{what}, ticket");
@@ -163,21 +163,22 @@ internal sealed class ExpertBench : IDisposable
     {
         using CudaModule module = gpu.Load(PackWeightsKernel.Source);
         var pack = new PackWeightsKernel(module);
-        long gatedBytes = ExpertKernels.ExpertBytes(values.Inner, values.Width, gated: true);
-        long downBytes = ExpertKernels.ExpertBytes(values.Outputs, values.Inner, gated: false);
+        PackedLayout gatedLayout = PackedLayout.Gated(values.Inner, values.Width);
+        var downLayout = new PackedLayout(values.Outputs, values.Inner);
         DeviceMemory gates = Upload(values.Gates), ups = Upload(values.Ups), downs = Upload(values.Downs);
-        DeviceMemory packedGated = Own(new DeviceMemory(context, gatedBytes * values.Experts));
-        DeviceMemory packedDown = Own(new DeviceMemory(context, downBytes * values.Experts));
+        DeviceMemory packedGated = Own(new DeviceMemory(context, gatedLayout.Bytes * values.Experts));
+        DeviceMemory packedDown = Own(new DeviceMemory(context, downLayout.Bytes * values.Experts));
         Stream.Fill(packedGated.Span, 0);
         Stream.Fill(packedDown.Span, 0);
         long gateBytes = (long)values.Inner * values.Width * sizeof(ushort), plainBytes = (long)values.Outputs * values.Inner * sizeof(ushort);
         for (int e = 0; e < values.Experts; e++)
         {
-            DeviceSpan to = packedGated.Span.Slice(e * gatedBytes, gatedBytes);
-            pack.Launch(Stream, gates.Span.Slice(e * gateBytes, gateBytes), to, values.Inner, values.Width, 0, interleaved: true);
-            pack.Launch(Stream, ups.Span.Slice(e * gateBytes, gateBytes), to, values.Inner, values.Width, 8, interleaved: true);
+            DeviceSpan to = packedGated.Span.Slice(e * gatedLayout.Bytes, gatedLayout.Bytes);
+            pack.Launch(Stream, gates.Span.Slice(e * gateBytes, gateBytes), to, gatedLayout, values.Inner, 0, interleaved: true);
+            pack.Launch(Stream, ups.Span.Slice(e * gateBytes, gateBytes), to, gatedLayout, values.Inner, 8, interleaved: true);
             pack.Launch(
-                Stream, downs.Span.Slice(e * plainBytes, plainBytes), packedDown.Span.Slice(e * downBytes, downBytes), values.Outputs, values.Inner);
+                Stream, downs.Span.Slice(e * plainBytes, plainBytes), packedDown.Span.Slice(e * downLayout.Bytes, downLayout.Bytes), downLayout,
+                values.Outputs);
         }
 
         Stream.Synchronize();

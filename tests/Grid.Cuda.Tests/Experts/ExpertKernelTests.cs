@@ -1,7 +1,6 @@
 using Grid.Cuda.Build;
 using Grid.Cuda.Driver;
 using Grid.Cuda.Kernels.Experts;
-using Grid.Cuda.Kernels.Product;
 
 namespace Grid.Cuda.Tests;
 
@@ -34,11 +33,11 @@ public sealed class ExpertKernelTests(GpuFixture gpu)
         gpu.Require();
         var values = new ExpertCase(data, rows, experts, slots, normalize: normalize);
         using var bench = new ExpertBench(gpu, values);
-        int shape = rows % ProductShape.All.Count;
+        int shape = rows % ExpertShape.All.Count;
         foreach (int count in (int[])[rows, rows / 2, 0, 1, rows])
         {
             bench.Route(count, shape, startsEarly: count == 1);
-            bench.RequireRouting(count, shape, $"{count} rows of {rows}, items of {ProductShape.All[shape].Tokens}");
+            bench.RequireRouting(count, shape, $"{count} rows of {rows}, items of {ExpertShape.All[shape].Tokens}");
         }
     }
 
@@ -59,7 +58,7 @@ public sealed class ExpertKernelTests(GpuFixture gpu)
         gpu.Require();
         var values = new ExpertCase(logits, rows, experts, slots, width, inner, outputs, data: data);
         using var bench = new ExpertBench(gpu, values);
-        for (int shape = 0; shape < ProductShape.All.Count; shape++)
+        for (int shape = 0; shape < ExpertShape.All.Count; shape++)
         {
             foreach (int count in (int[])[rows, rows / 3, 0])
             {
@@ -152,7 +151,7 @@ public sealed class ExpertKernelTests(GpuFixture gpu)
     [InlineData("ExpertCombine", "for (u32 slot = 0; slot < a.slots; slot++) {", "for (u32 slot = a.slots; slot-- > 0;) {")]
     [InlineData("ExpertCombine", "u32 rows = min(*a.row_count, a.rows)", "u32 rows = a.rows")]
     [InlineData("ExpertProduct", "entry / a.entries_per_row", "entry % 7")]
-    [InlineData("ExpertProduct", "item.expert * a.expert_elements", "0")]
+    [InlineData("ExpertProduct", "item.expert * a.expert_bytes", "0")]
     public void A_broken_kernel_is_noticed(string kernel, string text, string broken)
     {
         gpu.Require();

@@ -1,5 +1,4 @@
 using Grid.Cuda.Kernels.Experts;
-using Grid.Cuda.Kernels.Product;
 
 namespace Grid.Cuda.Tests;
 
@@ -15,5 +14,5 @@ public sealed class ExpertShapeTests
     [InlineData(8192, 128, 8, 256)]
     [InlineData(8192, 8, 2, 256)]
     public void Tiles_follow_an_experts_mean_share(int rows, int experts, int slots, int expected) =>
-        Assert.Equal(expected, ProductShape.All[ExpertKernels.ChooseShape(rows, experts, slots)].Tokens);
+        Assert.Equal(expected, ExpertShape.All[ExpertKernels.ChooseShape(rows, experts, slots)].Tokens);
 }

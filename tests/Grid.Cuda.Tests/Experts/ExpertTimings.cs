@@ -1,6 +1,7 @@
 using System.Globalization;
 using Grid.Cuda.Driver;
 using Grid.Cuda.Kernels.Experts;
+using Grid.Cuda.Kernels.PackWeights;
 using Grid.Cuda.Kernels.Product;
 
 namespace Grid.Cuda.Tests;
@@ -21,11 +22,11 @@ public sealed class ExpertTimings(GpuFixture gpu)
         Assert.SkipWhen(string.IsNullOrEmpty(file), "GRID_TIMINGS names no file.");
         CudaContext context = gpu.Require();
         using var stream = new CudaStream(context);
-        CudaModule[] productModules = [.. ProductKernel.Sources.Select(gpu.Load)], modules = [.. ExpertKernels.Sources.Select(gpu.Load)];
+        CudaModule[] productModules = [.. gpu.LoadAll(ProductKernel.Sources)], modules = [.. ExpertKernels.Sources.Select(gpu.Load)];
         var kernels = new ExpertKernels(new ProductKernel(productModules, context.Device), modules);
-        using DeviceMemory gateUp = ProductTimings.Noise(context, stream, ExpertKernels.ExpertBytes(Inner, Width, gated: true) * Experts);
-        using DeviceMemory down = ProductTimings.Noise(context, stream, ExpertKernels.ExpertBytes(Width, Inner, gated: false) * Experts);
-        using DeviceMemory router = ProductTimings.Noise(context, stream, (long)Experts * Width * sizeof(ushort));
+        using DeviceMemory gateUp = ProductTimings.Noise(context, stream, PackedLayout.Gated(Inner, Width).Bytes * Experts);
+        using DeviceMemory down = ProductTimings.Noise(context, stream, new PackedLayout(Width, Inner).Bytes * Experts);
+        using DeviceMemory router = ProductTimings.Noise(context, stream, new PackedLayout(Experts, Width).Bytes + PackedLayout.ReadAheadBytes);
         foreach (int rows in (int[])[1, 8, 32, 64, 128, 256, 512, 1024, 2048, 8192])
         {
             using var setting = new Setting(context, stream, rows);
@@ -43,7 +44,7 @@ public sealed class ExpertTimings(GpuFixture gpu)
     private static IEnumerable<int> Shapes(int rows)
     {
         int chosen = ExpertKernels.ChooseShape(rows, Experts, Slots);
-        return Enumerable.Range(0, ProductShape.All.Count)
+        return Enumerable.Range(0, ExpertShape.All.Count)
             .Where(shape => Math.Abs(shape - chosen) <= 1 || (rows is >= 512 and <= 2048 && shape >= 2));
     }
 
@@ -76,7 +77,7 @@ public sealed class ExpertTimings(GpuFixture gpu)
         double terabytes = s.DistinctExperts * 3.0 * Inner * Width * sizeof(ushort) / 1e6;
         double flops = 6.0 * s.Rows * Slots * Inner * Width / 1e6;
         return string.Create(CultureInfo.InvariantCulture,
-            $"rows {s.Rows}, tile {ProductShape.All[shape].Tokens}, {header[0]} items, {s.DistinctExperts:F1} experts: route {route:F1}, with logits {routed:F1}, gated {gated:F1}, down {added:F1}, route+gated+down {layer:F1} us; gated+down {terabytes / (gated + added):F2} TB/s, {flops / (gated + added):F0} TFLOP/s");
+            $"rows {s.Rows}, tile {ExpertShape.All[shape].Tokens}, {header[0]} items, {s.DistinctExperts:F1} experts: route {route:F1}, with logits {routed:F1}, gated {gated:F1}, down {added:F1}, route+gated+down {layer:F1} us; gated+down {terabytes / (gated + added):F2} TB/s, {flops / (gated + added):F0} TFLOP/s");
 
         double Time(Action<int> launch) => GraphTimer.Median(context, stream, launches, launch);
     }

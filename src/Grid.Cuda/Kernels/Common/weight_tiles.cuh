@@ -1,30 +1,28 @@
-// Where packed weights lie. This file is the only place in the kernels that knows both the tiles and which row goes where.
+// Where packed weights lie. This file is the only place in the kernels that knows both that and which row goes where.
 //
-//   Tiles:   [rows / 64][K / 64][k / 16][8x8 core matrices of 64 x 16]; K is padded with zeros to a multiple of 64. One 64x64
-//            chunk is 8 KiB in a row, in wgmma's own shared-memory image without swizzle, so that one bulk copy fetches any
-//            number of consecutive chunks of a tile. Inside a k16 step the core matrix of rows 8g..8g+7 and k half h lies at
-//            (2g + h) * 128 bytes, its rows 16 bytes apart.
-//   Rows:    row r of the source becomes row first + (r / 8) * group + r % 8 of the tiles. group = 8 stacks matrices (q, k and
-//            v); group = 16 interleaves two in groups of eight rows (gate with first = 0, up with first = 8), so that one
-//            thread of a wgmma holds a gate and its up.
-//   Pieces:  eight consecutive k of a row, 16 bytes; piece p holds k = 8p .. 8p + 7.
+//   Layout:  [K / 64][rows][64 k] bf16, chunk after chunk of 64 k; K is padded with zeros to a multiple of 64, rows to a multiple
+//            of 64. Inside a row of a chunk, 128 bytes, piece p of eight k lies at place p ^ (row % 8): the image that 128-byte
+//            swizzled operands have in shared memory, so that one bulk copy fetches any range of a chunk's rows that begins at a
+//            multiple of eight, and one packing serves tiles of any height.
+//   Rows:    row r of the source becomes row first + (r / 8) * group + r % 8. group = 8 stacks matrices (q, k and v); group = 16
+//            interleaves two in groups of eight rows (gate with first = 0, up with first = 8), so that one thread of a wgmma
+//            holds a gate and its up.
+//   Pieces:  eight consecutive k of a row, 16 bytes; piece p of a row holds k = 8p .. 8p + 7.
 #pragma once
 #include "numerics.cuh"
 
-constexpr u32 TILE_CHUNK = 64;
-constexpr u32 TILE_PIECE = 8;
-constexpr u32 CHUNK_PIECES = TILE_CHUNK / TILE_PIECE;
+constexpr u32 WEIGHT_CHUNK = 64;
+constexpr u32 WEIGHT_PIECE = 8;
+constexpr u32 CHUNK_PIECES = WEIGHT_CHUNK / WEIGHT_PIECE;
+constexpr u32 WEIGHT_ROW_BYTES = WEIGHT_CHUNK * 2; // of a chunk
 
 // Chunks of a row of `width` elements.
-__device__ __forceinline__ u32 packed_chunks(u32 width) { return (width + TILE_CHUNK - 1) / TILE_CHUNK; }
+__device__ __forceinline__ u32 packed_chunks(u32 width) { return (width + WEIGHT_CHUNK - 1) / WEIGHT_CHUNK; }
 
-// Row of the tiles that row r of a source becomes.
+// Packed row that row r of a source becomes.
 __device__ __forceinline__ u32 packed_row(u32 r, u32 first, u32 group) { return first + r / 8 * group + r % 8; }
 
-// Element of the tiles at which a piece of a row (of the tiles) begins.
-__device__ __forceinline__ u64 packed_piece(u32 row, u32 piece, u32 chunks) {
-  u32 tile = row / TILE_CHUNK, in_tile = row % TILE_CHUNK;
-  u32 chunk = piece / CHUNK_PIECES, step = piece % CHUNK_PIECES / 2, half = piece % 2;
-  return ((u64)tile * chunks + chunk) * (TILE_CHUNK * TILE_CHUNK) + step * (TILE_CHUNK * 16) + (in_tile / 8 * 2 + half) * 64 +
-         in_tile % 8 * 8;
+// Element at which a piece of a packed row begins; rows: those of the whole packed matrix.
+__device__ __forceinline__ u64 packed_piece(u32 row, u32 piece, u32 rows) {
+  return ((u64)(piece / CHUNK_PIECES) * rows + row) * WEIGHT_CHUNK + (piece % CHUNK_PIECES ^ row % 8) * WEIGHT_PIECE;
 }

@@ -1,13 +1,13 @@
 // Dummy weights made where they are used (contract, section 9; mirrors Grid.Numerics/DummyWeights).
 //
 //   value(i) = bf16((base + s) * 2^exponent), s = 2u - 65535, u = 16 bits of Philox4x32-10 at counter i div 8, by i mod 8
-//   matrix:  tiles[packed(r, k)] = value(start + r * width + k), zeros where k pads the width
+//   matrix:  packed[(r, k)] = value(start + r * width + k), zeros where k pads the width
 //   vector:  target[i] = value(start + i)
 //
-// Shapes:  tiles as in weight_tiles.cuh, rows mapped by first and group as PackWeights does; start is the flat index of the
-//          first value in its tensor, 64 bits. Tiles' rows that nothing writes are cleared by the caller.
-// Threads: matrix: one per piece of eight values, in the tiles' order, so that a warp stores whole 128-byte lines; where the
-//          width is a multiple of 8 a piece is one Philox block. Vector: one per value.
+// Shapes:  packed as in weight_tiles.cuh, rows mapped by first and group as PackWeights does; start is the flat index of the
+//          first value in its tensor, 64 bits. Packed rows that nothing writes are cleared by the caller.
+// Threads: matrix: one per piece of eight values, eight neighbours storing a row's 128 bytes of a chunk, and four rows of a warp
+//          whole lines beside each other; where the width is a multiple of 8 a piece is one Philox block. Vector: one per value.
 // Order:   every value by itself, one rounding: none.
 // May vary: nothing.
 #include "launch.cuh"
@@ -25,6 +25,8 @@ struct DummyFillArguments {
   u32 key1;
   i32 base;
   float scale; // 2^exponent
+  u32 packed_rows;
+  u32 unused;
 };
 
 __device__ __forceinline__ PhiloxBlock dummy_block(const DummyFillArguments& a, u64 block) {
@@ -65,15 +67,13 @@ __device__ __forceinline__ Bf16x8 dummy_eight(const DummyFillArguments& a, u32 r
   return eight;
 }
 
-extern "C" __global__ void __launch_bounds__(256) dummy_fill_tiles(const __grid_constant__ DummyFillArguments a) {
+extern "C" __global__ void __launch_bounds__(256) dummy_fill_matrix(const __grid_constant__ DummyFillArguments a) {
   wait_for_previous_kernel();
-  u32 chunks = packed_chunks(a.width), pieces = chunks * CHUNK_PIECES;
-  u64 index = (u64)blockIdx.x * blockDim.x + threadIdx.x;
-  u64 eight_rows = index / 8 / pieces;
-  if (eight_rows >= (a.rows + 7) / 8) return;
-  u32 row = (u32)eight_rows * 8 + (u32)index % 8, piece = (u32)(index / 8 % pieces);
-  if (row >= a.rows) return;
-  *(Bf16x8*)(a.target + packed_piece(packed_row(row, a.first, a.group), piece, chunks)) = dummy_eight(a, row, piece * 8);
+  u32 chunks = packed_chunks(a.width);
+  u64 index = (u64)blockIdx.x * blockDim.x + threadIdx.x, chunk_row = index / CHUNK_PIECES;
+  u32 chunk = (u32)(chunk_row / a.rows), row = (u32)(chunk_row % a.rows), piece = chunk * CHUNK_PIECES + (u32)index % CHUNK_PIECES;
+  if (chunk >= chunks) return;
+  *(Bf16x8*)(a.target + packed_piece(packed_row(row, a.first, a.group), piece, a.packed_rows)) = dummy_eight(a, row, piece * 8);
 }
 
 extern "C" __global__ void __launch_bounds__(256) dummy_fill_vector(const __grid_constant__ DummyFillArguments a) {

@@ -9,45 +9,39 @@ namespace Grid.Cuda.Kernels.DummyFill;
 internal sealed class DummyFillKernel(CudaModule module)
 {
     private const int Threads = 256;
-    private const int RowsPerGroup = 8;
     private const int ElementsPerThread = 8;
 
-    private readonly CudaKernel<Arguments> tiles = module.GetKernel<Arguments>("dummy_fill_tiles");
+    private readonly CudaKernel<Arguments> matrices = module.GetKernel<Arguments>("dummy_fill_matrix");
     private readonly CudaKernel<Arguments> vector = module.GetKernel<Arguments>("dummy_fill_vector");
 
     /// <summary>What to build.</summary>
     public static KernelSource Source { get; } = KernelSource.FromResource("DummyFill/DummyFill.cu");
 
-    /// <summary>Rows of a matrix, straight into packed tiles: the bits that packing <see cref="DummyWeights.Fill"/> would give.</summary>
+    /// <summary>Rows of a matrix, packed at once: the bits that packing <see cref="DummyWeights.Fill"/> would give.</summary>
     /// <param name="stream">Where.</param>
     /// <param name="tensor">Of the whole matrix.</param>
-    /// <param name="packed">Bytes of the whole packed matrix; rows that nothing writes were cleared by the caller.</param>
+    /// <param name="packed">The whole packed matrix; rows that nothing writes were cleared by the caller.</param>
+    /// <param name="matrix">Its layout.</param>
     /// <param name="rows">Rows to fill, at least 1.</param>
-    /// <param name="width">K, at least 1.</param>
     /// <param name="firstRow">Where the first of them goes, as for <see cref="PackWeightsKernel.Launch"/>.</param>
     /// <param name="interleaved">Every other group of eight rows is left for the matrix's other part (gate and up).</param>
     /// <param name="sourceRow">Which row of the tensor is the first.</param>
-    public void LaunchTiles(
-        CudaStream stream, in DummyTensor tensor, DeviceSpan packed, int rows, int width, int firstRow = 0, bool interleaved = false,
-        long sourceRow = 0)
+    public void LaunchMatrix(
+        CudaStream stream, in DummyTensor tensor, DeviceSpan packed, PackedLayout matrix, int rows, int firstRow = 0,
+        bool interleaved = false, long sourceRow = 0)
     {
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows);
-        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(width);
-        ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
         ArgumentOutOfRangeException.ThrowIfNegative(sourceRow);
-        int group = interleaved ? 2 * RowsPerGroup : RowsPerGroup;
-        int lastRow = checked(firstRow + ((rows - 1) / RowsPerGroup * group) + ((rows - 1) % RowsPerGroup));
-        KernelShapes.RequireBytes(packed, PackWeightsKernel.TileBytes(lastRow + 1, width));
-        long chunks = (width + (long)PackWeightsKernel.Chunk - 1) / PackWeightsKernel.Chunk;
-        long pieces = (rows + (long)RowsPerGroup - 1) / RowsPerGroup * RowsPerGroup * chunks * (PackWeightsKernel.Chunk / ElementsPerThread);
-        tiles.Launch(stream, Shape(pieces), Describe(tensor) with
+        matrix.RequireRows(rows, firstRow, interleaved);
+        KernelShapes.RequireBytes(packed, matrix.Bytes);
+        matrices.Launch(stream, Shape((long)rows * matrix.PaddedWidth / ElementsPerThread), Describe(tensor) with
         {
             Target = packed.Start,
-            Start = (ulong)checked(sourceRow * width),
+            Start = (ulong)checked(sourceRow * matrix.Width),
             Rows = (uint)rows,
-            Width = (uint)width,
+            Width = (uint)matrix.Width,
             First = (uint)firstRow,
-            Group = (uint)group,
+            Group = (uint)PackedLayout.GroupStride(interleaved),
+            PackedRows = (uint)matrix.PaddedRows,
         });
     }
 
@@ -94,5 +88,9 @@ internal sealed class DummyFillKernel(CudaModule module)
         public uint Key1;
         public int Base;
         public float Scale;
+        public uint PackedRows;
+#pragma warning disable CS0649 // Fills the structure to a multiple of its alignment, as in the kernel's text.
+        public uint Unused;
+#pragma warning restore CS0649
     }
 }

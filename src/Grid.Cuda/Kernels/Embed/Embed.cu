@@ -2,8 +2,8 @@
 //
 //   output[r][i] = table[ids[r]][i]
 //
-// Shapes:  ids [rows] 32-bit integers, each in [0, vocabulary): the caller checks them; table [vocabulary, n] bf16 in the tiles
-//          of weight_tiles.cuh, n a multiple of 8; output [rows, n] bf16, row-major.
+// Shapes:  ids [rows] 32-bit integers, each in [0, vocabulary): the caller checks them; table [vocabulary, n] bf16 packed as
+//          weight_tiles.cuh says, n a multiple of 8; output [rows, n] bf16, row-major.
 // Threads: one block per row; a thread copies 16 bytes at a time.
 // Order:   no arithmetic, so none.
 // May vary: nothing.
@@ -13,18 +13,18 @@
 
 struct EmbedArguments {
   const u32* ids;
-  const u16* tiles;
+  const u16* packed;
   u16* output;
   u32 width;
-  u32 unused;
+  u32 packed_rows;
 };
 
 extern "C" __global__ void __launch_bounds__(256) embed(const __grid_constant__ EmbedArguments a) {
   wait_for_previous_kernel();
   let_next_kernel_start();
-  u32 row = a.ids[blockIdx.x], chunks = packed_chunks(a.width);
+  u32 row = a.ids[blockIdx.x];
   Bf16x8* output = (Bf16x8*)(a.output + (u64)blockIdx.x * a.width);
-  for (u32 piece = threadIdx.x; piece < a.width / TILE_PIECE; piece += blockDim.x) {
-    output[piece] = *(const Bf16x8*)(a.tiles + packed_piece(row, piece, chunks));
+  for (u32 piece = threadIdx.x; piece < a.width / WEIGHT_PIECE; piece += blockDim.x) {
+    output[piece] = *(const Bf16x8*)(a.packed + packed_piece(row, piece, a.packed_rows));
   }
 }

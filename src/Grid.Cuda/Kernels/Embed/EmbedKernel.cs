@@ -19,14 +19,14 @@ internal sealed class EmbedKernel(CudaModule module)
     /// <summary>Gives one launch to the stream.</summary>
     /// <param name="stream">Where.</param>
     /// <param name="ids">[rows] int32, each in [0, vocabulary): checked by whoever wrote them there.</param>
-    /// <param name="tiles">[vocabulary, width] bf16, packed from row 0 on and not interleaved.</param>
+    /// <param name="packed">[vocabulary, width] bf16, packed from row 0 on and not interleaved.</param>
     /// <param name="output">[rows, width] bf16, row-major.</param>
     /// <param name="rows">At least 1.</param>
     /// <param name="vocabulary">Rows of the table, at least 1.</param>
     /// <param name="width">A multiple of 8.</param>
     /// <param name="startsEarly">Programmatic dependent launch.</param>
     public void Launch(
-        CudaStream stream, DeviceSpan ids, DeviceSpan tiles, DeviceSpan output, int rows, int vocabulary, int width,
+        CudaStream stream, DeviceSpan ids, DeviceSpan packed, DeviceSpan output, int rows, int vocabulary, int width,
         bool startsEarly = false)
     {
         if (width <= 0 || width % ElementsPerThread != 0)
@@ -36,27 +36,27 @@ internal sealed class EmbedKernel(CudaModule module)
         }
 
         KernelShapes.RequireBytes(ids, (long)rows * sizeof(int));
-        KernelShapes.RequireBytes(tiles, PackWeightsKernel.TileBytes(vocabulary, width));
+        var table = new PackedLayout(vocabulary, width);
+        KernelShapes.RequireBytes(packed, table.Bytes);
         KernelShapes.RequireBytes(output, (long)rows * width * sizeof(ushort));
         int warps = (width + (WarpThreads * ElementsPerThread) - 1) / (WarpThreads * ElementsPerThread);
         var shape = new LaunchShape(new Dim3(rows), new Dim3(Math.Min(MaxThreads, warps * WarpThreads))) { StartsEarly = startsEarly };
         kernel.Launch(stream, shape, new Arguments
         {
             Ids = ids.Start,
-            Tiles = tiles.Start,
+            Packed = packed.Start,
             Output = output.Start,
             Width = (uint)width,
+            PackedRows = (uint)table.PaddedRows,
         });
     }
 
     private struct Arguments
     {
         public CUdeviceptr Ids;
-        public CUdeviceptr Tiles;
+        public CUdeviceptr Packed;
         public CUdeviceptr Output;
         public uint Width;
-#pragma warning disable CS0649 // Fills the structure to a multiple of its alignment, as in the kernel's text.
-        public uint Unused;
-#pragma warning restore CS0649
+        public uint PackedRows;
     }
 }

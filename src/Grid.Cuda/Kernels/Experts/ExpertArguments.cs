@@ -50,18 +50,18 @@ internal struct RouteArguments
 /// <summary>As in ExpertProduct.cu.</summary>
 internal struct ExpertProductArguments
 {
-    public CUdeviceptr Tiles;
+    public CUdeviceptr Packed;
     public CUdeviceptr Input;
     public CUdeviceptr Work;
     public CUdeviceptr Grouped;
     public CUdeviceptr Output;
-    public ulong ExpertElements;
+    public ulong ExpertBytes;
     public uint WeightTiles;
     public uint Width;
     public uint Outputs;
     public uint Epilogue;
     public uint EntriesPerRow;
-    public uint Unused;
+    public uint PackedRows;
 }
 
 /// <summary>As in Combine.cu.</summary>

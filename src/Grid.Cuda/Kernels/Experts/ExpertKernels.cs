@@ -26,7 +26,7 @@ internal sealed class ExpertKernels
     private const int RouteThreads = 1024;
     private const int RouteWarps = RouteThreads / 32;
     private const int CombineThreads = 128;
-    private const int RowsPerGroup = 8;
+    private const int ColumnsPerThread = 8;
 
     private readonly ProductKernel products;
     private readonly CudaKernel<RouteArguments> routeFew;
@@ -47,25 +47,15 @@ internal sealed class ExpertKernels
         routeFew = modules[0].GetKernel<RouteArguments>("route", RouteSharedBytes(32 * FewExpertsPerLane));
         routeMost = modules[1].GetKernel<RouteArguments>("route", RouteSharedBytes(MaxExperts));
         combine = modules[2].GetKernel<CombineArguments>("combine");
-        shapes = [.. ProductShape.All.Select((shape, i) => modules[3 + i].GetKernel<ExpertProductArguments>("expert_product", ProductSharedBytes(shape)))];
+        shapes = [.. ExpertShape.All.Select((shape, i) => modules[3 + i].GetKernel<ExpertProductArguments>("expert_product", shape.SharedBytes))];
     }
 
     /// <summary>What to build.</summary>
     public static IReadOnlyList<KernelSource> Sources { get; } =
     [
         RouteSource(FewExpertsPerLane), RouteSource(MostExpertsPerLane), KernelSource.FromResource("Experts/Combine.cu", "ExpertCombine"),
-        .. ProductShape.All.Select(shape => KernelSource.FromResource(
-            "Experts/ExpertProduct.cu", $"ExpertProduct-{shape.Tokens}", shape.Definitions)),
+        .. ExpertShape.All.Select(shape => shape.Source),
     ];
-
-    /// <summary>
-    /// Bytes of one expert's packed matrix; a layer's lie one after the other, in the experts' order. Each is packed by
-    /// PackWeights into its part, gate and up interleaved, with rows that nothing writes cleared by the caller.
-    /// </summary>
-    /// <param name="rows">Outputs: of each of gate and up, where gated.</param>
-    /// <param name="width">K.</param>
-    /// <param name="gated">Whether gate and up are interleaved in it.</param>
-    public static long ExpertBytes(int rows, int width, bool gated) => PackWeightsKernel.TileBytes(PackedRows(rows, gated), width);
 
     /// <summary>
     /// Logits, then every row's experts and weights, then the work of the products, into the routing.
@@ -82,7 +72,7 @@ internal sealed class ExpertKernels
             stream,
             new ProductOperands
             {
-                Tiles = o.Router,
+                Weights = o.Router,
                 Input = o.Input,
                 Output = routing.Logits,
                 Tokens = o.Rows,
@@ -100,7 +90,7 @@ internal sealed class ExpertKernels
     /// <param name="rowCount">int32: how many rows count.</param>
     /// <param name="rows">At least as many.</param>
     /// <param name="normalize">Whether a row's weights sum to one.</param>
-    /// <param name="shape">Index in <see cref="ProductShape.All"/>.</param>
+    /// <param name="shape">Index in <see cref="ExpertShape.All"/>.</param>
     /// <param name="startsEarly">Programmatic dependent launch.</param>
     public void RouteLogits(
         CudaStream stream, ExpertRoutingMemory routing, DeviceSpan rowCount, int rows, bool normalize, int shape, bool startsEarly)
@@ -129,7 +119,7 @@ internal sealed class ExpertKernels
                 Experts = (uint)routing.Experts,
                 Slots = (uint)routing.Slots,
                 Normalize = normalize ? 1u : 0u,
-                TileTokens = (uint)ProductShape.All[shape].Tokens,
+                TileTokens = (uint)ExpertShape.All[shape].Tokens,
                 TreeLanes = (uint)Numerics.RowReduction.Lanes(routing.Experts),
             });
     }
@@ -138,7 +128,7 @@ internal sealed class ExpertKernels
     /// <param name="stream">Where.</param>
     /// <param name="routing">Routed by this step's <see cref="Route"/>.</param>
     /// <param name="input">[rows, width] bf16.</param>
-    /// <param name="gateUp">[experts] of <see cref="ExpertBytes"/>, gated.</param>
+    /// <param name="gateUp">[experts], one packed matrix after the other (<see cref="PackedLayout.Gated"/>).</param>
     /// <param name="width">K, a multiple of 8.</param>
     /// <param name="inner">Outputs of each of gate and up, a multiple of 8.</param>
     /// <param name="output">[rows, slots, inner] bf16; never the input.</param>
@@ -150,19 +140,20 @@ internal sealed class ExpertKernels
         KernelShapes.RequireMultiple(width, WidthMultiple);
         KernelShapes.RequireMultiple(inner, WidthMultiple);
         RequireRows(routing.Rows, routing.MaxRows);
-        long expertBytes = ExpertBytes(inner, width, gated: true);
+        PackedLayout expert = PackedLayout.Gated(inner, width);
         KernelShapes.RequireBytes(input, (long)routing.Rows * width * sizeof(ushort));
-        KernelShapes.RequireBytes(gateUp, expertBytes * routing.Experts);
+        KernelShapes.RequireBytes(gateUp, expert.Bytes * routing.Experts);
         KernelShapes.RequireBytes(output, (long)routing.Rows * routing.Slots * inner * sizeof(ushort));
         Launch(
             stream, routing,
             new ExpertProductArguments
             {
-                Tiles = gateUp.Start,
+                Packed = gateUp.Start,
                 Input = input.Start,
                 Output = output.Start,
-                ExpertElements = (ulong)expertBytes / sizeof(ushort),
-                WeightTiles = (uint)DivideUp(PackedRows(inner, gated: true), PackWeightsKernel.Chunk),
+                ExpertBytes = (ulong)expert.Bytes,
+                PackedRows = (uint)expert.PaddedRows,
+                WeightTiles = (uint)(expert.PaddedRows / PackedLayout.Chunk),
                 Width = (uint)width,
                 Outputs = (uint)inner,
                 Epilogue = (uint)ProductEpilogue.GatedSilu,
@@ -178,7 +169,7 @@ internal sealed class ExpertKernels
     /// <param name="stream">Where.</param>
     /// <param name="routing">Routed by this step's <see cref="Route"/>; its width is the residual's.</param>
     /// <param name="input">[rows, slots, inner] bf16.</param>
-    /// <param name="down">[experts] of <see cref="ExpertBytes"/>, not gated.</param>
+    /// <param name="down">[experts], one packed matrix after the other.</param>
     /// <param name="inner">K, a multiple of 8.</param>
     /// <param name="residual">[rows, routing.Width] bf16.</param>
     /// <param name="startsEarly">Programmatic dependent launch, of all its kernels.</param>
@@ -188,13 +179,12 @@ internal sealed class ExpertKernels
     {
         KernelShapes.RequireMultiple(inner, WidthMultiple);
         RequireRows(routing.Rows, routing.MaxRows);
-        long expertBytes = ExpertBytes(routing.Width, inner, gated: false);
+        var expert = new PackedLayout(routing.Width, inner);
         KernelShapes.RequireBytes(input, (long)routing.Rows * routing.Slots * inner * sizeof(ushort));
-        KernelShapes.RequireBytes(down, expertBytes * routing.Experts);
+        KernelShapes.RequireBytes(down, expert.Bytes * routing.Experts);
         KernelShapes.RequireBytes(residual, (long)routing.Rows * routing.Width * sizeof(ushort));
         int pass = routing.PassColumns(routing.Rows);
         KernelShapes.RequireBytes(routing.Outputs, (long)routing.Rows * routing.Slots * pass * sizeof(float));
-        long tileRowBytes = PackWeightsKernel.TileBytes(1, inner) / PackWeightsKernel.Chunk;
         for (int first = 0; first < routing.Width; first += pass)
         {
             int columns = Math.Min(pass, routing.Width - first);
@@ -202,11 +192,12 @@ internal sealed class ExpertKernels
                 stream, routing,
                 new ExpertProductArguments
                 {
-                    Tiles = down.Start + (first * tileRowBytes),
+                    Packed = down.Start + ((long)first * PackedLayout.ChunkRowBytes),
                     Input = input.Start,
                     Output = routing.Outputs.Start,
-                    ExpertElements = (ulong)expertBytes / sizeof(ushort),
-                    WeightTiles = (uint)DivideUp(columns, PackWeightsKernel.Chunk),
+                    ExpertBytes = (ulong)expert.Bytes,
+                    PackedRows = (uint)expert.PaddedRows,
+                    WeightTiles = (uint)DivideUp(columns, PackedLayout.Chunk),
                     Width = (uint)inner,
                     Outputs = (uint)columns,
                     Epilogue = (uint)ProductEpilogue.Raw,
@@ -223,32 +214,32 @@ internal sealed class ExpertKernels
         // Up to 32 tokens, two blocks share a multiprocessor: better than fewer items, until an expert has many (measured).
         long mean = DivideUp(rows * slots, experts);
         int tokens = mean <= 4 ? 8 : mean <= 8 ? 16 : mean <= 64 ? 32 : 256;
-        for (int i = 0; i < ProductShape.All.Count; i++)
+        for (int i = 0; i < ExpertShape.All.Count; i++)
         {
-            if (tokens <= ProductShape.All[i].Tokens)
+            if (tokens <= ExpertShape.All[i].Tokens)
             {
                 return i;
             }
         }
 
-        return ProductShape.All.Count - 1;
+        return ExpertShape.All.Count - 1;
     }
 
     private void Launch(CudaStream stream, ExpertRoutingMemory routing, ExpertProductArguments arguments, bool startsEarly)
     {
-        ProductShape shape = ProductShape.All[routing.Shape];
+        ExpertShape shape = ExpertShape.All[routing.Shape];
         arguments.Work = routing.Work.Start;
         arguments.Grouped = routing.Grouped.Start;
         int blocks = checked(routing.MaxItems(routing.Rows, shape.Tokens) * DivideUp((int)arguments.WeightTiles, shape.Warpgroups));
         shapes[routing.Shape].Launch(
             stream,
-            new LaunchShape(new Dim3(blocks), new Dim3(shape.Threads)) { SharedBytes = ProductSharedBytes(shape), StartsEarly = startsEarly },
+            new LaunchShape(new Dim3(blocks), new Dim3(shape.Threads)) { SharedBytes = shape.SharedBytes, StartsEarly = startsEarly },
             arguments);
     }
 
     private void Combine(CudaStream stream, ExpertRoutingMemory routing, DeviceSpan residual, int first, int columns, bool startsEarly)
     {
-        int threads = checked(routing.Rows * (columns / RowsPerGroup));
+        int threads = checked(routing.Rows * (columns / ColumnsPerThread));
         combine.Launch(
             stream,
             new LaunchShape(new Dim3(DivideUp(threads, CombineThreads)), new Dim3(CombineThreads)) { StartsEarly = startsEarly },
@@ -278,10 +269,6 @@ internal sealed class ExpertKernels
         KernelSource.FromResource("Experts/Route.cu", $"Route-{32 * expertsPerLane}", $"EXPERTS_PER_LANE={expertsPerLane}");
 
     private static int RouteSharedBytes(int experts) => RouteWarps * experts * sizeof(int);
-
-    private static int ProductSharedBytes(ProductShape shape) => shape.SharedBytes + (shape.Tokens * sizeof(int));
-
-    private static int PackedRows(int rows, bool gated) => gated ? DivideUp(rows, RowsPerGroup) * 2 * RowsPerGroup : rows;
 
     private static int DivideUp(int value, int by) => (int)((value + (long)by - 1) / by);
 }

@@ -4,30 +4,31 @@
 //   GatedSilu  y[e, n] = bf16(Silu(gate) * up), gate and up rows alternating in groups of eight
 //   Raw        y[e, n] = acc, fp32
 //
-// Shapes:   tiles [experts] matrices as PackWeights.cu writes them, expert_elements apart, of which weight_tiles * 64 rows are taken;
+// Shapes:   packed [experts] matrices as PackWeights.cu writes them, packed_rows each and expert_bytes apart, of which weight_tiles * 64
+//           rows are taken, beginning with the first that packed points at;
 //           input [*, width] bf16 row-major, entry e taking row e / entries_per_row, width a multiple of 8; output
 //           [entries, outputs] row-major, never the input; work and grouped as Route.cu wrote them. Weights are finite.
-// Threads:  product_tile.cuh: a block computes WARPGROUPS * 64 weight rows times the at most TOKENS entries of one item. The grid
+// Threads:  expert_tile.cuh: a block computes WARPGROUPS * 64 weight rows times the at most TOKENS entries of one item. The grid
 //           has room for as many items as there can be; blocks past the real ones end at once.
 // Order:    one chain per output element, k ascending in steps of 16, from +0.
 // May vary: TOKENS, WARPGROUPS, CHUNKS, STAGES, the grid and its order, which entries of an expert share an item, how many of the
 //           outputs one launch computes.
 #include "expert_work.cuh"
-#include "product_tile.cuh"
+#include "expert_tile.cuh"
 
 struct ExpertProductArguments {
-  const u16* tiles;
+  const char* packed;
   const u16* input;
   const WorkHeader* work;
   const u32* grouped;
   void* output;
-  u64 expert_elements;
+  u64 expert_bytes;
   u32 weight_tiles;
   u32 width;
   u32 outputs;
   u32 epilogue;
   u32 entries_per_row;
-  u32 unused;
+  u32 packed_rows;
 };
 
 // Behind the ring lie the entries of the item.
@@ -61,8 +62,8 @@ extern "C" __global__ void __launch_bounds__(CONSUMERS + PRODUCERS, 1) expert_pr
   WorkItem item = ((const WorkItem*)(a.work + 1))[index];
   if (index >= items) return;
   __syncthreads();
-  const u16* tiles = a.tiles + item.expert * a.expert_elements;
-  Block b = block_over(tiles, a.weight_tiles, blockIdx.x % columns * WARPGROUPS, a.width, ring);
+  const char* packed = a.packed + item.expert * a.expert_bytes;
+  Block b = block_over(packed, a.packed_rows, a.weight_tiles, blockIdx.x % columns * WARPGROUPS, a.width, ring);
   if (threadIdx.x >= CONSUMERS) {
     u32 thread = threadIdx.x - CONSUMERS;
     begin_weights(b, thread);
@@ -73,7 +74,7 @@ extern "C" __global__ void __launch_bounds__(CONSUMERS + PRODUCERS, 1) expert_pr
     if (threadIdx.x < TOKENS) listed[threadIdx.x] = threadIdx.x < item.count ? a.grouped[item.first + threadIdx.x] : NO_ROW;
     const float* turned = multiply_and_turn(b, memory, warpgroup, thread);
     if (b.weights + warpgroup >= a.weight_tiles) return;
-    Target target = {a.output, nullptr, nullptr, a.outputs, a.epilogue};
-    finish(target, turned, b.weights + warpgroup, thread, [&](u32 token) { return listed[token]; });
+    Target target = {a.output, a.outputs, a.epilogue};
+    finish_turned(target, turned, b.weights + warpgroup, thread, [&](u32 token) { return listed[token]; });
   }
 }

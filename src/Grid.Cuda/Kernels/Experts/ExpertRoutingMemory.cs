@@ -1,5 +1,4 @@
 using Grid.Cuda.Driver;
-using Grid.Cuda.Kernels.Product;
 
 namespace Grid.Cuda.Kernels.Experts;
 
@@ -12,7 +11,7 @@ internal sealed class ExpertRoutingMemory : IDisposable
     /// columns in several passes. Only what needs more than this for one tile of columns gets more.</summary>
     public const long OutputBytesLimit = 64 << 20;
 
-    private const int Tile = PackWeights.PackWeightsKernel.Chunk;
+    private const int Tile = PackWeights.PackedLayout.Chunk;
     private const int WorkItemBytes = 16; // and the header's
     private const int Alignment = 256;
     private readonly DeviceMemory memory;
@@ -34,7 +33,7 @@ internal sealed class ExpertRoutingMemory : IDisposable
         (MaxRows, Experts, Slots, Width) = (maxRows, experts, slots, width);
         long entries = checked(maxRows * slots);
         long logits = (long)maxRows * experts * sizeof(float);
-        long work = (MaxItems(maxRows, ProductShape.All[0].Tokens) + 1L) * WorkItemBytes;
+        long work = (MaxItems(maxRows, ExpertShape.All[0].Tokens) + 1L) * WorkItemBytes;
         long outputs = OutputBytes(maxRows, slots, width);
         long[] parts = [logits, entries * sizeof(int), entries * sizeof(float), entries * sizeof(int), work, sizeof(int), outputs];
         memory = new DeviceMemory(context, parts.Sum(RoundUp));
@@ -86,7 +85,7 @@ internal sealed class ExpertRoutingMemory : IDisposable
     /// <summary>int32 on the device: how many of them count.</summary>
     public DeviceSpan RowCount { get; internal set; }
 
-    /// <summary>Index in <see cref="ProductShape.All"/> of the tiles that the items are cut for.</summary>
+    /// <summary>Index in <see cref="ExpertShape.All"/> of the tiles that the items are cut for.</summary>
     public int Shape { get; internal set; }
 
     /// <summary>Items at most, however the rows are routed: full ones, and one that is not for each expert.</summary>

@@ -1,9 +1,9 @@
-// Weights, row-major as checkpoints hold them, into the tiles that the matrix kernels fetch: once, when a model is loaded.
+// Weights, row-major as checkpoints hold them, as the matrix kernels fetch them: once, when a model is loaded.
 //
-//   tiles[packed(r, k)] = source[r][k]; where that is says weight_tiles.cuh.
+//   packed[(r, k)] = source[r][k]; where that is says weight_tiles.cuh.
 //
-// Shapes:  source [rows, K] bf16; tiles cleared by the caller where no row is written.
-// Threads: one per 16 bytes of the padded source row, eight neighbours reading 128 bytes in a row.
+// Shapes:  source [rows, K] bf16; packed cleared by the caller where no row is written.
+// Threads: one per 16 bytes of the padded source row, eight neighbours reading and writing 128 bytes in a row.
 // Order:   no arithmetic, so none.
 // May vary: nothing.
 #include "launch.cuh"
@@ -12,11 +12,13 @@
 
 struct PackWeightsArguments {
   const u16* source;
-  u16* tiles;
+  u16* packed;
   u32 rows;
   u32 width;
   u32 first;
   u32 group;
+  u32 packed_rows;
+  u32 unused;
 };
 
 __device__ __forceinline__ Bf16x8 eight_of(const u16* row, u32 k, u32 width) {
@@ -33,10 +35,10 @@ __device__ __forceinline__ Bf16x8 eight_of(const u16* row, u32 k, u32 width) {
 
 extern "C" __global__ void __launch_bounds__(256) pack_weights(const __grid_constant__ PackWeightsArguments a) {
   wait_for_previous_kernel();
-  u32 chunks = packed_chunks(a.width), pieces = chunks * CHUNK_PIECES;
+  u32 pieces = packed_chunks(a.width) * CHUNK_PIECES;
   u64 index = (u64)blockIdx.x * blockDim.x + threadIdx.x;
   if (index >= (u64)a.rows * pieces) return;
   u32 row = (u32)(index / pieces), piece = (u32)(index % pieces);
-  u64 to = packed_piece(packed_row(row, a.first, a.group), piece, chunks);
-  *(Bf16x8*)(a.tiles + to) = eight_of(a.source + (u64)row * a.width, piece * 8, a.width);
+  u64 to = packed_piece(packed_row(row, a.first, a.group), piece, a.packed_rows);
+  *(Bf16x8*)(a.packed + to) = eight_of(a.source + (u64)row * a.width, piece * 8, a.width);
 }

@@ -18,17 +18,31 @@ internal enum ProductEpilogue
     Raw = 3,
 }
 
+/// <summary>Some of them, a bit each.</summary>
+[Flags]
+internal enum ProductEpilogues
+{
+    Store = 1 << ProductEpilogue.Store,
+    Add = 1 << ProductEpilogue.Add,
+    GatedSilu = 1 << ProductEpilogue.GatedSilu,
+    Raw = 1 << ProductEpilogue.Raw,
+    All = Store | Add | GatedSilu | Raw,
+}
+
 /// <summary>What a matrix product reads and writes, on the device.</summary>
 internal readonly record struct ProductOperands
 {
-    /// <summary>The weights, packed by PackWeights; for <see cref="ProductEpilogue.GatedSilu"/> gate and up interleaved.</summary>
-    public required DeviceSpan Tiles { get; init; }
+    /// <summary>
+    /// The weights, packed by PackWeights, and <see cref="PackWeights.PackedLayout.ReadAheadBytes"/> behind them; for
+    /// <see cref="ProductEpilogue.GatedSilu"/> gate and up interleaved.
+    /// </summary>
+    public required DeviceSpan Weights { get; init; }
 
-    /// <summary>[rows, Width] bf16, row-major. Never the output.</summary>
+    /// <summary>
+    /// [rows, Width] bf16, row-major: the whole buffer, from token 0 on. Never the output. Rows past the tokens may be read, whatever
+    /// they hold: a copy that ends with the tokens is slower by up to a quarter.
+    /// </summary>
     public required DeviceSpan Input { get; init; }
-
-    /// <summary>[Tokens] int32: which row of the input is token m, checked by whoever wrote them; default: row m.</summary>
-    public DeviceSpan Rows { get; init; }
 
     /// <summary>[Outputs] bf16, for <see cref="ProductEpilogue.Store"/>; default: none.</summary>
     public DeviceSpan Bias { get; init; }

@@ -1,9 +1,9 @@
-// What the matrix kernels share: one block computes WARPGROUPS * 64 weight rows (wgmma's M) times TOKENS tokens (its N), one
-// chain of k per element, and one epilogue. A kernel says which tiles and which rows a block takes (Block, TokenRows) and where
-// each token's outputs go.
+// A tile of an expert's product: one block computes WARPGROUPS * 64 weight rows (wgmma's M) times TOKENS tokens (its N), one chain
+// of k per element, and one epilogue. The kernel says which tiles and which rows a block takes (Block, TokenRows) and where each
+// token's outputs go. Tokens are gathered row by row, which tensor copies cannot do: that is why Product.cu is another text.
 //
 // Threads:  consumer warpgroups own 64 weight rows each; four producer warps fill a ring of STAGES stages of CHUNKS * 64 k: weights
-//           by bulk copies, tokens by 16-byte copies that swizzle row-major rows. Results turn around in shared memory, so that a
+//           by bulk copies, as they lie (weight_tiles.cuh), tokens by 16-byte copies that swizzle row-major rows. Results turn around in shared memory, so that a
 //           token's 64 outputs are one stretch.
 // Order:    one chain per output element, k ascending in steps of 16, from +0. Past the width tokens are zeros, which change
 //           nothing: also against the last chunk, which stands in where a stage has more chunks than are left.
@@ -12,10 +12,10 @@
 
 #include "launch.cuh"
 #include "numerics.cuh"
+#include "product_results.cuh"
 #include "ptx.cuh"
+#include "weight_tiles.cuh"
 #include "wgmma.cuh"
-
-enum Epilogue : u32 { STORE = 0, ADD = 1, GATED_SILU = 2, RAW = 3 };
 
 constexpr u32 ROWS = 64;       // weight rows of a tile
 constexpr u32 CHUNK = 64;      // k of a chunk
@@ -44,8 +44,9 @@ constexpr u32 CONSUMERS_ONLY = 1; // named barrier
 
 // What a block computes, and where its ring lies.
 struct Block {
-  const u16* tiles; // of the whole matrix
-  u32 weight_tiles; // in it
+  const char* packed; // the rows that are taken, first chunk
+  u32 packed_rows;    // of the whole matrix in memory
+  u32 weight_tiles;   // of 64 rows, taken
   u32 weights;      // this block's first
   u32 width;
   u32 chunks;
@@ -55,9 +56,10 @@ struct Block {
   u32 empty;
 };
 
-__device__ __forceinline__ Block block_over(const u16* tiles, u32 weight_tiles, u32 weights, u32 width, u32 ring) {
+__device__ __forceinline__ Block block_over(const char* packed, u32 packed_rows, u32 weight_tiles, u32 weights, u32 width, u32 ring) {
   Block b;
-  b.tiles = tiles;
+  b.packed = packed;
+  b.packed_rows = packed_rows;
   b.weight_tiles = weight_tiles;
   b.weights = weights;
   b.width = width;
@@ -87,14 +89,12 @@ __device__ __forceinline__ void load_weights(const Block& b, u32 stage) {
 #pragma unroll
   for (u32 group = 0; group < WARPGROUPS; group++) {
     u32 tile = min(b.weights + group, b.weight_tiles - 1);
-    const char* source = (const char*)b.tiles + (u64)tile * b.chunks * CHUNK_BYTES;
+    const char* source = b.packed + (u64)tile * CHUNK_BYTES;
     u32 to = b.ring + slot * STAGE_BYTES + group * WEIGHT_BYTES;
-    if (first + CHUNKS <= b.chunks) {
-      bulk_load(to, source + (u64)first * CHUNK_BYTES, WEIGHT_BYTES, full);
-    } else {
-      for (u32 c = 0; c < CHUNKS; c++) {
-        bulk_load(to + c * CHUNK_BYTES, source + (u64)min(first + c, b.chunks - 1) * CHUNK_BYTES, CHUNK_BYTES, full);
-      }
+#pragma unroll
+    for (u32 c = 0; c < CHUNKS; c++) {
+      u32 chunk = min(first + c, b.chunks - 1);
+      bulk_load(to + c * CHUNK_BYTES, source + (u64)chunk * b.packed_rows * WEIGHT_ROW_BYTES, CHUNK_BYTES, full);
     }
   }
 }
@@ -174,7 +174,8 @@ __device__ __forceinline__ void multiply(float (&d)[TOKENS / 2], const Block& b,
 #pragma unroll
     for (u32 step = 0; step < STAGE_K / STEP; step++) {
       u32 of_tokens = tokens + step / STEPS * TOKEN_CHUNK_BYTES + step % STEPS * (STEP * 2);
-      wgmma_ss(d, operand(weights + step * (ROWS * STEP * 2), 128, 256), operand_swizzled(of_tokens), 1);
+      u32 of_weights = weights + step / STEPS * CHUNK_BYTES + step % STEPS * (STEP * 2);
+      wgmma_ss(d, operand_swizzled(of_weights), operand_swizzled(of_tokens), 1);
     }
     wgmma_commit();
     wgmma_wait<1>();
@@ -212,23 +213,6 @@ __device__ __forceinline__ void eight_from(const float* turned, float (&v)[8]) {
   v[4] = high.x, v[5] = high.y, v[6] = high.z, v[7] = high.w;
 }
 
-// v = v + other, where whole says that the eight are there and aligned.
-__device__ __forceinline__ void add_eight(float (&v)[8], const u16* other, u32 count, bool whole) {
-  if (whole) {
-    Bf16x8 x = *(const Bf16x8*)other;
-#pragma unroll
-    for (u32 i = 0; i < 4; i++) {
-      v[2 * i] = __fadd_rn(v[2 * i], bf16x2_first(x.pair[i]));
-      v[2 * i + 1] = __fadd_rn(v[2 * i + 1], bf16x2_second(x.pair[i]));
-    }
-  } else {
-#pragma unroll
-    for (u32 i = 0; i < 8; i++) {
-      if (i < count) v[i] = __fadd_rn(v[i], bf16_to_float(other[i]));
-    }
-  }
-}
-
 __device__ __forceinline__ void store_bf16(const float (&v)[8], u16* to, u32 count, bool whole) {
   if (whole) {
     Bf16x8 y;
@@ -257,9 +241,7 @@ __device__ __forceinline__ void store_float(const float (&v)[8], float* to, u32 
 
 // Where a tile's results go.
 struct Target {
-  void* output; // rows of outputs elements, fp32 for RAW, else bf16
-  const u16* bias;
-  const u16* residual;
+  void* output; // rows of outputs elements, fp32 for RAW, bf16 for GATED_SILU
   u32 outputs;
   u32 epilogue;
 };
@@ -268,7 +250,7 @@ struct Target {
 constexpr u32 NO_ROW = 0xFFFFFFFFu;
 
 template <typename RowOf>
-__device__ __forceinline__ void finish(const Target& a, const float* turned, u32 tile, u32 thread, RowOf row_of) {
+__device__ __forceinline__ void finish_turned(const Target& a, const float* turned, u32 tile, u32 thread, RowOf row_of) {
   bool gated = a.epilogue == GATED_SILU;
   u32 groups = gated ? ROWS / 16 : ROWS / 8;
   bool aligned = a.outputs % 8 == 0;
@@ -294,8 +276,6 @@ __device__ __forceinline__ void finish(const Target& a, const float* turned, u32
       store_float(v, (float*)a.output + at, count, whole);
       continue;
     }
-    if (a.epilogue == ADD) add_eight(v, a.residual + at, count, whole);
-    if (a.epilogue == STORE && a.bias != nullptr) add_eight(v, a.bias + column, count, whole);
     store_bf16(v, (u16*)a.output + at, count, whole);
   }
 }
