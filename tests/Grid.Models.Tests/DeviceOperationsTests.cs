@@ -57,6 +57,7 @@ public sealed class DeviceOperationsTests : IDisposable
         { "A page table names page -1; the KV cache has pages 0 to 2.", d => WithPages(d, [0, -1]) },
         { "3 query heads are no multiple of 2 KV heads.", d => d.Attend(d.AllocateActivation(Rows, 7 * HeadDim), new AttentionSpec(3, 1f), new KvLayer(s_cache, 0), d.AllocateActivation(Rows, 3 * HeadDim)) },
         { "There are 2 rows and room for 1 results.", d => d.Sample(d.AllocateLogits(2, 6), new SamplingRow[2], new SampledToken[1]) },
+        { "rows[1].LogitRow is 2; it must be a row of the logits, which have 2.", d => d.Sample(d.AllocateLogits(2, 6), [new(), new() { LogitRow = 2 }], new SampledToken[2]) },
         { "rows must be from 0 to the 5 that there are.", d => d.Read(d.AllocateActivation(Rows, 8), 6, new ushort[48]) },
         { "5 rows are 40 values; there is room for 39.", d => d.Read(d.AllocateActivation(Rows, 8), 5, new ushort[39]) },
     };

@@ -171,6 +171,11 @@ public abstract partial class DeviceOperations
             throw new ArgumentException($"There are {rows.Length} rows and room for {results.Length} results.", nameof(results));
         }
 
+        for (int i = 0; i < rows.Length; i++)
+        {
+            SamplingChecks.Require(rows[i], i, logits.MaxRows, logits.Width);
+        }
+
         SampleCore(logits, rows, results);
     }
 
@@ -206,6 +211,6 @@ public abstract partial class DeviceOperations
     /// <inheritdoc cref="Attend"/>
     protected abstract void AttendCore(Activation qkv, in AttentionSpec attention, KvLayer layer, Activation output);
 
-    /// <summary>Samples, with room for the results.</summary>
+    /// <summary>Samples rows that ask what the contract defines, with room for the results.</summary>
     protected abstract void SampleCore(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows, Span<SampledToken> results);
 }

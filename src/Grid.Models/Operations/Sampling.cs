@@ -17,6 +17,10 @@ public sealed class SamplingRow
     /// <summary>Prompt and output tokens for penalties; null when no penalty is on.</summary>
     public TokenHistory? History { get; set; }
 
+    /// <summary>The history that penalties look at; null when there is none or all are off.</summary>
+    public TokenHistory? PenalisedHistory =>
+        Parameters.RepetitionPenalty != 1f || Parameters.FrequencyPenalty != 0f || Parameters.PresencePenalty != 0f ? History : null;
+
     /// <summary>Tokens that may not be drawn here (end tokens before min_new_tokens), ascending; empty for none.</summary>
     public int[] BannedTokens { get; set; } = [];
 

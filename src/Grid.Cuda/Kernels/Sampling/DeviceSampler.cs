@@ -102,7 +102,7 @@ internal sealed unsafe class DeviceSampler : IDisposable
         long words = 0;
         for (int i = 0; i < rows.Length; i++)
         {
-            SamplingChecks.Require(rows[i], i, logitRows, Vocabulary);
+            SamplingParameterData.Require(rows[i], i, logitRows, Vocabulary);
             words += SamplingLists.Words(rows[i]);
         }
 
@@ -232,7 +232,7 @@ internal sealed unsafe class DeviceSampler : IDisposable
         };
         if (!scored)
         {
-            SamplingChecks.FillParameters(ref data, row);
+            SamplingParameterData.FillParameters(ref data, row);
             lists.Add(ref data, row);
         }
     }

@@ -24,14 +24,10 @@ internal sealed unsafe class SamplingLists(CudaContext context) : IDisposable
             return 0;
         }
 
-        TokenHistory? history = Penalised(row);
+        TokenHistory? history = row.PenalisedHistory;
         int perToken = history is not null && Counts(row.Parameters) ? 2 : 1;
         return (2L * row.Parameters.LogitBias.Count) + ((long)perToken * (history?.TokenSpan.Length ?? 0)) + row.BannedTokens.Length;
     }
-
-    /// <summary>The history that penalties look at; null when there is none or all are off.</summary>
-    public static TokenHistory? Penalised(SamplingRow row) =>
-        row.Parameters.RepetitionPenalty != 1f || Counts(row.Parameters) ? row.History : null;
 
     /// <summary>Empties the lists and makes room. Nothing on the stream may still read them.</summary>
     public void Begin(CudaStream stream, long words)
@@ -64,7 +60,7 @@ internal sealed unsafe class SamplingLists(CudaContext context) : IDisposable
             words[biases.Count + i] = BitConverter.SingleToInt32Bits(bias.Bias);
         }
 
-        if (Penalised(row) is { } history)
+        if (row.PenalisedHistory is { } history)
         {
             ReadOnlySpan<int> tokens = history.TokenSpan;
             data.History = tokens.Length;

@@ -1,10 +1,9 @@
-using Grid.Cuda.Kernels.Sampling;
 using Grid.Models.Operations;
 using Grid.Numerics;
 
-namespace Grid.Cuda.Tests;
+namespace Grid.Models.Tests;
 
-/// <summary>What the GPU's sampler refuses, before it asks the GPU for anything.</summary>
+/// <summary>What every device's sampler refuses, before it computes anything.</summary>
 public sealed class SamplingCheckTests
 {
     private const int Vocabulary = 5000, LogitRows = 4;
@@ -14,7 +13,6 @@ public sealed class SamplingCheckTests
         { new() { LogitRow = 4 }, "rows[3].LogitRow is 4; it must be a row of the logits, which have 4." },
         { new() { LogitRow = -1 }, "rows[3].LogitRow is -1; it must be a row of the logits, which have 4." },
         { new() { ScoredToken = 5000 }, "rows[3].ScoredToken is 5000; it must be below the vocabulary's size 5000." },
-        { new() { TopLogprobs = 1025 }, "rows[3].TopLogprobs is 1025; it must be at most 1024." },
         { new() { BannedTokens = [1, 5000] }, "rows[3].BannedTokens is 5000; it must name tokens from 0 to below the vocabulary's size 5000." },
         { With(new() { Temperature = -1f }), "rows[3].Temperature is -1; it must be finite and at least 0." },
         { With(new() { Temperature = float.NaN }), "rows[3].Temperature is NaN; it must be finite and at least 0." },
@@ -62,7 +60,6 @@ public sealed class SamplingCheckTests
         SamplingRow row = With(new() { Temperature = float.NaN });
         row.ScoredToken = 7;
         SamplingChecks.Require(row, 0, LogitRows, Vocabulary);
-        SamplingChecks.Require(new() { TopLogprobs = 2000 }, 0, LogitRows, vocabulary: 10);
     }
 
     private static SamplingRow With(SamplingParameters parameters) => new() { Parameters = parameters };

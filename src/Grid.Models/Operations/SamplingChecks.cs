@@ -1,11 +1,10 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
-using Grid.Models.Operations;
 using Grid.Numerics;
 
-namespace Grid.Cuda.Kernels.Sampling;
+namespace Grid.Models.Operations;
 
-/// <summary>What a row may ask, and its parameters as the kernel takes them.</summary>
+/// <summary>What a row may ask of a sampler.</summary>
 internal static class SamplingChecks
 {
     /// <summary>Refuses a row whose tokens or parameters the contract does not define, before anything is launched.</summary>
@@ -15,9 +14,6 @@ internal static class SamplingChecks
             (uint)row.LogitRow < (uint)logitRows, index, nameof(row.LogitRow), row.LogitRow, "be a row of the logits, which have", logitRows);
         Require(
             row.ScoredToken < vocabulary, index, nameof(row.ScoredToken), row.ScoredToken, "be below the vocabulary's size", vocabulary);
-        Require(
-            row.TopLogprobs <= SamplingKernel.MaxTopTokens || vocabulary <= SamplingKernel.MaxTopTokens, index,
-            nameof(row.TopLogprobs), row.TopLogprobs, "be at most", SamplingKernel.MaxTopTokens);
         if (row.ScoredToken >= 0)
         {
             return;
@@ -34,25 +30,10 @@ internal static class SamplingChecks
         }
 
         RequireTokens(row.BannedTokens, index, nameof(row.BannedTokens), vocabulary);
-        if (SamplingLists.Penalised(row) is { } history)
+        if (row.PenalisedHistory is { } history)
         {
             RequireTokens(history.TokenSpan, index, nameof(row.History), vocabulary);
         }
-    }
-
-    /// <summary>The parameters of a row that draws.</summary>
-    public static void FillParameters(ref SamplingRowData data, SamplingRow row)
-    {
-        SamplingParameters parameters = row.Parameters;
-        data.Seed = parameters.Seed;
-        data.Position = row.Position;
-        data.Temperature = parameters.Temperature;
-        data.TopK = parameters.TopK;
-        data.TopShare = VocabularySum.TopPShare(parameters.TopP);
-        data.MinWeight = VocabularySum.MinPBound(parameters.MinP);
-        data.Repetition = parameters.RepetitionPenalty;
-        data.Frequency = parameters.FrequencyPenalty;
-        data.Presence = parameters.PresencePenalty;
     }
 
     private static void RequireParameters(SamplingParameters p, int index)
