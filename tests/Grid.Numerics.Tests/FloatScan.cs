@@ -61,7 +61,8 @@ internal static class FloatScan
     /// <param name="stride">Step in bit patterns.</param>
     /// <param name="ascending">Whether results should grow with the bit pattern.</param>
     /// <param name="measureError">False where the reference means nothing (special values).</param>
-    public static ScanResult Run<T>(float first, float last, uint stride, bool ascending, bool measureError = true)
+    /// <param name="slice">Which of the walk's parts are done; all of them without it.</param>
+    public static ScanResult Run<T>(float first, float last, uint stride, bool ascending, bool measureError = true, ScanSlice slice = default)
         where T : IFloatFunction
     {
         uint from = BitConverter.SingleToUInt32Bits(first);
@@ -70,6 +71,11 @@ internal static class FloatScan
         var total = new ScanResult();
         Parallel.For(0, Parts, part =>
         {
+            if (!slice.Has(part))
+            {
+                return;
+            }
+
             ScanResult result = Scan<T>(
                 from, stride, chunks * part / Parts, chunks * (part + 1) / Parts, ascending, measureError);
             lock (total)
