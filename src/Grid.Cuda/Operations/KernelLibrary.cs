@@ -58,9 +58,10 @@ internal sealed class KernelLibrary : IDisposable
     /// <summary>What is built: what takes longest to compile first, so that nothing is waited for alone.</summary>
     public static IReadOnlyList<KernelSource> Sources { get; } =
     [
-        .. ProductTile.All.OrderByDescending(tile => tile.Operands * tile.Rows).Select(tile => tile.Source), .. HeadDims.Select(AttentionKernel.Source),
+        SamplingKernel.Source, .. HeadDims.Select(AttentionKernel.Source),
+        .. ProductTile.All.OrderByDescending(tile => tile.Operands * tile.Rows).Select(tile => tile.Source), .. ExpertKernels.Sources,
         RmsNormKernel.Source, PackWeightsKernel.Source, EmbedKernel.Source, GatherRowsKernel.Source, ClearPagesKernel.Source, DummyFillKernel.Source,
-        SamplingKernel.Source, .. ExpertKernels.Sources, .. HeadDims.Select(RotateAndStoreKernel.Source),
+        .. HeadDims.Select(RotateAndStoreKernel.Source),
     ];
 
     public RmsNormKernel RmsNorm { get; }

@@ -73,7 +73,7 @@ internal static class ProductTable
         [(5120, 2048)] =
         [
             (16, All("t16w48c1x1")), (32, All("t32w48c1x1")), (64, All("t64w48c1x1")), (128, One("t64w96c1x2")),
-            (256, One("t128w96c1x2")), (384, One("t64w256c1x2b2")), (512, One("t128w192c1x2b1")), (1024, One("t128w192c1x2b3turn")),
+            (256, One("t128w96c1x2")), (384, One("t64w256c1x2b2")), (1024, One("t128w192c1x2b3turn")),
             (2048, One("t128w128c1x2b2turn")), (Any, One("t128w192c1x2b3turn")),
         ],
         [(2048, 4096)] =
@@ -84,8 +84,8 @@ internal static class ProductTable
         [(128, 2048)] = [(64, All("t16w16c1x1")), (256, One("t16w32c1x1")), (Any, One("t32w32c1x1"))],
         [(151936, 2048)] =
         [
-            (32, All("t32w96c2x1")), (64, All("t64w96c1x1")), (96, One("t128w144c1x1")), (128, One("t64w256c1x2b2")),
-            (192, One("t192w192c1x1")), (256, One("t128w192c1x2turn")), (384, One("t128w144c1x1")), (Any, One("t128w192c1x2turn")),
+            (32, All("t32w96c2x1")), (64, All("t64w96c1x1")), (128, One("t128w144c1x1")), (192, One("t192w192c1x1")),
+            (256, One("t128w192c1x2turn")), (384, One("t128w144c1x1")), (Any, One("t128w192c1x2turn")),
         ],
     };
 

@@ -41,21 +41,22 @@ internal sealed record ProductTile(
     public static IReadOnlyList<ProductTile> All { get; } =
     [
         new(1, 1, 16, 16, 1, 1, 2, 20), new(1, 1, 32, 16, 1, 1, 2, 16), new(1, 1, 48, 16, 1, 1, 2, 12),
-        new(1, 1, 32, 32, 1, 1, 2, 12), new(1, 1, 48, 32, 1, 1, 2, 10), new(1, 1, 96, 32, 2, 1, 1, 6),
+        new(1, 1, 32, 32, 1, 1, 2, 12), new(1, 1, 48, 32, 1, 1, 2, 10), new(1, 1, 96, 32, 2, 1, 1, 6, For: Raw),
 
-        new(1, 1, 32, 64, 1, 1, 2, 8), new(1, 1, 48, 64, 1, 1, 2, 7), new(1, 1, 96, 64, 1, 1, 1, 10),
+        new(1, 1, 32, 64, 1, 1, 2, 8), new(1, 1, 48, 64, 1, 1, 2, 7), new(1, 1, 96, 64, 1, 1, 1, 10, For: Gated | Raw),
         new(1, 1, 112, 64, 1, 1, 1, 9, For: Gated),
 
-        new(1, 1, 64, 64, 1, 2, 2, 6), new(1, 1, 96, 64, 1, 2, 1, 10), new(1, 1, 128, 64, 1, 2, 1, 8, For: Store | Add),
-        new(1, 1, 256, 64, 1, 2, 1, 5, 2, For: Store | Raw),
-        new(2, 1, 64, 128, 1, 2, 1, 8), new(2, 1, 96, 128, 1, 1, 1, 7), new(2, 1, 96, 128, 1, 2, 1, 7),
+        new(1, 1, 64, 64, 1, 2, 2, 6, For: Store | Add), new(1, 1, 96, 64, 1, 2, 1, 10, For: Store | Add),
+        new(1, 1, 128, 64, 1, 2, 1, 8, For: Store | Add), new(1, 1, 256, 64, 1, 2, 1, 5, 2, For: Store),
+        new(2, 1, 64, 128, 1, 2, 1, 8, For: Store | Add), new(2, 1, 96, 128, 1, 1, 1, 7, For: Store | Add),
+        new(2, 1, 96, 128, 1, 2, 1, 7, For: Store | Add),
         new(2, 1, 144, 128, 1, 1, 1, 6, For: Store | Raw), new(2, 1, 192, 128, 1, 1, 1, 5, For: Gated),
         new(2, 1, 224, 128, 1, 1, 1, 4, For: Gated), new(3, 1, 192, 192, 1, 1, 1, 4, For: Gated | Raw),
 
-        new(2, 1, 128, 128, 1, 2, 1, 6, 2, For: Store | Add | Raw), new(2, 1, 192, 128, 1, 2, 1, 5, 1, For: Store),
+        new(2, 1, 128, 128, 1, 2, 1, 6, 2, For: Store | Add | Raw),
         new(2, 2, 192, 256, 1, 2, 1, 3, 3, For: Store), new(2, 1, 256, 128, 1, 2, 1, 4, 2, For: Add),
-        new(2, 2, 128, 128, 1, 2, 1, 6, 2, InTurn: true), new(2, 2, 192, 128, 1, 2, 1, 5, For: Gated | Raw, InTurn: true),
-        new(2, 2, 192, 128, 1, 2, 1, 4, 3, For: Store, InTurn: true),
+        new(2, 2, 128, 128, 1, 2, 1, 6, 2, For: Store | Add | Gated, InTurn: true),
+        new(2, 2, 192, 128, 1, 2, 1, 5, For: Gated | Raw, InTurn: true), new(2, 2, 192, 128, 1, 2, 1, 4, 3, For: Store, InTurn: true),
 
         new(1, 1, 64, 64, 1, 1, 2, 6, AnyOutputs: true),
     ];
