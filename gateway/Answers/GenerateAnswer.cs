@@ -81,9 +81,9 @@ internal sealed class GenerateAnswer(GeneratePlan plan, TimeProvider clock) : An
         json.WriteNumber("prompt_tokens", transcript.PromptTokens);
         json.WriteNumber("completion_tokens", transcript.Tokens.Count);
         json.WriteNumber("cached_tokens", transcript.CachedTokens);
-        json.WriteNumber("sampling_seed", Seeds.Shown(transcript.Plan.Spec.Seed));
+        json.WriteNumber("sampling_seed", Seeds.Shown(transcript.Plan.Spec.Generation.Sampling.Seed));
         json.WriteString("system_fingerprint", plan.Model.NumericsId);
-        if (transcript.Plan.Spec.Logprobs)
+        if (transcript.Plan.Spec.Generation.Logprobs)
         {
             WriteLogprobs(json, transcript);
         }
@@ -117,7 +117,7 @@ internal sealed class GenerateAnswer(GeneratePlan plan, TimeProvider clock) : An
     private void WriteLogprobs(Utf8JsonWriter json, Transcript transcript)
     {
         var plan = transcript.Plan;
-        var start = plan.Spec.PromptLogprobsFrom ?? transcript.PromptIds.Count;
+        var start = plan.Spec.Generation.PromptLogprobsFrom ?? transcript.PromptIds.Count;
         json.WriteStartArray("input_token_logprobs");
         for (var position = start; position < transcript.PromptIds.Count; position++)
         {
@@ -132,7 +132,7 @@ internal sealed class GenerateAnswer(GeneratePlan plan, TimeProvider clock) : An
             WriteTriple(json, plan, token.TokenId, token.Logprob);
         }
         json.WriteEndArray();
-        if (plan.Spec.TopLogprobs > 0)
+        if (plan.Spec.Generation.TopLogprobs > 0)
         {
             WriteTop(json, transcript, start);
         }

@@ -3,6 +3,7 @@ using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
 using Grid.Gateway.Resuming;
 using Grid.Gateway.Running;
+using Grid.Numerics;
 using Grid.Sequences;
 
 namespace Grid.Gateway.Endpoints;
@@ -144,7 +145,7 @@ internal sealed class AnswerRunner(
         }
         var error = ErrorMapping.ToApiError(exception, context.TraceIdentifier);
         GatewayLog.StreamFailed(logger, context.Request.Path, error.Code, context.TraceIdentifier,
-            exception is ApiException or GridRequestException ? null : exception);
+            exception is ApiException or RefusedException ? null : exception);
         return error;
     }
 

@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
-using Grid.Grains.Messages;
+using Grid.Numerics;
 using Grid.Sequences;
 
 namespace Grid.Gateway.Endpoints;
@@ -65,15 +65,10 @@ internal sealed class ModelEndpoints(ISequenceService service)
         json.WriteEndObject();
     }
 
-    /// <summary>The values that hold where a request is silent, as a request would say them.</summary>
-    private static void WriteSampling(Utf8JsonWriter json, SamplingDefaults sampling)
+    private static void WriteSampling(Utf8JsonWriter json, SamplingParameters sampling)
     {
         json.WriteStartObject("default_sampling_params");
-        json.WriteNumber("temperature", sampling.Temperature);
-        json.WriteNumber("top_p", sampling.TopP);
-        json.WriteNumber("top_k", sampling.TopK == 0 ? -1 : sampling.TopK);
-        json.WriteNumber("min_p", sampling.MinP);
-        json.WriteNumber("repetition_penalty", sampling.RepetitionPenalty);
+        SamplingFields.WriteDefaults(json, sampling);
         json.WriteEndObject();
     }
 }

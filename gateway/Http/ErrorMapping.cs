@@ -1,5 +1,5 @@
 using Grid.Gateway.Requests;
-using Grid.Sequences;
+using Grid.Numerics;
 
 namespace Grid.Gateway.Http;
 
@@ -10,7 +10,7 @@ internal static class ErrorMapping
     public static ApiError ToApiError(Exception exception, string requestId) => exception switch
     {
         ApiException api => api.Error,
-        GridRequestException refused => ToApiError(refused, refused.Parameter, refused.Message),
+        RefusedException refused => ToApiError(refused.Refusal, refused.Refusal.Field),
         BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } =>
             new ApiError(StatusCodes.Status413PayloadTooLarge, "The request body is larger than this gateway takes.",
                 "invalid_request_error", null, "request_too_large"),
@@ -19,33 +19,27 @@ internal static class ErrorMapping
         _ => ApiErrors.ServerError($"The server failed to answer request {requestId}."),
     };
 
-    /// <summary>A refusal by the grid, in the names of the client's request instead of the sequence spec's.</summary>
-    public static ApiException ToApiException(GridRequestException refused, RequestPlan plan, int promptIndex)
+    /// <summary>A refusal by the grid, in the names of the client's request.</summary>
+    public static ApiException ToApiException(Refusal refusal, RequestPlan plan, int promptIndex) =>
+        new(ToApiError(refusal, plan.FieldOf(refusal, promptIndex)));
+
+    private static ApiError ToApiError(Refusal refusal, string? field)
     {
-        var field = plan.FieldOf(refused.Parameter, promptIndex);
-        var message = refused.Message;
-        if (field is not null && field != refused.Parameter)
+        var message = refusal.Describe(field is null ? null : refusal.Field switch
         {
-            // The grid's sentence begins with its own name for the place.
-            message = message.StartsWith(refused.Parameter!, StringComparison.Ordinal)
-                ? Shown(field, refused.Parameter!) + message[refused.Parameter!.Length..]
-                : $"'{field}': {message}";
-        }
-        return new ApiException(ToApiError(refused, field, message));
+            Refusal.PromptLength => $"The number of tokens of '{field}'",
+            Refusal.BiasedToken => $"A token id of '{field}'",
+            _ => $"'{field}'",
+        });
+        return refusal.Kind switch
+        {
+            RefusalKind.Invalid => ApiErrors.Invalid(field,
+                refusal.Field is Refusal.PromptLength or nameof(GenerationParameters.MaxNewTokens) ? ApiErrors.ContextLengthExceeded : "invalid_value",
+                message).Error,
+            RefusalKind.ModelNotFound => ApiErrors.ModelNotFound(refusal.Value ?? "").Error,
+            RefusalKind.Overloaded => ApiErrors.Overloaded(message, refusal.RetryAfter).Error,
+            RefusalKind.Failed => ApiErrors.ServerError(message),
+            _ => ApiErrors.Unavailable(message).Error with { Param = field },
+        };
     }
-
-    private static string Shown(string field, string specPath) =>
-        specPath.EndsWith(".Length", StringComparison.Ordinal) ? $"The number of tokens of '{field}'"
-        : specPath.EndsWith(".TokenId", StringComparison.Ordinal) ? $"A token id of '{field}'"
-        : $"'{field}'";
-
-    private static ApiError ToApiError(GridRequestException refused, string? param, string message) => refused.Refusal switch
-    {
-        GridRefusal.InvalidRequest => ApiErrors.Invalid(param,
-            refused.Parameter?.EndsWith(".Length", StringComparison.Ordinal) == true ? ApiErrors.ContextLengthExceeded : "invalid_value",
-            message).Error,
-        GridRefusal.ModelNotFound => new ApiError(StatusCodes.Status404NotFound, message, "invalid_request_error", "model", "model_not_found"),
-        GridRefusal.Overloaded => ApiErrors.Overloaded(message, refused.RetryAfter).Error,
-        _ => ApiErrors.Unavailable(message).Error with { Param = param },
-    };
 }

@@ -1,4 +1,4 @@
-using Grid.Sequences;
+using Grid.Numerics;
 
 namespace Grid.Gateway.Http;
 
@@ -30,7 +30,7 @@ internal sealed class ErrorMiddleware(RequestDelegate next, ILogger<ErrorMiddlew
             return;
         }
         var error = ErrorMapping.ToApiError(exception, context.TraceIdentifier);
-        if (error.Status >= 500 && exception is not (ApiException or GridRequestException))
+        if (error.Status >= 500 && exception is not (ApiException or RefusedException))
         {
             GatewayLog.RequestFailed(logger, context.Request.Path, context.TraceIdentifier, exception);
         }

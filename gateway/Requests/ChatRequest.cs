@@ -42,8 +42,7 @@ internal static class ChatRequest
         var promptTop = OpenAiFields.TakePromptLogprobs(fields, stream);
         var (maxTokens, maxTokensField) = TakeMaxTokens(fields, promptTop is not null);
         var seed = fields.Seed("seed") ?? Seeds.Draw();
-        var spec = OpenAiFields.Complete(SamplingFields.Take(fields, model.Sampling, openAi: true), fields, model, maxTokens, top,
-            promptTop, scorePrompt: promptTop is not null);
+        var spec = OpenAiFields.TakeSpec(fields, model, maxTokens, top, promptTop, scorePrompt: promptTop is not null);
         var plan = new OpenAiPlan
         {
             Form = AnswerForm.Chat,

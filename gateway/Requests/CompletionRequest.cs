@@ -33,8 +33,8 @@ internal static class CompletionRequest
         var asked = TakeMaxTokens(fields, echo || promptTop is not null);
         var maxTokens = asked ?? DefaultMaxTokens;
         var seed = fields.Seed("seed") ?? Seeds.Draw();
-        var spec = OpenAiFields.Complete(SamplingFields.Take(fields, model.Sampling, openAi: true), fields, model, maxTokens, top,
-            promptTop, scorePrompt: promptTop is not null || (echo && top is not null));
+        var spec = OpenAiFields.TakeSpec(
+            fields, model, maxTokens, top, promptTop, scorePrompt: promptTop is not null || (echo && top is not null));
         // As vLLM has it: a raw prompt begins as the model's texts do.
         spec = spec with { AddSpecialTokens = fields.Boolean("add_special_tokens") ?? true };
         var plan = new OpenAiPlan

@@ -2,6 +2,7 @@ using System.Text.Json;
 using Grid.Gateway.Http;
 using Grid.Gateway.Json;
 using Grid.Grains.Messages;
+using Grid.Numerics;
 using Grid.Sequences;
 
 namespace Grid.Gateway.Requests;
@@ -12,14 +13,15 @@ internal sealed record GeneratePlan : RequestPlan
     /// <summary>Whether the answer is a list: the client gave a list of prompts, or n above 1.</summary>
     public required bool IsList { get; init; }
 
-    protected override string? NamedField(string property) => property switch
+    protected override string NameOf(string property) => property switch
     {
-        nameof(SequenceSpec.MinNewTokens) => "sampling_params.min_new_tokens",
-        nameof(SequenceSpec.StopTokenIds) or nameof(SequenceSpec.StopStrings) or nameof(SequenceSpec.LogitBias) =>
-            $"sampling_params.{base.NamedField(property)}",
-        nameof(SequenceSpec.PromptLogprobsFrom) => "logprob_start_len",
-        nameof(SequenceSpec.TopLogprobs) => "top_logprobs_num",
-        _ => base.NamedField(property),
+        nameof(GenerationParameters.PromptLogprobsFrom) => "logprob_start_len",
+        nameof(GenerationParameters.TopLogprobs) => "top_logprobs_num",
+        nameof(SequenceSpec.PromptText) or nameof(SequenceSpec.PromptIds) or nameof(SequenceSpec.CrossCheck)
+            or nameof(SequenceSpec.Model) or Refusal.PromptLength => base.NameOf(property),
+        nameof(GenerationParameters.MinNewTokens) => "sampling_params.min_new_tokens",
+        nameof(GenerationParameters.MaxNewTokens) => "sampling_params.max_new_tokens",
+        _ => $"sampling_params.{base.NameOf(property)}",
     };
 }
 
@@ -60,7 +62,7 @@ internal static class GenerateRequest
         var requestIds = TakeRequestIds(fields, prompts.Length, isList);
         var stream = fields.Boolean("stream") ?? false;
         var crossCheck = fields.Boolean("cross_check") ?? false;
-        var sampling = TakeSampling(fields, perPrompt, model.Sampling, out var choices);
+        var sampling = TakeSampling(fields, perPrompt, model, out var choices);
         OpenAiFields.RequireRoom("sampling_params.n", prompts.Length, choices, options);
         fields.RefuseOthers(s_unsupported);
         RequireTextWhereUsed(model, sampling, logprobs);
@@ -69,7 +71,7 @@ internal static class GenerateRequest
         for (var index = 0; index < sequences.Length; index++)
         {
             var p = index / choices;
-            var plan = Plan(model, prompts[p], sampling[p], logprobs[p], p, index % choices);
+            var plan = Plan(prompts[p], sampling[p], logprobs[p], p, index % choices);
             sequences[index] = plan with
             {
                 Spec = plan.Spec with { CrossCheck = crossCheck },
@@ -83,7 +85,6 @@ internal static class GenerateRequest
             Sequences = sequences,
             PromptCount = prompts.Length,
             PromptField = promptField,
-            MaxTokensField = "sampling_params.max_new_tokens",
             PromptsAreList = isList,
             Stream = stream,
             IsList = isList || choices > 1,
@@ -92,7 +93,7 @@ internal static class GenerateRequest
 
     private static void RequireTextWhereUsed(ServedModel model, Sampling[] sampling, Logprobs[] logprobs)
     {
-        if (sampling.Any(one => one.Spec.StopStrings.Count > 0))
+        if (sampling.Any(one => one.Spec.StopStrings.Length > 0))
         {
             ModelDirectory.RequireText(model, "sampling_params.stop", "give 'stop_token_ids'");
         }
@@ -103,23 +104,27 @@ internal static class GenerateRequest
     }
 
     private static PlannedSequence Plan(
-        ServedModel model, Prompt prompt, Sampling sampling, Logprobs logprobs, int promptIndex, int choice) =>
-        new(sampling.Spec with
+        Prompt prompt, Sampling sampling, Logprobs logprobs, int promptIndex, int choice)
+    {
+        var spec = sampling.Spec.WithSeed(Seeds.ForChoice(sampling.Spec.Generation.Sampling.Seed, choice));
+        return new PlannedSequence(spec with
         {
-            Model = model.Id,
             PromptText = prompt.Text,
             PromptIds = prompt.Ids,
             AddSpecialTokens = true,
-            Seed = Seeds.ForChoice(sampling.Spec.Seed, choice),
-            Logprobs = logprobs.Wanted,
-            TopLogprobs = logprobs.Wanted ? logprobs.Top : 0,
-            PromptLogprobsFrom = logprobs is { Wanted: true, Start: >= 0 } ? logprobs.Start : null,
+            Generation = spec.Generation with
+            {
+                Logprobs = logprobs.Wanted,
+                TopLogprobs = logprobs.Wanted ? logprobs.Top : 0,
+                PromptLogprobsFrom = logprobs is { Wanted: true, Start: >= 0 } ? logprobs.Start : null,
+            },
         }, promptIndex)
         {
             ScoreOnly = sampling.AskedTokens == 0,
             AskedTokens = sampling.AskedTokens,
             TextInLogprobs = logprobs.WithText,
         };
+    }
 
     private static (Prompt[] Prompts, bool IsList, string Field) TakePrompts(JsonFields fields, ServedModel model)
     {
@@ -159,12 +164,13 @@ internal static class GenerateRequest
     }
 
     private static Sampling[] TakeSampling(
-        JsonFields fields, PerPromptFields perPrompt, SamplingDefaults defaults, out int choices)
+        JsonFields fields, PerPromptFields perPrompt, ServedModel model, out int choices)
     {
         // One draw for the whole request: a list without seeds is replayed with one number.
         var drawn = Seeds.Draw();
-        var sampling = perPrompt.Take("sampling_params", (value, path) => TakeSampling(new JsonFields(value, path), defaults, drawn),
-            new Sampling(SamplingFields.Silent(defaults) with { Seed = drawn, MaxNewTokens = DefaultMaxNewTokens }, 1, null));
+        var silent = SamplingFields.Silent(model).WithSeed(drawn);
+        var sampling = perPrompt.Take("sampling_params", (value, path) => TakeSampling(new JsonFields(value, path), model, drawn),
+            new Sampling(silent with { Generation = silent.Generation with { MaxNewTokens = DefaultMaxNewTokens } }, 1, null));
         choices = sampling[0].Choices;
         for (var p = 1; p < sampling.Length; p++)
         {
@@ -177,19 +183,15 @@ internal static class GenerateRequest
         return sampling;
     }
 
-    private static Sampling TakeSampling(JsonFields fields, SamplingDefaults defaults, ulong drawnSeed)
+    private static Sampling TakeSampling(JsonFields fields, ServedModel model, ulong drawnSeed)
     {
         var choices = fields.Int32("n", 1, SamplingFields.MaxChoices) ?? 1;
         var asked = fields.Int32("max_new_tokens", 0);
         var max = asked ?? DefaultMaxNewTokens;
         var min = fields.Int32("min_new_tokens", 0) ?? 0;
         SamplingFields.RequireOrder(fields, "min_new_tokens", min, max);
-        var spec = SamplingFields.Take(fields, defaults, openAi: false) with
-        {
-            Seed = fields.Seed("sampling_seed") ?? drawnSeed,
-            MaxNewTokens = Math.Max(max, 1),
-            MinNewTokens = min,
-        };
+        var spec = SamplingFields.Take(fields, model, openAi: false).WithSeed(fields.Seed("sampling_seed") ?? drawnSeed);
+        spec = spec with { Generation = spec.Generation with { MaxNewTokens = Math.Max(max, 1), MinNewTokens = min } };
         fields.RefuseOthers(s_unsupportedSampling);
         return new Sampling(spec, choices, asked);
     }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Grid.Gateway.Http;
 using Grid.Gateway.Json;
+using Grid.Grains.Messages;
 using Grid.Sequences;
 
 namespace Grid.Gateway.Requests;
@@ -100,21 +101,23 @@ internal static class OpenAiFields
                 "left out when 'stream' is true");
     }
 
-    /// <summary>Fills what a spec needs besides its sampling fields.</summary>
-    public static SequenceSpec Complete(
-        SequenceSpec sampling, JsonFields fields, ServedModel model, int? maxTokens, int? topLogprobs, int? promptTop,
-        bool scorePrompt)
+    /// <summary>Takes the sampling fields, min_tokens and cross_check into a spec.</summary>
+    public static SequenceSpec TakeSpec(
+        JsonFields fields, ServedModel model, int? maxTokens, int? topLogprobs, int? promptTop, bool scorePrompt)
     {
         var minTokens = fields.Int32("min_tokens", 0) ?? 0;
         SamplingFields.RequireOrder(fields, "min_tokens", minTokens, maxTokens);
-        return sampling with
+        var spec = SamplingFields.Take(fields, model, openAi: true);
+        return spec with
         {
-            Model = model.Id,
-            MaxNewTokens = maxTokens is 0 ? 1 : maxTokens,
-            MinNewTokens = minTokens,
-            Logprobs = topLogprobs is not null,
-            TopLogprobs = Math.Max(topLogprobs ?? 0, promptTop ?? 0),
-            PromptLogprobsFrom = scorePrompt ? 0 : null,
+            Generation = spec.Generation with
+            {
+                MaxNewTokens = maxTokens is 0 ? 1 : maxTokens,
+                MinNewTokens = minTokens,
+                Logprobs = topLogprobs is not null,
+                TopLogprobs = Math.Max(topLogprobs ?? 0, promptTop ?? 0),
+                PromptLogprobsFrom = scorePrompt ? 0 : null,
+            },
             CrossCheck = fields.Boolean("cross_check") ?? false,
         };
     }
@@ -127,12 +130,8 @@ internal static class OpenAiFields
         for (var index = 0; index < sequences.Length; index++)
         {
             var prompt = prompts[index / choices];
-            sequences[index] = new PlannedSequence(spec with
-            {
-                PromptText = prompt.Text,
-                PromptIds = prompt.Ids,
-                Seed = Seeds.ForChoice(seed, index % choices),
-            }, index / choices)
+            var one = spec.WithSeed(Seeds.ForChoice(seed, index % choices));
+            sequences[index] = new PlannedSequence(one with { PromptText = prompt.Text, PromptIds = prompt.Ids }, index / choices)
             { ScoreOnly = askedTokens == 0, AskedTokens = askedTokens };
         }
         return sequences;

@@ -1,3 +1,7 @@
+using System.Text.Json;
+using Grid.Gateway.Json;
+using Grid.Grains.Messages;
+using Grid.Numerics;
 using Grid.Sequences;
 using Grid.Text;
 
@@ -74,43 +78,32 @@ internal record RequestPlan
     /// <summary>Whether the client gave its prompts as a list, so that a field at fault has an index.</summary>
     public required bool PromptsAreList { get; init; }
 
-    /// <summary>The request's field for the place in the spec that a refusal names (PromptIds[3],
-    /// LogitBias[0].TokenId); null when it names none.</summary>
-    /// <param name="specPath">The place, as the grid names it.</param>
+    /// <summary>The request's field for what a refusal names; null when it names none.</summary>
+    /// <param name="refusal">The refusal.</param>
     /// <param name="promptIndex">The prompt whose sequence was refused.</param>
-    public string? FieldOf(string? specPath, int promptIndex)
+    public string? FieldOf(Refusal refusal, int promptIndex)
     {
-        if (specPath is null)
+        if (refusal.Field is not { } property)
         {
             return null;
         }
-        foreach (var part in specPath.Split('.'))
-        {
-            var bracket = part.IndexOf('[', StringComparison.Ordinal);
-            var (property, index) = bracket < 0 ? (part, "") : (part[..bracket], part[bracket..]);
-            if (NamedField(property) is { } field)
-            {
-                return field == PromptField && PromptsAreList ? $"{field}[{promptIndex}]{index}"
-                    : property is nameof(SequenceSpec.PromptIds) or nameof(SequenceSpec.StopTokenIds) ? field + index
-                    : field;
-            }
-        }
-        return specPath;
+        var field = NameOf(property);
+        field = field == PromptField && PromptsAreList ? JsonValues.ItemPath(field, promptIndex) : field;
+        return property is nameof(SequenceSpec.PromptIds) or nameof(GenerationParameters.StopTokenIds) && refusal.Index is { } index
+            ? JsonValues.ItemPath(field, index)
+            : field;
     }
 
-    /// <summary>The request's name for a property of <see cref="SequenceSpec"/>; null for other names.</summary>
-    protected virtual string? NamedField(string property) => property switch
+    /// <summary>The request's name for a property of the spec, or of what is in it.</summary>
+    protected virtual string NameOf(string property) => property switch
     {
-        nameof(SequenceSpec.PromptText) or nameof(SequenceSpec.PromptIds) => PromptField,
-        nameof(SequenceSpec.MaxNewTokens) => MaxTokensField,
-        nameof(SequenceSpec.MinNewTokens) => "min_tokens",
-        nameof(SequenceSpec.StopTokenIds) => "stop_token_ids",
+        nameof(SequenceSpec.PromptText) or nameof(SequenceSpec.PromptIds) or Refusal.PromptLength => PromptField,
         nameof(SequenceSpec.StopStrings) => "stop",
-        nameof(SequenceSpec.LogitBias) => "logit_bias",
-        nameof(SequenceSpec.PromptLogprobsFrom) => "prompt_logprobs",
-        nameof(SequenceSpec.TopLogprobs) => "top_logprobs",
-        nameof(SequenceSpec.CrossCheck) => "cross_check",
-        _ => null,
+        nameof(GenerationParameters.MaxNewTokens) => MaxTokensField,
+        nameof(GenerationParameters.MinNewTokens) => "min_tokens",
+        nameof(GenerationParameters.PromptLogprobsFrom) => "prompt_logprobs",
+        Refusal.BiasedToken => "logit_bias",
+        _ => JsonNamingPolicy.SnakeCaseLower.ConvertName(property),
     };
 }
 

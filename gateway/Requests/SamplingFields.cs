@@ -1,7 +1,9 @@
 using System.Globalization;
+using System.Text.Json;
 using Grid.Gateway.Http;
 using Grid.Gateway.Json;
 using Grid.Grains.Messages;
+using Grid.Numerics;
 using Grid.Sequences;
 
 namespace Grid.Gateway.Requests;
@@ -28,38 +30,54 @@ internal static class SamplingFields
 
     /// <summary>
     /// Takes temperature, top_p, top_k, min_p, the penalties, logit_bias, stop, stop_token_ids and ignore_eos into a
-    /// spec. Model, seed, prompt, lengths and logprobs are the caller's to fill.
+    /// spec. Seed, prompt, lengths and logprobs are the caller's to fill.
     /// </summary>
     /// <param name="fields">The object that holds them.</param>
-    /// <param name="defaults">What holds where the request is silent.</param>
+    /// <param name="model">Whose defaults hold where the request is silent.</param>
     /// <param name="openAi">Whether the OpenAI API's range of temperatures holds.</param>
-    public static SequenceSpec Take(JsonFields fields, SamplingDefaults defaults, bool openAi) => Silent(defaults) with
+    public static SequenceSpec Take(JsonFields fields, ServedModel model, bool openAi)
     {
-        Temperature = fields.Single("temperature", openAi ? OpenAiTemperature : AnyTemperature) ?? defaults.Temperature,
-        TopP = fields.Single("top_p", PositiveShare) ?? defaults.TopP,
-        // -1 is the field's older way to say "all", 0 is ours.
-        TopK = Math.Max(fields.Int32("top_k", -1) ?? defaults.TopK, 0),
-        MinP = fields.Single("min_p", Share) ?? defaults.MinP,
-        PresencePenalty = fields.Single("presence_penalty", Penalty) ?? 0f,
-        FrequencyPenalty = fields.Single("frequency_penalty", Penalty) ?? 0f,
-        RepetitionPenalty = fields.Single("repetition_penalty", RepetitionPenalty) ?? defaults.RepetitionPenalty,
-        LogitBias = TakeLogitBias(fields),
-        StopStrings = fields.Take("stop") is { } stop ? JsonValues.StringOrList(stop, fields.PathOf("stop"), MaxStops) : [],
-        StopTokenIds = TakeStopIds(fields),
-        IgnoreEndTokens = fields.Boolean("ignore_eos") ?? false,
-    };
+        var defaults = model.Sampling;
+        return Silent(model) with
+        {
+            Generation = new GenerationParameters
+            {
+                Sampling = new SamplingParameters
+                {
+                    Temperature = fields.Single("temperature", openAi ? OpenAiTemperature : AnyTemperature) ?? defaults.Temperature,
+                    TopP = fields.Single("top_p", PositiveShare) ?? defaults.TopP,
+                    // -1 is the field's older way to say "all", 0 is ours.
+                    TopK = Math.Max(fields.Int32("top_k", -1) ?? defaults.TopK, 0),
+                    MinP = fields.Single("min_p", Share) ?? defaults.MinP,
+                    PresencePenalty = fields.Single("presence_penalty", Penalty) ?? 0f,
+                    FrequencyPenalty = fields.Single("frequency_penalty", Penalty) ?? 0f,
+                    RepetitionPenalty = fields.Single("repetition_penalty", RepetitionPenalty) ?? defaults.RepetitionPenalty,
+                    LogitBias = TakeLogitBias(fields),
+                },
+                StopTokenIds = TakeStopIds(fields),
+                IgnoreEndTokens = fields.Boolean("ignore_eos") ?? false,
+            },
+            StopStrings = fields.Take("stop") is { } stop ? JsonValues.StringOrList(stop, fields.PathOf("stop"), MaxStops) : [],
+        };
+    }
 
     /// <summary>The spec of a request that says nothing of sampling.</summary>
-    public static SequenceSpec Silent(SamplingDefaults defaults) => new()
+    public static SequenceSpec Silent(ServedModel model) =>
+        new() { Model = model.Id, Generation = new GenerationParameters { Sampling = model.Sampling } };
+
+    /// <summary>A spec with another seed.</summary>
+    public static SequenceSpec WithSeed(this SequenceSpec spec, ulong seed) =>
+        spec with { Generation = spec.Generation with { Sampling = spec.Generation.Sampling with { Seed = seed } } };
+
+    /// <summary>The values that hold where a request is silent, as a request would say them.</summary>
+    public static void WriteDefaults(Utf8JsonWriter json, SamplingParameters sampling)
     {
-        Model = "",
-        Seed = 0,
-        Temperature = defaults.Temperature,
-        TopP = defaults.TopP,
-        TopK = defaults.TopK,
-        MinP = defaults.MinP,
-        RepetitionPenalty = defaults.RepetitionPenalty,
-    };
+        json.WriteNumber("temperature", sampling.Temperature);
+        json.WriteNumber("top_p", sampling.TopP);
+        json.WriteNumber("top_k", sampling.TopK == 0 ? -1 : sampling.TopK);
+        json.WriteNumber("min_p", sampling.MinP);
+        json.WriteNumber("repetition_penalty", sampling.RepetitionPenalty);
+    }
 
     /// <summary>Refuses a minimum above the maximum.</summary>
     public static void RequireOrder(JsonFields fields, string minName, int min, int? max)
@@ -86,7 +104,7 @@ internal static class SamplingFields
         return [.. ids.Distinct().Order()];
     }
 
-    private static KeyValuePair<int, float>[] TakeLogitBias(JsonFields fields)
+    private static LogitBias[] TakeLogitBias(JsonFields fields)
     {
         if (fields.Object("logit_bias") is not { } biases)
         {
@@ -106,6 +124,6 @@ internal static class SamplingFields
                 throw ApiErrors.Duplicate(biases.PathOf(name));
             }
         }
-        return [.. byId];
+        return [.. byId.Select(bias => new LogitBias(bias.Key, bias.Value))];
     }
 }

@@ -5,6 +5,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Grid.Gateway.Requests;
 using Grid.Gateway.Running;
+using Grid.Grains.Messages;
 using Grid.Sequences;
 
 namespace Grid.Gateway.Resuming;
@@ -193,7 +194,12 @@ internal sealed record StoredSequence
             Id = transcript.Id,
             Prompt = planned.PromptIndex,
             // As many tokens as the context allowed is a number by now: the workers may be others when it goes on.
-            Spec = planned.Spec with { PromptText = null, PromptIds = null, MaxNewTokens = transcript.MaxNewTokens ?? planned.Spec.MaxNewTokens },
+            Spec = planned.Spec with
+            {
+                PromptText = null,
+                PromptIds = null,
+                Generation = planned.Spec.Generation with { MaxNewTokens = transcript.MaxNewTokens ?? planned.Spec.Generation.MaxNewTokens },
+            },
             ScoreOnly = planned.ScoreOnly,
             AskedTokens = planned.AskedTokens,
             RequestId = planned.RequestId,

@@ -3,6 +3,7 @@ using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
 using Grid.Gateway.Resuming;
 using Grid.Grains.Messages;
+using Grid.Numerics;
 using Grid.Sequences;
 
 namespace Grid.Gateway.Running;
@@ -97,11 +98,28 @@ internal sealed class RunningBatch : IAsyncDisposable
             var transcript = new Transcript(_transcripts.Count, sequence, running, known);
             _running.Add((running, transcript));
             _transcripts.Add(transcript);
-            StartedChecks.RequireRoom(plan, sequence, running.PromptIds.Count);
+            RequireRoom(plan, sequence, running.PromptIds.Count);
         }
-        catch (GridRequestException refused)
+        catch (RefusedException refused)
         {
-            throw ErrorMapping.ToApiException(refused, plan, sequence.PromptIndex);
+            throw ErrorMapping.ToApiException(refused.Refusal, plan, sequence.PromptIndex);
+        }
+    }
+
+    /// <summary>Refuses what only the prompt's length in tokens can tell: an output that was asked for by number and that the context
+    /// cannot hold, and prompt logprobs from beyond the prompt.</summary>
+    private static void RequireRoom(RequestPlan plan, PlannedSequence sequence, int promptTokens)
+    {
+        var context = plan.Model.MaxContextTokens;
+        if (sequence.AskedTokens is { } asked && (long)promptTokens + asked > context)
+        {
+            throw new RefusedException(Refusal.Invalid(nameof(GenerationParameters.MaxNewTokens), asked,
+                $"be at most {context - promptTokens}: the model's context is {context} tokens and the prompt has {promptTokens}"));
+        }
+        if (sequence.Spec.Generation.PromptLogprobsFrom is { } from && from >= promptTokens)
+        {
+            throw new RefusedException(Refusal.Invalid(nameof(GenerationParameters.PromptLogprobsFrom), from,
+                $"be below the number of prompt tokens ({promptTokens})"));
         }
     }
 
@@ -114,7 +132,7 @@ internal sealed class RunningBatch : IAsyncDisposable
         {
             return null;
         }
-        var scored = sequence.Spec.PromptLogprobsFrom is not null || (plan.Form == AnswerForm.Generate && sequence.Spec.Logprobs);
+        var scored = sequence.Spec.Generation.PromptLogprobsFrom is not null || (plan.Form == AnswerForm.Generate && sequence.Spec.Generation.Logprobs);
         return new FormerRun(name, scored ? 0 : Math.Max(0, known.Tokens - 1));
     }
 

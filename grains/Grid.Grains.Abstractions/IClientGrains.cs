@@ -35,5 +35,5 @@ public interface IClientSessionGrain : IGrainWithStringKey
     /// users take turns.
     /// </summary>
     [Alias("run")]
-    IAsyncEnumerable<ClientUpdate> Run(SequenceStart start, string user, CancellationToken cancellationToken);
+    IAsyncEnumerable<ClientUpdate> Run(SequenceSpec spec, CancellationToken cancellationToken);
 }

@@ -1,4 +1,5 @@
 using Grid.Grains.Messages;
+using Grid.Numerics;
 
 namespace Grid.Grains;
 
@@ -20,9 +21,10 @@ public interface IGpuWorkerGrain : IGrainWithStringKey
     [Alias("text-files")]
     Task<TextFiles?> GetTextFiles(string digest);
 
-    /// <summary>Asks for a sequence to run. Its events go to the gateway's step stream, which must be open.</summary>
+    /// <summary>Asks for a sequence to run; null when the worker takes it. Its events go to the gateway's step stream, which must be
+    /// open.</summary>
     [Alias("submit")]
-    Task<SubmitReply> Submit(SubmitRequest request);
+    Task<Refusal?> Submit(SubmitRequest request);
 
     /// <summary>Ends a waiting or running attempt; one that is unknown (it may just have finished) is ignored.</summary>
     [Alias("cancel")]

@@ -1,4 +1,5 @@
 using Grid.Grains.Messages;
+using Grid.Numerics;
 
 namespace Grid.Grains;
 
@@ -9,9 +10,9 @@ namespace Grid.Grains;
 [Alias("grid.ISequenceGrain")]
 public interface ISequenceGrain : IGrainWithStringKey
 {
-    /// <summary>Turns the prompt to ids, finds a worker and submits. Called once, by the gateway on the grain's own silo.</summary>
+    /// <summary>Turns the prompt to ids, finds a worker and submits; null when one took it. Called once, by the gateway on the grain's own silo.</summary>
     [Alias("start")]
-    Task<SubmitReply> Start(SequenceStart start);
+    Task<Refusal?> Start(SequenceSpec spec);
 
     /// <summary>Ends the sequence with finish reason "abort"; does nothing once it has ended.</summary>
     [Alias("cancel")]

@@ -1,4 +1,5 @@
 using Grid.Grains.Messages;
+using Grid.Numerics;
 using Grid.Sequences.Routing;
 using Grid.Text;
 
@@ -22,8 +23,9 @@ public interface ISequenceService
     bool KnowsAllModels { get; }
 
     /// <summary>
-    /// Starts a sequence; while all workers that fit are full, it waits for its turn. Throws <see cref="GridRequestException"/> for a request that cannot run (names field, value
-    /// and rule), or that the grid refuses for load: too many wait already, or it waited too long.
+    /// Starts a sequence; while all workers that fit are full, it waits for its turn. Throws
+    /// <see cref="RefusedException"/> for a request that cannot run, or that the grid refuses for load: too many wait already,
+    /// or it waited too long.
     /// </summary>
     Task<IRunningSequence> StartAsync(SequenceSpec spec, CancellationToken cancellationToken);
 
@@ -59,7 +61,7 @@ public interface IRunningSequence : IAsyncDisposable
 public sealed record ServedModel(string Id, string NumericsId, int MaxContextTokens, TextModel? Text, DateTimeOffset Created)
 {
     /// <summary>How requests are sampled that do not say: the values of the worker that came up first.</summary>
-    public SamplingDefaults Sampling { get; init; } = new();
+    public SamplingParameters Sampling { get; init; } = new();
 }
 
 /// <summary>The grid as one gateway sees it.</summary>
@@ -77,25 +79,4 @@ public sealed record WorkerSnapshot(WorkerStatus Status, WorkerLoad Load, Worker
 {
     /// <summary>Why it is in quarantine; null when it is not.</summary>
     public string? Quarantine { get; init; }
-}
-
-/// <summary>A request refused: what the client is told.</summary>
-public sealed class GridRequestException(GridRefusal refusal, string? parameter, string message) : Exception(message)
-{
-    public GridRefusal Refusal { get; } = refusal;
-
-    /// <summary>The field at fault.</summary>
-    public string? Parameter { get; } = parameter;
-
-    /// <summary>When the same request may be taken, as far as can be told; null when nobody knows.</summary>
-    public TimeSpan? RetryAfter { get; init; }
-}
-
-/// <summary>Kinds of refusal; the gateway maps them to 400, 404, 429 and 503.</summary>
-public enum GridRefusal
-{
-    InvalidRequest,
-    ModelNotFound,
-    Overloaded,
-    Unavailable,
 }

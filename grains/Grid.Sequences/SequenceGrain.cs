@@ -2,6 +2,7 @@ using System.Threading.Channels;
 using Grid.Grains;
 using Grid.Grains.Messages;
 using Grid.Grains.Placement;
+using Grid.Numerics;
 using Grid.Sequences.Attempts;
 using Grid.Sequences.Decoding;
 using Grid.Sequences.Routing;
@@ -27,7 +28,7 @@ internal sealed partial class SequenceGrain(
     private readonly Channel<SequenceEvent> _inbox =
         Channel.CreateUnbounded<SequenceEvent>(new() { SingleReader = true });
 
-    private SequenceStart? _start;
+    private SequenceSpec? _spec;
     private RunningSequence? _reader;
     private SequenceDecoder? _decoder;
     private AttemptLauncher? _launcher;
@@ -40,9 +41,9 @@ internal sealed partial class SequenceGrain(
     private Guid Id => Guid.ParseExact(SiloKey.Parse(this.GetPrimaryKeyString()).Rest, "N");
 
     /// <inheritdoc/>
-    public async Task<SubmitReply> Start(SequenceStart start)
+    public async Task<Refusal?> Start(SequenceSpec spec)
     {
-        if (_start is not null)
+        if (_spec is not null)
         {
             throw new InvalidOperationException($"Sequence {Id:N} was started already.");
         }
@@ -50,13 +51,11 @@ internal sealed partial class SequenceGrain(
         bool running = false;
         try
         {
-            _start = start;
+            _spec = spec;
             _reader = table.Find(Id) ?? throw new InvalidOperationException($"Nobody on this silo reads sequence {Id:N}.");
-            var reply = await BeginAsync(start, _reader);
-            running = reply.Refusal == RefusalKind.None && table.Find(Id) is not null;
-            return running || reply.Refusal != RefusalKind.None
-                ? reply
-                : SubmitReply.Refused(RefusalKind.Unavailable, "Whoever asked for the sequence has not waited for it.");
+            var refusal = await BeginAsync(spec, _reader);
+            running = refusal is null && table.Find(Id) is not null;
+            return running ? null : refusal ?? Refusal.Unavailable("Whoever asked for the sequence has not waited for it.");
         }
         finally
         {
@@ -93,7 +92,7 @@ internal sealed partial class SequenceGrain(
     /// <inheritdoc/>
     public Task Cancel()
     {
-        if (_start is null)
+        if (_spec is null)
         {
             LetGo(); // Never begun here: this call alone has brought it up.
         }
@@ -111,7 +110,7 @@ internal sealed partial class SequenceGrain(
     /// <inheritdoc/>
     public Task<SequenceState?> GetState()
     {
-        if (_start is not { } start)
+        if (_spec is not { } spec)
         {
             LetGo();
             return Task.FromResult<SequenceState?>(null);
@@ -120,7 +119,7 @@ internal sealed partial class SequenceGrain(
         return Task.FromResult<SequenceState?>(new SequenceState
         {
             Id = Id,
-            Model = start.Model,
+            Model = spec.Model,
             Worker = _run?.Current?.Worker.Status.Worker,
             Epoch = _launcher?.Epoch ?? 0,
             PromptTokens = _promptTokens,
@@ -129,54 +128,53 @@ internal sealed partial class SequenceGrain(
         });
     }
 
-    private async Task<SubmitReply> BeginAsync(SequenceStart start, RunningSequence reader)
+    private async Task<Refusal?> BeginAsync(SequenceSpec spec, RunningSequence reader)
     {
         // All attempts must give the same bits: those the client was told, or that the model's name stands for.
-        string? served = workers.Representative(start.Model)?.Status.NumericsId;
-        string? numericsId = start.NumericsId ?? served;
-        bool Serves(LiveWorker worker) => worker.Status.NumericsId == numericsId && worker.Status.ModelId == start.Model;
+        string? served = workers.Representative(spec.Model)?.Status.NumericsId;
+        string? numericsId = spec.NumericsId ?? served;
+        bool Serves(LiveWorker worker) => worker.Status.NumericsId == numericsId && worker.Status.ModelId == spec.Model;
         var patience = new StartPatience(time, options.Value.StartLimit);
         var candidates = await workers.FindExpectedAsync(Serves, patience.Left, grace.Over);
         if (candidates.Length == 0)
         {
-            return served is null && !workers.KnowsAll
-                ? SubmitReply.Refused(RefusalKind.Unavailable, "This gateway has just started and is still asking the grid's nodes what they serve; try again.")
-                : served is null ? SubmitReply.Refused(RefusalKind.ModelNotFound, $"Model '{start.Model}' is not served here.", "model")
-                : SubmitReply.Refused(RefusalKind.Unavailable, WhyNone(start.Model, workers.Live.Where(Serves)));
+            return served is not null ? Refusal.Unavailable(WhyNone(spec.Model, workers.Live.Where(Serves)))
+                : workers.KnowsAll ? Refusal.Invalid(nameof(spec.Model), spec.Model, "be a model that is served") with { Kind = RefusalKind.ModelNotFound }
+                : Refusal.Unavailable("This gateway has just started and is still asking the grid's nodes what they serve; try again.");
         }
 
         var tokenizer = candidates[0].Text?.Tokenizer;
-        if (tokenizer is null && (start.PromptIds is null || start.StopStrings.Length > 0))
+        if (tokenizer is null && (spec.PromptIds is null || spec.StopStrings.Length > 0))
         {
-            return SubmitReply.Refused(
-                RefusalKind.Invalid, $"Model '{start.Model}' is served without a tokenizer: it takes token ids, and no text or stop strings.",
-                start.PromptIds is null ? nameof(SequenceSpec.PromptText) : nameof(SequenceSpec.StopStrings));
+            return Unusable(
+                spec.PromptIds is null ? nameof(spec.PromptText) : nameof(spec.StopStrings),
+                "needs a tokenizer, and the model is served without one: it takes token ids");
         }
 
-        bool isChecked = start.CrossCheck || options.Value.CrossCheck;
-        int[] known = await FormerOutput.FindAsync(start.Former, [.. workers.Live.Where(Serves)], isChecked);
-        if (start.Former is { KnownTokens: > 0 } former)
+        bool isChecked = spec.CrossCheck || options.Value.CrossCheck;
+        int[] known = await FormerOutput.FindAsync(spec.Former, [.. workers.Live.Where(Serves)], isChecked);
+        if (spec.Former is { KnownTokens: > 0 } former)
         {
             LogTakenUp(Id, former.Name, known.Length, former.KnownTokens);
         }
 
-        string field = nameof(SequenceSpec.PromptText);
+        string field = nameof(spec.PromptText);
         int[] promptIds;
         SequenceDecoder decoder;
         try
         {
-            promptIds = start.PromptIds ?? tokenizer!.Encode(start.PromptText!, start.ParseSpecialTokens, start.AddSpecialTokens);
-            field = nameof(SequenceSpec.StopStrings);
-            decoder = FormerOutput.Take(known, () => new SequenceDecoder(tokenizer, start.StopStrings));
+            promptIds = spec.PromptIds ?? tokenizer!.Encode(spec.PromptText!, spec.ParseSpecialTokens, spec.AddSpecialTokens);
+            field = nameof(spec.StopStrings);
+            decoder = FormerOutput.Take(known, () => new SequenceDecoder(tokenizer, spec.StopStrings));
         }
         catch (Exception exception) when (exception is ArgumentException or TextModelException)
         {
-            return SubmitReply.Refused(RefusalKind.Invalid, $"{field} cannot be used: {exception.Message}", field);
+            return Unusable(field, $"cannot be used: {exception.Message.TrimEnd('.')}");
         }
 
         // Settled here for all attempts, now and after a resumption: where it ends must not depend on who runs it.
         if (SequenceLength.Settle(
-            promptIds.Length, start.Generation, workers.ContextOf(numericsId!), candidates[0].Status.Limits.MaxModelTokens, out var settled) is { } refusal)
+            promptIds.Length, spec.Generation, workers.ContextOf(numericsId!), candidates[0].Status.Limits.MaxModelTokens, out var settled) is { } refusal)
         {
             return refusal;
         }
@@ -184,13 +182,15 @@ internal sealed partial class SequenceGrain(
         _promptTokens = promptIds.Length;
         _decoder = decoder;
         _launcher = new AttemptLauncher(
-            Id, start with { Generation = settled }, promptIds, numericsId!, _decoder, _inbox.Writer, workers, options.Value, patience,
+            Id, spec with { Generation = settled }, promptIds, numericsId!, _decoder, _inbox.Writer, workers, options.Value, patience,
             grace.Over);
         reader.SetPrompt(promptIds, settled.MaxNewTokens!.Value);
         var context = new RunContext(Id, _launcher, _decoder, workers, () => Publish(reader, _decoder));
         _run = isChecked ? new CheckedRun(context, logger) : new SingleRun(context, logger);
         return await _run.BeginAsync(candidates);
     }
+
+    private static Refusal Unusable(string field, string rule) => new() { Kind = RefusalKind.Invalid, Field = field, Rule = rule };
 
     private static string WhyNone(string model, IEnumerable<LiveWorker> workers)
     {

@@ -1,6 +1,7 @@
 using Grid.Grains;
 using Grid.Grains.Messages;
 using Grid.Grains.Placement;
+using Grid.Numerics;
 using Grid.Sequences.Routing;
 
 namespace Grid.Sequences;
@@ -56,26 +57,19 @@ internal sealed class SequenceService : ISequenceService
 
     public bool KnowsAllModels => _workers.KnowsAll;
 
-    public Task<IRunningSequence> StartAsync(SequenceSpec spec, CancellationToken cancellationToken)
+    public async Task<IRunningSequence> StartAsync(SequenceSpec spec, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(spec);
-        return StartAsync(ToMessage(spec), spec.Client, cancellationToken);
-    }
-
-    /// <summary>Starts a sequence that is a message already, for a client whose sequences take turns with others'.</summary>
-    public async Task<IRunningSequence> StartAsync(SequenceStart start, string client, CancellationToken cancellationToken)
-    {
         cancellationToken.ThrowIfCancellationRequested();
-        if (start.PromptText is null == start.PromptIds is null)
+        if (spec.PromptText is null == spec.PromptIds is null)
         {
-            throw new GridRequestException(
-                GridRefusal.InvalidRequest, nameof(SequenceSpec.PromptText), "Exactly one of PromptText and PromptIds must be given.");
+            throw new RefusedException(SequenceSpec.OnePrompt);
         }
 
-        using var place = await _admission.EnterAsync(start.Model, start.NumericsId, client, cancellationToken);
+        using var place = await _admission.EnterAsync(spec.Model, spec.NumericsId, spec.Client, cancellationToken);
         while (true)
         {
-            if (await TryStartAsync(start, cancellationToken) is { } sequence)
+            if (await TryStartAsync(spec, cancellationToken) is { } sequence)
             {
                 return sequence;
             }
@@ -85,21 +79,18 @@ internal sealed class SequenceService : ISequenceService
     }
 
     /// <summary>Asks the workers once; null when all are full.</summary>
-    private async Task<RunningSequence?> TryStartAsync(SequenceStart start, CancellationToken cancellationToken)
+    private async Task<RunningSequence?> TryStartAsync(SequenceSpec spec, CancellationToken cancellationToken)
     {
         var sequence = _table.Create();
         try
         {
             var grain = _grains.GetGrain<ISequenceGrain>(new SiloKey(_silo, sequence.Id.ToString("N")).ToString());
             sequence.Grain = grain;
-            var reply = await AskAsync(grain, start);
-            if (reply.Refusal != RefusalKind.None)
+            if (await AskAsync(grain, spec) is { } refusal)
             {
                 sequence.Grain = null; // Nothing runs that would have to be cancelled.
                 await sequence.DisposeAsync();
-                return reply.Refusal == RefusalKind.Overloaded
-                    ? null
-                    : throw new GridRequestException(ToRefusal(reply.Refusal), reply.Field, reply.Message);
+                return refusal.Kind == RefusalKind.Overloaded ? null : throw new RefusedException(refusal);
             }
 
             cancellationToken.ThrowIfCancellationRequested();
@@ -115,16 +106,15 @@ internal sealed class SequenceService : ISequenceService
 
     /// <summary>The grain lives on this silo; when the call fails, the silo is leaving the cluster or was put out of it, and
     /// another gateway can take the request.</summary>
-    private static async Task<SubmitReply> AskAsync(ISequenceGrain grain, SequenceStart start)
+    private static async Task<Refusal?> AskAsync(ISequenceGrain grain, SequenceSpec spec)
     {
         try
         {
-            return await grain.Start(start);
+            return await grain.Start(spec);
         }
         catch (Exception exception) when (exception is OrleansException or TimeoutException or NamedSiloUnavailableException or ObjectDisposedException)
         {
-            throw new GridRequestException(
-                GridRefusal.Unavailable, null, "This gateway is no longer a part of its grid; ask another one, or again later.");
+            return Refusal.Unavailable("This gateway is no longer a part of its grid; ask another one, or again later.");
         }
     }
 
@@ -133,46 +123,6 @@ internal sealed class SequenceService : ISequenceService
         bool[] flushed = await Task.WhenAll(_workers.Live.Select(worker => worker.FlushCacheAsync(cancellationToken)));
         return flushed.Count(done => done);
     }
-
-    private static GridRefusal ToRefusal(RefusalKind kind) => kind switch
-    {
-        RefusalKind.Invalid => GridRefusal.InvalidRequest,
-        RefusalKind.ModelNotFound => GridRefusal.ModelNotFound,
-        RefusalKind.Unavailable => GridRefusal.Unavailable,
-        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "Unknown refusal."),
-    };
-
-    private static SequenceStart ToMessage(SequenceSpec spec) => new()
-    {
-        Model = spec.Model,
-        NumericsId = spec.NumericsId,
-        PromptText = spec.PromptText,
-        ParseSpecialTokens = spec.ParseSpecialTokens,
-        AddSpecialTokens = spec.AddSpecialTokens,
-        PromptIds = spec.PromptIds,
-        CrossCheck = spec.CrossCheck,
-        Former = spec.Former,
-        StopStrings = [.. spec.StopStrings],
-        Generation = new GenerationParameters
-        {
-            Temperature = spec.Temperature,
-            TopP = spec.TopP,
-            TopK = spec.TopK,
-            MinP = spec.MinP,
-            PresencePenalty = spec.PresencePenalty,
-            FrequencyPenalty = spec.FrequencyPenalty,
-            RepetitionPenalty = spec.RepetitionPenalty,
-            LogitBias = [.. spec.LogitBias.Select(bias => new TokenBias(bias.Key, bias.Value))],
-            Seed = spec.Seed,
-            MaxNewTokens = spec.MaxNewTokens,
-            MinNewTokens = spec.MinNewTokens,
-            StopTokenIds = [.. spec.StopTokenIds.Order().Distinct()],
-            IgnoreEndTokens = spec.IgnoreEndTokens,
-            Logprobs = spec.Logprobs,
-            TopLogprobs = spec.TopLogprobs,
-            PromptLogprobsFrom = spec.PromptLogprobsFrom,
-        },
-    };
 
     private ServedModel ToModel(LiveWorker worker) => new(
         worker.Status.ModelId, worker.Status.NumericsId, _workers.ContextOf(worker.Status.NumericsId), worker.Text, worker.Status.Started)

@@ -45,7 +45,7 @@ public sealed record SequencesOptions
     public TimeSpan? HedgeAfter { get; set; }
 
     /// <summary>Whether every sequence is computed by two workers, as if it had asked for it
-    /// (<see cref="SequenceSpec.CrossCheck"/>).</summary>
+    /// (<see cref="Grains.Messages.SequenceSpec.CrossCheck"/>).</summary>
     [SwitchOption("Have every sequence computed by two workers, and send only what both agree on; cross_check asks for one request")]
     public bool CrossCheck { get; set; }
 

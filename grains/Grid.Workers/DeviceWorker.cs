@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Grid.Grains;
 using Grid.Grains.Messages;
+using Grid.Numerics;
 using Microsoft.Extensions.Logging;
 
 namespace Grid.Workers;
@@ -112,44 +113,17 @@ public sealed partial class DeviceWorker : IDisposable
         return subscription;
     }
 
-    /// <summary>Hands a sequence to the engine.</summary>
-    public SubmitReply Submit(SubmitRequest request)
+    /// <summary>Hands a sequence to the engine; null when it was taken.</summary>
+    public Refusal? Submit(SubmitRequest request)
     {
-        if (_failure is { } failure)
+        if (WhyClosed(request) is { } reason)
         {
-            return SubmitReply.Refused(RefusalKind.Unavailable, $"The device has failed: {failure.Message}");
-        }
-
-        if (Quarantine is { } reason)
-        {
-            return SubmitReply.Refused(RefusalKind.Unavailable, $"The worker is in quarantine: {reason}");
-        }
-
-        if (_watchdog.IsStuck)
-        {
-            return SubmitReply.Refused(RefusalKind.Unavailable, "The device hangs.");
-        }
-
-        if (_draining)
-        {
-            return SubmitReply.Refused(RefusalKind.Unavailable, "The worker is shutting down.");
-        }
-
-        if (request.NumericsId != Model.NumericsId)
-        {
-            return SubmitReply.Refused(RefusalKind.Unavailable, $"The worker serves {Model.NumericsId}, not {request.NumericsId}.");
+            return Refusal.Unavailable(reason);
         }
 
         if (!_subscriptions.TryGetValue(request.Gateway, out var subscription))
         {
-            return SubmitReply.Refused(RefusalKind.Unavailable, $"Gateway {request.Gateway} has no step stream here.");
-        }
-
-        if (request.Generation.MaxNewTokens is null)
-        {
-            // Were that up to the worker, the sequence would end elsewhere on another one.
-            return SubmitReply.Refused(
-                RefusalKind.Invalid, "MaxNewTokens is null; it must be a number: the gateway settles it.", nameof(GenerationParameters.MaxNewTokens));
+            return Refusal.Unavailable($"Gateway {request.Gateway} has no step stream here.");
         }
 
         if (TooLarge(request) is { } tooLarge)
@@ -161,7 +135,7 @@ public sealed partial class DeviceWorker : IDisposable
         if (!_attempts.TryAdd(request.Attempt, new AcceptedAttempt(request.Attempt, subscription, output)))
         {
             _outputs.Forget(output);
-            return SubmitReply.Refused(RefusalKind.Invalid, $"Attempt {request.Attempt} runs already.", "attempt");
+            return Refusal.Invalid(nameof(request.Attempt), request.Attempt, "not be that of an attempt that runs");
         }
 
         return Enqueue(request, subscription);
@@ -227,21 +201,30 @@ public sealed partial class DeviceWorker : IDisposable
         _stopping.Dispose();
     }
 
-    private SubmitReply Enqueue(SubmitRequest request, StepSubscription subscription)
+    /// <summary>Why the worker takes nothing, or not this; null while it may.</summary>
+    private string? WhyClosed(SubmitRequest request) =>
+        _failure is { } failure ? $"The device has failed: {failure.Message}"
+        : Quarantine is { } reason ? $"The worker is in quarantine: {reason}"
+        : _watchdog.IsStuck ? "The device hangs."
+        : _draining ? "The worker is shutting down."
+        : request.NumericsId != Model.NumericsId ? $"The worker serves {Model.NumericsId}, not {request.NumericsId}."
+        : null;
+
+    private Refusal? Enqueue(SubmitRequest request, StepSubscription subscription)
     {
         bool queued = false;
         try
         {
             queued = _engine.TrySubmit(request.ToEngine());
         }
-        catch (ArgumentException exception)
+        catch (RefusedException refused)
         {
-            return SubmitReply.Refused(RefusalKind.Invalid, PlainMessage(exception), exception.ParamName);
+            return refused.Refusal;
         }
         catch (Exception exception)
         {
             // A step has failed, and the device's thread is just about to say so.
-            return SubmitReply.Refused(RefusalKind.Unavailable, $"The device has failed: {exception.Message}");
+            return Refusal.Unavailable($"The device has failed: {exception.Message}");
         }
         finally
         {
@@ -253,7 +236,7 @@ public sealed partial class DeviceWorker : IDisposable
 
         if (!queued)
         {
-            return SubmitReply.Refused(RefusalKind.Overloaded, $"{Model.Limits.MaxWaitingSequences} sequences are waiting already.");
+            return new Refusal { Kind = RefusalKind.Overloaded, Rule = $"{Model.Limits.MaxWaitingSequences} sequences are waiting already." };
         }
 
         if (subscription.Ended)
@@ -262,25 +245,19 @@ public sealed partial class DeviceWorker : IDisposable
             Cancel(request.Attempt);
         }
 
-        return SubmitReply.Accepted;
+        return null;
     }
 
     /// <summary>The refusal of a sequence whose keys and values the KV cache could not hold to its end; null where it can. The
     /// last token's are never computed.</summary>
-    private SubmitReply? TooLarge(SubmitRequest request)
+    private Refusal? TooLarge(SubmitRequest request)
     {
         var limits = Model.Limits;
         long tokens = Math.Min(request.PromptIds.Length + (long)(request.Generation.MaxNewTokens ?? 0), limits.MaxModelTokens);
-        return tokens - 1 <= limits.KvCacheTokens ? null : SubmitReply.Refused(
-            RefusalKind.TooLarge,
-            $"MaxNewTokens is {request.Generation.MaxNewTokens}; it must let prompt and output ({tokens} tokens) fit in this worker's KV cache of {limits.KvCacheTokens} tokens.",
-            nameof(GenerationParameters.MaxNewTokens));
-    }
-
-    private static string PlainMessage(ArgumentException exception)
-    {
-        int suffix = exception.Message.LastIndexOf(" (Parameter '", StringComparison.Ordinal);
-        return suffix < 0 ? exception.Message : exception.Message[..suffix];
+        return tokens - 1 <= limits.KvCacheTokens ? null : Refusal.Invalid(
+            nameof(GenerationParameters.MaxNewTokens), request.Generation.MaxNewTokens,
+            $"let prompt and output ({tokens} tokens) fit in this worker's KV cache of {limits.KvCacheTokens} tokens") with
+        { Kind = RefusalKind.TooLarge };
     }
 
     private async Task<bool> EmptyAsync(CancellationToken cancellationToken)

@@ -1,7 +1,6 @@
 using Grid.Engine;
 using Grid.Grains;
 using Grid.Grains.Messages;
-using Grid.Numerics;
 
 namespace Grid.Workers;
 
@@ -12,37 +11,13 @@ internal static class EngineMessages
 
     public static AttemptId ToMessage(this SequenceId id) => new(id.Value, id.Epoch);
 
-    /// <summary>A request that says where it ends (<see cref="GenerationParameters.MaxNewTokens"/>).</summary>
-    public static SequenceRequest ToEngine(this SubmitRequest request)
+    public static SequenceRequest ToEngine(this SubmitRequest request) => new(request.Generation)
     {
-        var generation = request.Generation;
-        return new SequenceRequest
-        {
-            Id = request.Attempt.ToEngine(),
-            PromptIds = request.PromptIds,
-            PriorOutputIds = request.PriorOutputIds,
-            Sampling = new SamplingParameters
-            {
-                Temperature = generation.Temperature,
-                TopP = generation.TopP,
-                TopK = generation.TopK,
-                MinP = generation.MinP,
-                PresencePenalty = generation.PresencePenalty,
-                FrequencyPenalty = generation.FrequencyPenalty,
-                RepetitionPenalty = generation.RepetitionPenalty,
-                LogitBias = Array.ConvertAll(generation.LogitBias, bias => new LogitBias(bias.TokenId, bias.Bias)),
-                Seed = generation.Seed,
-            },
-            MaxNewTokens = generation.MaxNewTokens!.Value,
-            MinNewTokens = generation.MinNewTokens,
-            StopTokenIds = generation.StopTokenIds,
-            IgnoreEndTokens = generation.IgnoreEndTokens,
-            Logprobs = generation.Logprobs,
-            TopLogprobs = generation.TopLogprobs,
-            PromptLogprobsFrom = generation.PromptLogprobsFrom,
-            Resumed = request.Resumed,
-        };
-    }
+        Id = request.Attempt.ToEngine(),
+        PromptIds = request.PromptIds,
+        PriorOutputIds = request.PriorOutputIds,
+        Resumed = request.Resumed,
+    };
 
     public static StepFinish ToMessage(this FinishReason reason) => reason switch
     {

@@ -50,7 +50,7 @@ public sealed class GpuWorkerGrain(WorkerHost host) : Grain, IGpuWorkerGrain
         Task.FromResult(digest == Worker.Model.Text.Digest ? Worker.Model.Text : null);
 
     /// <inheritdoc/>
-    public Task<SubmitReply> Submit(SubmitRequest request) => Task.FromResult(Worker.Submit(request));
+    public Task<Refusal?> Submit(SubmitRequest request) => Task.FromResult(Worker.Submit(request));
 
     /// <inheritdoc/>
     public Task Cancel(AttemptId attempt)

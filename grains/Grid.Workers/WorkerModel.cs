@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Security.Cryptography;
 using System.Text;
 using Grid.Grains.Messages;
+using Grid.Numerics;
 
 namespace Grid.Workers;
 
@@ -16,7 +17,7 @@ public sealed record WorkerModel(
     string Device, string Description, string ModelId, string NumericsId, TextFiles Text, WorkerLimits Limits)
 {
     /// <summary>How requests are sampled that do not say.</summary>
-    public SamplingDefaults Sampling { get; init; } = new();
+    public SamplingParameters Sampling { get; init; } = new();
 
     /// <summary>Text files with their digest: SHA-256 over (length, name, length, content), ordered by name.</summary>
     public static TextFiles PackTextFiles(IReadOnlyDictionary<string, byte[]> files)

@@ -19,7 +19,7 @@ namespace Grid.Silo.Startup;
 /// <param name="Config">The model's configuration.</param>
 /// <param name="Texts">Its text files, packed once for all devices.</param>
 /// <param name="Sampling">How requests are sampled that do not say.</param>
-internal sealed record ModelToServe(string Folder, string Name, ModelConfig Config, TextFiles Texts, SamplingDefaults Sampling);
+internal sealed record ModelToServe(string Folder, string Name, ModelConfig Config, TextFiles Texts, SamplingParameters Sampling);
 
 /// <summary>A model on a device with its engine, ready to be served.</summary>
 internal sealed record ServedDevice(WorkerModel Description, IWorkerEngine Engine, IDisposable Owner) : IDisposable

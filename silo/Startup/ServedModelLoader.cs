@@ -1,7 +1,7 @@
 using System.Globalization;
-using Grid.Grains.Messages;
 using Grid.Models;
 using Grid.Models.SelfTest;
+using Grid.Numerics;
 using Grid.Options;
 using Grid.Silo.Devices;
 using Grid.Silo.Options;
@@ -109,28 +109,12 @@ internal static class ServedModelLoader
         }
     }
 
-    private static SamplingDefaults ReadSampling(NodeOptions options, ModelFolder folder)
-    {
-        var defaults = new SamplingDefaults();
-        if (!options.UseModelSampling)
-        {
-            return defaults;
-        }
+    private static SamplingParameters ReadSampling(NodeOptions options, ModelFolder folder) =>
+        options.UseModelSampling ? folder.ReadRecommendedSampling() : new SamplingParameters();
 
-        var recommended = folder.ReadRecommendedSampling();
-        return new SamplingDefaults
-        {
-            Temperature = recommended.Temperature ?? defaults.Temperature,
-            TopP = recommended.TopP ?? defaults.TopP,
-            TopK = recommended.TopK ?? defaults.TopK,
-            MinP = recommended.MinP ?? defaults.MinP,
-            RepetitionPenalty = recommended.RepetitionPenalty ?? defaults.RepetitionPenalty,
-        };
-    }
-
-    private static void DescribeSampling(TextWriter output, SamplingDefaults sampling)
+    private static void DescribeSampling(TextWriter output, SamplingParameters sampling)
     {
-        if (sampling != new SamplingDefaults())
+        if (sampling != new SamplingParameters())
         {
             output.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"        sampled with temperature {sampling.Temperature}, top_p {sampling.TopP}, top_k {(sampling.TopK == 0 ? "off" : sampling.TopK)}, min_p {sampling.MinP}, repetition_penalty {sampling.RepetitionPenalty} where a request does not say"));

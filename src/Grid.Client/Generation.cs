@@ -1,3 +1,5 @@
+using Grid.Numerics;
+
 namespace Grid.Client;
 
 /// <summary>A finished sequence.</summary>
@@ -73,32 +75,19 @@ public readonly record struct GeneratedToken(int TokenId, float Logprob, IReadOn
 /// <param name="HasTokenizer">Whether it takes texts and stop strings, and not token ids alone.</param>
 public sealed record GridModel(string Id, string NumericsId, int MaxContextTokens, bool HasTokenizer);
 
-/// <summary>Why the grid did not do what a client asked.</summary>
-public enum GridFailure
-{
-    /// <summary>A field is out of range; no retry helps.</summary>
-    InvalidRequest,
-
-    /// <summary>No worker serves that model.</summary>
-    ModelNotFound,
-
-    /// <summary>Too much waits already; later it may run. A sequence that has begun waits and goes on.</summary>
-    Overloaded,
-
-    /// <summary>No silo or no worker answers.</summary>
-    Unavailable,
-
-    /// <summary>The sequence itself failed (logits that are not finite, workers that differ and nobody to decide): another run
-    /// of the same request would, too.</summary>
-    SequenceFailed,
-}
-
 /// <summary>The grid refused a request, or could not finish it.</summary>
-public sealed class GridClientException(GridFailure failure, string message, string? field = null, Exception? innerException = null)
-    : Exception(message, innerException)
+/// <param name="refusal">Why.</param>
+/// <param name="message">What to say instead of the refusal's own words.</param>
+/// <param name="innerException">What was behind it.</param>
+public sealed class GridClientException(Refusal refusal, string? message = null, Exception? innerException = null)
+    : Exception(message ?? refusal.ToString(), innerException)
 {
-    public GridFailure Failure { get; } = failure;
+    /// <summary>Why.</summary>
+    public Refusal Refusal { get; } = refusal;
 
-    /// <summary>The field at fault, where one is.</summary>
-    public string? Field { get; } = field;
+    /// <summary>What kind of refusal it is.</summary>
+    public RefusalKind Kind => Refusal.Kind;
+
+    /// <summary>The property of <see cref="GenerationRequest"/> at fault, where one is.</summary>
+    public string? Field => Refusal.Field;
 }

@@ -1,3 +1,7 @@
+using System.Security.Cryptography;
+using Grid.Grains.Messages;
+using Grid.Numerics;
+
 namespace Grid.Client;
 
 /// <summary>
@@ -71,4 +75,41 @@ public sealed record GenerationRequest
     /// <summary>Whether two workers compute it, and only what both gave with equal bits counts. Refused while fewer than two
     /// workers of the model take sequences.</summary>
     public bool CrossCheck { get; init; }
+
+    /// <summary>The request with everything that an answer depends on, so that every attempt is the same.</summary>
+    internal SequenceSpec ToSpec(ModelDescription served) => new()
+    {
+        Model = Model,
+        NumericsId = served.NumericsId,
+        Client = User,
+        PromptText = PromptText,
+        PromptIds = PromptIds is { } ids ? [.. ids] : null,
+        ParseSpecialTokens = ParseSpecialTokens,
+        AddSpecialTokens = AddSpecialTokens,
+        StopStrings = [.. StopStrings],
+        CrossCheck = CrossCheck,
+        Former = new FormerRun(Guid.NewGuid(), 0), // A name at workers that all attempts share.
+        Generation = new GenerationParameters
+        {
+            Sampling = new SamplingParameters
+            {
+                Temperature = Temperature ?? served.Sampling.Temperature,
+                TopP = TopP ?? served.Sampling.TopP,
+                TopK = TopK ?? served.Sampling.TopK,
+                MinP = MinP ?? served.Sampling.MinP,
+                PresencePenalty = PresencePenalty,
+                FrequencyPenalty = FrequencyPenalty,
+                RepetitionPenalty = RepetitionPenalty ?? served.Sampling.RepetitionPenalty,
+                LogitBias = [.. LogitBias.OrderBy(bias => bias.Key).Select(bias => new LogitBias(bias.Key, bias.Value))],
+                Seed = Seed ?? BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))),
+            },
+            MaxNewTokens = MaxNewTokens,
+            MinNewTokens = MinNewTokens,
+            StopTokenIds = [.. StopTokenIds.Order().Distinct()],
+            IgnoreEndTokens = IgnoreEndTokens,
+            Logprobs = Logprobs,
+            TopLogprobs = TopLogprobs,
+            PromptLogprobsFrom = PromptLogprobsFrom,
+        },
+    };
 }

@@ -1,9 +1,9 @@
 using System.Runtime.CompilerServices;
-using System.Security.Cryptography;
 using System.Text;
 using Grid.Grains;
 using Grid.Grains.Messages;
 using Grid.Grains.Placement;
+using Grid.Numerics;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 
@@ -62,8 +62,8 @@ public sealed partial class GridClient(
         GenerationRequest request, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(request);
-        var start = await PrepareAsync(request, cancellationToken);
-        var progress = new StreamProgress(start.Generation.Seed);
+        var spec = await PrepareAsync(request, cancellationToken);
+        var progress = new StreamProgress(spec.Generation.Sampling.Seed);
         var lost = new HashSet<SiloAddress>();
         var unknowing = new HashSet<SiloAddress>();
         bool begun = false;
@@ -72,7 +72,7 @@ public sealed partial class GridClient(
             var silos = await AskDoorAsync(door => door.GetSilos(), cancellationToken);
             var silo = Choose(silos, lost);
             var session = cluster.GetGrain<IClientSessionGrain>(new SiloKey(silo, Guid.NewGuid().ToString("N")).ToString());
-            var updates = session.Run(progress.Restart(start), request.User, cancellationToken).GetAsyncEnumerator(cancellationToken);
+            var updates = session.Run(progress.Restart(spec), cancellationToken).GetAsyncEnumerator(cancellationToken);
             bool isNews = false;
             Loss? loss = null;
             try
@@ -103,14 +103,14 @@ public sealed partial class GridClient(
                 await LeaveAsync(updates, wait: loss is not { Hangs: true });
             }
 
-            LogLost(silo, loss!.Reason);
+            LogLost(silo, loss!.Refusal.ToString());
             lost.Add(silo);
             ThrowIfServedNowhere(silos, silo, loss, begun, unknowing);
             fruitless = isNews ? 0 : fruitless + 1;
             if (fruitless >= _options.MaxFruitlessAttempts)
             {
                 throw new GridClientException(
-                    loss.Failure, $"The sequence could not go on after {fruitless} attempts without news. {loss.Reason}".TrimEnd(), loss.Field);
+                    loss.Refusal, $"The sequence could not go on after {fruitless} attempts without news. {loss.Refusal}".TrimEnd());
             }
 
             await Task.Delay(isNews ? TimeSpan.Zero : _options.RetryDelay, time, cancellationToken);
@@ -127,26 +127,26 @@ public sealed partial class GridClient(
         {
             if (!await updates.MoveNextAsync().AsTask().WaitAsync(_options.Silence, time, cancellationToken))
             {
-                return (null, new Loss("Its stream ended early."));
+                return (null, Lost("Its stream ended early."));
             }
 
             update = updates.Current;
         }
         catch (TimeoutException)
         {
-            return (null, new Loss($"It has been silent for {_options.Silence.TotalSeconds:0.0} s.", Hangs: true));
+            return (null, Lost($"It has been silent for {_options.Silence.TotalSeconds:0.0} s.", hangs: true));
         }
         catch (Exception exception) when (exception is OrleansException or NamedSiloUnavailableException or EnumerationAbortedException
             || (exception is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             // Of a silo that stops, calls are cancelled too.
-            return (null, new Loss(exception.Message, Hangs: true));
+            return (null, Lost(exception.Message, hangs: true));
         }
 
         return update switch
         {
             { Refusal: { } refusal } => (null, LossOf(refusal, begun)),
-            { FinishReason: "error" } => throw new GridClientException(GridFailure.SequenceFailed, update.Error ?? "The sequence failed."),
+            { FinishReason: "error" } => throw new GridClientException(new Refusal { Kind = RefusalKind.Failed, Rule = update.Error ?? "The sequence failed." }),
             _ => (update, null),
         };
     }
@@ -155,29 +155,20 @@ public sealed partial class GridClient(
     /// next one may take it; what is wrong in the request is wrong everywhere. A full grid takes no new sequence, but has to go
     /// on with what it has begun; and what has begun was right, though it may be too long for the workers that are left just
     /// now.</summary>
-    private static Loss LossOf(SubmitReply refusal, bool begun)
-    {
-        var failure = refusal.Refusal switch
-        {
-            RefusalKind.Invalid => GridFailure.InvalidRequest,
-            RefusalKind.ModelNotFound => GridFailure.ModelNotFound,
-            RefusalKind.Overloaded => GridFailure.Overloaded,
-            _ => GridFailure.Unavailable,
-        };
-        return !begun && failure is (GridFailure.InvalidRequest or GridFailure.Overloaded)
-            ? throw new GridClientException(failure, refusal.Message, refusal.Field)
-            : new Loss(refusal.Message, failure, refusal.Field);
-    }
+    private static Loss LossOf(Refusal refusal, bool begun) =>
+        !begun && refusal.Kind is (RefusalKind.Invalid or RefusalKind.Overloaded)
+            ? throw new GridClientException(refusal)
+            : new Loss(refusal);
 
     /// <summary>Throws when each silo has said of a sequence that has not begun that its model is not served.</summary>
     private static void ThrowIfServedNowhere(SiloAddress[] silos, SiloAddress silo, Loss loss, bool begun, HashSet<SiloAddress> unknowing)
     {
-        if (!begun && loss.Failure == GridFailure.ModelNotFound)
+        if (!begun && loss.Refusal.Kind == RefusalKind.ModelNotFound)
         {
             unknowing.Add(silo);
             if (unknowing.IsSupersetOf(silos))
             {
-                throw new GridClientException(GridFailure.ModelNotFound, loss.Reason, nameof(GenerationRequest.Model));
+                throw new GridClientException(loss.Refusal);
             }
         }
     }
@@ -207,7 +198,7 @@ public sealed partial class GridClient(
 
         return healthy.Length > 0
             ? healthy[Random.Shared.Next(healthy.Length)]
-            : throw new GridClientException(GridFailure.Unavailable, "No silo of the grid takes sequences.");
+            : throw new GridClientException(Refusal.Unavailable("No silo of the grid takes sequences."));
     }
 
     /// <summary>What the silos serve, put together by model id: one that has just joined knows few workers, or none. The
@@ -233,8 +224,8 @@ public sealed partial class GridClient(
             if (round == ModelRounds)
             {
                 string others = models.Length == 0 ? "none" : string.Join(", ", models.Select(model => $"'{model.Id}'"));
-                throw new GridClientException(
-                    GridFailure.ModelNotFound, $"Model '{id}' is not served here; there is {others}.", nameof(GenerationRequest.Model));
+                throw new GridClientException(Refusal.Invalid(
+                    nameof(GenerationRequest.Model), id, $"be a model that is served; there is {others}") with { Kind = RefusalKind.ModelNotFound });
             }
 
             await Task.Delay(round == 0 ? TimeSpan.Zero : _options.RetryDelay, time, cancellationToken);
@@ -257,7 +248,7 @@ public sealed partial class GridClient(
                 answer.Ignore();
                 if (attempt == _options.MaxFruitlessAttempts)
                 {
-                    throw new GridClientException(GridFailure.Unavailable, $"No silo of the grid answers. {exception.Message}", innerException: exception);
+                    throw new GridClientException(Refusal.Unavailable($"No silo of the grid answers. {exception.Message}"), innerException: exception);
                 }
             }
 
@@ -265,56 +256,17 @@ public sealed partial class GridClient(
         }
     }
 
-    /// <summary>The request with everything that an answer depends on, so that every attempt is the same.</summary>
-    private async Task<SequenceStart> PrepareAsync(GenerationRequest request, CancellationToken cancellationToken)
-    {
-        if (request.PromptText is null == request.PromptIds is null)
-        {
-            throw new GridClientException(
-                GridFailure.InvalidRequest, "Exactly one of PromptText and PromptIds must be given.", nameof(request.PromptText));
-        }
+    private async Task<SequenceSpec> PrepareAsync(GenerationRequest request, CancellationToken cancellationToken) =>
+        request.PromptText is null == request.PromptIds is null
+            ? throw new GridClientException(SequenceSpec.OnePrompt)
+            : request.ToSpec(await FindModelAsync(request.Model, cancellationToken));
 
-        var served = await FindModelAsync(request.Model, cancellationToken);
-        var sampling = served.Sampling;
-        return new SequenceStart
-        {
-            Model = request.Model,
-            NumericsId = served.NumericsId,
-            PromptText = request.PromptText,
-            PromptIds = request.PromptIds is { } ids ? [.. ids] : null,
-            ParseSpecialTokens = request.ParseSpecialTokens,
-            AddSpecialTokens = request.AddSpecialTokens,
-            StopStrings = [.. request.StopStrings],
-            CrossCheck = request.CrossCheck,
-            Former = new FormerRun(Guid.NewGuid(), 0), // A name at workers that all attempts share.
-            Generation = new GenerationParameters
-            {
-                Temperature = request.Temperature ?? sampling.Temperature,
-                TopP = request.TopP ?? sampling.TopP,
-                TopK = request.TopK ?? sampling.TopK,
-                MinP = request.MinP ?? sampling.MinP,
-                PresencePenalty = request.PresencePenalty,
-                FrequencyPenalty = request.FrequencyPenalty,
-                RepetitionPenalty = request.RepetitionPenalty ?? sampling.RepetitionPenalty,
-                LogitBias = [.. request.LogitBias.OrderBy(bias => bias.Key).Select(bias => new TokenBias(bias.Key, bias.Value))],
-                Seed = request.Seed ?? BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))),
-                MaxNewTokens = request.MaxNewTokens,
-                MinNewTokens = request.MinNewTokens,
-                StopTokenIds = [.. request.StopTokenIds.Order().Distinct()],
-                IgnoreEndTokens = request.IgnoreEndTokens,
-                Logprobs = request.Logprobs,
-                TopLogprobs = request.TopLogprobs,
-                PromptLogprobsFrom = request.PromptLogprobsFrom,
-            },
-        };
-    }
+    private static Loss Lost(string reason, bool hangs = false) => new(Refusal.Unavailable(reason), hangs);
 
     /// <summary>Why an attempt came to its end before the sequence did.</summary>
-    /// <param name="Reason">A sentence.</param>
-    /// <param name="Failure">What the client is told when no other attempt brings more.</param>
-    /// <param name="Field">The field that was refused, where one was.</param>
+    /// <param name="Refusal">What the client is told when no other attempt brings more.</param>
     /// <param name="Hangs">Whether its silo may not answer any more.</param>
-    private sealed record Loss(string Reason, GridFailure Failure = GridFailure.Unavailable, string? Field = null, bool Hangs = false);
+    private sealed record Loss(Refusal Refusal, bool Hangs = false);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Silo {Silo} is lost to a sequence, which goes on elsewhere: {Reason}")]
     private partial void LogLost(SiloAddress silo, string reason);

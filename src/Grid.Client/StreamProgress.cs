@@ -15,16 +15,16 @@ internal sealed class StreamProgress(ulong seed)
 
     /// <summary>A new attempt begins. Gives what it is to be asked for, so that it ends where the sequence does and what was
     /// delivered is not drawn anew, but for the last token: whatever ends with that is told again.</summary>
-    public SequenceStart Restart(SequenceStart start)
+    public SequenceSpec Restart(SequenceSpec spec)
     {
         _attempt = new Cursor();
 
         // Of a prompt that is scored, anything may still be to come.
-        int known = start.Generation.PromptLogprobsFrom is null ? Math.Max(0, _delivered.Tokens - 1) : 0;
-        return start with
+        int known = spec.Generation.PromptLogprobsFrom is null ? Math.Max(0, _delivered.Tokens - 1) : 0;
+        return spec with
         {
-            Former = start.Former! with { KnownTokens = known },
-            Generation = start.Generation with { MaxNewTokens = _maxNewTokens ?? start.Generation.MaxNewTokens },
+            Former = spec.Former! with { KnownTokens = known },
+            Generation = spec.Generation with { MaxNewTokens = _maxNewTokens ?? spec.Generation.MaxNewTokens },
         };
     }
 

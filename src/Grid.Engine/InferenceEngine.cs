@@ -73,8 +73,8 @@ public sealed class InferenceEngine : IDisposable
     /// <summary>Has somebody told of every page that enters or leaves the prefix cache; before the first step.</summary>
     public void Observe(IPrefixCacheObserver observer) => _prefixes.Observer = observer;
 
-    /// <summary>Queues a sequence; false when the waiting queue is full (resumed ones are always taken). Throws <see cref="ArgumentException"/> naming
-    /// field, value and rule when the request cannot run on this model.</summary>
+    /// <summary>Queues a sequence; false when the waiting queue is full (resumed ones are always taken). Throws
+    /// <see cref="RefusedException"/> when the request cannot run on this model.</summary>
     public bool TrySubmit(SequenceRequest request)
     {
         ThrowIfBroken();

@@ -1,4 +1,5 @@
 using Grid.Models.Configuration;
+using Grid.Numerics;
 
 namespace Grid.Models;
 
@@ -43,11 +44,12 @@ public sealed class ModelFolder
         return ModelConfigReader.Read(config, generation);
     }
 
-    /// <summary>Reads and checks the sampling parameters of generation_config.json; empty without that file.</summary>
-    public RecommendedSampling ReadRecommendedSampling() =>
+    /// <summary>How the model's makers want it sampled: what generation_config.json says, checked, and otherwise the values of the OpenAI
+    /// API.</summary>
+    public SamplingParameters ReadRecommendedSampling() =>
         ReadBounded(ModelConfigReader.GenerationConfigFile, MaxConfigBytes) is { } generation
             ? RecommendedSamplingReader.Read(generation)
-            : new RecommendedSampling();
+            : new SamplingParameters();
 
     /// <summary>The files that turn text into ids and back, by name, as far as the folder has them: tokenizer.json,
     /// tokenizer_config.json, chat_template.jinja.</summary>

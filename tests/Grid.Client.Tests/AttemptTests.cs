@@ -1,4 +1,5 @@
 using Grid.Grains.Messages;
+using Grid.Numerics;
 
 namespace Grid.Client.Tests;
 
@@ -55,13 +56,13 @@ public sealed class AttemptTests
     }
 
     [Theory]
-    [InlineData(RefusalKind.Invalid, GridFailure.InvalidRequest)]
-    [InlineData(RefusalKind.Overloaded, GridFailure.Overloaded)]
-    public async Task A_new_sequence_that_is_wrong_or_too_much_is_refused_at_once(RefusalKind refusal, GridFailure failure)
+    [InlineData(RefusalKind.Invalid)]
+    [InlineData(RefusalKind.Overloaded)]
+    public async Task A_new_sequence_that_is_wrong_or_too_much_is_refused_at_once(RefusalKind refusal)
     {
         var grid = FakeGrid.Create([s_alive, Refused(refusal)]);
         var refused = await Assert.ThrowsAsync<GridClientException>(() => grid.Connect().GenerateAsync(s_request, Cancelled));
-        Assert.Equal((failure, "says no", "Here"), (refused.Failure, refused.Message, refused.Field));
+        Assert.Equal((refusal, "Here says no.", "Here"), (refused.Kind, refused.Message, refused.Field));
         Assert.Single(grid.Asked);
     }
 
@@ -77,7 +78,7 @@ public sealed class AttemptTests
                 news.Add(update);
             }
         });
-        Assert.Equal((GridFailure.SequenceFailed, "The logits are not finite."), (failed.Failure, failed.Message));
+        Assert.Equal((RefusalKind.Failed, "The logits are not finite."), (failed.Kind, failed.Message));
         Assert.Equal("One ", Assert.Single(news).Text);
         Assert.Single(grid.Asked);
     }
@@ -87,13 +88,13 @@ public sealed class AttemptTests
     {
         var everywhere = FakeGrid.Create([Refused(RefusalKind.ModelNotFound)], [Refused(RefusalKind.ModelNotFound)], [Refused(RefusalKind.ModelNotFound)]);
         var refused = await Assert.ThrowsAsync<GridClientException>(() => everywhere.Connect().GenerateAsync(s_request, Cancelled));
-        Assert.Equal((GridFailure.ModelNotFound, "Model"), (refused.Failure, refused.Field));
+        Assert.Equal((RefusalKind.ModelNotFound, "Model"), (refused.Kind, refused.Field));
         Assert.Equal(3, everywhere.Asked.Distinct().Count());
 
         var nowhere = FakeGrid.Create();
         nowhere.Models = _ => ["other"];
         refused = await Assert.ThrowsAsync<GridClientException>(() => nowhere.Connect().GenerateAsync(s_request, Cancelled));
-        Assert.Equal((GridFailure.ModelNotFound, "Model"), (refused.Failure, refused.Field));
+        Assert.Equal((RefusalKind.ModelNotFound, "Model"), (refused.Kind, refused.Field));
         Assert.Contains("there is 'other'", refused.Message, StringComparison.Ordinal);
 
         var joined = FakeGrid.Create([s_begin, s_end]);
@@ -108,12 +109,15 @@ public sealed class AttemptTests
         var full = Refused(RefusalKind.Overloaded);
         var grid = FakeGrid.Create([s_begin], [s_begin, full], [full], [full], [s_begin, s_end]);
         var refused = await Assert.ThrowsAsync<GridClientException>(() => grid.Connect(attempts: 3).GenerateAsync(s_request, Cancelled));
-        Assert.Equal((GridFailure.Overloaded, "Here"), (refused.Failure, refused.Field));
-        Assert.EndsWith("says no", refused.Message, StringComparison.Ordinal);
+        Assert.Equal((RefusalKind.Overloaded, "Here"), (refused.Kind, refused.Field));
+        Assert.EndsWith("Here says no.", refused.Message, StringComparison.Ordinal);
         Assert.Equal(4, grid.Asked.Count);
     }
 
-    private static ClientUpdate Refused(RefusalKind kind) => new() { Refusal = SubmitReply.Refused(kind, "says no", "Here") };
+    private static ClientUpdate Refused(RefusalKind kind) => new()
+    {
+        Refusal = new Refusal { Kind = kind, Field = kind == RefusalKind.ModelNotFound ? "Model" : "Here", Rule = "says no" },
+    };
 
     private static ClientToken Token(int id) => new(id, -id, []);
 }

@@ -4,6 +4,7 @@ using System.Runtime.CompilerServices;
 using Grid.Grains;
 using Grid.Grains.Messages;
 using Grid.Grains.Placement;
+using Grid.Numerics;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
@@ -22,7 +23,7 @@ public class FakeGrid : DispatchProxy
     public List<SiloAddress> Asked { get; } = [];
 
     /// <summary>What they were asked for.</summary>
-    public List<SequenceStart> Starts { get; } = [];
+    public List<SequenceSpec> Starts { get; } = [];
 
     /// <summary>What silos say they serve, by the number of the question.</summary>
     public Func<int, string[]> Models { get; set; } = _ => ["demo"];
@@ -58,7 +59,7 @@ public class FakeGrid : DispatchProxy
             NumericsId = "grid-1-fake",
             MaxContextTokens = 100,
             HasTokenizer = true,
-            Sampling = new SamplingDefaults(),
+            Sampling = new SamplingParameters(),
         })]);
 
         public Task<SiloAddress[]> GetSilos() => Task.FromResult(s_silos);
@@ -67,10 +68,10 @@ public class FakeGrid : DispatchProxy
     private sealed class Session(FakeGrid grid, SiloAddress silo) : IClientSessionGrain
     {
         public async IAsyncEnumerable<ClientUpdate> Run(
-            SequenceStart start, string user, [EnumeratorCancellation] CancellationToken cancellationToken)
+            SequenceSpec spec, [EnumeratorCancellation] CancellationToken cancellationToken)
         {
             grid.Asked.Add(silo);
-            grid.Starts.Add(start);
+            grid.Starts.Add(spec);
             await Task.Yield();
             foreach (var update in grid._attempts.Dequeue())
             {

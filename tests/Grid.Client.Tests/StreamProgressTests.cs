@@ -1,4 +1,5 @@
 using Grid.Grains.Messages;
+using Grid.Numerics;
 
 namespace Grid.Client.Tests;
 
@@ -8,7 +9,7 @@ public sealed class StreamProgressTests
     private const string Text = "One day a bear met a fox.";
     private static readonly int[] s_prompt = [4, 5, 6];
 
-    private static readonly SequenceStart s_start = new()
+    private static readonly SequenceSpec s_start = new()
     {
         Model = "demo",
         PromptIds = s_prompt,

@@ -1,6 +1,7 @@
 using System.Text;
 using Grid.Client;
 using Grid.Cluster.Tests.Support;
+using Grid.Numerics;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -86,11 +87,11 @@ public sealed class ClientTests(RedisServer redis, PostgresServer postgres)
         string model = Assert.Single(await client.GetModelsAsync()).Id;
 
         var unknown = await Assert.ThrowsAsync<GridClientException>(() => client.GenerateAsync(s_mixed[0] with { Model = "nobody" }));
-        Assert.Equal((GridFailure.ModelNotFound, "Model"), (unknown.Failure, unknown.Field));
+        Assert.Equal((RefusalKind.ModelNotFound, "Model"), (unknown.Kind, unknown.Field));
         var both = await Assert.ThrowsAsync<GridClientException>(() => client.GenerateAsync(s_mixed[0] with { Model = model, PromptIds = [1] }));
-        Assert.Equal((GridFailure.InvalidRequest, "PromptText"), (both.Failure, both.Field));
+        Assert.Equal((RefusalKind.Invalid, "PromptText"), (both.Kind, both.Field));
         var range = await Assert.ThrowsAsync<GridClientException>(() => client.GenerateAsync(s_mixed[0] with { Model = model, TopP = 1.5f }));
-        Assert.Equal(GridFailure.InvalidRequest, range.Failure);
+        Assert.Equal(RefusalKind.Invalid, range.Kind);
         Assert.Contains("1.5", range.Message, StringComparison.Ordinal);
         Assert.Equal("length", (await client.GenerateAsync(s_mixed[0] with { Model = model, MaxNewTokens = 3 })).FinishReason);
     }

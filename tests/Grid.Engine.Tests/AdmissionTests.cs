@@ -12,17 +12,18 @@ public class AdmissionTests
     {
         { "PromptIds", _good with { PromptIds = [] }, "PromptIds is empty; it must hold at least one token." },
         { "PromptIds", _good with { PromptIds = null! }, "PromptIds is null; it must be an array of token ids." },
-        { "PromptIds[1]", _good with { PromptIds = [1, 97] }, "PromptIds[1] is 97; it must be a token id from 0 to 96." },
-        { "PromptIds[0]", _good with { PromptIds = [-1] }, "PromptIds[0] is -1; it must be a token id from 0 to 96." },
+        { "PromptIds", _good with { PromptIds = [1, 97] }, "PromptIds[1] is 97; it must be a token id from 0 to 96." },
+        { "PromptIds", _good with { PromptIds = [-1] }, "PromptIds[0] is -1; it must be a token id from 0 to 96." },
         { "PromptIds.Length", _good with { PromptIds = new int[1024] }, "PromptIds.Length is 1024; it must be at most 1023: the model has 1024 positions and one is for output." },
-        { "PriorOutputIds[0]", _good with { PriorOutputIds = [200] }, "PriorOutputIds[0] is 200; it must be a token id from 0 to 96." },
+        { "PriorOutputIds", _good with { PriorOutputIds = [200] }, "PriorOutputIds[0] is 200; it must be a token id from 0 to 96." },
         { "PriorOutputIds.Length", _good with { PriorOutputIds = new int[5] }, "PriorOutputIds.Length is 5; it must be less than MaxNewTokens, which is 5." },
         { "PriorOutputIds.Length", _good with { PriorOutputIds = new int[1021], MaxNewTokens = 5000 }, "PriorOutputIds.Length is 1021; it must be at most 1020: with 3 prompt tokens, one of 1024 positions is for output." },
+        { "MaxNewTokens", _good with { MaxNewTokens = null }, "MaxNewTokens is null; it must be a number: the sequence's gateway settles it." },
         { "MaxNewTokens", _good with { MaxNewTokens = 0 }, "MaxNewTokens is 0; it must be at least 1." },
         { "MinNewTokens", _good with { MinNewTokens = -1 }, "MinNewTokens is -1; it must be from 0 to MaxNewTokens, which is 5." },
         { "MinNewTokens", _good with { MinNewTokens = 6 }, "MinNewTokens is 6; it must be from 0 to MaxNewTokens, which is 5." },
         { "MinNewTokens", _good with { MinNewTokens = 1, StopTokenIds = [.. Enumerable.Range(0, 97)] }, "MinNewTokens is 1; it must be 0 when every token of the vocabulary ends the sequence." },
-        { "StopTokenIds[0]", _good with { StopTokenIds = [97] }, "StopTokenIds[0] is 97; it must be a token id from 0 to 96." },
+        { "StopTokenIds", _good with { StopTokenIds = [97] }, "StopTokenIds[0] is 97; it must be a token id from 0 to 96." },
         { "TopLogprobs", _good with { TopLogprobs = -1 }, "TopLogprobs is -1; it must be from 0 to 97." },
         { "TopLogprobs", _good with { TopLogprobs = 98 }, "TopLogprobs is 98; it must be from 0 to 97." },
         { "TopLogprobs", _good with { TopLogprobs = 1, Logprobs = false }, "TopLogprobs is 1; it must be 0 unless Logprobs or PromptLogprobsFrom asks for logprobs." },
@@ -38,9 +39,9 @@ public class AdmissionTests
         { "PresencePenalty", With(new() { PresencePenalty = 2.5f }), "PresencePenalty is 2.5; it must be from -2 to 2." },
         { "FrequencyPenalty", With(new() { FrequencyPenalty = float.NaN }), "FrequencyPenalty is NaN; it must be from -2 to 2." },
         { "RepetitionPenalty", With(new() { RepetitionPenalty = 0f }), "RepetitionPenalty is 0; it must be finite and above 0." },
-        { "LogitBias[0].TokenId", With(new() { LogitBias = [new(97, 1f)] }), "LogitBias[0].TokenId is 97; it must be a token id from 0 to 96." },
-        { "LogitBias[1].TokenId", With(new() { LogitBias = [new(9, 1f), new(9, 1f)] }), "LogitBias[1].TokenId is 9; it must be above the one before it: biases ascend by token id, one each." },
-        { "LogitBias[0].Bias", With(new() { LogitBias = [new(9, 101f)] }), "LogitBias[0].Bias is 101; it must be from -100 to 100." },
+        { "LogitBias.TokenId", With(new() { LogitBias = [new(97, 1f)] }), "LogitBias[0].TokenId is 97; it must be a token id from 0 to 96." },
+        { "LogitBias.TokenId", With(new() { LogitBias = [new(9, 1f), new(9, 1f)] }), "LogitBias[1].TokenId is 9; it must be above the one before it: biases ascend by token id, one each." },
+        { "LogitBias.Bias", With(new() { LogitBias = [new(9, 101f)] }), "LogitBias[0].Bias is 101; it must be from -100 to 100." },
         { "Sampling", _good with { Sampling = null! }, "Sampling is null; it must be given." },
         { "MaxNewTokens", _good with { MaxNewTokens = 600 }, "MaxNewTokens is 600; it must let prompt and output (603 tokens, 10 pages) fit in this worker's 8 KV pages of 64 tokens." },
     };
@@ -52,9 +53,9 @@ public class AdmissionTests
         EngineHarness harness = new(new EngineOptions { KvPages = 8 });
         SequenceLog running = harness.Submit(EngineHarness.Request([7, 8], 20));
         harness.Step();
-        ArgumentException refusal = Assert.Throws<ArgumentException>(() => harness.Engine.TrySubmit(request));
-        Assert.Equal(field, refusal.ParamName);
-        Assert.StartsWith(message, refusal.Message, StringComparison.Ordinal);
+        RefusedException refused = Assert.Throws<RefusedException>(() => harness.Engine.TrySubmit(request));
+        Assert.Equal((RefusalKind.Invalid, field), (refused.Refusal.Kind, refused.Refusal.Field));
+        Assert.Equal(message, refused.Message);
         harness.RunToEnd();
         Oracle.AssertMatches(running);
     }
@@ -82,7 +83,7 @@ public class AdmissionTests
     {
         EngineHarness harness = new(new EngineOptions { KvPages = 2 });
         Oracle.AssertMatches(harness.Run(EngineHarness.Request(EngineHarness.Prompt(100), 29)));
-        Assert.Throws<ArgumentException>(() => harness.Engine.TrySubmit(EngineHarness.Request(EngineHarness.Prompt(100), 30)));
+        Assert.Throws<RefusedException>(() => harness.Engine.TrySubmit(EngineHarness.Request(EngineHarness.Prompt(100), 30)));
     }
 
     [Theory]
@@ -131,9 +132,9 @@ public class AdmissionTests
     {
         EngineHarness harness = new();
         SequenceLog log = harness.Submit(_good);
-        Assert.Equal("Id", Assert.Throws<ArgumentException>(() => harness.Engine.TrySubmit(_good)).ParamName);
+        Assert.Equal("Id", Assert.Throws<RefusedException>(() => harness.Engine.TrySubmit(_good)).Refusal.Field);
         harness.Step();
-        Assert.Throws<ArgumentException>(() => harness.Engine.TrySubmit(_good));
+        Assert.Throws<RefusedException>(() => harness.Engine.TrySubmit(_good));
         SequenceLog nextEpoch = harness.Submit(_good with { Id = _good.Id with { Epoch = 1 } });
         harness.RunToEnd();
         Assert.Equal(log.TokenIds, nextEpoch.TokenIds);

@@ -1,5 +1,6 @@
 using Grid.Gateway.Tests.Fakes;
-using Grid.Sequences;
+using Grid.Grains.Messages;
+using Grid.Numerics;
 
 namespace Grid.Gateway.Tests;
 
@@ -27,20 +28,20 @@ public sealed class MappingTests : IAsyncLifetime
         foreach (var spec in _app.Grid.Started)
         {
             Assert.Equal("tiny", spec.Model);
-            Assert.Equal(0.25f, spec.Temperature);
-            Assert.Equal(0.5f, spec.TopP);
-            Assert.Equal(7, spec.TopK);
-            Assert.Equal(0.125f, spec.MinP);
-            Assert.Equal(-1.5f, spec.PresencePenalty);
-            Assert.Equal(1.5f, spec.FrequencyPenalty);
-            Assert.Equal(1.25f, spec.RepetitionPenalty);
-            Assert.Equal([new(3, 2.5f), new(9, -100f)], spec.LogitBias);
+            Assert.Equal(0.25f, spec.Generation.Sampling.Temperature);
+            Assert.Equal(0.5f, spec.Generation.Sampling.TopP);
+            Assert.Equal(7, spec.Generation.Sampling.TopK);
+            Assert.Equal(0.125f, spec.Generation.Sampling.MinP);
+            Assert.Equal(-1.5f, spec.Generation.Sampling.PresencePenalty);
+            Assert.Equal(1.5f, spec.Generation.Sampling.FrequencyPenalty);
+            Assert.Equal(1.25f, spec.Generation.Sampling.RepetitionPenalty);
+            Assert.Equal([new LogitBias(3, 2.5f), new LogitBias(9, -100f)], spec.Generation.Sampling.LogitBias);
             Assert.Equal(["a", "b"], spec.StopStrings);
-            Assert.Equal([2, 8], spec.StopTokenIds);
-            Assert.True(spec.IgnoreEndTokens);
-            Assert.Equal(5ul, spec.Seed);
-            Assert.Equal(9, spec.MaxNewTokens);
-            Assert.Equal(2, spec.MinNewTokens);
+            Assert.Equal([2, 8], spec.Generation.StopTokenIds);
+            Assert.True(spec.Generation.IgnoreEndTokens);
+            Assert.Equal(5ul, spec.Generation.Sampling.Seed);
+            Assert.Equal(9, spec.Generation.MaxNewTokens);
+            Assert.Equal(2, spec.Generation.MinNewTokens);
             Assert.True(spec.ParseSpecialTokens);
         }
     }
@@ -57,10 +58,12 @@ public sealed class MappingTests : IAsyncLifetime
         var wrong = await _app.PostAsync(path, $"{{{prompt},\"cross_check\":\"yes\"}}");
         Assert.Equal(400, wrong.Status);
         Assert.Equal("cross_check", (string)wrong.Body["error"]!["param"]!);
-        _app.Grid.Script = _ => throw new GridRequestException(GridRefusal.Unavailable, nameof(SequenceSpec.CrossCheck), "It takes two workers.");
+        _app.Grid.Script = _ => throw new RefusedException(
+            new() { Kind = RefusalKind.Unavailable, Field = nameof(SequenceSpec.CrossCheck), Rule = "takes two workers" });
         var refused = await _app.PostAsync(path, $"{{{prompt},\"cross_check\":true}}");
         Assert.Equal(503, refused.Status);
         Assert.Equal("cross_check", (string)refused.Body["error"]!["param"]!);
+        Assert.Equal("'cross_check' takes two workers.", (string)refused.Body["error"]!["message"]!);
     }
 
     [Fact]
@@ -71,17 +74,17 @@ public sealed class MappingTests : IAsyncLifetime
         await _app.OkAsync("/generate", "{\"text\":\"x\"}");
 
         var specs = _app.Grid.Started.ToArray();
-        Assert.Equal([null, 16, 128], specs.Select(spec => spec.MaxNewTokens));
+        Assert.Equal([null, 16, 128], specs.Select(spec => spec.Generation.MaxNewTokens));
         foreach (var spec in specs)
         {
-            var plain = new SequenceSpec { Model = "tiny", PromptText = spec.PromptText, Seed = spec.Seed, MaxNewTokens = spec.MaxNewTokens };
-            Assert.Equal((plain.Temperature, plain.TopP, plain.TopK, plain.MinP), (spec.Temperature, spec.TopP, spec.TopK, spec.MinP));
-            Assert.Equal((0f, 0f, 1f), (spec.PresencePenalty, spec.FrequencyPenalty, spec.RepetitionPenalty));
-            Assert.Empty(spec.LogitBias);
+            var plain = new SequenceSpec { Model = "tiny", Generation = new() };
+            Assert.Equal((plain.Generation.Sampling.Temperature, plain.Generation.Sampling.TopP, plain.Generation.Sampling.TopK, plain.Generation.Sampling.MinP), (spec.Generation.Sampling.Temperature, spec.Generation.Sampling.TopP, spec.Generation.Sampling.TopK, spec.Generation.Sampling.MinP));
+            Assert.Equal((0f, 0f, 1f), (spec.Generation.Sampling.PresencePenalty, spec.Generation.Sampling.FrequencyPenalty, spec.Generation.Sampling.RepetitionPenalty));
+            Assert.Empty(spec.Generation.Sampling.LogitBias);
             Assert.Empty(spec.StopStrings);
-            Assert.Empty(spec.StopTokenIds);
-            Assert.False(spec.Logprobs || spec.IgnoreEndTokens);
-            Assert.Null(spec.PromptLogprobsFrom);
+            Assert.Empty(spec.Generation.StopTokenIds);
+            Assert.False(spec.Generation.Logprobs || spec.Generation.IgnoreEndTokens);
+            Assert.Null(spec.Generation.PromptLogprobsFrom);
         }
     }
 
@@ -137,7 +140,7 @@ public sealed class MappingTests : IAsyncLifetime
         var chat = await _app.OkAsync("/v1/chat/completions", $"{{\"messages\":[{{\"role\":\"user\",\"content\":\"x\"}}],\"seed\":{given}}}");
         var generated = await _app.OkAsync("/generate", $"{{\"text\":\"x\",\"sampling_params\":{{\"sampling_seed\":{given}}}}}");
 
-        Assert.All(_app.Grid.Started, spec => Assert.Equal(seed, spec.Seed));
+        Assert.All(_app.Grid.Started, spec => Assert.Equal(seed, spec.Generation.Sampling.Seed));
         Assert.Equal(shown, (long)chat["seed"]!);
         Assert.Equal(shown, (long)generated["meta_info"]!["sampling_seed"]!);
     }
@@ -148,7 +151,7 @@ public sealed class MappingTests : IAsyncLifetime
         var first = await _app.OkAsync("/v1/completions", "{\"prompt\":[\"x\",\"y\"],\"n\":2,\"max_tokens\":40}");
         var seed = (long)first["seed"]!;
         Assert.InRange(seed, 0, (1L << 53) - 1);
-        Assert.Equal([seed, seed + 1, seed, seed + 1], _app.Grid.Started.Select(spec => (long)spec.Seed));
+        Assert.Equal([seed, seed + 1, seed, seed + 1], _app.Grid.Started.Select(spec => (long)spec.Generation.Sampling.Seed));
 
         var again = await _app.OkAsync("/v1/completions", $"{{\"prompt\":[\"x\",\"y\"],\"n\":2,\"max_tokens\":40,\"seed\":{seed}}}");
         Assert.Equal(first["choices"]!.ToJsonString(), again["choices"]!.ToJsonString());
@@ -161,7 +164,7 @@ public sealed class MappingTests : IAsyncLifetime
     public async Task Every_answer_of_a_prompt_has_its_own_seed_counting_on_and_wrapping()
     {
         await _app.OkAsync("/v1/completions", "{\"prompt\":\"x\",\"n\":3,\"seed\":18446744073709551615}");
-        Assert.Equal([ulong.MaxValue, 0ul, 1ul], _app.Grid.Started.Select(spec => spec.Seed));
+        Assert.Equal([ulong.MaxValue, 0ul, 1ul], _app.Grid.Started.Select(spec => spec.Generation.Sampling.Seed));
     }
 
     [Fact]
@@ -187,12 +190,12 @@ public sealed class MappingTests : IAsyncLifetime
             + "\"return_logprob\":[true,false],\"logprob_start_len\":[0,-1],\"top_logprobs_num\":[2,0],\"rid\":[\"r1\",\"r2\"]}");
 
         var specs = _app.Grid.Started.ToArray();
-        Assert.Equal([0f, 3f], specs.Select(spec => spec.Temperature));
-        Assert.Equal([1ul, 2ul], specs.Select(spec => spec.Seed));
-        Assert.Equal([128, 2], specs.Select(spec => spec.MaxNewTokens));
-        Assert.Equal([true, false], specs.Select(spec => spec.Logprobs));
-        Assert.Equal([0, null], specs.Select(spec => spec.PromptLogprobsFrom));
-        Assert.Equal([2, 0], specs.Select(spec => spec.TopLogprobs));
+        Assert.Equal([0f, 3f], specs.Select(spec => spec.Generation.Sampling.Temperature));
+        Assert.Equal([1ul, 2ul], specs.Select(spec => spec.Generation.Sampling.Seed));
+        Assert.Equal([128, 2], specs.Select(spec => spec.Generation.MaxNewTokens));
+        Assert.Equal([true, false], specs.Select(spec => spec.Generation.Logprobs));
+        Assert.Equal([0, null], specs.Select(spec => spec.Generation.PromptLogprobsFrom));
+        Assert.Equal([2, 0], specs.Select(spec => spec.Generation.TopLogprobs));
         Assert.Equal(["r1", "r2"], items.AsArray().Select(item => (string)item!["meta_info"]!["id"]!));
     }
 

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Grid.Gateway.Tests.Fakes;
 using Grid.Grains.Messages;
+using Grid.Numerics;
 using Grid.Options;
 using Grid.Sequences;
 using Grid.Sequences.Routing;
@@ -183,13 +184,13 @@ public sealed class OperationTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData(GridRefusal.Overloaded, 429, "overloaded", true)]
-    [InlineData(GridRefusal.Unavailable, 503, "service_unavailable", true)]
-    [InlineData(GridRefusal.ModelNotFound, 404, "model_not_found", false)]
-    [InlineData(GridRefusal.InvalidRequest, 400, "invalid_value", false)]
-    internal async Task The_grid_s_refusals_keep_their_meaning(GridRefusal refusal, int status, string code, bool retry)
+    [InlineData(RefusalKind.Overloaded, 429, "overloaded", true)]
+    [InlineData(RefusalKind.Unavailable, 503, "service_unavailable", true)]
+    [InlineData(RefusalKind.ModelNotFound, 404, "model_not_found", false)]
+    [InlineData(RefusalKind.Invalid, 400, "invalid_value", false)]
+    internal async Task The_grid_s_refusals_keep_their_meaning(RefusalKind kind, int status, string code, bool retry)
     {
-        _app.Grid.Script = _ => throw new GridRequestException(refusal, "MaxNewTokens", "says no");
+        _app.Grid.Script = _ => throw new RefusedException(Refusal.Invalid("MinNewTokens", 7, "be another") with { Kind = kind });
         foreach (var stream in new[] { "false", "true" })
         {
             using var response = await _app.SendAsync("/v1/completions", $"{{\"prompt\":\"x\",\"stream\":{stream}}}");
@@ -203,7 +204,7 @@ public sealed class OperationTests : IAsyncLifetime
     {
         var token = TestContext.Current.CancellationToken;
         _app.Grid.Script = spec => spec.PromptText == "last"
-            ? throw new GridRequestException(GridRefusal.Overloaded, null, "full")
+            ? throw new RefusedException(new() { Kind = RefusalKind.Overloaded, Rule = "It is full." })
             : FakeAnswers.Endless();
         Assert.Equal((429, "overloaded"), await ErrorAsync(await _app.SendAsync("/generate", "{\"text\":[\"a\",\"b\",\"last\"]}")));
         Assert.Equal(2, _app.Grid.Sequences.Count);

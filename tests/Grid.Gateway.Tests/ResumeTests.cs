@@ -54,7 +54,7 @@ public sealed class ResumeTests : IAsyncLifetime
         // Workers may know the sequences by the names they had then.
         var settled = _first.Grid.Started.Zip(_first.Grid.Sequences, (spec, sequence) => spec with
         {
-            MaxNewTokens = sequence.MaxNewTokens,
+            Generation = spec.Generation with { MaxNewTokens = sequence.MaxNewTokens },
             Former = new FormerRun(sequence.Id, 0),
         });
         Assert.Equal(settled.Select(spec => JsonSerializer.Serialize(spec)), _second.Grid.Started.Select(spec => JsonSerializer.Serialize(spec)));
@@ -97,7 +97,7 @@ public sealed class ResumeTests : IAsyncLifetime
     [Fact]
     public async Task Only_sequences_that_are_not_told_to_their_end_run_again_and_with_their_own_seeds_and_bits()
     {
-        _first.Grid.Script = spec => spec.Seed % 2 == 0 ? FakeAnswers.Default(spec, [1]) : FakeAnswers.Endless();
+        _first.Grid.Script = spec => spec.Generation.Sampling.Seed % 2 == 0 ? FakeAnswers.Default(spec, [1]) : FakeAnswers.Endless();
         using var stream = new LiveStream(_first, "/v1/completions", "{\"prompt\":\"x\",\"n\":2,\"seed\":6,\"stream\":true}");
         var e = await stream.NextAsync(e => e.Id!.Contains('.', StringComparison.Ordinal) && e.Id.EndsWith("2/2", StringComparison.Ordinal));
         await ResumeAsync(_second, e.Id!.Split(':')[0], e.Id);

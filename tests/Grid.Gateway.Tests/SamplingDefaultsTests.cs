@@ -1,14 +1,14 @@
 using System.Text.Json.Nodes;
 using Grid.Gateway.Tests.Fakes;
 using Grid.Grains.Messages;
-using Grid.Sequences;
+using Grid.Numerics;
 
 namespace Grid.Gateway.Tests;
 
 /// <summary>Where a request is silent, the model's sampling defaults hold; where it speaks, it is obeyed.</summary>
 public sealed class SamplingDefaultsTests : IAsyncLifetime
 {
-    private static readonly SamplingDefaults s_defaults = new()
+    private static readonly SamplingParameters s_defaults = new()
     {
         Temperature = 0.6f,
         TopP = 0.95f,
@@ -61,10 +61,10 @@ public sealed class SamplingDefaultsTests : IAsyncLifetime
     public async Task A_request_can_switch_everything_off(int topK)
     {
         await AskEverywhereAsync($"\"temperature\":1,\"top_p\":1,\"top_k\":{topK},\"min_p\":0,\"repetition_penalty\":1");
-        Assert.All(Take(), spec => Assert.Equal(new SamplingDefaults(), Sampling(spec)));
+        Assert.All(Take(), spec => Assert.Equal(new SamplingParameters(), Sampling(spec)));
 
         await AskEverywhereAsync("\"temperature\":0");
-        Assert.All(Take(), spec => Assert.Equal(0f, spec.Temperature));
+        Assert.All(Take(), spec => Assert.Equal(0f, spec.Generation.Sampling.Temperature));
     }
 
     [Fact]
@@ -81,14 +81,8 @@ public sealed class SamplingDefaultsTests : IAsyncLifetime
 
     private static string Shown(JsonNode model) => model["default_sampling_params"]!.ToJsonString();
 
-    private static SamplingDefaults Sampling(SequenceSpec spec) => new()
-    {
-        Temperature = spec.Temperature,
-        TopP = spec.TopP,
-        TopK = spec.TopK,
-        MinP = spec.MinP,
-        RepetitionPenalty = spec.RepetitionPenalty,
-    };
+    /// <summary>Without the seed, which is drawn.</summary>
+    private static SamplingParameters Sampling(SequenceSpec spec) => spec.Generation.Sampling with { Seed = 0, LogitBias = s_defaults.LogitBias };
 
     private SequenceSpec[] Take()
     {

@@ -1,4 +1,5 @@
 using Grid.Grains.Tests.Support;
+using Grid.Numerics;
 using Grid.Sequences;
 using Grid.Sequences.Routing;
 
@@ -31,7 +32,7 @@ public sealed class CrossCheckTests
         Assert.Equal(asked, grid.Engines[1].Requests.Count);
         Assert.Null(grid.Worker(0).Quarantine);
         Assert.Null(grid.Worker(2).Quarantine);
-        Assert.Contains(Quarantined, grid.Worker(1).Submit(Submission()).Message, StringComparison.Ordinal);
+        Assert.Contains(Quarantined, grid.Worker(1).Submit(Submission())!.Rule, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -64,8 +65,8 @@ public sealed class CrossCheckTests
     public async Task With_one_worker_cross_checking_is_refused_and_leaves_nothing_behind()
     {
         await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true });
-        var refused = await Assert.ThrowsAsync<GridRequestException>(() => grid.Sequences().StartAsync(Checked([1], 5), default));
-        Assert.Equal((GridRefusal.Unavailable, nameof(SequenceSpec.CrossCheck)), (refused.Refusal, refused.Parameter));
+        var refused = await Assert.ThrowsAsync<RefusedException>(() => grid.Sequences().StartAsync(Checked([1], 5), default));
+        Assert.Equal((RefusalKind.Unavailable, nameof(Messages.SequenceSpec.CrossCheck)), (refused.Refusal.Kind, refused.Refusal.Field));
         Assert.Contains("takes two workers", refused.Message, StringComparison.Ordinal);
         using var patience = new CancellationTokenSource(TestGrid.Patience);
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
@@ -81,7 +82,7 @@ public sealed class CrossCheckTests
     public async Task A_token_is_sent_only_once_both_workers_gave_it(int ahead)
     {
         await using var grid = await TestGrid.StartAsync(2, _ => new ScriptedEngine { HeldBack = true });
-        await using var sequence = await grid.Sequences().StartAsync(Checked([3, 4], 10) with { Logprobs = true, TopLogprobs = 2, PromptLogprobsFrom = 0 }, default);
+        await using var sequence = await grid.Sequences().StartAsync(Checked([3, 4], 10, generation => generation with { Logprobs = true, TopLogprobs = 2, PromptLogprobsFrom = 0 }), default);
         var (fast, slow) = (grid.Engines[ahead], grid.Engines[1 - ahead]);
         fast.Allow(10);
         using var patience = new CancellationTokenSource(TestGrid.Patience);
@@ -141,11 +142,12 @@ public sealed class CrossCheckTests
         Assert.Equal(("length", 1), (answer.FinishReason, answer.Endings));
     }
 
-    private static SequenceSpec Checked(int[] prompt, int tokens) => Answer.Spec(prompt, tokens) with { CrossCheck = true };
+    private static Messages.SequenceSpec Checked(int[] prompt, int tokens, Func<GenerationParameters, GenerationParameters>? with = null) =>
+        Answer.Spec(prompt, tokens, with) with { CrossCheck = true };
 
     private static async Task AnswersRightAsync(TestGrid grid, int gateway, Action? begun = null)
     {
-        await using var sequence = await grid.Sequences(gateway).StartAsync(Checked([7, gateway], 20) with { Logprobs = true }, default);
+        await using var sequence = await grid.Sequences(gateway).StartAsync(Checked([7, gateway], 20, generation => generation with { Logprobs = true }), default);
         begun?.Invoke();
         var tokens = new List<ScoredToken>();
         using var patience = new CancellationTokenSource(TestGrid.Patience);
@@ -171,7 +173,7 @@ public sealed class CrossCheckTests
         }
     }
 
-    private static async Task<IRunningSequence> StartOnAsync(TestGrid grid, int silo, SequenceSpec spec)
+    private static async Task<IRunningSequence> StartOnAsync(TestGrid grid, int silo, Messages.SequenceSpec spec)
     {
         foreach (var engine in grid.Engines)
         {
@@ -194,6 +196,6 @@ public sealed class CrossCheckTests
         Gateway = new GatewayId("nobody"),
         NumericsId = TestModel.NumericsId,
         PromptIds = [1],
-        Generation = new Messages.GenerationParameters(),
+        Generation = new GenerationParameters(),
     };
 }

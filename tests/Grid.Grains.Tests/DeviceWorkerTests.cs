@@ -1,6 +1,7 @@
 using System.Net;
 using Grid.Grains.Messages;
 using Grid.Grains.Tests.Support;
+using Grid.Numerics;
 using Grid.Workers;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
@@ -21,8 +22,8 @@ public sealed class DeviceWorkerTests
         await using var batches = stream.ReadAllAsync(default).GetAsyncEnumerator();
         Assert.Empty((await Next(batches)).Sequences); // The greeting.
 
-        Assert.Equal(RefusalKind.None, worker.Submit(Request([1, 2, 3], scored: true)).Refusal);
-        Assert.Equal(RefusalKind.None, worker.Submit(Request([4, 5], scored: true)).Refusal);
+        Assert.Null(worker.Submit(Request([1, 2, 3], scored: true)));
+        Assert.Null(worker.Submit(Request([4, 5], scored: true)));
         engine.Allow(1);
         var batch = await Next(batches);
         Assert.Equal(1, batch.Number);
@@ -63,7 +64,7 @@ public sealed class DeviceWorkerTests
         using var worker = Start(engine, time);
         using var stream = worker.Subscribe(s_gateway);
         using var other = worker.Subscribe(s_other);
-        Assert.Equal(RefusalKind.None, worker.Submit(Request([1], 1_000_000)).Refusal);
+        Assert.Null(worker.Submit(Request([1], 1_000_000)));
         await using var read = other.ReadAllAsync(default).GetAsyncEnumerator();
         for (int beat = 0; beat < 44; beat++)
         {
@@ -75,7 +76,7 @@ public sealed class DeviceWorkerTests
         Assert.False(other.Ended);
         await Drained(worker);
         Assert.Equal(0, worker.OpenAttempts);
-        Assert.Equal(RefusalKind.Unavailable, worker.Submit(Request([1])).Refusal);
+        Assert.Equal(RefusalKind.Unavailable, worker.Submit(Request([1]))?.Kind);
     }
 
     /// <summary>Its clients are at other gateways at once, and may not wait behind what still runs for them here.</summary>
@@ -90,7 +91,7 @@ public sealed class DeviceWorkerTests
         using var worker = Start(engine, time, probe);
         using var stream = worker.Subscribe(s_gateway);
         using var other = worker.Subscribe(s_other);
-        Assert.Equal(RefusalKind.None, worker.Submit(Request([1], 1_000_000)).Refusal);
+        Assert.Null(worker.Submit(Request([1], 1_000_000)));
         await using var read = other.ReadAllAsync(default).GetAsyncEnumerator();
         for (int beat = 0; beat < 3; beat++)
         {
@@ -130,12 +131,12 @@ public sealed class DeviceWorkerTests
         using var engine = new ScriptedEngine();
         using var worker = Start(engine, new FakeTimeProvider());
         using var first = worker.Subscribe(s_gateway);
-        Assert.Equal(RefusalKind.None, worker.Submit(Request([1], 1_000_000)).Refusal);
+        Assert.Null(worker.Submit(Request([1], 1_000_000)));
         using var second = worker.Subscribe(s_gateway);
         Assert.True(first.Ended);
         first.Dispose(); // Late, as an abandoned enumerator's end is: the new stream must not suffer.
         Assert.False(second.Ended);
-        Assert.Equal(RefusalKind.None, worker.Submit(Request([2], 3)).Refusal);
+        Assert.Null(worker.Submit(Request([2], 3)));
         int ended = 0;
         await foreach (var batch in second.ReadAllAsync(default))
         {
@@ -155,15 +156,15 @@ public sealed class DeviceWorkerTests
     {
         using var held = new ScriptedEngine { HeldBack = true, MaxWaiting = 1 };
         using var worker = Start(held, new FakeTimeProvider());
-        Assert.Equal(RefusalKind.Unavailable, worker.Submit(Request([1])).Refusal); // No stream yet.
+        Assert.Equal(RefusalKind.Unavailable, worker.Submit(Request([1]))?.Kind); // No stream yet.
         using var stream = worker.Subscribe(s_gateway);
-        Assert.Equal(RefusalKind.Unavailable, worker.Submit(Request([1]) with { NumericsId = "other" }).Refusal);
+        Assert.Equal(RefusalKind.Unavailable, worker.Submit(Request([1]) with { NumericsId = "other" })?.Kind);
         var invalid = worker.Submit(Request([1], 0));
-        Assert.Equal((RefusalKind.Invalid, "MaxNewTokens", "MaxNewTokens is 0; it must be at least 1."), (invalid.Refusal, invalid.Field, invalid.Message));
+        Assert.Equal((RefusalKind.Invalid, "MaxNewTokens", "MaxNewTokens is 0; it must be at least 1."), (invalid?.Kind, invalid?.Field, invalid?.ToString()));
         var request = Request([1]);
-        Assert.Equal(RefusalKind.None, worker.Submit(request).Refusal);
-        Assert.Equal((RefusalKind.Invalid, "attempt"), (worker.Submit(request).Refusal, worker.Submit(request).Field));
-        Assert.Equal(RefusalKind.Overloaded, worker.Submit(Request([1])).Refusal);
+        Assert.Null(worker.Submit(request));
+        Assert.Equal((RefusalKind.Invalid, "Attempt"), (worker.Submit(request)?.Kind, worker.Submit(request)?.Field));
+        Assert.Equal(RefusalKind.Overloaded, worker.Submit(Request([1]))?.Kind);
         Assert.Equal(1, worker.OpenAttempts);
     }
 
@@ -186,7 +187,7 @@ public sealed class DeviceWorkerTests
             }
         });
         Assert.Same(error, thrown);
-        Assert.Contains("broke", worker.Submit(Request([1])).Message, StringComparison.Ordinal);
+        Assert.Contains("broke", worker.Submit(Request([1]))!.Rule, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -198,7 +199,7 @@ public sealed class DeviceWorkerTests
             NullLogger<DeviceWorker>.Instance);
         worker.Start();
         using var stream = worker.Subscribe(s_gateway);
-        Assert.Equal(RefusalKind.None, worker.Submit(Request([1])).Refusal);
+        Assert.Null(worker.Submit(Request([1])));
         await worker.DrainAsync(default);
         Assert.Equal(0, worker.OpenAttempts);
         await foreach (var batch in stream.ReadAllAsync(default))
@@ -213,7 +214,7 @@ public sealed class DeviceWorkerTests
         using var engine = new ScriptedEngine { HeldBack = true };
         var worker = Start(engine, new FakeTimeProvider());
         using var stream = worker.Subscribe(s_gateway);
-        Assert.Equal(RefusalKind.None, worker.Submit(Request([1])).Refusal);
+        Assert.Null(worker.Submit(Request([1])));
         worker.Stop();
         Assert.True(worker.HasStopped);
         Assert.Equal(1, worker.OpenAttempts); // Nobody is left to end it.
@@ -290,9 +291,9 @@ public sealed class DeviceWorkerTests
         using var stream = worker.Subscribe(s_gateway);
         var name = Guid.NewGuid();
         var request = Request([1]) with { Name = name };
-        Assert.Equal(RefusalKind.None, worker.Submit(request).Refusal);
-        Assert.Equal(RefusalKind.Invalid, worker.Submit(request with { PriorOutputIds = [97, 98] }).Refusal); // The attempt runs already.
-        Assert.Equal(RefusalKind.Overloaded, worker.Submit(Request([1]) with { Name = name, PriorOutputIds = [97] }).Refusal);
+        Assert.Null(worker.Submit(request));
+        Assert.Equal(RefusalKind.Invalid, worker.Submit(request with { PriorOutputIds = [97, 98] })?.Kind); // The attempt runs already.
+        Assert.Equal(RefusalKind.Overloaded, worker.Submit(Request([1]) with { Name = name, PriorOutputIds = [97] })?.Kind);
         Assert.Empty(worker.FindOutput(name, 100));
     }
 

@@ -1,5 +1,6 @@
 using Grid.Grains.Messages;
 using Grid.Grains.Tests.Support;
+using Grid.Numerics;
 using Grid.Sequences;
 using Grid.Sequences.Routing;
 using Grid.Workers;
@@ -74,14 +75,14 @@ public sealed class LengthTests
     public async Task What_no_worker_could_hold_is_refused_with_field_value_and_rule()
     {
         await using var grid = await StartAsync(Small, Large);
-        var tooMany = await Assert.ThrowsAsync<GridRequestException>(() => grid.Sequences().StartAsync(Spec([1, 2], Large), default));
-        Assert.Equal((GridRefusal.InvalidRequest, "MaxNewTokens"), (tooMany.Refusal, tooMany.Parameter));
+        var tooMany = await Assert.ThrowsAsync<RefusedException>(() => grid.Sequences().StartAsync(Spec([1, 2], Large), default));
+        Assert.Equal((RefusalKind.Invalid, "MaxNewTokens"), (tooMany.Refusal.Kind, tooMany.Refusal.Field));
         Assert.Equal("MaxNewTokens is 100; it must be at most 98: the model's largest worker holds 100 tokens, and the prompt has 2.", tooMany.Message);
-        var tooLong = await Assert.ThrowsAsync<GridRequestException>(() => grid.Sequences().StartAsync(Spec(new int[Large], null), default));
-        Assert.Equal((GridRefusal.InvalidRequest, "PromptIds.Length"), (tooLong.Refusal, tooLong.Parameter));
+        var tooLong = await Assert.ThrowsAsync<RefusedException>(() => grid.Sequences().StartAsync(Spec(new int[Large], null), default));
+        Assert.Equal((RefusalKind.Invalid, "PromptIds.Length"), (tooLong.Refusal.Kind, tooLong.Refusal.Field));
         Assert.Equal("PromptIds.Length is 100; it must be at most 99: the model's largest worker holds 100 tokens, and one is for output.", tooLong.Message);
-        var noRoom = await Assert.ThrowsAsync<GridRequestException>(() => grid.Sequences().StartAsync(Spec([1], null) with { MinNewTokens = 100 }, default));
-        Assert.Equal((GridRefusal.InvalidRequest, "MinNewTokens"), (noRoom.Refusal, noRoom.Parameter));
+        var noRoom = await Assert.ThrowsAsync<RefusedException>(() => grid.Sequences().StartAsync(Answer.Spec([1], 1, generation => generation with { MaxNewTokens = null, MinNewTokens = 100 }), default));
+        Assert.Equal((RefusalKind.Invalid, "MinNewTokens"), (noRoom.Refusal.Kind, noRoom.Refusal.Field));
     }
 
     [Fact]
@@ -92,7 +93,7 @@ public sealed class LengthTests
             TestModel.Worker(kvTokens: Small), engine, new WorkerOptions(), new FakeSiloProbe(), new FakeTimeProvider(), NullLogger<DeviceWorker>.Instance);
         var gateway = new GatewayId("gateway");
         using var stream = worker.Subscribe(gateway);
-        SubmitReply Submit(int? maxNewTokens) => worker.Submit(new SubmitRequest
+        Refusal? Submit(int? maxNewTokens) => worker.Submit(new SubmitRequest
         {
             Attempt = new AttemptId(Guid.NewGuid(), 0),
             Gateway = gateway,
@@ -100,11 +101,11 @@ public sealed class LengthTests
             PromptIds = [1, 2],
             Generation = new GenerationParameters { MaxNewTokens = maxNewTokens },
         });
-        Assert.Equal(RefusalKind.None, Submit(Small - 1).Refusal); // The last token's keys and values are never computed.
+        Assert.Null(Submit(Small - 1)); // The last token's keys and values are never computed.
         var tooLarge = Submit(Small);
-        Assert.Equal((RefusalKind.TooLarge, "MaxNewTokens"), (tooLarge.Refusal, tooLarge.Field));
-        Assert.Contains("MaxNewTokens is 40; it must let prompt and output (42 tokens) fit in this worker's KV cache of 40 tokens.", tooLarge.Message, StringComparison.Ordinal);
-        Assert.Equal((RefusalKind.Invalid, "MaxNewTokens"), (Submit(null).Refusal, Submit(null).Field));
+        Assert.Equal((RefusalKind.TooLarge, "MaxNewTokens"), (tooLarge?.Kind, tooLarge?.Field));
+        Assert.Contains("MaxNewTokens is 40; it must let prompt and output (42 tokens) fit in this worker's KV cache of 40 tokens.", tooLarge!.ToString(), StringComparison.Ordinal);
+        Assert.Equal((RefusalKind.Invalid, "MaxNewTokens"), (Submit(null)?.Kind, Submit(null)?.Field));
     }
 
     /// <summary>Through the check that the real engine makes.</summary>
@@ -114,7 +115,7 @@ public sealed class LengthTests
     public async Task Prompt_logprobs_that_were_told_already_are_not_asked_for_again_when_the_worker_dies(bool check)
     {
         await using var grid = await TestGrid.StartAsync(3, _ => new ScriptedEngine { HeldBack = true });
-        var spec = Answer.Spec([3, 4, 5], 30) with { PromptLogprobsFrom = 0, TopLogprobs = 2, CrossCheck = check };
+        var spec = Answer.Spec([3, 4, 5], 30, generation => generation with { PromptLogprobsFrom = 0, TopLogprobs = 2 }) with { CrossCheck = check };
         await using var sequence = await grid.Sequences().StartAsync(spec, default);
         int lost = grid.Engines[1].Requests.Count > 0 ? 1 : grid.Engines[2].Requests.Count > 0 ? 2 : 0;
         foreach (var engine in grid.Engines)
@@ -153,7 +154,7 @@ public sealed class LengthTests
     private static Task<TestGrid> StartAsync(params int[] kvTokens) =>
         TestGrid.StartAsync(kvTokens.Length, _ => new ScriptedEngine { HeldBack = true }, kvTokens: i => kvTokens[i]);
 
-    private static SequenceSpec Spec(int[] prompt, int? maxNewTokens) => Answer.Spec(prompt, 1) with { MaxNewTokens = maxNewTokens };
+    private static SequenceSpec Spec(int[] prompt, int? maxNewTokens) => Answer.Spec(prompt, 1, generation => generation with { MaxNewTokens = maxNewTokens });
 
     private static async Task EndsAsync(TestGrid grid, IRunningSequence sequence, int[] prompt, int tokens)
     {

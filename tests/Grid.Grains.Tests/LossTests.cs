@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
+using Grid.Grains.Messages;
 using Grid.Grains.Placement;
 using Grid.Grains.Tests.Support;
+using Grid.Numerics;
 using Grid.Sequences;
 using Grid.Sequences.Routing;
 using Microsoft.Extensions.Hosting;
@@ -38,8 +40,8 @@ public sealed class LossTests
         await using var grid = await TestGrid.StartAsync(2, _ => new ScriptedEngine());
         var sequences = grid.Sequences(0);
         await grid.KillAsync(0);
-        var refused = await Assert.ThrowsAsync<GridRequestException>(() => sequences.StartAsync(Answer.Spec([1, 2], 5), default));
-        Assert.Equal(GridRefusal.Unavailable, refused.Refusal);
+        var refused = await Assert.ThrowsAsync<RefusedException>(() => sequences.StartAsync(Answer.Spec([1, 2], 5), default));
+        Assert.Equal(RefusalKind.Unavailable, refused.Refusal.Kind);
     }
 
     [Fact]
@@ -73,9 +75,9 @@ public sealed class LossTests
     public async Task A_stop_string_that_cannot_be_found_is_refused_by_name()
     {
         await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine());
-        var refused = await Assert.ThrowsAsync<GridRequestException>(
+        var refused = await Assert.ThrowsAsync<RefusedException>(
             () => grid.Sequences().StartAsync(Answer.Spec([1], 5) with { StopStrings = [""] }, default));
-        Assert.Equal((GridRefusal.InvalidRequest, nameof(SequenceSpec.StopStrings)), (refused.Refusal, refused.Parameter));
+        Assert.Equal((RefusalKind.Invalid, nameof(SequenceSpec.StopStrings)), (refused.Refusal.Kind, refused.Refusal.Field));
     }
 
     [Fact]
@@ -99,7 +101,7 @@ public sealed class LossTests
         await using var running = await grid.Sequences().StartAsync(Answer.Spec([1], 5), default);
         var waiting = grid.Sequences().StartAsync(Answer.Spec([2], 5), default);
         grid.Service<IHostApplicationLifetime>(0).StopApplication();
-        var refused = await Assert.ThrowsAsync<GridRequestException>(() => waiting.WaitAsync(TestGrid.Patience));
-        Assert.Equal((GridRefusal.Unavailable, "The gateway is shutting down."), (refused.Refusal, refused.Message));
+        var refused = await Assert.ThrowsAsync<RefusedException>(() => waiting.WaitAsync(TestGrid.Patience));
+        Assert.Equal((RefusalKind.Unavailable, "The gateway is shutting down."), (refused.Refusal.Kind, refused.Message));
     }
 }

@@ -1,7 +1,11 @@
 using System.Globalization;
 using System.Reflection;
 using System.Text;
+using Grid.Engine;
 using Grid.Grains.Messages;
+using Grid.Grains.Tests.Support;
+using Grid.Numerics;
+using Grid.Workers;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Serialization;
 
@@ -9,6 +13,7 @@ namespace Grid.Grains.Tests;
 
 public sealed class MessageContractTests
 {
+    private static readonly Type[] s_byName = [typeof(GenerationParameters), typeof(SamplingParameters), typeof(LogitBias), typeof(Refusal)];
     private static readonly string s_file = Path.Combine(AppContext.BaseDirectory, "Contracts", "messages.txt");
 
     /// <summary>Nodes of two versions may talk to each other: a name or number that changes must be seen. A change that
@@ -60,6 +65,39 @@ public sealed class MessageContractTests
             (token.TokenId, BitConverter.SingleToInt32Bits(token.Logprob), token.AlternativeCount);
     }
 
+    /// <summary>Set one by one by reflection, so that a field that is added is looked after without being named here.</summary>
+    [Fact]
+    public void Every_field_of_a_request_survives_the_wire_and_reaches_the_engine()
+    {
+        using var services = new ServiceCollection().AddSerializer().BuildServiceProvider();
+        var serializer = services.GetRequiredService<Serializer>();
+        var spec = Filled.Create<SequenceSpec>();
+        var asked = serializer.Deserialize<SequenceSpec>(serializer.SerializeToArray(spec))!;
+        Filled.AssertEqual(spec, asked);
+
+        var submission = Filled.Create<SubmitRequest>() with { Generation = asked.Generation };
+        var submitted = serializer.Deserialize<SubmitRequest>(serializer.SerializeToArray(submission))!;
+        Filled.AssertEqual(submission, submitted);
+
+        var request = submitted.ToEngine();
+        Filled.AssertEqual(Filled.Create<SequenceRequest>() with { Id = submission.Attempt.ToEngine(), Resumed = true }, request);
+    }
+
+    [Fact]
+    public void A_refusal_survives_the_wire()
+    {
+        using var services = new ServiceCollection().AddSerializer().BuildServiceProvider();
+        var serializer = services.GetRequiredService<Serializer>();
+        var refusal = Filled.Create<Refusal>();
+        Filled.AssertEqual(refusal, serializer.Deserialize<Refusal>(serializer.SerializeToArray(refusal))!);
+        var none = serializer.Deserialize<GenerationParameters>(serializer.SerializeToArray(new GenerationParameters
+        {
+            Sampling = new SamplingParameters { Temperature = float.NaN, MinP = -0f },
+        }))!;
+        Assert.True(float.IsNaN(none.Sampling.Temperature)); // The engine refuses it, with its name.
+        Assert.True(float.IsNegative(none.Sampling.MinP));
+    }
+
     private static IEnumerable<Type> Messages() => typeof(StepBatch).Assembly.GetTypes()
         .Where(type => type.GetCustomAttribute<GenerateSerializerAttribute>() is not null)
         .Where(type => type.Namespace!.StartsWith("Grid.", StringComparison.Ordinal)) // Not the generated invokers.
@@ -78,7 +116,17 @@ public sealed class MessageContractTests
             }
         }
 
-        foreach (var type in typeof(StepBatch).Assembly.GetTypes().Where(type => type.IsEnum).OrderBy(type => type.FullName, StringComparer.Ordinal))
+        // As JSON, by name (RequestCodec).
+        foreach (var type in s_byName)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"{type.FullName}\n");
+            foreach (var member in type.GetProperties().OrderBy(member => member.Name, StringComparer.Ordinal))
+            {
+                text.Append(CultureInfo.InvariantCulture, $"  {member.Name}: {NameOf(member.PropertyType)}\n");
+            }
+        }
+
+        foreach (var type in typeof(StepBatch).Assembly.GetTypes().Append(typeof(RefusalKind)).Where(type => type.IsEnum).OrderBy(type => type.FullName, StringComparer.Ordinal))
         {
             text.Append(CultureInfo.InvariantCulture, $"{type.FullName}: {string.Join(", ", Enum.GetValues(type).Cast<object>().Select(value => $"{value} = {(int)value}"))}\n");
         }

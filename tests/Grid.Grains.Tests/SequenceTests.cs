@@ -1,5 +1,6 @@
 using Grid.Grains.Placement;
 using Grid.Grains.Tests.Support;
+using Grid.Numerics;
 using Grid.Sequences;
 
 namespace Grid.Grains.Tests;
@@ -94,7 +95,7 @@ public sealed class SequenceTests
         await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine());
         int[] prompt = [4];
         var tokens = Answer.Expected(prompt, 8);
-        await using var sequence = await grid.Sequences().StartAsync(Answer.Spec(prompt, 50) with { StopTokenIds = [tokens[7]] }, default);
+        await using var sequence = await grid.Sequences().StartAsync(Answer.Spec(prompt, 50, generation => generation with { StopTokenIds = [tokens[7]] }), default);
         var answer = await Answer.ReadAsync(sequence);
         Assert.Equal(tokens, answer.Tokens);
         Assert.Equal(Answer.TextOf(tokens[..7]), answer.Text);
@@ -105,19 +106,19 @@ public sealed class SequenceTests
     public async Task Refusals_name_kind_field_value_and_rule()
     {
         await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine());
-        var unknown = await Assert.ThrowsAsync<GridRequestException>(() => grid.Sequences().StartAsync(Answer.Spec([1], 1) with { Model = "gpt" }, default));
-        Assert.Equal((GridRefusal.ModelNotFound, "model"), (unknown.Refusal, unknown.Parameter));
-        Assert.Contains("'gpt'", unknown.Message, StringComparison.Ordinal);
-        var invalid = await Assert.ThrowsAsync<GridRequestException>(() => grid.Sequences().StartAsync(Answer.Spec([1], 0), default));
-        Assert.Equal((GridRefusal.InvalidRequest, "MaxNewTokens", "MaxNewTokens is 0; it must be at least 1."), (invalid.Refusal, invalid.Parameter, invalid.Message));
+        var unknown = await Assert.ThrowsAsync<RefusedException>(() => grid.Sequences().StartAsync(Answer.Spec([1], 1) with { Model = "gpt" }, default));
+        Assert.Equal((RefusalKind.ModelNotFound, "Model"), (unknown.Refusal.Kind, unknown.Refusal.Field));
+        Assert.Contains("gpt", unknown.Message, StringComparison.Ordinal);
+        var invalid = await Assert.ThrowsAsync<RefusedException>(() => grid.Sequences().StartAsync(Answer.Spec([1], 0), default));
+        Assert.Equal((RefusalKind.Invalid, "MaxNewTokens", "MaxNewTokens is 0; it must be at least 1."), (invalid.Refusal.Kind, invalid.Refusal.Field, invalid.Message));
         grid.Service<Microsoft.Extensions.Options.IOptions<SequencesOptions>>(0).Value.QueueSize = 0;
         grid.Engines[0].MaxWaiting = 0;
-        var overloaded = await Assert.ThrowsAsync<GridRequestException>(() => grid.Sequences().StartAsync(Answer.Spec([1], 1), default));
-        Assert.Equal((GridRefusal.Overloaded, TimeSpan.FromSeconds(1)), (overloaded.Refusal, overloaded.RetryAfter));
+        var overloaded = await Assert.ThrowsAsync<RefusedException>(() => grid.Sequences().StartAsync(Answer.Spec([1], 1), default));
+        Assert.Equal((RefusalKind.Overloaded, TimeSpan.FromSeconds(1)), (overloaded.Refusal.Kind, overloaded.Refusal.RetryAfter));
         grid.Service<Microsoft.Extensions.Options.IOptions<SequencesOptions>>(0).Value.QueueSize = 1;
         _ = grid.Worker().DrainAsync(default);
-        var draining = await Assert.ThrowsAsync<GridRequestException>(() => grid.Sequences().StartAsync(Answer.Spec([1], 1), default));
-        Assert.Equal(GridRefusal.Unavailable, draining.Refusal);
+        var draining = await Assert.ThrowsAsync<RefusedException>(() => grid.Sequences().StartAsync(Answer.Spec([1], 1), default));
+        Assert.Equal(RefusalKind.Unavailable, draining.Refusal.Kind);
     }
 
     [Fact]
@@ -173,7 +174,7 @@ public sealed class SequenceTests
             }
         }
 
-        await Assert.ThrowsAsync<GridRequestException>(() => grid.Sequences().StartAsync(Answer.Spec([8], 20), default));
+        await Assert.ThrowsAsync<RefusedException>(() => grid.Sequences().StartAsync(Answer.Spec([8], 20), default));
         Assert.False(stopped.IsCompleted);
         grid.Engines[1].Allow(100);
         var answer = await Answer.ReadAsync(sequence);

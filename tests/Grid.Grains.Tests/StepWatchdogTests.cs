@@ -1,5 +1,6 @@
 using Grid.Grains.Messages;
 using Grid.Grains.Tests.Support;
+using Grid.Numerics;
 using Grid.Workers;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
@@ -20,10 +21,10 @@ public sealed class StepWatchdogTests
         using var worker = Start(engine, time);
         using var stream = worker.Subscribe(s_gateway);
         engine.Moving.Reset();
-        Assert.Equal(RefusalKind.None, worker.Submit(Request()).Refusal);
+        Assert.Null(worker.Submit(Request()));
         await UntilAsync(() => Beat(time) && worker.Load.Stuck); // The limit is four beats.
         Assert.True(stream.Ended);
-        Assert.Contains("hangs", worker.Submit(Request()).Message, StringComparison.Ordinal);
+        Assert.Contains("hangs", worker.Submit(Request())!.Rule, StringComparison.Ordinal);
 
         // A gateway that comes back sees it, and sees when it is over; what had run is cancelled.
         using var again = worker.Subscribe(s_gateway);
@@ -37,7 +38,7 @@ public sealed class StepWatchdogTests
             Assert.True(await batches.MoveNextAsync().AsTask().WaitAsync(TestGrid.Patience));
         }
 
-        Assert.Equal(RefusalKind.None, worker.Submit(Request()).Refusal);
+        Assert.Null(worker.Submit(Request()));
         await worker.DrainAsync(default);
         Assert.Equal(0, worker.OpenAttempts);
     }
@@ -55,7 +56,7 @@ public sealed class StepWatchdogTests
             Assert.False(worker.Load.Stuck);
         }
 
-        Assert.Equal(RefusalKind.None, worker.Submit(Request()).Refusal);
+        Assert.Null(worker.Submit(Request()));
         for (int step = 1; step <= 20; step++)
         {
             engine.Allow(1);

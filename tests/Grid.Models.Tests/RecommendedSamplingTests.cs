@@ -1,4 +1,5 @@
 using Grid.Models.Tests.Support;
+using Grid.Numerics;
 
 namespace Grid.Models.Tests;
 
@@ -14,22 +15,22 @@ public sealed class RecommendedSamplingTests : IDisposable
     [Fact]
     public void The_five_parameters_are_read()
     {
-        RecommendedSampling all = Read("""{"temperature":0.6,"top_p":0.95,"top_k":20,"min_p":0.05,"repetition_penalty":1.1}""");
+        SamplingParameters all = Read("""{"temperature":0.6,"top_p":0.95,"top_k":20,"min_p":0.05,"repetition_penalty":1.1}""");
 
-        Assert.Equal(new RecommendedSampling { Temperature = 0.6f, TopP = 0.95f, TopK = 20, MinP = 0.05f, RepetitionPenalty = 1.1f }, all);
-        Assert.Equal(new RecommendedSampling { Temperature = 0, TopP = 1 }, Read("""{"temperature":0,"top_p":1.0,"top_k":null}"""));
-        Assert.Equal(new RecommendedSampling { Temperature = 0.7f, TopP = 0.9f }, ModelFolder.Open(DemoModel.Path).ReadRecommendedSampling());
+        Assert.Equal(new SamplingParameters { Temperature = 0.6f, TopP = 0.95f, TopK = 20, MinP = 0.05f, RepetitionPenalty = 1.1f }, all);
+        Assert.Equal(new SamplingParameters { Temperature = 0, TopP = 1 }, Read("""{"temperature":0,"top_p":1.0,"top_k":null}"""));
+        Assert.Equal(new SamplingParameters { Temperature = 0.7f, TopP = 0.9f }, ModelFolder.Open(DemoModel.Path).ReadRecommendedSampling());
     }
 
     [Theory]
     [InlineData("{}")]
     [InlineData("""{"temperature":null,"top_k":null}""")]
     [InlineData("""{"do_sample":false,"num_beams":4,"no_repeat_ngram_size":3,"suppress_tokens":[1],"max_new_tokens":5,"eos_token_id":2}""")]
-    public void Other_fields_are_not_looked_at(string json) => Assert.Equal(new RecommendedSampling(), Read(json));
+    public void Other_fields_are_not_looked_at(string json) => Assert.Equal(new SamplingParameters(), Read(json));
 
     [Fact]
     public void A_folder_without_the_file_recommends_nothing() =>
-        Assert.Equal(new RecommendedSampling(), ModelFolder.Open(_folder.Path).ReadRecommendedSampling());
+        Assert.Equal(new SamplingParameters(), ModelFolder.Open(_folder.Path).ReadRecommendedSampling());
 
     [Theory]
     [InlineData("-1", 0)]
@@ -75,7 +76,7 @@ public sealed class RecommendedSamplingTests : IDisposable
         Assert.Equal((GenerationConfig, "a link to nothing"), (e.File, e.Value));
     }
 
-    private RecommendedSampling Read(string json)
+    private SamplingParameters Read(string json)
     {
         File.WriteAllText(GenerationConfig, json);
         return ModelFolder.Open(_folder.Path).ReadRecommendedSampling();

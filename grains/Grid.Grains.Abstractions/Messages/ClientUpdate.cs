@@ -1,3 +1,5 @@
+using Grid.Numerics;
+
 namespace Grid.Grains.Messages;
 
 /// <summary>News of a grid client's sequence. Without any content: the silo is alive.</summary>
@@ -45,7 +47,7 @@ public sealed record ClientUpdate
 
     /// <summary>Why the sequence does not run, or cannot go on, on this silo; it is then the only content.</summary>
     [Id(10)]
-    public SubmitReply? Refusal { get; init; }
+    public Refusal? Refusal { get; init; }
 
     /// <summary>Output tokens at most, once, with the prompt: as asked for, or what the context allowed. Another attempt asks for
     /// so many, and ends at the same token.</summary>
@@ -80,5 +82,5 @@ public sealed record ModelDescription
 
     /// <summary>How requests are sampled that do not say.</summary>
     [Id(4)]
-    public required SamplingDefaults Sampling { get; init; }
+    public required SamplingParameters Sampling { get; init; }
 }

@@ -1,108 +1,69 @@
+using Grid.Numerics;
+
 namespace Grid.Grains.Messages;
 
-/// <summary>How tokens are drawn and when generation ends. Terms and ranges are those of the API; the engine checks
-/// them.</summary>
-[GenerateSerializer, Immutable, Alias("grid.generation-parameters")]
-public sealed record GenerationParameters
+/// <summary>
+/// One sequence as its edge asks for it, validated and complete: running it again gives the same bits. A request for n answers
+/// is n of these with seeds of their own.
+/// </summary>
+[GenerateSerializer, Immutable, Alias("grid.sequence-spec")]
+public sealed record SequenceSpec
 {
-    [Id(0)]
-    public float Temperature { get; init; } = 1f;
+    /// <summary>The refusal of a spec with no prompt, or with two.</summary>
+    public static readonly Refusal OnePrompt = new()
+    {
+        Kind = RefusalKind.Invalid,
+        Field = nameof(PromptText),
+        Rule = "or PromptIds is to be given, and not both",
+    };
 
-    [Id(1)]
-    public float TopP { get; init; } = 1f;
-
-    [Id(2)]
-    public int TopK { get; init; }
-
-    [Id(3)]
-    public float MinP { get; init; }
-
-    [Id(4)]
-    public float PresencePenalty { get; init; }
-
-    [Id(5)]
-    public float FrequencyPenalty { get; init; }
-
-    [Id(6)]
-    public float RepetitionPenalty { get; init; } = 1f;
-
-    /// <summary>Ascending by token id.</summary>
-    [Id(7)]
-    public TokenBias[] LogitBias { get; init; } = [];
-
-    [Id(8)]
-    public ulong Seed { get; init; }
-
-    /// <summary>Output tokens at most; null for as many as the context allows. The sequence's gateway settles it: what a
-    /// worker gets has a number.</summary>
-    [Id(9)]
-    public int? MaxNewTokens { get; init; }
-
-    [Id(10)]
-    public int MinNewTokens { get; init; }
-
-    /// <summary>Ascending.</summary>
-    [Id(11)]
-    public int[] StopTokenIds { get; init; } = [];
-
-    [Id(12)]
-    public bool IgnoreEndTokens { get; init; }
-
-    [Id(13)]
-    public bool Logprobs { get; init; }
-
-    [Id(14)]
-    public int TopLogprobs { get; init; }
-
-    /// <summary>Prompt logprobs from this prompt index on; null for none.</summary>
-    [Id(15)]
-    public int? PromptLogprobsFrom { get; init; }
-}
-
-/// <summary>An amount added to one token's logit.</summary>
-[GenerateSerializer, Immutable, Alias("grid.token-bias")]
-public readonly record struct TokenBias([property: Id(0)] int TokenId, [property: Id(1)] float Bias);
-
-/// <summary>A sequence as its gateway starts it.</summary>
-[GenerateSerializer, Immutable, Alias("grid.sequence-start")]
-public sealed record SequenceStart
-{
     /// <summary>Served model id.</summary>
     [Id(0)]
     public required string Model { get; init; }
 
-    /// <summary>Prompt text; null when <see cref="PromptIds"/> is given.</summary>
+    /// <summary>The model's NumericsId as the client is told it: workers that give other bits are not asked. Null takes the one
+    /// that the model's name stands for.</summary>
     [Id(1)]
+    public string? NumericsId { get; init; }
+
+    /// <summary>Who asks, as far as the edge knows: where requests have to wait, clients take turns. No part of what is asked
+    /// for.</summary>
+    [Id(2)]
+    public string Client { get; init; } = "";
+
+    /// <summary>Prompt text; null when <see cref="PromptIds"/> is given.</summary>
+    [Id(3)]
     public string? PromptText { get; init; }
 
-    /// <summary>Whether special tokens written out in the text become their ids.</summary>
-    [Id(2)]
-    public bool ParseSpecialTokens { get; init; }
-
     /// <summary>Prompt ids; null when <see cref="PromptText"/> is given.</summary>
-    [Id(3)]
+    [Id(4)]
     public int[]? PromptIds { get; init; }
 
-    [Id(4)]
-    public required GenerationParameters Generation { get; init; }
-
+    /// <summary>Whether special tokens written out in the text become their ids (true for rendered chat templates and raw
+    /// completions, as the field expects).</summary>
     [Id(5)]
-    public string[] StopStrings { get; init; } = [];
+    public bool ParseSpecialTokens { get; init; } = true;
 
-    /// <summary>Whether the tokens that the tokenizer puts around a text are added.</summary>
+    /// <summary>Whether the tokens that the model's tokenizer puts around a text are added (Llama's beginning-of-sequence
+    /// token): true for raw texts; false for rendered chats, whose template writes them.</summary>
     [Id(6)]
     public bool AddSpecialTokens { get; init; }
 
-    /// <summary>Whether two workers compute it and only what both agree on counts.</summary>
+    /// <summary>How it is generated.</summary>
     [Id(7)]
+    public required GenerationParameters Generation { get; init; }
+
+    /// <summary>Texts that end it.</summary>
+    [Id(8)]
+    public string[] StopStrings { get; init; } = [];
+
+    /// <summary>Whether two workers compute it, and a token counts only when both agree on its bits.</summary>
+    [Id(9)]
     public bool CrossCheck { get; init; }
 
-    /// <summary>The bits that the client was told; null takes those that the model's name stands for.</summary>
-    [Id(8)]
-    public string? NumericsId { get; init; }
-
-    /// <summary>The run that it takes up; null for a new sequence.</summary>
-    [Id(9)]
+    /// <summary>The run that it takes up, when its client is back; null for a new sequence. What is known of that run is told
+    /// again without logprobs; where no worker remembers it, all is computed anew.</summary>
+    [Id(10)]
     public FormerRun? Former { get; init; }
 }
 
@@ -144,51 +105,6 @@ public sealed record SubmitRequest
     /// <summary>Names the sequence over all its runs, for <see cref="IGpuWorkerGrain.FindOutput"/>.</summary>
     [Id(7)]
     public Guid Name { get; init; }
-}
-
-/// <summary>Why a worker does not take a sequence.</summary>
-public enum RefusalKind
-{
-    /// <summary>It was accepted.</summary>
-    None = 0,
-
-    /// <summary>It can run on no worker of this model: a field is out of range.</summary>
-    Invalid = 1,
-
-    /// <summary>No worker serves that model.</summary>
-    ModelNotFound = 2,
-
-    /// <summary>The waiting queue is full; later, or elsewhere, it may run.</summary>
-    Overloaded = 3,
-
-    /// <summary>The worker is draining, hangs, has failed, is in quarantine, or is not connected to the gateway.</summary>
-    Unavailable = 4,
-
-    /// <summary>It does not fit this worker's KV cache; a larger worker of the same model may take it.</summary>
-    TooLarge = 5,
-}
-
-/// <summary>A worker's answer to a submission.</summary>
-[GenerateSerializer, Immutable, Alias("grid.submit-reply")]
-public sealed record SubmitReply
-{
-    /// <summary>The sequence waits or runs; its events come by the step stream.</summary>
-    public static SubmitReply Accepted { get; } = new();
-
-    [Id(0)]
-    public RefusalKind Refusal { get; init; }
-
-    /// <summary>The field at fault, where one is.</summary>
-    [Id(1)]
-    public string? Field { get; init; }
-
-    /// <summary>What is wrong: value and rule.</summary>
-    [Id(2)]
-    public string Message { get; init; } = "";
-
-    /// <summary>A refusal.</summary>
-    public static SubmitReply Refused(RefusalKind kind, string message, string? field = null) =>
-        new() { Refusal = kind, Message = message, Field = field };
 }
 
 /// <summary>Where a sequence stands.</summary>

@@ -1,3 +1,5 @@
+using Grid.Numerics;
+
 namespace Grid.Grains.Messages;
 
 /// <summary>What a worker serves, its limits and its load.</summary>
@@ -35,7 +37,7 @@ public sealed record WorkerStatus
 
     /// <summary>How requests are sampled that do not say.</summary>
     [Id(8)]
-    public SamplingDefaults Sampling { get; init; } = new();
+    public SamplingParameters Sampling { get; init; } = new();
 
     /// <summary>Why the worker was quarantined; null when it was not.</summary>
     [Id(9)]
@@ -48,28 +50,6 @@ public sealed record WorkerStatus
     /// <summary>Why the device failed, for good; null while it works.</summary>
     [Id(11)]
     public string? Failure { get; init; }
-}
-
-/// <summary>The values of sampling parameters that a request leaves out; by default those of the OpenAI API.</summary>
-[GenerateSerializer, Immutable, Alias("grid.sampling-defaults")]
-public sealed record SamplingDefaults
-{
-    /// <summary>0 is greedy.</summary>
-    [Id(0)]
-    public float Temperature { get; init; } = 1f;
-
-    [Id(1)]
-    public float TopP { get; init; } = 1f;
-
-    /// <summary>0 keeps all tokens.</summary>
-    [Id(2)]
-    public int TopK { get; init; }
-
-    [Id(3)]
-    public float MinP { get; init; }
-
-    [Id(4)]
-    public float RepetitionPenalty { get; init; } = 1f;
 }
 
 /// <summary>What a worker takes at most.</summary>

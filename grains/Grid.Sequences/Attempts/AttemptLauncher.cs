@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Grid.Grains;
 using Grid.Grains.Messages;
+using Grid.Numerics;
 using Grid.Sequences.Decoding;
 using Grid.Sequences.Routing;
 
@@ -11,7 +12,7 @@ namespace Grid.Sequences.Attempts;
 /// with the output so far. All attempts' events come to one inbox.
 /// </summary>
 /// <param name="sequence">The sequence.</param>
-/// <param name="start">What was asked for.</param>
+/// <param name="spec">What was asked for.</param>
 /// <param name="promptIds">The prompt as ids.</param>
 /// <param name="numericsId">All attempts must give these bits.</param>
 /// <param name="decoder">Holds the output so far.</param>
@@ -21,10 +22,10 @@ namespace Grid.Sequences.Attempts;
 /// <param name="patience">How long the sequence's beginning may take.</param>
 /// <param name="graceOver">Cancelled when this gateway stops and waits for nothing any more.</param>
 internal sealed class AttemptLauncher(
-    Guid sequence, SequenceStart start, int[] promptIds, string numericsId, SequenceDecoder decoder,
+    Guid sequence, SequenceSpec spec, int[] promptIds, string numericsId, SequenceDecoder decoder,
     ChannelWriter<SequenceEvent> inbox, WorkerDirectory workers, SequencesOptions options, StartPatience patience, CancellationToken graceOver)
 {
-    private readonly SequenceLength _length = new(promptIds.Length, start.Generation);
+    private readonly SequenceLength _length = new(promptIds.Length, spec.Generation);
     private int _nextEpoch;
     private int _outputAtRestart;
     private int _fruitless;
@@ -42,8 +43,8 @@ internal sealed class AttemptLauncher(
         new(new AttemptId(sequence, _nextEpoch++), worker, _length.IsCutShort(worker));
 
     /// <summary>Offers an attempt to its worker, with the output so far.</summary>
-    public Task<SubmitReply> SubmitAsync(SequenceAttempt attempt) =>
-        attempt.SubmitAsync(Request(attempt.Id, _length.For(attempt.Worker, start.Generation)), inbox);
+    public Task<Refusal?> SubmitAsync(SequenceAttempt attempt) =>
+        attempt.SubmitAsync(Request(attempt.Id, _length.For(attempt.Worker, spec.Generation)), inbox);
 
     /// <summary>Puts the news that an attempt is lost into the inbox.</summary>
     public void ReportLost(SequenceAttempt attempt) => inbox.TryWrite(SequenceEvent.WorkerLost(attempt.Id));
@@ -51,30 +52,30 @@ internal sealed class AttemptLauncher(
     /// <summary>Offers an attempt to the candidates, cheapest first, as long as one may still take it.</summary>
     public async Task<Launch> LaunchAsync(IEnumerable<LiveWorker> candidates)
     {
-        var reply = SubmitReply.Refused(RefusalKind.Unavailable, "No worker is left.");
-        var cheapestFirst = WorkerChoice.Order(candidates.Where(Fits), Request(new AttemptId(sequence, _nextEpoch), start.Generation));
+        var refusal = Refusal.Unavailable("No worker is left.");
+        var cheapestFirst = WorkerChoice.Order(candidates.Where(Fits), Request(new AttemptId(sequence, _nextEpoch), spec.Generation));
         foreach (var candidate in cheapestFirst)
         {
             // A call that failed may have arrived all the same; another attempt must not share its name.
             var attempt = On(candidate);
-            reply = await SubmitAsync(attempt);
-            if (reply.Refusal == RefusalKind.None)
+            if (await SubmitAsync(attempt) is not { } refused)
             {
                 if (decoder.FinishReason is not null)
                 {
                     attempt.Leave(); // Cancelled meanwhile.
                 }
 
-                return new Launch(attempt, reply);
+                return new Launch(attempt, null);
             }
 
-            if (reply.Refusal == RefusalKind.Invalid || decoder.FinishReason is not null)
+            refusal = refused;
+            if (refusal.Kind == RefusalKind.Invalid || decoder.FinishReason is not null)
             {
                 break; // No other worker of this model would take it, or nobody wants it any more.
             }
         }
 
-        return Launch.Failed(reply);
+        return new Launch(null, refusal);
     }
 
     /// <summary>Launches among the workers that fit: those that are there, and where they are lost or hang just now, those
@@ -84,7 +85,7 @@ internal sealed class AttemptLauncher(
     public async Task<Launch> BeginAsync(Func<LiveWorker, bool> fits, IEnumerable<LiveWorker>? first = null)
     {
         var launch = await LaunchAsync(first ?? await workers.FindExpectedAsync(Both(fits), patience.Left, graceOver));
-        for (int lost = 1; launch.Reply.Refusal == RefusalKind.Unavailable && lost < options.MaxFruitlessAttempts && !patience.IsOver; lost++)
+        for (int lost = 1; launch.Refusal?.Kind == RefusalKind.Unavailable && lost < options.MaxFruitlessAttempts && !patience.IsOver; lost++)
         {
             var others = await workers.FindExpectedAsync(Both(fits), patience.Left, graceOver);
             if (others.Length == 0 || decoder.FinishReason is not null)
@@ -102,7 +103,7 @@ internal sealed class AttemptLauncher(
     public async Task<Launch> RelaunchAsync(Func<LiveWorker, bool> fits)
     {
         _resumed = true;
-        var launch = Launch.Failed(SubmitReply.Refused(RefusalKind.Unavailable, "No worker with the same NumericsId and room for the sequence is left."));
+        var launch = new Launch(null, Refusal.Unavailable("No worker with the same NumericsId and room for the sequence is left."));
         _fruitless = decoder.OutputIds.Count > _outputAtRestart ? 0 : _fruitless + 1;
         _outputAtRestart = decoder.OutputIds.Count;
         for (; _fruitless < options.MaxFruitlessAttempts; _fruitless++)
@@ -115,7 +116,7 @@ internal sealed class AttemptLauncher(
             }
 
             launch = await LaunchAsync(workers.Find(Both(fits)));
-            if (launch.Reply.Refusal is RefusalKind.None or RefusalKind.Invalid)
+            if (launch.Refusal is null or { Kind: RefusalKind.Invalid })
             {
                 break;
             }
@@ -151,7 +152,7 @@ internal sealed class AttemptLauncher(
             PriorOutputIds = [.. decoder.OutputIds],
             Generation = generation,
             Resumed = _resumed,
-            Name = start.Former?.Name ?? sequence,
+            Name = spec.Former?.Name ?? sequence,
         };
     }
 }

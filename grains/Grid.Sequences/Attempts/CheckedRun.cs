@@ -1,4 +1,5 @@
 using Grid.Grains.Messages;
+using Grid.Numerics;
 using Grid.Sequences.Decoding;
 using Grid.Sequences.Routing;
 using Microsoft.Extensions.Logging;
@@ -20,12 +21,12 @@ internal sealed partial class CheckedRun(RunContext context, ILogger logger) : I
     public SequenceAttempt? Current => _contenders.Count > 0 ? _contenders[0].Attempt : null;
 
     /// <inheritdoc/>
-    public async Task<SubmitReply> BeginAsync(LiveWorker[] candidates)
+    public async Task<Refusal?> BeginAsync(LiveWorker[] candidates)
     {
         var launch = await context.Launcher.BeginAsync(context.Launcher.Fits, candidates);
         if (launch.Attempt is null)
         {
-            return launch.Reply;
+            return launch.Refusal;
         }
 
         Add(launch.Attempt);
@@ -33,13 +34,16 @@ internal sealed partial class CheckedRun(RunContext context, ILogger logger) : I
         if (launch.Attempt is null)
         {
             Leave();
-            return launch.Reply.Refusal != RefusalKind.Unavailable ? launch.Reply : SubmitReply.Refused(
-                RefusalKind.Unavailable, "Cross-checking takes two workers of the model, and only one takes sequences now.",
-                nameof(SequenceSpec.CrossCheck));
+            return launch.Refusal is not { Kind: RefusalKind.Unavailable } ? launch.Refusal : new Refusal
+            {
+                Kind = RefusalKind.Unavailable,
+                Field = nameof(SequenceSpec.CrossCheck),
+                Rule = "takes two workers of the model, and only one takes sequences now",
+            };
         }
 
         Add(launch.Attempt);
-        return launch.Reply;
+        return null;
     }
 
     /// <inheritdoc/>
@@ -174,7 +178,7 @@ internal sealed partial class CheckedRun(RunContext context, ILogger logger) : I
         {
             LogUndecided(context.Id, place, names);
             context.Decoder.Finish("error", error:
-                $"Workers computed different bits at {place}, and no other worker can say which are right. {launch.Reply?.Message}".TrimEnd());
+                $"Workers computed different bits at {place}, and no other worker can say which are right. {launch.Refusal}".TrimEnd());
         }
     }
 
@@ -187,7 +191,7 @@ internal sealed partial class CheckedRun(RunContext context, ILogger logger) : I
             var launch = await context.Launcher.RelaunchAsync(IsOther);
             if (launch.Attempt is null)
             {
-                context.Decoder.Finish("error", error: $"A worker was lost or too small and no second one is there to check the other by: {launch.Reply.Message}");
+                context.Decoder.Finish("error", error: $"A worker was lost or too small and no second one is there to check the other by: {launch.Refusal}");
                 return;
             }
 

@@ -1,4 +1,4 @@
-using Grid.Grains.Messages;
+using Grid.Numerics;
 using Grid.Sequences.Decoding;
 using Grid.Sequences.Routing;
 
@@ -11,8 +11,8 @@ internal interface ISequenceRun
     /// <summary>The attempt whose output counts, one of them where several do; null between attempts.</summary>
     SequenceAttempt? Current { get; }
 
-    /// <summary>Makes the first attempt, on one of the candidates if they still take it.</summary>
-    Task<SubmitReply> BeginAsync(LiveWorker[] candidates);
+    /// <summary>Makes the first attempt, on one of the candidates if they still take it; null when one does.</summary>
+    Task<Refusal?> BeginAsync(LiveWorker[] candidates);
 
     /// <summary>Takes one event. What it gives for output is in the decoder then; where no attempt can go on, the decoder has
     /// ended with the reason.</summary>

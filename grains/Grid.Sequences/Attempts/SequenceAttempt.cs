@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Grid.Grains;
 using Grid.Grains.Messages;
+using Grid.Numerics;
 using Grid.Sequences.Routing;
 
 namespace Grid.Sequences.Attempts;
@@ -22,7 +23,7 @@ internal sealed class SequenceAttempt(AttemptId id, LiveWorker worker, bool isCu
     public bool HasOutgrown(StepBatch batch, int index) => isCutShort && batch.Sequences[index].Finish == StepFinish.Length;
 
     /// <summary>Offers it to the worker; its events go to the inbox from then on.</summary>
-    public Task<SubmitReply> SubmitAsync(SubmitRequest request, ChannelWriter<SequenceEvent> inbox) =>
+    public Task<Refusal?> SubmitAsync(SubmitRequest request, ChannelWriter<SequenceEvent> inbox) =>
         worker.SubmitAsync(request, inbox);
 
     /// <summary>Stops listening, and ends it at the worker in case it still runs there.</summary>
@@ -38,9 +39,5 @@ internal sealed class SequenceAttempt(AttemptId id, LiveWorker worker, bool isCu
 
 /// <summary>How a search for a worker ended.</summary>
 /// <param name="Attempt">The attempt that runs now; null when nobody took it.</param>
-/// <param name="Reply">The last worker's answer.</param>
-internal readonly record struct Launch(SequenceAttempt? Attempt, SubmitReply Reply)
-{
-    /// <summary>Nobody took it.</summary>
-    public static Launch Failed(SubmitReply reply) => new(null, reply);
-}
+/// <param name="Refusal">Why the last worker did not; null when one did.</param>
+internal readonly record struct Launch(SequenceAttempt? Attempt, Refusal? Refusal);

@@ -1,4 +1,4 @@
-using Grid.Grains.Messages;
+using Grid.Numerics;
 using Grid.Sequences.Routing;
 
 namespace Grid.Sequences.Attempts;
@@ -22,30 +22,27 @@ internal sealed class SequenceLength(int promptTokens, GenerationParameters gene
     /// <param name="context">Tokens of one sequence that the largest worker of the model takes.</param>
     /// <param name="modelTokens">The model's positions.</param>
     /// <param name="settled">The same with a number of new tokens.</param>
-    public static SubmitReply? Settle(int promptTokens, GenerationParameters asked, int context, int modelTokens, out GenerationParameters settled)
+    public static Refusal? Settle(int promptTokens, GenerationParameters asked, int context, int modelTokens, out GenerationParameters settled)
     {
         settled = asked with { MaxNewTokens = asked.MaxNewTokens ?? Math.Max(1, context - promptTokens) };
         if (promptTokens >= context)
         {
-            return SubmitReply.Refused(
-                RefusalKind.Invalid,
-                $"PromptIds.Length is {promptTokens}; it must be at most {context - 1}: the model's largest worker holds {context} tokens, and one is for output.",
-                "PromptIds.Length");
+            return Refusal.Invalid(
+                Refusal.PromptLength, promptTokens,
+                $"be at most {context - 1}: the model's largest worker holds {context} tokens, and one is for output");
         }
 
         // The model's last position ends it, whatever was asked for.
         int most = settled.MaxNewTokens!.Value;
         if (Math.Min((long)promptTokens + most, modelTokens) > context)
         {
-            return SubmitReply.Refused(
-                RefusalKind.Invalid,
-                $"MaxNewTokens is {most}; it must be at most {context - promptTokens}: the model's largest worker holds {context} tokens, and the prompt has {promptTokens}.",
-                nameof(SequenceSpec.MaxNewTokens));
+            return Refusal.Invalid(
+                nameof(asked.MaxNewTokens), most,
+                $"be at most {context - promptTokens}: the model's largest worker holds {context} tokens, and the prompt has {promptTokens}");
         }
 
-        return asked.MinNewTokens <= most ? null : SubmitReply.Refused(
-            RefusalKind.Invalid, $"MinNewTokens is {asked.MinNewTokens}; it must be from 0 to MaxNewTokens, which is {most}.",
-            nameof(SequenceSpec.MinNewTokens));
+        return asked.MinNewTokens <= most ? null : Refusal.Invalid(
+            nameof(asked.MinNewTokens), asked.MinNewTokens, $"be from 0 to MaxNewTokens, which is {most}");
     }
 
     /// <summary>Whether a worker can give it another token.</summary>

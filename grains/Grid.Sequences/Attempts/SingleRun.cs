@@ -1,4 +1,5 @@
 using Grid.Grains.Messages;
+using Grid.Numerics;
 using Grid.Sequences.Routing;
 using Microsoft.Extensions.Logging;
 
@@ -20,10 +21,10 @@ internal sealed partial class SingleRun(RunContext context, ILogger logger) : IS
     public SequenceAttempt? Current => _attempt;
 
     /// <inheritdoc/>
-    public async Task<SubmitReply> BeginAsync(LiveWorker[] candidates)
+    public async Task<Refusal?> BeginAsync(LiveWorker[] candidates)
     {
-        (_attempt, var reply) = await context.Launcher.BeginAsync(context.Launcher.Fits, candidates);
-        return reply;
+        (_attempt, var refusal) = await context.Launcher.BeginAsync(context.Launcher.Fits, candidates);
+        return refusal;
     }
 
     /// <inheritdoc/>
@@ -135,9 +136,9 @@ internal sealed partial class SingleRun(RunContext context, ILogger logger) : IS
 
     private async Task StartHedgeAsync(SequenceAttempt hedge)
     {
-        var reply = await context.Launcher.SubmitAsync(hedge);
+        var refusal = await context.Launcher.SubmitAsync(hedge);
         bool wanted = _hedge == hedge || _attempt == hedge;
-        if (reply.Refusal == RefusalKind.None)
+        if (refusal is null)
         {
             if (!wanted || context.Decoder.FinishReason is not null)
             {
@@ -158,10 +159,10 @@ internal sealed partial class SingleRun(RunContext context, ILogger logger) : IS
     private async Task RestartAsync(string reason)
     {
         context.Publish();
-        (_attempt, var reply) = await context.Launcher.RelaunchAsync(context.Launcher.Fits);
+        (_attempt, var refusal) = await context.Launcher.RelaunchAsync(context.Launcher.Fits);
         if (_attempt is null)
         {
-            context.Decoder.Finish("error", error: $"{reason} could not go on elsewhere: {reply.Message}");
+            context.Decoder.Finish("error", error: $"{reason} could not go on elsewhere: {refusal}");
         }
     }
 

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Grid.Grains;
 using Grid.Grains.Messages;
 using Grid.Grains.Placement;
+using Grid.Numerics;
 using Grid.Sequences.Routing;
 using Microsoft.Extensions.Hosting;
 using Orleans.Concurrency;
@@ -29,7 +30,7 @@ internal sealed class ClientSessionGrain(
     }
 
     /// <inheritdoc/>
-    public async IAsyncEnumerable<ClientUpdate> Run(SequenceStart start, string user, [EnumeratorCancellation] CancellationToken cancellationToken)
+    public async IAsyncEnumerable<ClientUpdate> Run(SequenceSpec spec, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         if (!sessions.TryEnter())
         {
@@ -46,7 +47,7 @@ internal sealed class ClientSessionGrain(
         }
 
         using var left = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var starting = TryStartAsync(start, user, left.Token);
+        var starting = TryStartAsync(spec, left.Token);
         IRunningSequence? sequence = null;
         try
         {
@@ -76,7 +77,7 @@ internal sealed class ClientSessionGrain(
                     yield break;
                 }
 
-                yield return updates.Current.FinishReason == "error" && MayGoOnElsewhere(start)
+                yield return updates.Current.FinishReason == "error" && MayGoOnElsewhere(spec)
                     ? Refused(updates.Current.Error ?? "The sequence cannot go on here.")
                     : ToMessage(sequence, updates.Current, first);
                 first = false;
@@ -100,25 +101,25 @@ internal sealed class ClientSessionGrain(
         }
     }
 
-    private async Task<(IRunningSequence? Sequence, SubmitReply? Refusal)> TryStartAsync(SequenceStart start, string user, CancellationToken cancellationToken)
+    private async Task<(IRunningSequence? Sequence, Refusal? Refusal)> TryStartAsync(SequenceSpec spec, CancellationToken cancellationToken)
     {
         try
         {
-            return (await sequences.StartAsync(start, user, cancellationToken), null);
+            return (await sequences.StartAsync(spec, cancellationToken), null);
         }
-        catch (GridRequestException refused)
+        catch (RefusedException refused)
         {
-            return (null, SubmitReply.Refused(FromRefusal(refused.Refusal), refused.Message, refused.Parameter));
+            return (null, refused.Refusal);
         }
     }
 
     /// <summary>Whether a sequence failed for where it ran, and not for what it computes: this silo is leaving, or has lost the
     /// workers that could go on with it. Another silo, or the same a little later, may have them.</summary>
-    private bool MayGoOnElsewhere(SequenceStart start) =>
+    private bool MayGoOnElsewhere(SequenceSpec spec) =>
         lifetime.ApplicationStopping.IsCancellationRequested
-        || workers.Find(worker => worker.Status.ModelId == start.Model && worker.Status.NumericsId == start.NumericsId).Length < (start.CrossCheck ? 2 : 1);
+        || workers.Find(worker => worker.Status.ModelId == spec.Model && worker.Status.NumericsId == spec.NumericsId).Length < (spec.CrossCheck ? 2 : 1);
 
-    private static ClientUpdate Refused(string reason) => new() { Refusal = SubmitReply.Refused(RefusalKind.Unavailable, reason) };
+    private static ClientUpdate Refused(string reason) => new() { Refusal = Refusal.Unavailable(reason) };
 
     private async Task<bool> ComesInTimeAsync(Task task, CancellationToken cancellationToken)
     {
@@ -133,7 +134,7 @@ internal sealed class ClientSessionGrain(
     }
 
     /// <summary>Ends the sequence, also one that was still being started.</summary>
-    private static async Task LeaveAsync(Task<(IRunningSequence? Sequence, SubmitReply? Refusal)> starting)
+    private static async Task LeaveAsync(Task<(IRunningSequence? Sequence, Refusal? Refusal)> starting)
     {
         try
         {
@@ -165,12 +166,4 @@ internal sealed class ClientSessionGrain(
 
     private static ClientToken[] ToMessage(IReadOnlyList<ScoredToken> tokens) => [.. tokens.Select(token => new ClientToken(
         token.TokenId, token.Logprob, [.. token.Top.Select(top => new StepAlternative(top.Key, top.Value))]))];
-
-    private static RefusalKind FromRefusal(GridRefusal refusal) => refusal switch
-    {
-        GridRefusal.InvalidRequest => RefusalKind.Invalid,
-        GridRefusal.ModelNotFound => RefusalKind.ModelNotFound,
-        GridRefusal.Overloaded => RefusalKind.Overloaded,
-        _ => RefusalKind.Unavailable,
-    };
 }

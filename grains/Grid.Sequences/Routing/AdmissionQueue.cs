@@ -1,4 +1,5 @@
 using System.Globalization;
+using Grid.Numerics;
 using Microsoft.Extensions.Options;
 
 namespace Grid.Sequences.Routing;
@@ -43,7 +44,7 @@ public sealed class AdmissionQueue
     }
 
     /// <summary>Waits until the client's sequence may be offered to the model's workers. The place is held until it is
-    /// disposed. Throws <see cref="GridRequestException"/> when too many wait already or this one has waited too long.</summary>
+    /// disposed. Throws <see cref="RefusedException"/> when too many wait already or this one has waited too long.</summary>
     internal async Task<AdmissionPlace> EnterAsync(string model, string? numericsId, string client, CancellationToken cancellationToken)
     {
         numericsId ??= _workers.Representative(model)?.Status.NumericsId;
@@ -112,7 +113,7 @@ public sealed class AdmissionQueue
             var retryAfter = GiveUp(place);
             cancellationToken.ThrowIfCancellationRequested();
             throw _graceOver.IsCancellationRequested
-                ? new GridRequestException(GridRefusal.Unavailable, null, "The gateway is shutting down.")
+                ? new RefusedException(Refusal.Unavailable("The gateway is shutting down."))
                 : Refuse($"Every worker of model '{place.Content.Model}' has been full for {Seconds(_options.QueueTimeout)} s.", retryAfter);
         }
     }
@@ -207,8 +208,12 @@ public sealed class AdmissionQueue
         return line;
     }
 
-    private static GridRequestException Refuse(string reason, TimeSpan retryAfter) =>
-        new(GridRefusal.Overloaded, null, $"{reason} Try again in {Seconds(retryAfter)} s.") { RetryAfter = retryAfter };
+    private static RefusedException Refuse(string reason, TimeSpan retryAfter) => new(new Refusal
+    {
+        Kind = RefusalKind.Overloaded,
+        Rule = $"{reason} Try again in {Seconds(retryAfter)} s.",
+        RetryAfter = retryAfter,
+    });
 
     private static string Seconds(TimeSpan time) => Math.Ceiling(time.TotalSeconds).ToString(CultureInfo.InvariantCulture);
 }

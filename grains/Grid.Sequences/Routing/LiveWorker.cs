@@ -1,6 +1,7 @@
 using System.Threading.Channels;
 using Grid.Grains;
 using Grid.Grains.Messages;
+using Grid.Numerics;
 using Grid.Text;
 
 namespace Grid.Sequences.Routing;
@@ -88,31 +89,29 @@ public sealed class LiveWorker
 
     /// <summary>Listens for an attempt's events and submits it. When it is refused, or the worker is lost meanwhile,
     /// nobody listens any more.</summary>
-    public async Task<SubmitReply> SubmitAsync(SubmitRequest request, ChannelWriter<SequenceEvent> inbox)
+    public async Task<Refusal?> SubmitAsync(SubmitRequest request, ChannelWriter<SequenceEvent> inbox)
     {
         long prefill = new PromptPrefix(request).UncachedTokens(this);
         Demultiplexer.Add(request.Attempt, inbox, prefill);
         _queue.Submitted(prefill);
-        SubmitReply? reply = null;
+        Refusal? refusal;
         try
         {
-            reply = IsOpen ? await AskAsync(request) : Lost();
+            refusal = IsOpen ? await AskAsync(request) : Lost();
         }
         catch (Exception exception)
         {
             // Whatever went wrong on the way, another worker may take it.
-            reply = Lost(exception);
-        }
-        finally
-        {
-            if (reply?.Refusal != RefusalKind.None)
-            {
-                Demultiplexer.Remove(request.Attempt);
-                _queue.Refused(reply?.Refusal == RefusalKind.Overloaded);
-            }
+            refusal = Lost(exception);
         }
 
-        return reply;
+        if (refusal is not null)
+        {
+            Demultiplexer.Remove(request.Attempt);
+            _queue.Refused(refusal.Kind == RefusalKind.Overloaded);
+        }
+
+        return refusal;
     }
 
     /// <summary>The first output ids of a sequence that it remembers, at most so many; none when it is lost meanwhile, or of a version
@@ -147,7 +146,7 @@ public sealed class LiveWorker
 
     /// <summary>Waits for the answer, but not longer than the worker is heard of: to a hung silo a call takes its whole
     /// response timeout. So it does where a message was lost on the way.</summary>
-    private async Task<SubmitReply> AskAsync(SubmitRequest request)
+    private async Task<Refusal?> AskAsync(SubmitRequest request)
     {
         var answer = Grain.Submit(request);
         var heard = Task.WhenAny(answer, _closed.Task).WaitAsync(_options.SubmitTimeout, _time);
@@ -162,17 +161,17 @@ public sealed class LiveWorker
     }
 
     /// <summary>Should it have reached the worker after all, nobody listens to it any more. A call that failed may have, too.</summary>
-    private async Task CancelIfTakenAsync(Task<SubmitReply> answer, AttemptId attempt)
+    private async Task CancelIfTakenAsync(Task<Refusal?> answer, AttemptId attempt)
     {
         await ((Task)answer).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (!answer.IsCompletedSuccessfully || (await answer).Refusal == RefusalKind.None)
+        if (!answer.IsCompletedSuccessfully || await answer is null)
         {
             await Grain.Cancel(attempt);
         }
     }
 
-    private SubmitReply Lost(Exception? exception = null) =>
-        SubmitReply.Refused(RefusalKind.Unavailable, $"Worker {Status.Worker} is lost. {exception?.Message}".TrimEnd());
+    private Refusal Lost(Exception? exception = null) =>
+        Refusal.Unavailable($"Worker {Status.Worker} is lost. {exception?.Message}".TrimEnd());
 
     internal void Close()
     {

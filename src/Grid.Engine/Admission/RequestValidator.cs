@@ -4,8 +4,8 @@ using Grid.Numerics;
 
 namespace Grid.Engine.Admission;
 
-/// <summary>Refuses a request that cannot run on this model and these pages: an <see cref="ArgumentException"/> names
-/// field, value and rule.</summary>
+/// <summary>Refuses a request that cannot run on this model and these pages: a <see cref="RefusedException"/> names field, value
+/// and rule.</summary>
 internal sealed class RequestValidator(ModelConfig model, int kvPages)
 {
     /// <summary>Most probable tokens reported with a logprob, at most.</summary>
@@ -20,7 +20,7 @@ internal sealed class RequestValidator(ModelConfig model, int kvPages)
         CheckLengths(request);
         CheckEnding(request);
         CheckLogprobs(request);
-        CheckSampling(request.Sampling ?? throw Refuse(nameof(request.Sampling), "null", "be given"));
+        CheckSampling(request.Sampling ?? throw Refuse(nameof(request.Sampling), null, "be given"));
         CheckPages(request);
     }
 
@@ -36,14 +36,14 @@ internal sealed class RequestValidator(ModelConfig model, int kvPages)
     {
         if (ids is null)
         {
-            throw Refuse(field, "null", "be an array of token ids");
+            throw Refuse(field, null, "be an array of token ids");
         }
 
         for (int i = 0; i < ids.Length; i++)
         {
             if ((uint)ids[i] >= (uint)Vocabulary)
             {
-                throw Refuse($"{field}[{i}]", ids[i], $"be a token id from 0 to {Vocabulary - 1}");
+                throw Refuse(field, ids[i], $"be a token id from 0 to {Vocabulary - 1}", i);
             }
         }
     }
@@ -53,8 +53,9 @@ internal sealed class RequestValidator(ModelConfig model, int kvPages)
         int prompt = request.PromptIds.Length;
         int prior = request.PriorOutputIds.Length;
         Require(
-            prompt < model.MaxPositions, "PromptIds.Length", prompt,
+            prompt < model.MaxPositions, Refusal.PromptLength, prompt,
             $"be at most {model.MaxPositions - 1}: the model has {model.MaxPositions} positions and one is for output");
+        Require(request.MaxNewTokens is not null, nameof(request.MaxNewTokens), null, "be a number: the sequence's gateway settles it");
         Require(request.MaxNewTokens >= 1, nameof(request.MaxNewTokens), request.MaxNewTokens, "be at least 1");
         Require(
             prior < request.MaxNewTokens, "PriorOutputIds.Length", prior,
@@ -107,7 +108,7 @@ internal sealed class RequestValidator(ModelConfig model, int kvPages)
         Require(
             float.IsFinite(p.RepetitionPenalty) && p.RepetitionPenalty > 0f, nameof(p.RepetitionPenalty),
             p.RepetitionPenalty, "be finite and above 0");
-        CheckLogitBias(p.LogitBias ?? throw Refuse(nameof(p.LogitBias), "null", "be a list; empty is off"));
+        CheckLogitBias(p.LogitBias ?? throw Refuse(nameof(p.LogitBias), null, "be a list; empty is off"));
     }
 
     private void CheckLogitBias(IReadOnlyList<LogitBias> biases)
@@ -116,12 +117,12 @@ internal sealed class RequestValidator(ModelConfig model, int kvPages)
         {
             LogitBias bias = biases[i];
             Require(
-                (uint)bias.TokenId < (uint)Vocabulary, $"LogitBias[{i}].TokenId", bias.TokenId,
-                $"be a token id from 0 to {Vocabulary - 1}");
+                (uint)bias.TokenId < (uint)Vocabulary, Refusal.BiasedToken, bias.TokenId,
+                $"be a token id from 0 to {Vocabulary - 1}", i);
             Require(
-                i == 0 || biases[i - 1].TokenId < bias.TokenId, $"LogitBias[{i}].TokenId", bias.TokenId,
-                "be above the one before it: biases ascend by token id, one each");
-            Require(MathF.Abs(bias.Bias) <= 100f, $"LogitBias[{i}].Bias", bias.Bias, "be from -100 to 100");
+                i == 0 || biases[i - 1].TokenId < bias.TokenId, Refusal.BiasedToken, bias.TokenId,
+                "be above the one before it: biases ascend by token id, one each", i);
+            Require(MathF.Abs(bias.Bias) <= 100f, "LogitBias.Bias", bias.Bias, "be from -100 to 100", i);
         }
     }
 
@@ -135,15 +136,15 @@ internal sealed class RequestValidator(ModelConfig model, int kvPages)
             $"let prompt and output ({limit} tokens, {pages} pages) fit in this worker's {kvPages} KV pages of {AttentionLayout.BlockTokens} tokens");
     }
 
-    private static void Require(bool holds, string field, object value, string rule)
+    private static void Require(bool holds, string field, object? value, string rule, int? index = null)
     {
         if (!holds)
         {
-            throw Refuse(field, value, rule);
+            throw Refuse(field, value, rule, index);
         }
     }
 
-    /// <summary>The exception that names field, value and rule.</summary>
-    public static ArgumentException Refuse(string field, object value, string rule) =>
-        new(FormattableString.Invariant($"{field} is {value}; it must {rule}."), field);
+    /// <summary>The refusal of a field's value.</summary>
+    public static RefusedException Refuse(string field, object? value, string rule, int? index = null) =>
+        new(Refusal.Invalid(field, value, rule, index));
 }

@@ -86,7 +86,7 @@ internal sealed class Sequence
 
     /// <summary>The length at which a request ends: max_new_tokens or the model's last position, whichever is first.</summary>
     public static int LengthLimitOf(SequenceRequest request, int maxPositions) =>
-        (int)Math.Min((long)request.PromptIds.Length + request.MaxNewTokens, maxPositions);
+        (int)Math.Min((long)request.PromptIds.Length + request.MaxNewTokens!.Value, maxPositions);
 
     /// <summary>Ids that end the request's sequence, ascending, each once.</summary>
     public static int[] EndingIdsOf(SequenceRequest request, IReadOnlyList<int> endTokenIds)

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Grid.Numerics;
 
 namespace Grid.Models.Configuration;
 
@@ -13,19 +14,20 @@ internal static class RecommendedSamplingReader
     private const float MinRepetitionPenalty = 0.01f;
     private const float MaxRepetitionPenalty = 100;
 
-    /// <summary>Reads and checks the parameters, in the ranges that requests have.</summary>
+    /// <summary>Reads and checks the parameters, in the ranges that requests have; what the file leaves out is as the OpenAI API has it.</summary>
     /// <param name="generationConfig">The bytes of generation_config.json.</param>
-    public static RecommendedSampling Read(byte[] generationConfig)
+    public static SamplingParameters Read(byte[] generationConfig)
     {
+        var silent = new SamplingParameters();
         JsonFields fields = JsonFields.Parse(ModelConfigReader.GenerationConfigFile, generationConfig);
-        return new RecommendedSampling
+        return silent with
         {
-            Temperature = Number(fields, "temperature", value => value is >= 0 and <= MaxTemperature, "a number from 0 to 1000000"),
-            TopP = Number(fields, "top_p", value => value is > 0 and <= 1, "a number above 0 and at most 1"),
-            TopK = TopK(fields),
-            MinP = Number(fields, "min_p", value => value is >= 0 and <= 1, "a number from 0 to 1"),
+            Temperature = Number(fields, "temperature", value => value is >= 0 and <= MaxTemperature, "a number from 0 to 1000000") ?? silent.Temperature,
+            TopP = Number(fields, "top_p", value => value is > 0 and <= 1, "a number above 0 and at most 1") ?? silent.TopP,
+            TopK = TopK(fields) ?? silent.TopK,
+            MinP = Number(fields, "min_p", value => value is >= 0 and <= 1, "a number from 0 to 1") ?? silent.MinP,
             RepetitionPenalty = Number(fields, "repetition_penalty",
-                value => value is >= MinRepetitionPenalty and <= MaxRepetitionPenalty, "a number from 0.01 to 100"),
+                value => value is >= MinRepetitionPenalty and <= MaxRepetitionPenalty, "a number from 0.01 to 100") ?? silent.RepetitionPenalty,
         };
     }
 

@@ -3,6 +3,7 @@ using System.Net;
 using System.Text.Json;
 using Grid.Engine;
 using Grid.Gateway.Node;
+using Grid.Grains.Messages;
 using Grid.Models;
 using Grid.Numerics;
 using Grid.Sequences;
@@ -105,9 +106,12 @@ internal static class OverheadRoles
             {
                 Model = model,
                 PromptIds = options.Prompt(run, s),
-                Seed = (ulong)s,
-                MaxNewTokens = options.OutputTokens,
-                IgnoreEndTokens = true,
+                Generation = new GenerationParameters
+                {
+                    Sampling = new SamplingParameters { Seed = (ulong)s },
+                    MaxNewTokens = options.OutputTokens,
+                    IgnoreEndTokens = true,
+                },
             };
             var log = new StreamLog();
             await using var sequence = await service.StartAsync(spec, CancellationToken.None);

@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using Grid.Grains;
 using Grid.Grains.Messages;
+using Grid.Numerics;
 using Grid.Sequences;
 using Grid.Sequences.Routing;
 using Grid.Text;
@@ -64,17 +65,15 @@ internal sealed class FakeSequenceService : ISequenceService
         {
             if (prompt[i] >= TinyText.VocabularySize)
             {
-                throw new GridRequestException(GridRefusal.InvalidRequest, $"PromptIds[{i}]",
-                    $"PromptIds[{i}] is {prompt[i]}; it must be below {TinyText.VocabularySize}");
+                throw new RefusedException(Refusal.Invalid(nameof(spec.PromptIds), prompt[i], $"be below {TinyText.VocabularySize}", i));
             }
         }
         if (prompt.Length >= Model.MaxContextTokens)
         {
-            throw new GridRequestException(GridRefusal.InvalidRequest, "PromptIds.Length",
-                $"PromptIds.Length is {prompt.Length}; it must be below {Model.MaxContextTokens}");
+            throw new RefusedException(Refusal.Invalid(Refusal.PromptLength, prompt.Length, $"be below {Model.MaxContextTokens}"));
         }
         Started.Enqueue(spec);
-        var sequence = new FakeSequence(prompt, spec.MaxNewTokens ?? Model.MaxContextTokens - prompt.Length, Script?.Invoke(spec) ?? FakeAnswers.Default(spec, prompt));
+        var sequence = new FakeSequence(prompt, spec.Generation.MaxNewTokens ?? Model.MaxContextTokens - prompt.Length, Script?.Invoke(spec) ?? FakeAnswers.Default(spec, prompt));
         Sequences.Enqueue(sequence);
         return sequence;
     }
@@ -129,7 +128,7 @@ internal static class FakeAnswers
     public static async IAsyncEnumerable<SequenceUpdate> Default(SequenceSpec spec, int[] prompt)
     {
         await Task.Yield();
-        if (spec.PromptLogprobsFrom is { } from)
+        if (spec.Generation.PromptLogprobsFrom is { } from)
         {
             from = Math.Max(from, 1);
             yield return new SequenceUpdate
@@ -138,8 +137,8 @@ internal static class FakeAnswers
                 PromptTokens = [.. Enumerable.Range(from, prompt.Length - from).Select(i => Score(spec, prompt[i], i, true))],
             };
         }
-        int[] ids = [.. Encoding.UTF8.GetBytes(TextOf(spec.Seed)).Select(b => (int)b), TinyText.End];
-        int count = Math.Min(ids.Length, spec.MaxNewTokens ?? int.MaxValue);
+        int[] ids = [.. Encoding.UTF8.GetBytes(TextOf(spec.Generation.Sampling.Seed)).Select(b => (int)b), TinyText.End];
+        int count = Math.Min(ids.Length, spec.Generation.MaxNewTokens ?? int.MaxValue);
         var detokenizer = new IncrementalDetokenizer(FakeSequenceService.Text.Tokenizer, skipSpecialTokens: true);
         for (int i = 0; i < count; i++)
         {
@@ -149,7 +148,7 @@ internal static class FakeAnswers
             yield return new SequenceUpdate
             {
                 Text = last ? text + detokenizer.Flush() : text,
-                Tokens = [Score(spec, ids[i], prompt.Length + i, spec.Logprobs)],
+                Tokens = [Score(spec, ids[i], prompt.Length + i, spec.Generation.Logprobs)],
                 FinishReason = last ? (ends ? "stop" : "length") : null,
                 MatchedStop = ends ? TinyText.End : null,
             };
@@ -178,5 +177,5 @@ internal static class FakeAnswers
     private static ScoredToken Score(SequenceSpec spec, int id, int position, bool wanted) => new(
         id,
         wanted ? Logprob(id, position) : float.NaN,
-        wanted ? [.. Enumerable.Range(0, spec.TopLogprobs).Select(k => KeyValuePair.Create((id + k) % 258, Logprob(id, position) - k))] : []);
+        wanted ? [.. Enumerable.Range(0, spec.Generation.TopLogprobs).Select(k => KeyValuePair.Create((id + k) % 258, Logprob(id, position) - k))] : []);
 }

@@ -1,4 +1,6 @@
+using Grid.Grains.Messages;
 using Grid.Grains.Tests.Support;
+using Grid.Numerics;
 using Grid.Sequences;
 using Grid.Sequences.Routing;
 using Microsoft.Extensions.Options;
@@ -55,12 +57,12 @@ public sealed class AdmissionQueueTests
         options.QueueTimeout = TimeSpan.FromMilliseconds(300);
         await using var running = await grid.Sequences().StartAsync(Spec("a", 0), default);
         var waits = await WaitingAsync(grid, Spec("a", 1), default);
-        var tooMany = await Assert.ThrowsAsync<GridRequestException>(() => grid.Sequences().StartAsync(Spec("b", 2), default));
-        Assert.Equal((GridRefusal.Overloaded, TimeSpan.FromSeconds(1)), (tooMany.Refusal, tooMany.RetryAfter));
+        var tooMany = await Assert.ThrowsAsync<RefusedException>(() => grid.Sequences().StartAsync(Spec("b", 2), default));
+        Assert.Equal((RefusalKind.Overloaded, TimeSpan.FromSeconds(1)), (tooMany.Refusal.Kind, tooMany.Refusal.RetryAfter));
         Assert.Contains("1 sequences wait", tooMany.Message, StringComparison.Ordinal);
-        var tooLong = await Assert.ThrowsAsync<GridRequestException>(() => waits);
-        Assert.Equal(GridRefusal.Overloaded, tooLong.Refusal);
-        Assert.NotNull(tooLong.RetryAfter);
+        var tooLong = await Assert.ThrowsAsync<RefusedException>(() => waits);
+        Assert.Equal(RefusalKind.Overloaded, tooLong.Refusal.Kind);
+        Assert.NotNull(tooLong.Refusal.RetryAfter);
         Assert.Equal(0, Queue(grid).Waiting(TestModel.Name));
         grid.Engines[0].Allow(1_000_000);
         Assert.Equal("length", (await Answer.ReadAsync(running)).FinishReason);

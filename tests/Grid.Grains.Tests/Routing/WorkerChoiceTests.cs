@@ -2,6 +2,7 @@ using System.Threading.Channels;
 using Grid.Grains.Caching;
 using Grid.Grains.Messages;
 using Grid.Grains.Tests.Support;
+using Grid.Numerics;
 using Grid.Sequences;
 using Grid.Sequences.Routing;
 using Microsoft.Extensions.Logging.Abstractions;

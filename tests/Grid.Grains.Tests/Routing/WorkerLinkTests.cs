@@ -3,6 +3,7 @@ using System.Threading.Channels;
 using Grid.Grains.Messages;
 using Grid.Grains.Placement;
 using Grid.Grains.Tests.Support;
+using Grid.Numerics;
 using Grid.Sequences;
 using Grid.Sequences.Routing;
 using Microsoft.Extensions.Time.Testing;
@@ -26,11 +27,11 @@ public sealed class WorkerLinkTests
     [MemberData(nameof(Failures), DisableDiscoveryEnumeration = true)]
     public async Task A_submission_that_fails_is_lost_and_what_it_may_have_begun_is_cancelled(Exception failure)
     {
-        var grain = new FakeWorkerGrain { OnSubmit = _ => Task.FromException<SubmitReply>(failure) };
+        var grain = new FakeWorkerGrain { OnSubmit = _ => Task.FromException<Refusal?>(failure) };
         var (_, worker) = grain.Connect(new FakeTimeProvider());
         var reply = await worker.SubmitAsync(Request(), s_inbox);
-        Assert.Equal(RefusalKind.Unavailable, reply.Refusal);
-        Assert.Contains(failure.Message, reply.Message, StringComparison.Ordinal);
+        Assert.Equal(RefusalKind.Unavailable, reply?.Kind);
+        Assert.Contains(failure.Message, reply!.Rule, StringComparison.Ordinal);
         Assert.Equal([Request().Attempt], grain.Cancelled);
         Assert.Equal(0, worker.Demultiplexer.Count);
     }
@@ -39,16 +40,16 @@ public sealed class WorkerLinkTests
     public async Task A_submission_that_is_not_answered_in_time_is_lost_and_cancelled_once_it_was_taken()
     {
         var time = new FakeTimeProvider();
-        var answer = new TaskCompletionSource<SubmitReply>();
+        var answer = new TaskCompletionSource<Refusal?>();
         var grain = new FakeWorkerGrain { OnSubmit = _ => answer.Task };
         var (_, worker) = grain.Connect(time);
         var reply = worker.SubmitAsync(Request(), s_inbox);
         time.Advance(new SequencesOptions().SubmitTimeout - TimeSpan.FromMilliseconds(1));
         Assert.False(reply.IsCompleted);
         time.Advance(TimeSpan.FromMilliseconds(1));
-        Assert.Equal(RefusalKind.Unavailable, (await reply.WaitAsync(TestGrid.Patience)).Refusal);
+        Assert.Equal(RefusalKind.Unavailable, (await reply.WaitAsync(TestGrid.Patience))?.Kind);
         Assert.Empty(grain.Cancelled);
-        answer.SetResult(SubmitReply.Accepted);
+        answer.SetResult(null);
         using var patience = new CancellationTokenSource(TestGrid.Patience);
         while (grain.Cancelled.Count == 0)
         {

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Grid.Grains.Messages;
+using Grid.Numerics;
 using Grid.Sequences;
 using Grid.Sequences.Routing;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -13,7 +14,7 @@ internal sealed class FakeWorkerGrain : IGpuWorkerGrain
 
     public Func<Task<WorkerStatus>> OnStatus { get; set; } = () => Task.FromResult(Status());
 
-    public Func<SubmitRequest, Task<SubmitReply>> OnSubmit { get; set; } = _ => Task.FromResult(SubmitReply.Accepted);
+    public Func<SubmitRequest, Task<Refusal?>> OnSubmit { get; set; } = _ => Task.FromResult<Refusal?>(null);
 
     public Func<CancellationToken, IAsyncEnumerable<StepBatch>> OnBatches { get; set; } = NothingAsync;
 
@@ -55,7 +56,7 @@ internal sealed class FakeWorkerGrain : IGpuWorkerGrain
 
     public Task<TextFiles?> GetTextFiles(string digest) => Task.FromResult<TextFiles?>(TestModel.Worker().Text);
 
-    public Task<SubmitReply> Submit(SubmitRequest request) => OnSubmit(request);
+    public Task<Refusal?> Submit(SubmitRequest request) => OnSubmit(request);
 
     public Task Cancel(AttemptId attempt)
     {

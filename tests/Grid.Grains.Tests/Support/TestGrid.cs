@@ -1,3 +1,5 @@
+using Grid.Grains.Messages;
+using Grid.Numerics;
 using Grid.Sequences;
 using Grid.Sequences.Routing;
 using Grid.Workers;
@@ -105,8 +107,12 @@ internal sealed record Answer(string Text, int[] Tokens, string? FinishReason, o
         return new Answer(text.ToString(), [.. tokens], last?.FinishReason, last?.MatchedStop, last?.Error, endings);
     }
 
-    public static SequenceSpec Spec(int[] prompt, int maxNewTokens) =>
-        new() { Model = TestModel.Name, Seed = 1, PromptIds = prompt, MaxNewTokens = maxNewTokens };
+    public static SequenceSpec Spec(
+        int[] prompt, int maxNewTokens, Func<GenerationParameters, GenerationParameters>? with = null)
+    {
+        var generation = new GenerationParameters { Sampling = new() { Seed = 1 }, MaxNewTokens = maxNewTokens };
+        return new() { Model = TestModel.Name, PromptIds = prompt, Generation = with?.Invoke(generation) ?? generation };
+    }
 
     public static int[] Expected(int[] prompt, int count) =>
         [.. Enumerable.Range(0, count).Select(i => ScriptedEngine.TokenAt(prompt, i))];
