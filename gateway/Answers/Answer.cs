@@ -16,10 +16,10 @@ internal abstract class Answer
     /// <param name="clock">Time.</param>
     public static Answer For(RequestPlan plan, Guid id, DateTimeOffset created, TimeProvider clock) => plan switch
     {
-        OpenAiPlan { Form: AnswerForm.Chat } chat => new ChatAnswer(chat, $"{ChatAnswer.IdPrefix}{id:N}", created),
-        OpenAiPlan completion => new CompletionAnswer(completion, $"{CompletionAnswer.IdPrefix}{id:N}", created),
+        ChatPlan chat => new ChatAnswer(chat, $"{ChatAnswer.IdPrefix}{id:N}", created),
+        CompletionPlan completion => new CompletionAnswer(completion, $"{CompletionAnswer.IdPrefix}{id:N}", created),
         GeneratePlan generate => new GenerateAnswer(generate, clock),
-        _ => throw new ArgumentOutOfRangeException(nameof(plan), plan.Form, "Unknown form."),
+        _ => throw new ArgumentOutOfRangeException(nameof(plan), plan, "Unknown plan."),
     };
 
     /// <summary>The whole answer, after every sequence has ended.</summary>

@@ -8,7 +8,7 @@ using Grid.Sequences;
 namespace Grid.Gateway.Answers;
 
 /// <summary>Answers of /v1/chat/completions.</summary>
-internal sealed class ChatAnswer(OpenAiPlan plan, string id, DateTimeOffset created) : OpenAiAnswer(plan, id, created)
+internal sealed class ChatAnswer(ChatPlan plan, string id, DateTimeOffset created) : OpenAiAnswer(plan, id, created)
 {
     /// <summary>What ids of these answers begin with.</summary>
     public const string IdPrefix = "chatcmpl-";

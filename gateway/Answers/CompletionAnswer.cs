@@ -7,7 +7,7 @@ using Grid.Sequences;
 namespace Grid.Gateway.Answers;
 
 /// <summary>Answers of /v1/completions.</summary>
-internal sealed class CompletionAnswer(OpenAiPlan plan, string id, DateTimeOffset created) : OpenAiAnswer(plan, id, created)
+internal sealed class CompletionAnswer(CompletionPlan plan, string id, DateTimeOffset created) : OpenAiAnswer(plan, id, created)
 {
     /// <summary>What ids of these answers begin with.</summary>
     public const string IdPrefix = "cmpl-";
@@ -22,8 +22,8 @@ internal sealed class CompletionAnswer(OpenAiPlan plan, string id, DateTimeOffse
     {
         json.WriteStartObject();
         json.WriteNumber("index", transcript.Index);
-        json.WriteString("text", Plan.Echo ? PromptText(transcript) + transcript.Text : transcript.Text);
-        WriteLogprobs(json, transcript, Plan.Echo, transcript.Tokens);
+        json.WriteString("text", plan.Echo ? PromptText(transcript) + transcript.Text : transcript.Text);
+        WriteLogprobs(json, transcript, plan.Echo, transcript.Tokens);
         WriteFinish(json, transcript);
         if (Plan.PromptLogprobs is { } top)
         {
@@ -35,7 +35,7 @@ internal sealed class CompletionAnswer(OpenAiPlan plan, string id, DateTimeOffse
     protected override void WriteUpdateEvents(EventStream events, Transcript transcript, SequenceUpdate update)
     {
         // The prompt goes first, and once its scores are complete: they come before the first output token.
-        var echo = Plan.Echo && _offsets[transcript.Index] is null
+        var echo = plan.Echo && _offsets[transcript.Index] is null
             && (update.Tokens.Count > 0 || update.FinishReason is not null);
         var scored = Plan.TopLogprobs is not null && update.Tokens.Count > 0;
         if (!echo && !scored && update.Text.Length == 0)
@@ -56,11 +56,11 @@ internal sealed class CompletionAnswer(OpenAiPlan plan, string id, DateTimeOffse
     protected override void WriteEmptyDelta(Utf8JsonWriter json) => json.WriteString("text", "");
 
     private string PromptText(Transcript transcript) =>
-        transcript.Plan.Spec.PromptText ?? Tokenizer.Decode([.. transcript.PromptIds], skipSpecialTokens: false);
+        Plan.Prompts[transcript.Plan.PromptIndex].Text ?? Tokenizer.Decode([.. transcript.PromptIds], skipSpecialTokens: false);
 
     /// <summary>Whether a prompt token was put around the text, and so is not in the text that is echoed.</summary>
     private bool IsAdded(Transcript transcript, int position) =>
-        transcript.Plan.Spec is { PromptText: not null, AddSpecialTokens: true }
+        transcript.Plan.Spec.AddSpecialTokens && Plan.Prompts[transcript.Plan.PromptIndex].Text is not null
         && (position < Tokenizer.AddedBefore || position >= transcript.PromptIds.Count - Tokenizer.AddedAfter);
 
     private void WriteLogprobs(

@@ -213,7 +213,7 @@ internal abstract class OpenAiAnswer(OpenAiPlan plan, string id, DateTimeOffset 
     /// <summary>A prompt counts once, however many answers it gets.</summary>
     private void WriteUsage(Utf8JsonWriter json, IReadOnlyList<Transcript> transcripts)
     {
-        var (prompt, cached, completion) = Usage.Of(transcripts, Plan.PromptCount);
+        var (prompt, cached, completion) = Usage.Of(transcripts, Plan.Prompts.Count);
         json.WriteStartObject("usage");
         json.WriteNumber("prompt_tokens", prompt);
         json.WriteNumber("completion_tokens", completion);

@@ -62,7 +62,7 @@ internal sealed class AnswerRunner(
                 }
                 await JsonResponse.WriteAsync(context, StatusCodes.Status200OK, json => answer.WriteWhole(json, batch.Transcripts));
             }
-            var (prompt, _, completion) = Usage.Of(batch.Transcripts, plan.PromptCount);
+            var (prompt, _, completion) = Usage.Of(batch.Transcripts, plan.Prompts.Count);
             GatewayLog.Answered(logger, context.Request.Path, batch.Transcripts.Count, prompt, completion,
                 clock.GetElapsedTime(started).TotalMilliseconds, plan.User is null ? null : JsonShown.Text(plan.User),
                 context.TraceIdentifier);

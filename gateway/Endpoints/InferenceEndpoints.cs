@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
 using Grid.Sequences;
@@ -9,34 +10,20 @@ namespace Grid.Gateway.Endpoints;
 internal sealed class InferenceEndpoints(ISequenceService service, AnswerRunner runner, IOptions<GatewayOptions> options)
 {
     /// <summary>POST /v1/chat/completions.</summary>
-    public async Task ChatAsync(HttpContext context)
-    {
-        OpenAiPlan plan;
-        using (var body = await RequestBody.ReadAsync(context, options.Value))
-        {
-            plan = ChatRequest.Parse(body.RootElement, service, options.Value);
-        }
-        await runner.RunAsync(context, plan);
-    }
+    public Task ChatAsync(HttpContext context) => AnswerAsync(context, ChatRequest.Parse);
 
     /// <summary>POST /v1/completions.</summary>
-    public async Task CompleteAsync(HttpContext context)
-    {
-        OpenAiPlan plan;
-        using (var body = await RequestBody.ReadAsync(context, options.Value))
-        {
-            plan = CompletionRequest.Parse(body.RootElement, service, options.Value);
-        }
-        await runner.RunAsync(context, plan);
-    }
+    public Task CompleteAsync(HttpContext context) => AnswerAsync(context, CompletionRequest.Parse);
 
     /// <summary>POST /generate.</summary>
-    public async Task GenerateAsync(HttpContext context)
+    public Task GenerateAsync(HttpContext context) => AnswerAsync(context, GenerateRequest.Parse);
+
+    private async Task AnswerAsync(HttpContext context, Func<JsonElement, ISequenceService, GatewayOptions, RequestPlan> parse)
     {
-        GeneratePlan plan;
+        RequestPlan plan;
         using (var body = await RequestBody.ReadAsync(context, options.Value))
         {
-            plan = GenerateRequest.Parse(body.RootElement, service, options.Value);
+            plan = parse(body.RootElement, service, options.Value);
         }
         await runner.RunAsync(context, plan);
     }

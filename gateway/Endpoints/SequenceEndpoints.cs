@@ -36,16 +36,16 @@ internal sealed class SequenceEndpoints(
         var stored = StoredRequest.Read(await keeper.FindAsync(id, context.RequestAborted)
             ?? throw ApiErrors.StreamNotFound(shown, keeper.NotFoundReason))
             ?? throw ApiErrors.Conflict("record_version", "The stream was begun by a gateway of another version of Grid; send its request again.");
-        position ??= new StreamPosition(id, stored.Sequences.Length);
-        if (!position.TryFit(stored.Sequences.Length, out var fitted))
+        position ??= new StreamPosition(id, stored.Plan.Sequences.Count);
+        if (!position.TryFit(stored.Plan.Sequences.Count, out var fitted))
         {
-            throw ApiErrors.WrongEventId(JsonShown.Text(position.ToString()), $"one with the positions of {stored.Sequences.Length} sequences, which this stream has");
+            throw ApiErrors.WrongEventId(JsonShown.Text(position.ToString()), $"one with the positions of {stored.Plan.Sequences.Count} sequences, which this stream has");
         }
         var model = FindModel(stored);
         // Known as this stream from the claim on, for its sequences may have to wait before they start.
         active.Claim(id);
         active.Keep(id, await keeper.ClaimAsync(id, context.RequestAborted) ?? throw ApiErrors.StreamNotFound(shown, keeper.NotFoundReason));
-        await runner.ResumeAsync(context, active, stored.ToPlan(model), new Resumption(stored, fitted));
+        await runner.ResumeAsync(context, active, stored.Plan with { Model = model }, new Resumption(stored, fitted));
     }
 
     /// <summary>The same bits come from the same NumericsId only.</summary>

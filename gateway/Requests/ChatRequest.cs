@@ -30,7 +30,7 @@ internal static class ChatRequest
         .AddUnless("stream_reasoning", "true");
 
     /// <summary>Maps and validates a body. Throws <see cref="ApiException"/>.</summary>
-    public static OpenAiPlan Parse(JsonElement body, ISequenceService service, GatewayOptions options)
+    public static ChatPlan Parse(JsonElement body, ISequenceService service, GatewayOptions options)
     {
         var fields = new JsonFields(body, "");
         var model = ModelDirectory.Resolve(service, fields.String("model"));
@@ -43,13 +43,11 @@ internal static class ChatRequest
         var (maxTokens, maxTokensField) = TakeMaxTokens(fields, promptTop is not null);
         var seed = fields.Seed("seed") ?? Seeds.Draw();
         var spec = OpenAiFields.TakeSpec(fields, model, maxTokens, top, promptTop, scorePrompt: promptTop is not null);
-        var plan = new OpenAiPlan
+        var plan = new ChatPlan
         {
-            Form = AnswerForm.Chat,
             Model = model,
-            Text = text,
-            Sequences = OpenAiFields.Expand(spec, [new Prompt(prompt, null)], choices, seed, maxTokens),
-            PromptCount = 1,
+            Sequences = OpenAiFields.Expand(spec, 1, choices, seed, maxTokens),
+            Prompts = [new Prompt(prompt, null)],
             PromptField = "messages",
             MaxTokensField = maxTokensField,
             PromptsAreList = false,

@@ -16,11 +16,11 @@ internal static class CompletionRequest
         .AddUnless("store", "false");
 
     /// <summary>Maps and validates a body. Throws <see cref="ApiException"/>.</summary>
-    public static OpenAiPlan Parse(JsonElement body, ISequenceService service, GatewayOptions options)
+    public static CompletionPlan Parse(JsonElement body, ISequenceService service, GatewayOptions options)
     {
         var fields = new JsonFields(body, "");
         var model = ModelDirectory.Resolve(service, fields.String("model"));
-        var text = ModelDirectory.RequireText(model);
+        ModelDirectory.RequireText(model);
         var (prompts, isList) = fields.Take("prompt") is { } prompt
             ? PromptFields.TextOrIds(prompt, "prompt")
             : throw ApiErrors.Missing("prompt", "a string, a list of strings, a list of token ids or a list of lists of token ids");
@@ -37,13 +37,11 @@ internal static class CompletionRequest
             fields, model, maxTokens, top, promptTop, scorePrompt: promptTop is not null || (echo && top is not null));
         // As vLLM has it: a raw prompt begins as the model's texts do.
         spec = spec with { AddSpecialTokens = fields.Boolean("add_special_tokens") ?? true };
-        var plan = new OpenAiPlan
+        var plan = new CompletionPlan
         {
-            Form = AnswerForm.Completion,
             Model = model,
-            Text = text,
-            Sequences = OpenAiFields.Expand(spec, prompts, choices, seed, asked),
-            PromptCount = prompts.Length,
+            Sequences = OpenAiFields.Expand(spec, prompts.Length, choices, seed, asked),
+            Prompts = prompts,
             PromptField = "prompt",
             PromptsAreList = isList,
             Stream = stream,

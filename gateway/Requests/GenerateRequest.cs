@@ -71,7 +71,7 @@ internal static class GenerateRequest
         for (var index = 0; index < sequences.Length; index++)
         {
             var p = index / choices;
-            var plan = Plan(prompts[p], sampling[p], logprobs[p], p, index % choices);
+            var plan = Plan(sampling[p], logprobs[p], p, index % choices);
             sequences[index] = plan with
             {
                 Spec = plan.Spec with { CrossCheck = crossCheck },
@@ -80,10 +80,9 @@ internal static class GenerateRequest
         }
         return new GeneratePlan
         {
-            Form = AnswerForm.Generate,
             Model = model,
             Sequences = sequences,
-            PromptCount = prompts.Length,
+            Prompts = prompts,
             PromptField = promptField,
             PromptsAreList = isList,
             Stream = stream,
@@ -104,13 +103,11 @@ internal static class GenerateRequest
     }
 
     private static PlannedSequence Plan(
-        Prompt prompt, Sampling sampling, Logprobs logprobs, int promptIndex, int choice)
+        Sampling sampling, Logprobs logprobs, int promptIndex, int choice)
     {
         var spec = sampling.Spec.WithSeed(Seeds.ForChoice(sampling.Spec.Generation.Sampling.Seed, choice));
         return new PlannedSequence(spec with
         {
-            PromptText = prompt.Text,
-            PromptIds = prompt.Ids,
             AddSpecialTokens = true,
             Generation = spec.Generation with
             {

@@ -123,17 +123,8 @@ internal static class OpenAiFields
     }
 
     /// <summary>Every answer to every prompt: answer i of a prompt runs with seed + i.</summary>
-    public static PlannedSequence[] Expand(
-        SequenceSpec spec, IReadOnlyList<Prompt> prompts, int choices, ulong seed, int? askedTokens)
-    {
-        var sequences = new PlannedSequence[prompts.Count * choices];
-        for (var index = 0; index < sequences.Length; index++)
-        {
-            var prompt = prompts[index / choices];
-            var one = spec.WithSeed(Seeds.ForChoice(seed, index % choices));
-            sequences[index] = new PlannedSequence(one with { PromptText = prompt.Text, PromptIds = prompt.Ids }, index / choices)
-            { ScoreOnly = askedTokens == 0, AskedTokens = askedTokens };
-        }
-        return sequences;
-    }
+    public static PlannedSequence[] Expand(SequenceSpec spec, int prompts, int choices, ulong seed, int? askedTokens) =>
+        [.. Enumerable.Range(0, prompts * choices).Select(index =>
+            new PlannedSequence(spec.WithSeed(Seeds.ForChoice(seed, index % choices)), index / choices)
+            { ScoreOnly = askedTokens == 0, AskedTokens = askedTokens })];
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using Grid.Gateway.Json;
 using Grid.Grains.Messages;
 using Grid.Numerics;
@@ -11,7 +12,7 @@ namespace Grid.Gateway.Requests;
 internal readonly record struct Prompt(string? Text, int[]? Ids);
 
 /// <summary>One sequence that a request starts.</summary>
-/// <param name="Spec">What the grid runs.</param>
+/// <param name="Spec">What the grid runs, but for the prompt.</param>
 /// <param name="PromptIndex">Which of the request's prompts it answers.</param>
 internal sealed record PlannedSequence(SequenceSpec Spec, int PromptIndex)
 {
@@ -35,30 +36,21 @@ internal sealed record PlannedSequence(SequenceSpec Spec, int PromptIndex)
     public int KnownPromptTokens { get; init; }
 }
 
-/// <summary>Which API words an answer.</summary>
-internal enum AnswerForm
+/// <summary>A request, validated and complete: what to run and how to answer. It can be kept as it is, but for the model, and
+/// run again.</summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "Api")]
+[JsonDerivedType(typeof(ChatPlan), "chat")]
+[JsonDerivedType(typeof(CompletionPlan), "completion")]
+[JsonDerivedType(typeof(GeneratePlan), "generate")]
+internal abstract record RequestPlan
 {
-    /// <summary>/v1/chat/completions.</summary>
-    Chat,
+    [JsonIgnore]
+    public ServedModel Model { get; init; } = null!;
 
-    /// <summary>/v1/completions.</summary>
-    Completion,
-
-    /// <summary>/generate.</summary>
-    Generate,
-}
-
-/// <summary>A request, validated and complete: what to run and how to answer.</summary>
-internal record RequestPlan
-{
-    public required AnswerForm Form { get; init; }
-
-    public required ServedModel Model { get; init; }
+    public required IReadOnlyList<Prompt> Prompts { get; init; }
 
     /// <summary>Prompt by prompt, and within a prompt answer by answer; the index is the answer's index.</summary>
     public required IReadOnlyList<PlannedSequence> Sequences { get; init; }
-
-    public required int PromptCount { get; init; }
 
     /// <summary>Whether the answer is a stream of events.</summary>
     public bool Stream { get; init; }
@@ -70,6 +62,7 @@ internal record RequestPlan
     public string? User { get; init; }
 
     /// <summary>Who asks, as far as it can be told: clients take turns where requests have to wait.</summary>
+    [JsonIgnore]
     public string Client { get; init; } = "";
 
     /// <summary>The field the number of new tokens came from.</summary>
@@ -77,6 +70,16 @@ internal record RequestPlan
 
     /// <summary>Whether the client gave its prompts as a list, so that a field at fault has an index.</summary>
     public required bool PromptsAreList { get; init; }
+
+    /// <summary>A sequence with its prompt, as the grid is asked for it.</summary>
+    public SequenceSpec SpecOf(PlannedSequence sequence) => sequence.Spec with
+    {
+        PromptText = Prompts[sequence.PromptIndex].Text,
+        PromptIds = Prompts[sequence.PromptIndex].Ids,
+        // The fingerprint that the answer shows, and that a resumption asks for, is a promise.
+        NumericsId = Model.NumericsId,
+        Client = Client,
+    };
 
     /// <summary>The request's field for what a refusal names; null when it names none.</summary>
     /// <param name="refusal">The refusal.</param>
@@ -108,10 +111,11 @@ internal record RequestPlan
 }
 
 /// <summary>A plan of the OpenAI endpoints.</summary>
-internal sealed record OpenAiPlan : RequestPlan
+internal abstract record OpenAiPlan : RequestPlan
 {
     /// <summary>Tokenizer and chat template of the model.</summary>
-    public required TextModel Text { get; init; }
+    [JsonIgnore]
+    public TextModel Text => ModelDirectory.RequireText(Model);
 
     /// <summary>Seed of each prompt's first answer, given or drawn; answer i of a prompt runs with Seed + i.</summary>
     public required ulong Seed { get; init; }
@@ -122,12 +126,19 @@ internal sealed record OpenAiPlan : RequestPlan
     /// <summary>Most probable tokens to report with each prompt logprob (prompt_logprobs); null: none.</summary>
     public int? PromptLogprobs { get; init; }
 
-    /// <summary>Whether the answer's text begins with the prompt (completions).</summary>
-    public bool Echo { get; init; }
-
     /// <summary>Whether a stream ends with a usage event.</summary>
     public bool IncludeUsage { get; init; }
 
     /// <summary>The client's key-value pairs, returned as they came.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Metadata { get; init; } = [];
+}
+
+/// <summary>A plan of /v1/chat/completions.</summary>
+internal sealed record ChatPlan : OpenAiPlan;
+
+/// <summary>A plan of /v1/completions.</summary>
+internal sealed record CompletionPlan : OpenAiPlan
+{
+    /// <summary>Whether the answer's text begins with the prompt.</summary>
+    public bool Echo { get; init; }
 }

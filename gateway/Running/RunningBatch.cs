@@ -92,9 +92,7 @@ internal sealed class RunningBatch : IAsyncDisposable
         }
         try
         {
-            // The fingerprint that the answer shows, and that a resumption asks for, is a promise.
-            var spec = sequence.Spec with { NumericsId = plan.Model.NumericsId, Client = plan.Client, Former = FormerRunOf(plan, sequence, known) };
-            var running = await service.StartAsync(spec, _stop.Token);
+            var running = await service.StartAsync(plan.SpecOf(sequence) with { Former = FormerRunOf(plan, sequence, known) }, _stop.Token);
             var transcript = new Transcript(_transcripts.Count, sequence, running, known);
             _running.Add((running, transcript));
             _transcripts.Add(transcript);
@@ -132,7 +130,7 @@ internal sealed class RunningBatch : IAsyncDisposable
         {
             return null;
         }
-        var scored = sequence.Spec.Generation.PromptLogprobsFrom is not null || (plan.Form == AnswerForm.Generate && sequence.Spec.Generation.Logprobs);
+        var scored = sequence.Spec.Generation.PromptLogprobsFrom is not null || (plan is GeneratePlan && sequence.Spec.Generation.Logprobs);
         return new FormerRun(name, scored ? 0 : Math.Max(0, known.Tokens - 1));
     }
 
