@@ -71,7 +71,7 @@ public sealed class CompletionAnswerTests(GatewayFixture fixture) : IClassFixtur
         Assert.Equal(FakeAnswers.Logprob(0xC3, 1), (float)logprobs["token_logprobs"]![1]!);
         Assert.Equal("[0,1,1,2,3,4]", logprobs["text_offset"]!.ToJsonString());
         Assert.Single(logprobs["top_logprobs"]![1]!.AsObject());
-        Assert.Equal(0, _app.Grid.Started.Last().PromptLogprobsFrom);
+        Assert.Equal(0, _app.Grid.Started.Last().Generation.PromptLogprobsFrom);
     }
 
     [Fact]

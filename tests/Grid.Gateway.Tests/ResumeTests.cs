@@ -102,7 +102,7 @@ public sealed class ResumeTests : IAsyncLifetime
         var e = await stream.NextAsync(e => e.Id!.Contains('.', StringComparison.Ordinal) && e.Id.EndsWith("2/2", StringComparison.Ordinal));
         await ResumeAsync(_second, e.Id!.Split(':')[0], e.Id);
         var again = Assert.Single(_second.Grid.Started);
-        Assert.Equal((7ul, FakeSequenceService.Model.NumericsId), (again.Seed, again.NumericsId));
+        Assert.Equal((7ul, FakeSequenceService.Model.NumericsId), (again.Generation.Sampling.Seed, again.NumericsId));
     }
 
     /// <summary>All but the last known token, with which the sequence may have ended; none where events repeat the scores.</summary>
