@@ -2,10 +2,10 @@ using Grid.Gateway.Endpoints;
 using Grid.Gateway.Http;
 using Grid.Gateway.Resuming;
 using Grid.Gateway.Running;
+using Grid.Grains;
 using Grid.Sequences;
 using Grid.Sequences.Streams;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.Extensions.DependencyInjection.Extensions;
 
 namespace Grid.Gateway;
 
@@ -15,7 +15,6 @@ public static class GatewayHosting
     /// <summary>
     /// Adds the gateway's services, its error handling and Kestrel limits. The host provides
     /// <see cref="ISequenceService"/>, and <see cref="Clustering.Requests.IRequestStore"/> where streams can be resumed.
-    /// Register it before Orleans and devices, which are then asked to stop first.
     /// </summary>
     public static IServiceCollection AddGridGateway(this IServiceCollection services, GatewayOptions options)
     {
@@ -25,12 +24,12 @@ public static class GatewayHosting
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = options.MaxRequestBodyBytes;
         });
+        services.AddSingleton(Microsoft.Extensions.Options.Options.Create(new DrainOptions { Grace = options.DrainGrace ?? GatewayOptions.DefaultDrainGrace }));
         services.AddRouting();
-        services.TryAddSingleton(TimeProvider.System);
+        services.AddGridDrain();
         services.AddTransient<IStartupFilter, ErrorStartupFilter>();
         services.AddSingleton<ActiveRequests>();
         services.AddSingleton<IStreamOwner>(provider => provider.GetRequiredService<ActiveRequests>());
-        services.AddHostedService(provider => provider.GetRequiredService<ActiveRequests>());
         services.AddSingleton<RequestKeeper>();
         services.AddHostedService(provider => provider.GetRequiredService<RequestKeeper>());
         services.AddSingleton<AnswerRunner>();

@@ -138,7 +138,7 @@ public sealed class GridNode : IAsyncDisposable
     {
         var worker = new DeviceWorker(
             device.Description, wrap?.Invoke(device.Engine) ?? device.Engine,
-            new WorkerOptions { DrainGrace = options.Grace, StepLimit = options.WatchdogTimeout },
+            new WorkerOptions { StepLimit = options.WatchdogTimeout },
             provider.GetRequiredService<ISiloProbe>(), TimeProvider.System, provider.GetRequiredService<ILogger<DeviceWorker>>());
 
         // The others go on without it. A node without any is of no use: end, and let whoever runs it start it anew.

@@ -2,7 +2,7 @@ using System.Text.Json;
 using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
 using Grid.Gateway.Running;
-using Grid.Sequences;
+using Grid.Grains.Messages;
 
 namespace Grid.Gateway.Answers;
 

@@ -3,7 +3,7 @@ using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
 using Grid.Gateway.Resuming;
 using Grid.Gateway.Running;
-using Grid.Sequences;
+using Grid.Grains.Messages;
 
 namespace Grid.Gateway.Answers;
 
@@ -44,8 +44,8 @@ internal sealed class ChatAnswer(ChatPlan plan, string id, DateTimeOffset create
 
     protected override void WriteUpdateEvents(EventStream events, Transcript transcript, SequenceUpdate update)
     {
-        var scored = Plan.TopLogprobs is not null && update.Tokens.Count > 0;
-        if (!_begun[transcript.Index] && (update.Tokens.Count > 0 || update.Text.Length > 0 || update.FinishReason is not null))
+        var scored = Plan.TopLogprobs is not null && update.Tokens.Length > 0;
+        if (!_begun[transcript.Index] && (update.Tokens.Length > 0 || update.Text.Length > 0 || update.FinishReason is not null))
         {
             _begun[transcript.Index] = true;
             events.MoveTo(transcript.Index, new SequenceProgress(0, 0, Ended: false));
@@ -103,7 +103,7 @@ internal sealed class ChatAnswer(ChatPlan plan, string id, DateTimeOffset create
             json.WriteStartObject();
             WriteToken(json, token.TokenId, token.Logprob);
             json.WriteStartArray("top_logprobs");
-            for (var i = 0; i < Math.Min(top, token.Top.Count); i++)
+            for (var i = 0; i < Math.Min(top, token.Top.Length); i++)
             {
                 json.WriteStartObject();
                 WriteToken(json, token.Top[i].Key, token.Top[i].Value);

@@ -2,7 +2,7 @@ using System.Text.Json;
 using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
 using Grid.Gateway.Running;
-using Grid.Sequences;
+using Grid.Grains.Messages;
 
 namespace Grid.Gateway.Answers;
 
@@ -36,8 +36,8 @@ internal sealed class CompletionAnswer(CompletionPlan plan, string id, DateTimeO
     {
         // The prompt goes first, and once its scores are complete: they come before the first output token.
         var echo = plan.Echo && _offsets[transcript.Index] is null
-            && (update.Tokens.Count > 0 || update.FinishReason is not null);
-        var scored = Plan.TopLogprobs is not null && update.Tokens.Count > 0;
+            && (update.Tokens.Length > 0 || update.FinishReason is not null);
+        var scored = Plan.TopLogprobs is not null && update.Tokens.Length > 0;
         if (!echo && !scored && update.Text.Length == 0)
         {
             return;
@@ -141,7 +141,7 @@ internal sealed class CompletionAnswer(CompletionPlan plan, string id, DateTimeO
     {
         json.WriteStartObject();
         var own = false;
-        for (var i = 0; i < Math.Min(top, token.Top.Count); i++)
+        for (var i = 0; i < Math.Min(top, token.Top.Length); i++)
         {
             json.WritePropertyName(TokenJson.Name(Tokenizer, token.Top[i].Key));
             TokenJson.WriteLogprob(json, token.Top[i].Value);

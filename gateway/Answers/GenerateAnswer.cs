@@ -2,7 +2,7 @@ using System.Text.Json;
 using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
 using Grid.Gateway.Running;
-using Grid.Sequences;
+using Grid.Grains.Messages;
 using Grid.Text;
 
 namespace Grid.Gateway.Answers;
@@ -32,7 +32,7 @@ internal sealed class GenerateAnswer(GeneratePlan plan, TimeProvider clock) : An
     public override void WriteUpdate(EventStream events, Transcript transcript, SequenceUpdate update)
     {
         // Cumulative events need only be written once for all updates at hand.
-        if (update.Tokens.Count > 0 || update.Text.Length > 0 || update.FinishReason is not null)
+        if (update.Tokens.Length > 0 || update.Text.Length > 0 || update.FinishReason is not null)
         {
             _pending[transcript.Index] = transcript;
         }

@@ -3,7 +3,7 @@ using System.Text.Json;
 using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
 using Grid.Gateway.Running;
-using Grid.Sequences;
+using Grid.Grains.Messages;
 using Grid.Text;
 
 namespace Grid.Gateway.Answers;
@@ -154,12 +154,12 @@ internal abstract class OpenAiAnswer(OpenAiPlan plan, string id, DateTimeOffset 
     {
         json.WriteStartObject();
         var rankOfToken = 0;
-        for (var rank = 1; rank <= score.Top.Count; rank++)
+        for (var rank = 1; rank <= score.Top.Length; rank++)
         {
             rankOfToken = score.Top[rank - 1].Key == score.TokenId ? rank : rankOfToken;
         }
         WriteRanked(json, score.TokenId, score.Logprob, rankOfToken);
-        for (var rank = 1; rank <= Math.Min(top, score.Top.Count); rank++)
+        for (var rank = 1; rank <= Math.Min(top, score.Top.Length); rank++)
         {
             if (score.Top[rank - 1].Key != score.TokenId)
             {

@@ -3,6 +3,7 @@ using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
 using Grid.Gateway.Resuming;
 using Grid.Gateway.Running;
+using Grid.Grains.Messages;
 using Grid.Numerics;
 using Grid.Sequences;
 
@@ -39,7 +40,7 @@ internal sealed class AnswerRunner(
         try
         {
             await using var batch = await RunningBatch.StartAsync(
-                service, plan with { Client = ClientOf(context, plan) }, resumption?.Position, logger, active.Token);
+                service, plan with { Client = ClientOf(context, plan) }, resumption?.Position, active.Token);
             var created = resumption?.Stored.Created ?? clock.GetUtcNow();
             var answer = Answer.For(plan, batch.Transcripts[0].Id, created, clock);
             if (plan.Stream)
@@ -93,7 +94,7 @@ internal sealed class AnswerRunner(
     private async Task StreamAsync(
         HttpContext context, ActiveRequest active, RunningBatch batch, Answer answer, EventStream events, StreamPosition? resumed)
     {
-        var known = resumed?.Sequences.Select(sequence => new UpdateSplitter(sequence)).ToArray();
+        var known = resumed?.Sequences.Select(sequence => sequence.ToCursor()).ToArray();
         ApiError? error = null;
         try
         {
@@ -123,12 +124,14 @@ internal sealed class AnswerRunner(
                 answer.WriteUpdate(events, transcript, update);
                 return;
             }
-            foreach (var part in known[transcript.Index].Split(update))
+            var cursor = known[transcript.Index];
+            var (before, news) = cursor.Take(update);
+            foreach (var part in new[] { before, news }.OfType<SequenceUpdate>())
             {
                 transcript.Apply(part);
                 answer.WriteUpdate(events, transcript, part);
             }
-            if (update.FinishReason is not null && known[transcript.Index].FellShort)
+            if (update.FinishReason is not null && cursor.IsBehind)
             {
                 throw ApiErrors.WrongEventId(JsonShown.Text(resumed!.ToString()), "an id of an event of this stream; sequence "
                     + $"{transcript.Index} has {transcript.Tokens.Count} tokens and {transcript.Progress.Characters} characters");

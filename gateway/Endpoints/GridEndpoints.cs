@@ -1,7 +1,7 @@
 using System.Text.Json;
 using Grid.Gateway.Http;
+using Grid.Grains.Messages;
 using Grid.Sequences;
-using Grid.Sequences.Routing;
 
 namespace Grid.Gateway.Endpoints;
 
@@ -34,16 +34,7 @@ internal sealed class GridEndpoints(ISequenceService service)
     }
 
     /// <summary>A worker's state in the API's words.</summary>
-    internal static string StateOf(WorkerCondition condition) => condition switch
-    {
-        WorkerCondition.Serving => "live",
-        WorkerCondition.Draining => "draining",
-        WorkerCondition.Stuck => "stuck",
-        WorkerCondition.Quarantined => "quarantined",
-        WorkerCondition.Lost => "lost",
-        WorkerCondition.Failed => "failed",
-        _ => throw new ArgumentOutOfRangeException(nameof(condition), condition, "Unknown condition."),
-    };
+    internal static string NameOf(WorkerState state) => state.ToString().ToLowerInvariant();
 
     private static void WriteWorker(Utf8JsonWriter json, WorkerSnapshot worker)
     {
@@ -53,14 +44,10 @@ internal sealed class GridEndpoints(ISequenceService service)
         json.WriteString("model", status.ModelId);
         json.WriteString("system_fingerprint", status.NumericsId);
         json.WriteString("device", status.Device);
-        json.WriteString("state", StateOf(worker.Condition));
-        if (worker.Quarantine is { } reason)
+        json.WriteString("state", NameOf(worker.State));
+        if (worker.Reason is { } reason)
         {
-            json.WriteString("quarantine", reason);
-        }
-        if (status.Failure is { } failure)
-        {
-            json.WriteString("failure", failure);
+            json.WriteString(worker.State == WorkerState.Failed ? "failure" : "quarantine", reason);
         }
         json.WriteNumber("started", status.Started.ToUnixTimeSeconds());
         json.WriteStartObject("limits");

@@ -1,8 +1,8 @@
 using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
 using Grid.Gateway.Running;
+using Grid.Grains.Messages;
 using Grid.Sequences;
-using Grid.Sequences.Routing;
 
 namespace Grid.Gateway.Endpoints;
 
@@ -21,10 +21,10 @@ internal sealed class OperationEndpoints(ISequenceService service, ActiveRequest
         {
             throw ApiErrors.Unavailable(ModelDirectory.NothingServed);
         }
-        var conditions = service.Snapshot.Workers.Select(worker => worker.Condition).ToArray();
-        return conditions.Contains(WorkerCondition.Serving)
+        var states = service.Snapshot.Workers.Select(worker => worker.State).ToArray();
+        return states.Contains(WorkerState.Live)
             ? OkAsync(context)
-            : throw ApiErrors.Unavailable(WhyNotReady([.. conditions.Where(condition => condition != WorkerCondition.Failed)]));
+            : throw ApiErrors.Unavailable(WhyNotReady([.. states.Where(state => state != WorkerState.Failed)]));
     }
 
     /// <summary>POST or GET /flush_cache: drops the prefix caches; an empty 200 when a worker did.</summary>
@@ -38,15 +38,15 @@ internal sealed class OperationEndpoints(ISequenceService service, ActiveRequest
         context.Response.ContentLength = 0;
     }
 
-    private static string WhyNotReady(WorkerCondition[] conditions)
+    private static string WhyNotReady(WorkerState[] states)
     {
-        if (conditions.Length > 0 && conditions.All(condition => condition == WorkerCondition.Quarantined))
+        if (states.Length > 0 && states.All(state => state == WorkerState.Quarantined))
         {
             return "Every worker is in quarantine: it was found to compute wrongly (GET /v1/grid says more).";
         }
-        var counts = conditions.GroupBy(GridEndpoints.StateOf).OrderBy(group => group.Key, StringComparer.Ordinal)
+        var counts = states.GroupBy(GridEndpoints.NameOf).OrderBy(group => group.Key, StringComparer.Ordinal)
             .Select(group => $"{group.Count()} {group.Key}");
-        return conditions.Length == 0
+        return states.Length == 0
             ? ModelDirectory.NothingServed
             : $"No worker takes sequences at the moment: {string.Join(", ", counts)} (GET /v1/grid says more).";
     }

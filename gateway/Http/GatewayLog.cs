@@ -30,10 +30,4 @@ internal static partial class GatewayLog
 
     [LoggerMessage(9, LogLevel.Warning, "Kept requests could not be renewed; those of running streams may expire")]
     public static partial void NotRenewed(ILogger logger, Exception exception);
-
-    [LoggerMessage(10, LogLevel.Warning, "{Count} requests did not end within the grace time of {Seconds} s; their clients are told to go on elsewhere")]
-    public static partial void DrainExpired(ILogger logger, int count, double seconds);
-
-    [LoggerMessage(6, LogLevel.Warning, "Sequence {Id} could not be cancelled")]
-    public static partial void CancelFailed(ILogger logger, Guid id, Exception exception);
 }

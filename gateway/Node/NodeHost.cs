@@ -21,13 +21,11 @@ public static class NodeHost
         ConfigureLogging(builder.Logging, options);
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(options.Host, options.Port));
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Grace + TimeSpan.FromSeconds(15));
-        // The gateway first, then the sequences: services are asked to stop in reverse, and devices drain within the same grace time.
         builder.Services.AddGridGateway(options.Gateway with { DrainGrace = options.Grace });
         builder.UseOrleans(silo =>
         {
             cluster.Configure(silo);
-            silo.AddMemoryGrainStorageAsDefault();
-            silo.AddGridSequences(options.Sequences with { DrainGrace = options.Grace });
+            silo.AddGridSequences(options.Sequences);
             configureSilo?.Invoke(silo);
         });
         return builder;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Grid.Grains;
 
 namespace Grid.Gateway.Resuming;
 
@@ -17,6 +18,10 @@ internal readonly record struct SequenceProgress(int Tokens, int Characters, boo
     /// <summary>Whether an event that leads to a position tells nothing new to who is at this one.</summary>
     public bool Covers(SequenceProgress other) =>
         other.Tokens <= Tokens && other.Characters <= Characters && (Ended || !other.Ended);
+
+    /// <summary>For cutting the sequence's updates where its client left off. Scores of the prompt come before any output.</summary>
+    public SequenceCursor ToCursor() =>
+        new(Math.Max(Tokens, 0), Characters, promptTokens: Tokens > 0 || Characters > 0 ? int.MaxValue : 0);
 
     /// <summary>"-" before the first event, otherwise "tokens/characters", with "." once it has ended.</summary>
     public bool TryFormat(Span<byte> utf8, out int written)

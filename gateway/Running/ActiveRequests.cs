@@ -1,39 +1,23 @@
 using System.Collections.Concurrent;
 using Grid.Gateway.Http;
+using Grid.Grains;
 using Grid.Sequences.Streams;
-using Microsoft.Extensions.Options;
 
 namespace Grid.Gateway.Running;
 
 /// <summary>
 /// The requests that this gateway answers. When it is asked to stop it takes no more, lets these end within the grace
-/// time, and then ends the rest in a way that their clients can go on elsewhere.
+/// time (<see cref="Drain"/>), and then ends the rest in a way that their clients can go on elsewhere.
 /// </summary>
-internal sealed class ActiveRequests : IHostedLifecycleService, IStreamOwner
+internal sealed class ActiveRequests : IStreamOwner
 {
-    /// <summary>For the last words to those that are ended.</summary>
-    private static readonly TimeSpan s_goodbye = TimeSpan.FromSeconds(3);
-
     private readonly ConcurrentDictionary<ActiveRequest, ActiveRequest> _active = [];
-    private readonly TaskCompletionSource _empty = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly TimeProvider _clock;
-    private readonly TimeSpan _grace;
-    private readonly ILogger<ActiveRequests> _logger;
-    private long _drainingSince;
-    private volatile bool _draining;
+    private readonly Drain _drain;
 
-    public ActiveRequests(
-        IHostApplicationLifetime lifetime, IOptions<GatewayOptions> options, TimeProvider clock, ILogger<ActiveRequests> logger)
+    public ActiveRequests(Drain drain)
     {
-        _clock = clock;
-        _grace = options.Value.DrainGrace ?? GatewayOptions.DefaultDrainGrace;
-        _logger = logger;
-        // Earlier than any service is told: from the signal on.
-        lifetime.ApplicationStopping.Register(() =>
-        {
-            _drainingSince = _clock.GetTimestamp();
-            _draining = true;
-        });
+        _drain = drain;
+        drain.Over.Register(EndAll);
     }
 
     /// <summary>Streams under way that can be resumed, by the ids of their requests.</summary>
@@ -42,7 +26,7 @@ internal sealed class ActiveRequests : IHostedLifecycleService, IStreamOwner
     /// <summary>Throws <see cref="ApiException"/> (503) once the gateway has been asked to stop.</summary>
     public void RequireOpen()
     {
-        if (_draining)
+        if (_drain.HasBegun)
         {
             throw new ApiException(ApiErrors.Draining("ask another one, or this one later"));
         }
@@ -53,9 +37,9 @@ internal sealed class ActiveRequests : IHostedLifecycleService, IStreamOwner
     public ActiveRequest Enter(CancellationToken aborted)
     {
         RequireOpen();
-        var request = new ActiveRequest(this, aborted);
+        var request = new ActiveRequest(this, _drain.TryEnter(), aborted);
         _active[request] = request;
-        if (_draining)
+        if (_drain.HasBegun)
         {
             request.Dispose();
             RequireOpen();
@@ -72,58 +56,15 @@ internal sealed class ActiveRequests : IHostedLifecycleService, IStreamOwner
         }
     }
 
-    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    internal void Leave(ActiveRequest request) => _active.TryRemove(request, out _);
 
-    public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    // Before any service stops: HTTP and grains go on meanwhile.
-    public async Task StoppingAsync(CancellationToken cancellationToken)
+    private void EndAll()
     {
-        LeaveIfEmpty();
-        var left = _grace - _clock.GetElapsedTime(_drainingSince);
-        await EmptyWithinAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, cancellationToken);
-        if (!_active.IsEmpty)
+        foreach (var request in _active.Keys)
         {
-            GatewayLog.DrainExpired(_logger, _active.Count, _grace.TotalSeconds);
-            foreach (var request in _active.Keys)
-            {
-                request.End(ApiErrors.Draining(request.Stream is { } stream
-                    ? $"GET /v1/sequences/{stream:N}/events on another one, with this event's id as Last-Event-ID, goes on where this stream stops"
-                    : "send the request to another one"));
-            }
-            await EmptyWithinAsync(s_goodbye, cancellationToken);
-        }
-    }
-
-    public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    internal void Leave(ActiveRequest request)
-    {
-        _active.TryRemove(request, out _);
-        LeaveIfEmpty();
-    }
-
-    private void LeaveIfEmpty()
-    {
-        if (_draining && _active.IsEmpty)
-        {
-            _empty.TrySetResult();
-        }
-    }
-
-    private async Task EmptyWithinAsync(TimeSpan time, CancellationToken cancellationToken)
-    {
-        try
-        {
-            await _empty.Task.WaitAsync(time, _clock, cancellationToken);
-        }
-        catch (Exception exception) when (exception is TimeoutException or OperationCanceledException)
-        {
-            // The caller sees what is left.
+            request.End(ApiErrors.Draining(request.Stream is { } stream
+                ? $"GET /v1/sequences/{stream:N}/events on another one, with this event's id as Last-Event-ID, goes on where this stream stops"
+                : "send the request to another one"));
         }
     }
 }
@@ -132,15 +73,16 @@ internal sealed class ActiveRequests : IHostedLifecycleService, IStreamOwner
 internal sealed class ActiveRequest : IDisposable
 {
     private readonly ActiveRequests _owner;
+    private readonly IDisposable? _entry;
     private readonly CancellationTokenSource _end;
     private readonly Lock _lock = new();
     private Guid? _claimed;
     private int _newestEpoch;
     private bool _left;
 
-    public ActiveRequest(ActiveRequests owner, CancellationToken aborted)
+    public ActiveRequest(ActiveRequests owner, IDisposable? entry, CancellationToken aborted)
     {
-        _owner = owner;
+        (_owner, _entry) = (owner, entry);
         _end = CancellationTokenSource.CreateLinkedTokenSource(aborted);
         Token = _end.Token;
     }
@@ -214,6 +156,7 @@ internal sealed class ActiveRequest : IDisposable
         }
         _end.Dispose();
         _owner.Leave(this);
+        _entry?.Dispose();
     }
 
     private void EndIfSuperseded()

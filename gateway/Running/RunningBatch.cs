@@ -20,7 +20,6 @@ internal sealed class RunningBatch : IAsyncDisposable
 {
     private static readonly SequenceUpdate s_scored = new() { FinishReason = "length" };
 
-    private readonly ILogger _logger;
     private readonly CancellationTokenSource _stop;
     private readonly List<(IRunningSequence Sequence, Transcript Transcript)> _running = [];
     private readonly List<Transcript> _transcripts = [];
@@ -28,11 +27,7 @@ internal sealed class RunningBatch : IAsyncDisposable
         Channel.CreateUnbounded<BatchUpdate>(new UnboundedChannelOptions { SingleReader = true });
     private Task _pumps = Task.CompletedTask;
 
-    private RunningBatch(ILogger logger, CancellationToken cancellationToken)
-    {
-        _logger = logger;
-        _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-    }
+    private RunningBatch(CancellationToken cancellationToken) => _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
 
     /// <summary>One per planned sequence, in order.</summary>
     public IReadOnlyList<Transcript> Transcripts => _transcripts;
@@ -44,9 +39,9 @@ internal sealed class RunningBatch : IAsyncDisposable
     /// <summary>Starts all sequences whose end the client has not got; when one is refused, those started are cancelled.
     /// Throws <see cref="ApiException"/> in the names of the request.</summary>
     public static async Task<RunningBatch> StartAsync(
-        ISequenceService service, RequestPlan plan, StreamPosition? known, ILogger logger, CancellationToken cancellationToken)
+        ISequenceService service, RequestPlan plan, StreamPosition? known, CancellationToken cancellationToken)
     {
-        var batch = new RunningBatch(logger, cancellationToken);
+        var batch = new RunningBatch(cancellationToken);
         try
         {
             for (var i = 0; i < plan.Sequences.Count; i++)
@@ -70,15 +65,7 @@ internal sealed class RunningBatch : IAsyncDisposable
         await _pumps;
         foreach (var (running, _) in _running)
         {
-            try
-            {
-                await running.DisposeAsync();
-            }
-            catch (Exception exception)
-            {
-                // The answer stands; the others are still to be cancelled.
-                GatewayLog.CancelFailed(_logger, running.Id, exception);
-            }
+            await running.DisposeAsync();
         }
         _stop.Dispose();
     }
@@ -92,7 +79,7 @@ internal sealed class RunningBatch : IAsyncDisposable
         }
         try
         {
-            var running = await service.StartAsync(plan.SpecOf(sequence) with { Former = FormerRunOf(plan, sequence, known) }, _stop.Token);
+            var running = await service.StartAsync(plan.SpecOf(sequence) with { Resumed = ResumedRunOf(plan, sequence, known) }, _stop.Token);
             var transcript = new Transcript(_transcripts.Count, sequence, running, known);
             _running.Add((running, transcript));
             _transcripts.Add(transcript);
@@ -124,14 +111,14 @@ internal sealed class RunningBatch : IAsyncDisposable
     /// <summary>What its client has of a sequence that is resumed, but for the last token: that one is drawn again, and whatever
     /// ends with it. All is drawn again where scores of what the client has are still to be told: /generate repeats them in each
     /// event.</summary>
-    private static FormerRun? FormerRunOf(RequestPlan plan, PlannedSequence sequence, SequenceProgress known)
+    private static ResumedRun? ResumedRunOf(RequestPlan plan, PlannedSequence sequence, SequenceProgress known)
     {
         if (sequence.PublicId is not { } name)
         {
             return null;
         }
         var scored = sequence.Spec.Generation.PromptLogprobsFrom is not null || (plan is GeneratePlan && sequence.Spec.Generation.Logprobs);
-        return new FormerRun(name, scored ? 0 : Math.Max(0, known.Tokens - 1));
+        return new ResumedRun(name, scored ? 0 : Math.Max(0, known.Tokens - 1));
     }
 
     private async Task PumpAllAsync()

@@ -1,6 +1,7 @@
 using System.Text;
 using Grid.Gateway.Requests;
 using Grid.Gateway.Resuming;
+using Grid.Grains.Messages;
 using Grid.Sequences;
 
 namespace Grid.Gateway.Running;
@@ -58,7 +59,7 @@ internal sealed class Transcript(int index, PlannedSequence plan, IRunningSequen
     /// <summary>Takes in an update.</summary>
     public void Apply(SequenceUpdate update)
     {
-        for (var i = 0; i < update.PromptTokens.Count; i++)
+        for (var i = 0; i < update.PromptTokens.Length; i++)
         {
             _promptScores[update.PromptFirstIndex + i] = update.PromptTokens[i];
         }

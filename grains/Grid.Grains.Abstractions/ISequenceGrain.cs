@@ -1,22 +1,31 @@
 using Grid.Grains.Messages;
-using Grid.Numerics;
 
 namespace Grid.Grains;
 
 /// <summary>
-/// One sequence, on the gateway that took the request; its key is the gateway's silo and the sequence's id. Tokens do
-/// not pass through calls of this grain: the gateway that started it reads them from memory.
+/// One sequence, from its spec to its last token, on the silo that its key (<see cref="Placement.SiloKey"/>) names. Started once, in one
+/// of two ways. When its silo is lost, another grain runs the same sequence elsewhere: the bits are the same, so its reader goes on
+/// where it was (<see cref="SequenceCursor"/>).
 /// </summary>
 [Alias("grid.ISequenceGrain")]
 public interface ISequenceGrain : IGrainWithStringKey
 {
-    /// <summary>Turns the prompt to ids, finds a worker and submits; null when one took it. Called once, by the gateway on the grain's own silo.</summary>
-    [Alias("start")]
-    Task<Refusal?> Start(SequenceSpec spec);
+    /// <summary>The grain type's name in the cluster's manifest; silos without it take no sequences.</summary>
+    const string GrainTypeName = "grid-sequence";
 
-    /// <summary>Ends the sequence with finish reason "abort"; does nothing once it has ended.</summary>
-    [Alias("cancel")]
-    Task Cancel();
+    /// <summary>Starts the sequence for a reader on the grain's own silo, which has it in its list and takes the updates from memory: no
+    /// token passes through a call. Returns at once; who reads is told whether it has begun. Where sequences have to wait, clients take
+    /// turns.</summary>
+    [Alias("start")]
+    Task Start(SequenceSpec spec);
+
+    /// <summary>
+    /// Runs the sequence for a reader elsewhere. At least two updates come each second, empty ones where there is no news: a reader that
+    /// hears nothing knows that the silo is lost. The first with content has the prompt's ids; the last one has a finish reason or a
+    /// refusal. Leaving the stream cancels the sequence.
+    /// </summary>
+    [Alias("run")]
+    IAsyncEnumerable<SequenceUpdate> Run(SequenceSpec spec, CancellationToken cancellationToken);
 
     /// <summary>Where the sequence stands; null when it has not been started here, or ended and was let go.</summary>
     [Alias("state")]

@@ -1,6 +1,5 @@
 using Grid.Grains.Messages;
 using Grid.Numerics;
-using Grid.Sequences.Routing;
 using Grid.Text;
 
 namespace Grid.Sequences;
@@ -73,10 +72,10 @@ public sealed record GridSnapshot(IReadOnlyList<WorkerSnapshot> Workers, IReadOn
 /// <summary>A worker as one gateway sees it.</summary>
 /// <param name="Status">What it serves and its limits.</param>
 /// <param name="Load">Its last report.</param>
-/// <param name="Condition">Whether it takes sequences.</param>
+/// <param name="State">Whether it takes sequences.</param>
 /// <param name="PrefixPages">Pages of its prefix cache that this gateway knows.</param>
-public sealed record WorkerSnapshot(WorkerStatus Status, WorkerLoad Load, WorkerCondition Condition, int PrefixPages)
+public sealed record WorkerSnapshot(WorkerStatus Status, WorkerLoad Load, WorkerState State, int PrefixPages)
 {
-    /// <summary>Why it is in quarantine; null when it is not.</summary>
-    public string? Quarantine { get; init; }
+    /// <summary>Why it is in quarantine, or has failed; null otherwise.</summary>
+    public string? Reason { get; init; }
 }

@@ -1,101 +1,87 @@
-using System.Collections.Concurrent;
-using System.Runtime.CompilerServices;
 using System.Threading.Channels;
-using Grid.Grains;
+using Grid.Grains.Messages;
+using Grid.Numerics;
 
 namespace Grid.Sequences;
 
 /// <summary>
-/// A sequence as its reader sees it; its grain, on the same silo, writes here. Updates pass through memory and never
+/// A sequence's stream of updates; its grain, on the same silo, writes here. Updates pass through memory and never
 /// wait for the reader: what a slow reader has not taken yet is bounded by the sequence's max_new_tokens.
 /// </summary>
-internal sealed class RunningSequence(Guid id, SequenceTable table) : IRunningSequence
+/// <param name="id">The sequence.</param>
+/// <param name="closed">Called once, when its reader leaves.</param>
+internal sealed class RunningSequence(Guid id, Action<RunningSequence> closed) : IRunningSequence
 {
+    private static readonly TimeSpan s_lastCalls = TimeSpan.FromSeconds(1);
+
     private readonly Channel<SequenceUpdate> _updates =
         Channel.CreateUnbounded<SequenceUpdate>(new() { SingleReader = true, SingleWriter = true });
 
-    private volatile bool _ended;
+    private readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenSource _left = new();
     private int _disposed;
 
-    public Guid Id { get; } = id;
+    public Guid Id => id;
 
     public IReadOnlyList<int> PromptIds { get; private set; } = [];
 
-    public int CachedTokens { get; private set; }
+    public int CachedTokens { get; set; }
 
     public int MaxNewTokens { get; private set; }
 
-    internal ISequenceGrain? Grain { get; set; }
+    /// <summary>Ends when a worker has taken it; fails with <see cref="RefusedException"/>.</summary>
+    public Task Begun => _begun.Task;
 
-    public async IAsyncEnumerable<SequenceUpdate> ReadUpdatesAsync(
-        [EnumeratorCancellation] CancellationToken cancellationToken)
-    {
-        while (await _updates.Reader.WaitToReadAsync(cancellationToken))
-        {
-            while (_updates.Reader.TryRead(out var update))
-            {
-                yield return update;
-            }
-        }
-    }
+    /// <summary>Cancelled when nobody wants it any more.</summary>
+    public CancellationToken Left => _left.Token;
+
+    /// <summary>The updates, for the one who reads them.</summary>
+    public ChannelReader<SequenceUpdate> Updates => _updates.Reader;
+
+    /// <summary>Completes when its grain has done with it.</summary>
+    public Task Ended { get; set; } = Task.CompletedTask;
+
+    public IAsyncEnumerable<SequenceUpdate> ReadUpdatesAsync(CancellationToken cancellationToken) => Updates.ReadAllAsync(cancellationToken);
 
     public async ValueTask DisposeAsync()
     {
-        if (Interlocked.Exchange(ref _disposed, 1) != 0)
-        {
-            return;
-        }
-
-        table.Remove(Id);
-        if (!_ended && Grain is { } grain)
-        {
-            await grain.Cancel();
-        }
-    }
-
-    /// <summary>Cancels what may run, without waiting for it: its grain may not answer.</summary>
-    internal void Abandon()
-    {
         if (Interlocked.Exchange(ref _disposed, 1) == 0)
         {
-            table.Remove(Id);
-            Grain?.Cancel().Ignore();
+            closed(this);
+            Cancel();
+
+            // Its workers are told by then, unless one of them hangs.
+            await Ended.WaitAsync(s_lastCalls).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
-    // What the grain calls.
+    /// <summary>Has the grain end it, wherever it stands.</summary>
+    public void Cancel() => _left.Cancel();
 
-    internal void SetPrompt(int[] promptIds, int maxNewTokens) => (PromptIds, MaxNewTokens) = (promptIds, maxNewTokens);
-
-    internal void SetCachedTokens(int cachedTokens) => CachedTokens = cachedTokens;
-
-    internal void Write(SequenceUpdate update)
+    /// <summary>A worker has taken it.</summary>
+    public void Begin(int[] promptIds, int maxNewTokens)
     {
-        // Ended is set first: a reader that saw the last update must not find the sequence running.
-        _ended |= update.FinishReason is not null;
+        (PromptIds, MaxNewTokens) = (promptIds, maxNewTokens);
+        _begun.TrySetResult();
+    }
+
+    /// <summary>It does not run.</summary>
+    public void Refuse(Refusal refusal)
+    {
+        if (_begun.TrySetException(new RefusedException(refusal)))
+        {
+            _begun.Task.Ignore(); // A reader elsewhere gets it as an update.
+            Write(new SequenceUpdate { Refusal = refusal });
+            _updates.Writer.TryComplete();
+        }
+    }
+
+    public void Write(SequenceUpdate update)
+    {
         _updates.Writer.TryWrite(update);
-        if (_ended)
+        if (update.FinishReason is not null)
         {
             _updates.Writer.TryComplete();
         }
     }
-}
-
-/// <summary>Sequences that this silo's gateway reads, by id: where a sequence's grain finds its reader.</summary>
-internal sealed class SequenceTable
-{
-    private readonly ConcurrentDictionary<Guid, RunningSequence> _sequences = new();
-
-    public int Count => _sequences.Count;
-
-    public RunningSequence Create()
-    {
-        var sequence = new RunningSequence(Guid.NewGuid(), this);
-        _sequences[sequence.Id] = sequence;
-        return sequence;
-    }
-
-    public RunningSequence? Find(Guid id) => _sequences.GetValueOrDefault(id);
-
-    public void Remove(Guid id) => _sequences.TryRemove(id, out _);
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Grid.Grains;
 using Grid.Grains.Messages;
@@ -16,15 +17,17 @@ using Orleans.Placement;
 namespace Grid.Sequences;
 
 /// <summary>
-/// One sequence: takes it from its spec to its last token, over as many attempts as that takes. Runs on the gateway's
-/// own silo; kept alive until the sequence ends, then lets go of itself.
+/// One sequence: takes it from its spec to its last token, over as many attempts as that takes, for a reader here or elsewhere. Kept
+/// alive until the sequence ends, then lets go of itself.
 /// </summary>
-[NamedSiloPlacement, GrainDirectory(NamedSiloDirectory.Name), Immovable, KeepAlive, Reentrant, GrainType("grid-sequence")]
+[NamedSiloPlacement, GrainDirectory(NamedSiloDirectory.Name), Immovable, KeepAlive, Reentrant, GrainType(ISequenceGrain.GrainTypeName)]
 internal sealed partial class SequenceGrain(
-    SequenceTable table, WorkerDirectory workers, IOptions<SequencesOptions> options, GraceTime grace,
-    TimeProvider time, ILogger<SequenceGrain> logger)
-    : Grain, ISequenceGrain
+    SequenceService sequences, WorkerDirectory workers, AdmissionQueue admission, IOptions<SequencesOptions> options, Drain drain,
+    TimeProvider time, ILogger<SequenceGrain> logger) : Grain, ISequenceGrain
 {
+    private static readonly TimeSpan s_heartbeat = TimeSpan.FromMilliseconds(400);
+    private static readonly SequenceUpdate s_alive = new();
+
     private readonly Channel<SequenceEvent> _inbox =
         Channel.CreateUnbounded<SequenceEvent>(new() { SingleReader = true });
 
@@ -32,8 +35,7 @@ internal sealed partial class SequenceGrain(
     private RunningSequence? _reader;
     private SequenceDecoder? _decoder;
     private AttemptLauncher? _launcher;
-    private ISequenceRun? _run;
-    private ITimer? _clock;
+    private SequenceRun? _run;
     private int _promptTokens;
     private bool _cachedKnown;
     private bool _gone;
@@ -41,70 +43,55 @@ internal sealed partial class SequenceGrain(
     private Guid Id => Guid.ParseExact(SiloKey.Parse(this.GetPrimaryKeyString()).Rest, "N");
 
     /// <inheritdoc/>
-    public async Task<Refusal?> Start(SequenceSpec spec)
+    public Task Start(SequenceSpec spec)
     {
-        if (_spec is not null)
-        {
-            throw new InvalidOperationException($"Sequence {Id:N} was started already.");
-        }
+        var ended = sequences.Find(Id) is { } reader ? Begin(spec, reader) : Task.CompletedTask; // Whoever asked for it has not waited.
+        _ = LetGoAsync(ended);
+        return Task.CompletedTask;
+    }
 
-        bool running = false;
+    /// <inheritdoc/>
+    public async IAsyncEnumerable<SequenceUpdate> Run(SequenceSpec spec, [EnumeratorCancellation] CancellationToken cancellationToken)
+    {
         try
         {
-            _spec = spec;
-            _reader = table.Find(Id) ?? throw new InvalidOperationException($"Nobody on this silo reads sequence {Id:N}.");
-            var refusal = await BeginAsync(spec, _reader);
-            running = refusal is null && table.Find(Id) is not null;
-            return running ? null : refusal ?? Refusal.Unavailable("Whoever asked for the sequence has not waited for it.");
+            using var entry = drain.TryEnter();
+            if (entry is null)
+            {
+                yield return Refused("This silo is shutting down; another one takes the sequence.");
+                yield break;
+            }
+
+            await using var reader = sequences.Open(Id);
+            using var over = drain.Over.UnsafeRegister(static reader => ((RunningSequence)reader!).Cancel(), reader);
+            _ = Begin(spec, reader);
+            bool isFirst = true;
+            while (true)
+            {
+                var more = reader.Updates.WaitToReadAsync(cancellationToken).AsTask();
+                while (!await ComesInTimeAsync(more, cancellationToken))
+                {
+                    yield return s_alive;
+                }
+
+                if (!await more)
+                {
+                    yield break;
+                }
+
+                while (reader.Updates.TryRead(out var update))
+                {
+                    yield return update.FinishReason is "error" or "abort" && MayGoOnElsewhere(spec) ? Refused(update.Error ?? "The sequence cannot go on here.")
+                        : !isFirst || update.Refusal is not null ? update
+                        : update with { PromptIds = [.. reader.PromptIds], MaxNewTokens = reader.MaxNewTokens, CachedTokens = reader.CachedTokens };
+                    isFirst = false;
+                }
+            }
         }
         finally
         {
-            if (running)
-            {
-                // Not awaited: it runs in this grain's turns until the sequence ends.
-                _ = RunAsync(_reader!, _decoder!);
-            }
-            else
-            {
-                _run?.Leave();
-                LetGo();
-            }
+            LetGo(); // Not before: its reader asks this grain for each update.
         }
-    }
-
-    /// <inheritdoc/>
-    public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
-    {
-        _gone = true;
-
-        // The silo stops while the sequence runs: its reader must not wait for ever.
-        if (_decoder is { FinishReason: null } decoder && _reader is { } reader)
-        {
-            decoder.Finish("error", error: "The gateway is shutting down.");
-            Publish(reader, decoder);
-            _inbox.Writer.TryComplete();
-        }
-
-        _clock?.Dispose();
-        return base.OnDeactivateAsync(reason, cancellationToken);
-    }
-
-    /// <inheritdoc/>
-    public Task Cancel()
-    {
-        if (_spec is null)
-        {
-            LetGo(); // Never begun here: this call alone has brought it up.
-        }
-        else if (_decoder is { FinishReason: null } decoder && _reader is { } reader)
-        {
-            decoder.Finish("abort");
-            _run?.Leave();
-            Publish(reader, decoder);
-            End();
-        }
-
-        return Task.CompletedTask;
     }
 
     /// <inheritdoc/>
@@ -112,7 +99,7 @@ internal sealed partial class SequenceGrain(
     {
         if (_spec is not { } spec)
         {
-            LetGo();
+            LetGo(); // Never begun here: this call alone has brought it up.
             return Task.FromResult<SequenceState?>(null);
         }
 
@@ -120,22 +107,130 @@ internal sealed partial class SequenceGrain(
         {
             Id = Id,
             Model = spec.Model,
-            Worker = _run?.Current?.Worker.Status.Worker,
-            Epoch = _launcher?.Epoch ?? 0,
+            Worker = _run?.Worker,
+            Epoch = Math.Max(0, (_launcher?.NextEpoch ?? 0) - 1),
             PromptTokens = _promptTokens,
             OutputTokens = _decoder?.OutputIds.Count ?? 0,
             FinishReason = _decoder?.FinishReason,
         });
     }
 
-    private async Task<Refusal?> BeginAsync(SequenceSpec spec, RunningSequence reader)
+    /// <inheritdoc/>
+    public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
+        // The silo stops while the sequence runs: its reader must not wait for ever.
+        _gone = true;
+        End("error", "The gateway is shutting down.");
+        _reader?.Cancel();
+        return base.OnDeactivateAsync(reason, cancellationToken);
+    }
+
+    /// <summary>Starts to run it, in this grain's turns, until it ends.</summary>
+    private Task Begin(SequenceSpec spec, RunningSequence reader)
+    {
+        if (_spec is not null)
+        {
+            throw new InvalidOperationException($"Sequence {Id:N} was started already.");
+        }
+
+        (_spec, _reader) = (spec, reader);
+        return reader.Ended = RunAsync(spec, reader);
+    }
+
+    private async Task RunAsync(SequenceSpec spec, RunningSequence reader)
+    {
+        using var noMoreWaits = CancellationTokenSource.CreateLinkedTokenSource(drain.Over, reader.Left);
+        using var woken = reader.Left.UnsafeRegister(static inbox => ((ChannelWriter<SequenceEvent>)inbox!).TryWrite(SequenceEvent.Tick), _inbox.Writer);
+        ITimer? clock = null;
+        try
+        {
+            if (await EnterAsync(spec, reader, noMoreWaits.Token) is { } refusal)
+            {
+                reader.Refuse(refusal);
+                return;
+            }
+
+            if (options.Value.HedgeAfter / SequencesOptions.HedgeTicks is { } tick && QuorumOf(spec) == 1)
+            {
+                clock = time.CreateTimer(_ => _inbox.Writer.TryWrite(SequenceEvent.Tick), null, tick, tick);
+            }
+
+            await ReadAsync(reader, _decoder!, _run!);
+        }
+        catch (OperationCanceledException) when (reader.Left.IsCancellationRequested)
+        {
+            End("abort", null);
+        }
+        catch (Exception exception)
+        {
+            LogBroken(exception, Id);
+            End("error", "The sequence broke off inside the grid.");
+        }
+        finally
+        {
+            clock?.Dispose();
+            _inbox.Writer.TryComplete();
+            Leave();
+        }
+    }
+
+    private void Leave()
+    {
+        try
+        {
+            _run?.Leave();
+        }
+        catch (Exception exception)
+        {
+            LogBroken(exception, Id); // A silo that stops makes no calls any more.
+        }
+    }
+
+    /// <summary>Starts the first attempts, when it is its turn; gives the refusal of one that does not run.</summary>
+    private async Task<Refusal?> EnterAsync(SequenceSpec spec, RunningSequence reader, CancellationToken noMoreWaits)
+    {
+        try
+        {
+            using var place = await admission.EnterAsync(spec.Model, spec.NumericsId, spec.Client, reader.Left);
+            while (true)
+            {
+                var refusal = await BeginAsync(spec, reader, noMoreWaits);
+                if (refusal is null)
+                {
+                    reader.Begin(_launcher!.PromptIds, _launcher.MaxNewTokens);
+                }
+
+                if (refusal?.Kind != RefusalKind.Overloaded)
+                {
+                    return refusal;
+                }
+
+                await place.WaitAgainAsync(reader.Left);
+            }
+        }
+        catch (RefusedException refused)
+        {
+            return refused.Refusal;
+        }
+    }
+
+    /// <summary>Asks the workers once.</summary>
+    private async Task<Refusal?> BeginAsync(SequenceSpec spec, RunningSequence reader, CancellationToken noMoreWaits)
+    {
+        if (spec.PromptText is null == spec.PromptIds is null)
+        {
+            return Unusable(nameof(spec.PromptText), "is to be given, or PromptIds, and not both");
+        }
+
+        // Whoever asks does not wait for a worker for ever; nor does a gateway that stops.
+        using var limit = new CancellationTokenSource(options.Value.StartLimit, time);
+        using var deadline = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, noMoreWaits);
+
         // All attempts must give the same bits: those the client was told, or that the model's name stands for.
         string? served = workers.Representative(spec.Model)?.Status.NumericsId;
-        string? numericsId = spec.NumericsId ?? served;
-        bool Serves(LiveWorker worker) => worker.Status.NumericsId == numericsId && worker.Status.ModelId == spec.Model;
-        var patience = new StartPatience(time, options.Value.StartLimit);
-        var candidates = await workers.FindExpectedAsync(Serves, patience.Left, grace.Over);
+        spec = spec with { NumericsId = spec.NumericsId ?? served };
+        bool Serves(LiveWorker worker) => worker.Status.NumericsId == spec.NumericsId && worker.Status.ModelId == spec.Model;
+        var candidates = await workers.FindExpectedAsync(Serves, deadline.Token);
         if (candidates.Length == 0)
         {
             return served is not null ? Refusal.Unavailable(WhyNone(spec.Model, workers.Live.Where(Serves)))
@@ -151,11 +246,11 @@ internal sealed partial class SequenceGrain(
                 "needs a tokenizer, and the model is served without one: it takes token ids");
         }
 
-        bool isChecked = spec.CrossCheck || options.Value.CrossCheck;
-        int[] known = await FormerOutput.FindAsync(spec.Former, [.. workers.Live.Where(Serves)], isChecked);
-        if (spec.Former is { KnownTokens: > 0 } former)
+        int quorum = QuorumOf(spec);
+        int[] known = await RememberedOutput.FindAsync(spec.Resumed, [.. workers.Live.Where(Serves)], quorum);
+        if (spec.Resumed is { KnownTokens: > 0 } run)
         {
-            LogTakenUp(Id, former.Name, known.Length, former.KnownTokens);
+            LogResumed(Id, run.Name, known.Length, run.KnownTokens);
         }
 
         string field = nameof(spec.PromptText);
@@ -165,7 +260,7 @@ internal sealed partial class SequenceGrain(
         {
             promptIds = spec.PromptIds ?? tokenizer!.Encode(spec.PromptText!, spec.ParseSpecialTokens, spec.AddSpecialTokens);
             field = nameof(spec.StopStrings);
-            decoder = FormerOutput.Take(known, () => new SequenceDecoder(tokenizer, spec.StopStrings));
+            decoder = RememberedOutput.Replay(known, () => new SequenceDecoder(tokenizer, spec.StopStrings));
         }
         catch (Exception exception) when (exception is ArgumentException or TextModelException)
         {
@@ -174,103 +269,95 @@ internal sealed partial class SequenceGrain(
 
         // Settled here for all attempts, now and after a resumption: where it ends must not depend on who runs it.
         if (SequenceLength.Settle(
-            promptIds.Length, spec.Generation, workers.ContextOf(numericsId!), candidates[0].Status.Limits.MaxModelTokens, out var settled) is { } refusal)
+            promptIds.Length, spec.Generation, workers.ContextOf(spec.NumericsId!), candidates[0].Status.Limits.MaxModelTokens, out var settled) is { } refusal)
         {
             return refusal;
         }
 
-        _promptTokens = promptIds.Length;
-        _decoder = decoder;
+        (_decoder, _promptTokens) = (decoder, promptIds.Length);
         _launcher = new AttemptLauncher(
-            Id, spec with { Generation = settled }, promptIds, numericsId!, _decoder, _inbox.Writer, workers, options.Value, patience,
-            grace.Over);
-        reader.SetPrompt(promptIds, settled.MaxNewTokens!.Value);
-        var context = new RunContext(Id, _launcher, _decoder, workers, () => Publish(reader, _decoder));
-        _run = isChecked ? new CheckedRun(context, logger) : new SingleRun(context, logger);
-        return await _run.BeginAsync(candidates);
+            new AttemptId(Id, _launcher?.NextEpoch ?? 0), spec with { Generation = settled }, promptIds, decoder, _inbox.Writer, workers,
+            options.Value, noMoreWaits, reader.Left);
+        _run = new SequenceRun(_launcher, quorum, () => Publish(reader, decoder), logger);
+        return await _run.BeginAsync(deadline.Token);
     }
+
+    private int QuorumOf(SequenceSpec spec) => spec.CrossCheck || options.Value.CrossCheck ? 2 : 1;
 
     private static Refusal Unusable(string field, string rule) => new() { Kind = RefusalKind.Invalid, Field = field, Rule = rule };
 
     private static string WhyNone(string model, IEnumerable<LiveWorker> workers)
     {
-        var conditions = workers.Select(worker => worker.Condition).ToHashSet();
-        return conditions.Contains(WorkerCondition.Draining) ? $"Every worker of model '{model}' is shutting down."
-            : conditions.Contains(WorkerCondition.Stuck) ? $"Every worker of model '{model}' hangs."
-            : conditions.Contains(WorkerCondition.Quarantined) ? $"Every worker of model '{model}' is in quarantine: it was found to compute wrongly."
+        var states = workers.Select(worker => worker.State).ToHashSet();
+        return states.Contains(WorkerState.Draining) ? $"Every worker of model '{model}' is shutting down."
+            : states.Contains(WorkerState.Stuck) ? $"Every worker of model '{model}' hangs."
+            : states.Contains(WorkerState.Quarantined) ? $"Every worker of model '{model}' is in quarantine: it was found to compute wrongly."
             : $"No worker of model '{model}' answers.";
     }
 
-    private async Task RunAsync(RunningSequence reader, SequenceDecoder decoder)
+    private async Task ReadAsync(RunningSequence reader, SequenceDecoder decoder, SequenceRun run)
     {
-        if (options.Value.HedgeAfter is { } patience)
+        while (decoder.FinishReason is null && await _inbox.Reader.WaitToReadAsync())
         {
-            var tick = patience / SequencesOptions.HedgeTicks;
-            _clock = time.CreateTimer(_ => _inbox.Writer.TryWrite(SequenceEvent.Tick), null, tick, tick);
-        }
-
-        try
-        {
-            while (decoder.FinishReason is null && await _inbox.Reader.WaitToReadAsync())
+            // Whatever has gathered becomes one update.
+            while (decoder.FinishReason is null && _inbox.Reader.TryRead(out var item))
             {
-                // Whatever has gathered becomes one update.
-                while (decoder.FinishReason is null && _inbox.Reader.TryRead(out var item))
+                reader.Left.ThrowIfCancellationRequested();
+                if (!_cachedKnown && item.Batch is { } batch && batch.Sequences[item.Index].Started)
                 {
-                    await TakeAsync(item, reader);
+                    _cachedKnown = true;
+                    reader.CachedTokens = Math.Min(batch.Sequences[item.Index].CachedTokens, _promptTokens); // Not those of an earlier run's output.
                 }
 
-                Publish(reader, decoder);
+                await run.TakeAsync(item);
             }
-        }
-        catch (Exception exception)
-        {
-            LogBroken(exception, Id);
-            decoder.Finish("error", error: "The sequence broke off inside the grid.");
+
             Publish(reader, decoder);
         }
-        finally
+    }
+
+    /// <summary>Ends it from this side, whether it has begun or not; nothing happens where it has ended.</summary>
+    private void End(string reason, string? error)
+    {
+        if (_reader is { } reader)
         {
-            Leave();
+            reader.Refuse(Refusal.Unavailable(error ?? "The sequence was cancelled."));
+            _decoder?.Finish(reason, error: error);
+            Publish(reader, _decoder);
         }
     }
 
-    private void Leave()
+    private static void Publish(RunningSequence reader, SequenceDecoder? decoder)
     {
-        try
-        {
-            _run?.Leave();
-        }
-        catch (Exception exception)
-        {
-            LogBroken(exception, Id);
-        }
-
-        End();
-    }
-
-    private Task TakeAsync(SequenceEvent item, RunningSequence reader)
-    {
-        if (!_cachedKnown && item.Batch is { } batch && batch.Sequences[item.Index].Started)
-        {
-            _cachedKnown = true;
-            reader.SetCachedTokens(Math.Min(batch.Sequences[item.Index].CachedTokens, _promptTokens)); // Not those of a former run's output.
-        }
-
-        return _run!.TakeAsync(item);
-    }
-
-    private static void Publish(RunningSequence reader, SequenceDecoder decoder)
-    {
-        if (decoder.TakeUpdate() is { } update)
+        if (decoder?.TakeUpdate() is { } update)
         {
             reader.Write(update);
         }
     }
 
-    private void End()
+    private static SequenceUpdate Refused(string reason) => new() { Refusal = Refusal.Unavailable(reason) };
+
+    /// <summary>Whether a sequence failed for where it ran, and not for what it computes: this silo is leaving, or has lost the
+    /// workers that could go on with it. Another silo, or the same a little later, may have them.</summary>
+    private bool MayGoOnElsewhere(SequenceSpec spec) =>
+        drain.HasBegun
+        || workers.Find(worker => worker.Status.ModelId == spec.Model && worker.Status.NumericsId == spec.NumericsId).Length < (spec.CrossCheck ? 2 : 1);
+
+    private async Task<bool> ComesInTimeAsync(Task task, CancellationToken cancellationToken)
     {
-        _clock?.Dispose();
-        _inbox.Writer.TryComplete();
+        if (!task.IsCompleted)
+        {
+            // Its timer ends with the task: updates come by the hundred a second.
+            await task.WaitAsync(s_heartbeat, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.SuppressThrowing);
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+
+        return task.IsCompleted;
+    }
+
+    private async Task LetGoAsync(Task ended)
+    {
+        await ended;
         LetGo();
     }
 
@@ -284,8 +371,8 @@ internal sealed partial class SequenceGrain(
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Sequence {Sequence} takes {Name} up: workers remember {Tokens} of its {Known} known tokens")]
-    private partial void LogTakenUp(Guid sequence, Guid name, int tokens, int known);
+    [LoggerMessage(Level = LogLevel.Information, Message = "Sequence {Sequence} resumes {Name}: workers remember {Tokens} of its {Known} known tokens")]
+    private partial void LogResumed(Guid sequence, Guid name, int tokens, int known);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Sequence {Sequence} broke off")]
     private partial void LogBroken(Exception exception, Guid sequence);

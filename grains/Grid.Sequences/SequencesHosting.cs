@@ -1,6 +1,5 @@
 using Grid.Grains;
 using Grid.Grains.Placement;
-using Grid.Sequences.Clients;
 using Grid.Sequences.Routing;
 using Grid.Sequences.Streams;
 using Microsoft.Extensions.DependencyInjection;
@@ -19,14 +18,10 @@ public static class SequencesHosting
     {
         var services = silo.Services;
         services.AddSingleton(Microsoft.Extensions.Options.Options.Create(options ?? new SequencesOptions()));
-        services.TryAddSingleton(TimeProvider.System);
-        services.AddSingleton<SequenceTable>();
-        services.AddSingleton<GraceTime>();
+        services.AddGridDrain();
         services.TryAddSingleton<ISiloProbe, TcpSiloProbe>();
         services.AddSingleton<WorkerDirectory>();
         services.AddHostedService(provider => provider.GetRequiredService<WorkerDirectory>());
-        services.AddSingleton<ClientSessions>();
-        services.AddHostedService(provider => provider.GetRequiredService<ClientSessions>());
         services.AddSingleton<AdmissionQueue>();
         services.AddSingleton<SequenceService>();
         services.AddSingleton<ISequenceService>(provider => provider.GetRequiredService<SequenceService>());

@@ -26,12 +26,8 @@ public sealed record SequencesOptions
     /// taken is cancelled.</summary>
     public TimeSpan SubmitTimeout { get; set; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long a new sequence looks for workers in all. With <see cref="SubmitTimeout"/> far below Orleans' response
-    /// timeout (30 s), past which nobody would hear that it has begun.</summary>
+    /// <summary>How long a new sequence, when it is its turn, looks for workers in all.</summary>
     public TimeSpan StartLimit { get; set; } = TimeSpan.FromSeconds(15);
-
-    /// <summary>How long a gateway that is asked to stop goes on: what waits for a worker waits until then.</summary>
-    public TimeSpan DrainGrace { get; set; } = TimeSpan.FromSeconds(20);
 
     /// <summary>How long a sequence whose worker was lost waits for another with the same NumericsId.</summary>
     public TimeSpan FailoverWait { get; set; } = TimeSpan.FromSeconds(10);

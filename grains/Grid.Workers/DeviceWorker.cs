@@ -10,10 +10,13 @@ namespace Grid.Workers;
 /// Owns one device: a thread of its own that loops the engine's steps (never a pool thread or an Orleans scheduler,
 /// which it would block), the step streams of the gateways, and which attempt belongs to which stream.
 /// </summary>
-public sealed partial class DeviceWorker : IDisposable
+public sealed partial class DeviceWorker : IDrainable, IDisposable
 {
     /// <summary>How long a stop waits for the step that runs.</summary>
     private static readonly TimeSpan s_lastStep = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long the end of a drain waits for the engine to cancel what was left.</summary>
+    private static readonly TimeSpan s_lastCancels = TimeSpan.FromSeconds(2);
 
     private readonly IWorkerEngine _engine;
     private readonly WorkerOptions _options;
@@ -37,14 +40,9 @@ public sealed partial class DeviceWorker : IDisposable
     public DeviceWorker(
         WorkerModel model, IWorkerEngine engine, WorkerOptions options, ISiloProbe probe, TimeProvider time, ILogger<DeviceWorker> logger)
     {
-        Model = model;
-        _engine = engine;
+        (Model, _engine, _options, _probe, _time, _logger) = (model, engine, options, probe, time, logger);
         _prefixes = new(model.NumericsId);
         engine.Observe(_prefixes);
-        _options = options;
-        _probe = probe;
-        _time = time;
-        _logger = logger;
         Started = time.GetUtcNow();
         _outputs = new RecentOutputs(time, options.OutputRetention);
         _publisher = new StepPublisher(_attempts, _outputs, () => Load);
@@ -59,12 +57,14 @@ public sealed partial class DeviceWorker : IDisposable
     public DateTimeOffset Started { get; }
 
     /// <summary>The load now.</summary>
-    public WorkerLoad Load => _engine.Status.ToMessage() with
-    {
-        Draining = _draining,
-        Stuck = _watchdog.IsStuck,
-        Quarantined = Quarantine is not null,
-    };
+    public WorkerLoad Load => _engine.Status.ToMessage() with { State = State };
+
+    /// <summary>Whether it takes sequences.</summary>
+    public WorkerState State => _failure is not null ? WorkerState.Failed
+        : Quarantine is not null ? WorkerState.Quarantined
+        : _draining ? WorkerState.Draining
+        : _watchdog.IsStuck ? WorkerState.Stuck
+        : WorkerState.Live;
 
     /// <summary>Attempts accepted and not yet ended.</summary>
     public int OpenAttempts => _attempts.Count;
@@ -92,15 +92,15 @@ public sealed partial class DeviceWorker : IDisposable
     public StepSubscription Subscribe(GatewayId gateway)
     {
         var subscription = new StepSubscription(gateway, _prefixes, _time, ended => End(ended, null));
-        StepSubscription? former = null;
+        StepSubscription? previous = null;
         _subscriptions.AddOrUpdate(gateway, subscription, (_, existing) =>
         {
-            former = existing;
+            previous = existing;
             return subscription;
         });
-        if (former is not null)
+        if (previous is not null)
         {
-            End(former, null);
+            End(previous, null);
         }
 
         if (_failure is { } failure)
@@ -161,19 +161,16 @@ public sealed partial class DeviceWorker : IDisposable
         }
     }
 
-    /// <summary>Takes nothing new and waits until what runs has ended; after the grace time it ends the streams, so that
-    /// the gateways take what is left elsewhere.</summary>
-    public async Task DrainAsync(CancellationToken cancellationToken)
+    /// <inheritdoc/>
+    public async Task DrainAsync(CancellationToken end)
     {
         _draining = true;
-        using var grace = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        grace.CancelAfter(_options.DrainGrace);
-        if (!await EmptyAsync(grace.Token))
+        if (!await EmptyAsync(end))
         {
+            // The gateways take it elsewhere.
             LogDrainExpired(_attempts.Count);
             EndAll();
-            using var last = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            last.CancelAfter(TimeSpan.FromSeconds(2));
+            using var last = new CancellationTokenSource(s_lastCancels);
             await EmptyAsync(last.Token);
         }
     }
@@ -202,13 +199,14 @@ public sealed partial class DeviceWorker : IDisposable
     }
 
     /// <summary>Why the worker takes nothing, or not this; null while it may.</summary>
-    private string? WhyClosed(SubmitRequest request) =>
-        _failure is { } failure ? $"The device has failed: {failure.Message}"
-        : Quarantine is { } reason ? $"The worker is in quarantine: {reason}"
-        : _watchdog.IsStuck ? "The device hangs."
-        : _draining ? "The worker is shutting down."
-        : request.NumericsId != Model.NumericsId ? $"The worker serves {Model.NumericsId}, not {request.NumericsId}."
-        : null;
+    private string? WhyClosed(SubmitRequest request) => State switch
+    {
+        WorkerState.Failed => $"The device has failed: {_failure?.Message}",
+        WorkerState.Quarantined => $"The worker is in quarantine: {Quarantine}",
+        WorkerState.Draining => "The worker is shutting down.",
+        WorkerState.Stuck => "The device hangs.",
+        _ => request.NumericsId == Model.NumericsId ? null : $"The worker serves {Model.NumericsId}, not {request.NumericsId}.",
+    };
 
     private Refusal? Enqueue(SubmitRequest request, StepSubscription subscription)
     {

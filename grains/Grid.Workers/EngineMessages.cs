@@ -16,7 +16,7 @@ internal static class EngineMessages
         Id = request.Attempt.ToEngine(),
         PromptIds = request.PromptIds,
         PriorOutputIds = request.PriorOutputIds,
-        Resumed = request.Resumed,
+        BypassesQueueLimit = request.BypassesQueueLimit,
     };
 
     public static StepFinish ToMessage(this FinishReason reason) => reason switch

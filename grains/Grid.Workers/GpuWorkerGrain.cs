@@ -39,9 +39,8 @@ public sealed class GpuWorkerGrain(WorkerHost host) : Grain, IGpuWorkerGrain
             Limits = model.Limits,
             Load = Worker.Load,
             Sampling = model.Sampling,
-            Quarantine = Worker.Quarantine,
+            Reason = Worker.Failure?.Message ?? Worker.Quarantine,
             PageTokens = AttentionLayout.BlockTokens,
-            Failure = Worker.Failure?.Message,
         });
     }
 

@@ -31,12 +31,8 @@ public sealed class StepSubscription : IDisposable
 
     internal StepSubscription(GatewayId gateway, PrefixDigest prefixes, TimeProvider time, Action<StepSubscription> onDispose)
     {
-        Gateway = gateway;
-        _prefixes = new(prefixes);
-        _time = time;
-        _onDispose = onDispose;
-        _lastRead = time.GetTimestamp();
-        _lastWrite = _lastRead;
+        (Gateway, _prefixes, _time, _onDispose) = (gateway, new(prefixes), time, onDispose);
+        _lastWrite = _lastRead = time.GetTimestamp();
     }
 
     /// <summary>Whose stream this is.</summary>

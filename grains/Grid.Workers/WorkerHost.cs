@@ -8,7 +8,7 @@ using Orleans.Runtime.Hosting;
 namespace Grid.Workers;
 
 /// <summary>The devices of this silo.</summary>
-public sealed class WorkerHost(IEnumerable<DeviceWorker> workers)
+public sealed class WorkerHost(IEnumerable<DeviceWorker> workers) : IDrainable
 {
     /// <summary>One per device.</summary>
     public IReadOnlyList<DeviceWorker> Workers { get; } = [.. workers];
@@ -16,13 +16,14 @@ public sealed class WorkerHost(IEnumerable<DeviceWorker> workers)
     /// <summary>The worker of a device. Throws <see cref="KeyNotFoundException"/> naming the devices there are.</summary>
     public DeviceWorker Find(string device) => Workers.FirstOrDefault(worker => worker.Model.Device == device)
         ?? throw new KeyNotFoundException($"This silo has no device '{device}'; it has {string.Join(", ", Workers.Select(worker => $"'{worker.Model.Device}'"))}.");
+
+    /// <inheritdoc/>
+    public Task DrainAsync(CancellationToken end) => Task.WhenAll(Workers.Select(worker => worker.DrainAsync(end)));
 }
 
-/// <summary>Runs the devices while the silo runs, and drains them when it is asked to stop.</summary>
-internal sealed class WorkerHostedService(WorkerHost host) : IHostedLifecycleService
+/// <summary>Runs the devices while the silo runs.</summary>
+internal sealed class WorkerHostedService(WorkerHost host) : IHostedService
 {
-    public Task StartingAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
     public Task StartAsync(CancellationToken cancellationToken)
     {
         foreach (var worker in host.Workers)
@@ -33,12 +34,6 @@ internal sealed class WorkerHostedService(WorkerHost host) : IHostedLifecycleSer
         return Task.CompletedTask;
     }
 
-    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
-
-    // Before any service stops: HTTP and grains go on while running sequences end.
-    public Task StoppingAsync(CancellationToken cancellationToken) =>
-        Task.WhenAll(host.Workers.Select(worker => worker.DrainAsync(cancellationToken)));
-
     public Task StopAsync(CancellationToken cancellationToken)
     {
         foreach (var worker in host.Workers)
@@ -48,8 +43,6 @@ internal sealed class WorkerHostedService(WorkerHost host) : IHostedLifecycleSer
 
         return Task.CompletedTask;
     }
-
-    public Task StoppedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 }
 
 /// <summary>Adds devices to a silo.</summary>
@@ -61,6 +54,8 @@ public static class WorkersHosting
         silo.Services.TryAddSingleton<ISiloProbe, TcpSiloProbe>();
         silo.Services.AddSingleton<WorkerHost>();
         silo.Services.AddHostedService<WorkerHostedService>();
+        silo.Services.AddSingleton<IDrainable>(provider => provider.GetRequiredService<WorkerHost>());
+        silo.Services.AddGridDrain();
         silo.AddPlacementDirector<NamedSiloPlacement, NamedSiloPlacementDirector>();
         if (!silo.Services.Any(service => service.ServiceKey is NamedSiloDirectory.Name))
         {

@@ -21,8 +21,4 @@ public sealed record WorkerOptions
     /// <summary>A step that lasts longer is taken for a device that hangs: the worker takes nothing and its sequences go on
     /// elsewhere, until the step ends after all. Far above the longest step there is; a prefill on a CPU may take minutes.</summary>
     public TimeSpan StepLimit { get; set; } = TimeSpan.FromSeconds(300);
-
-    /// <summary>How long running sequences may go on when the silo is asked to stop; then their gateways take
-    /// them elsewhere.</summary>
-    public TimeSpan DrainGrace { get; set; } = TimeSpan.FromSeconds(20);
 }

@@ -88,7 +88,7 @@ public sealed record GenerationRequest
         AddSpecialTokens = AddSpecialTokens,
         StopStrings = [.. StopStrings],
         CrossCheck = CrossCheck,
-        Former = new FormerRun(Guid.NewGuid(), 0), // A name at workers that all attempts share.
+        Resumed = new ResumedRun(Guid.NewGuid(), 0), // A name at workers that all attempts share.
         Generation = new GenerationParameters
         {
             Sampling = new SamplingParameters

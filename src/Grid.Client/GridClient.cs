@@ -69,10 +69,10 @@ public sealed partial class GridClient(
         bool begun = false;
         for (int fruitless = 0; ;)
         {
-            var silos = await AskDoorAsync(door => door.GetSilos(), cancellationToken);
+            var silos = await AskAsync(catalog => catalog.GetSilos(), cancellationToken);
             var silo = Choose(silos, lost);
-            var session = cluster.GetGrain<IClientSessionGrain>(new SiloKey(silo, Guid.NewGuid().ToString("N")).ToString());
-            var updates = session.Run(progress.Restart(spec), cancellationToken).GetAsyncEnumerator(cancellationToken);
+            var sequence = cluster.GetGrain<ISequenceGrain>(new SiloKey(silo, Guid.NewGuid().ToString("N")).ToString());
+            var updates = sequence.Run(progress.Restart(spec), cancellationToken).GetAsyncEnumerator(cancellationToken);
             bool isNews = false;
             Loss? loss = null;
             try
@@ -119,10 +119,10 @@ public sealed partial class GridClient(
 
     /// <summary>The next update; null when the attempt is lost and another silo may go on. Throws
     /// <see cref="GridClientException"/> for what would be the same everywhere.</summary>
-    private async Task<(ClientUpdate? Update, Loss? Loss)> NextAsync(
-        IAsyncEnumerator<ClientUpdate> updates, bool begun, CancellationToken cancellationToken)
+    private async Task<(SequenceUpdate? Update, Loss? Loss)> NextAsync(
+        IAsyncEnumerator<SequenceUpdate> updates, bool begun, CancellationToken cancellationToken)
     {
-        ClientUpdate update;
+        SequenceUpdate update;
         try
         {
             if (!await updates.MoveNextAsync().AsTask().WaitAsync(_options.Silence, time, cancellationToken))
@@ -173,7 +173,7 @@ public sealed partial class GridClient(
         }
     }
 
-    private static async Task LeaveAsync(IAsyncEnumerator<ClientUpdate> updates, bool wait)
+    private static async Task LeaveAsync(IAsyncEnumerator<SequenceUpdate> updates, bool wait)
     {
         var leaving = updates.DisposeAsync().AsTask();
         if (wait)
@@ -205,15 +205,15 @@ public sealed partial class GridClient(
     /// connections take turns with the questions, so that so many reach every silo.</summary>
     private async Task<ModelDescription[]> AskForModelsAsync(CancellationToken cancellationToken)
     {
-        var silos = await AskDoorAsync(door => door.GetSilos(), cancellationToken);
-        var known = await Task.WhenAll(Enumerable.Range(0, 2 * silos.Length).Select(_ => AskDoorAsync(door => door.GetModels(), cancellationToken)));
+        var silos = await AskAsync(catalog => catalog.GetSilos(), cancellationToken);
+        var known = await Task.WhenAll(Enumerable.Range(0, 2 * silos.Length).Select(_ => AskAsync(catalog => catalog.GetModels(), cancellationToken)));
         return [.. known.SelectMany(models => models).DistinctBy(model => model.Id).OrderBy(model => model.Id, StringComparer.Ordinal)];
     }
 
     /// <summary>A model, from whichever silo knows it.</summary>
     private async Task<ModelDescription> FindModelAsync(string id, CancellationToken cancellationToken)
     {
-        var models = await AskDoorAsync(door => door.GetModels(), cancellationToken);
+        var models = await AskAsync(catalog => catalog.GetModels(), cancellationToken);
         for (int round = 0; ; round++)
         {
             if (models.FirstOrDefault(model => model.Id == id) is { } found)
@@ -234,11 +234,11 @@ public sealed partial class GridClient(
     }
 
     /// <summary>Asks any silo; another when one does not answer in time.</summary>
-    private async Task<T> AskDoorAsync<T>(Func<IClientDoorGrain, Task<T>> ask, CancellationToken cancellationToken)
+    private async Task<T> AskAsync<T>(Func<ICatalogGrain, Task<T>> ask, CancellationToken cancellationToken)
     {
         for (int attempt = 1; ; attempt++)
         {
-            var answer = ask(cluster.GetGrain<IClientDoorGrain>(Random.Shared.NextInt64()));
+            var answer = ask(cluster.GetGrain<ICatalogGrain>(Random.Shared.NextInt64()));
             try
             {
                 return await answer.WaitAsync(_options.Silence, time, cancellationToken);

@@ -28,7 +28,7 @@ public sealed record SequenceRequest : GenerationParameters
     public int[] PriorOutputIds { get; init; } = [];
 
     /// <summary>The sequence was accepted before, here or elsewhere: a full waiting queue does not refuse it.</summary>
-    public bool Resumed { get; init; }
+    public bool BypassesQueueLimit { get; init; }
 }
 
 /// <summary>Why a sequence ended.</summary>

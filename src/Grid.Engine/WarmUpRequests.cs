@@ -50,7 +50,7 @@ internal static class WarmUpRequests
         Sampling = sampling,
         MaxNewTokens = NewTokens,
         IgnoreEndTokens = true,
-        Resumed = true, // None is refused, however short the waiting queue is.
+        BypassesQueueLimit = true, // None is refused, however short the waiting queue is.
     };
 
     private static SequenceId NewId() => new(Guid.NewGuid(), 0);

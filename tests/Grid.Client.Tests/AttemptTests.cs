@@ -7,9 +7,9 @@ namespace Grid.Client.Tests;
 public sealed class AttemptTests
 {
     private static readonly GenerationRequest s_request = new() { Model = "demo", PromptText = "The dog", Seed = 1 };
-    private static readonly ClientUpdate s_alive = new();
-    private static readonly ClientUpdate s_begin = new() { PromptIds = [1, 2], Text = "One ", Tokens = [Token(5)] };
-    private static readonly ClientUpdate s_end = new() { Text = "day.", Tokens = [Token(6)], FinishReason = "stop" };
+    private static readonly SequenceUpdate s_alive = new();
+    private static readonly SequenceUpdate s_begin = new() { PromptIds = [1, 2], Text = "One ", Tokens = [Token(5)] };
+    private static readonly SequenceUpdate s_end = new() { Text = "day.", Tokens = [Token(6)], FinishReason = "stop" };
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
@@ -32,17 +32,17 @@ public sealed class AttemptTests
     public async Task An_attempt_goes_on_from_what_the_client_has_to_the_same_length_under_the_same_name()
     {
         var settled = s_begin with { MaxNewTokens = 77 };
-        var more = new ClientUpdate { Tokens = [Token(6), Token(7)] };
+        var more = new SequenceUpdate { Tokens = [Token(6), Token(7)] };
         var grid = FakeGrid.Create([Refused(RefusalKind.Unavailable)], [settled, more], [settled], [settled with { MaxNewTokens = 99 }, more, s_end]);
         Assert.Equal([5, 6, 7, 6], (await grid.Connect().GenerateAsync(s_request, Cancelled)).Tokens.Select(token => token.TokenId));
-        Assert.Equal([0, 0, 2, 2], grid.Starts.Select(start => start.Former!.KnownTokens));
+        Assert.Equal([0, 0, 2, 2], grid.Starts.Select(start => start.Resumed!.KnownTokens));
         Assert.Equal([null, null, 77, 77], grid.Starts.Select(start => start.Generation.MaxNewTokens));
-        Assert.Single(grid.Starts.Select(start => start.Former!.Name).Distinct());
+        Assert.Single(grid.Starts.Select(start => start.Resumed!.Name).Distinct());
 
         // Scores of the prompt come anew as a whole.
         grid = FakeGrid.Create([settled, more], [settled, more, s_end]);
         await grid.Connect().GenerateAsync(s_request with { PromptLogprobsFrom = 0 }, Cancelled);
-        Assert.Equal([0, 0], grid.Starts.Select(start => start.Former!.KnownTokens));
+        Assert.Equal([0, 0], grid.Starts.Select(start => start.Resumed!.KnownTokens));
     }
 
     [Theory]
@@ -69,7 +69,7 @@ public sealed class AttemptTests
     [Fact]
     public async Task A_sequence_that_fails_for_what_it_computes_is_not_computed_again()
     {
-        var grid = FakeGrid.Create([s_begin, new ClientUpdate { FinishReason = "error", Error = "The logits are not finite." }]);
+        var grid = FakeGrid.Create([s_begin, new SequenceUpdate { FinishReason = "error", Error = "The logits are not finite." }]);
         var news = new List<GenerationUpdate>();
         var failed = await Assert.ThrowsAsync<GridClientException>(async () =>
         {
@@ -114,10 +114,10 @@ public sealed class AttemptTests
         Assert.Equal(4, grid.Asked.Count);
     }
 
-    private static ClientUpdate Refused(RefusalKind kind) => new()
+    private static SequenceUpdate Refused(RefusalKind kind) => new()
     {
         Refusal = new Refusal { Kind = kind, Field = kind == RefusalKind.ModelNotFound ? "Model" : "Here", Rule = "says no" },
     };
 
-    private static ClientToken Token(int id) => new(id, -id, []);
+    private static ScoredToken Token(int id) => new(id, -id, []);
 }

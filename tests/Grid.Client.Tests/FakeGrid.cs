@@ -10,13 +10,13 @@ using Microsoft.Extensions.Options;
 
 namespace Grid.Client.Tests;
 
-/// <summary>A grid of three silos whose sessions say what a test wants, in order of the attempts.</summary>
+/// <summary>A grid of three silos whose sequences say what a test wants, in order of the attempts.</summary>
 public class FakeGrid : DispatchProxy
 {
     private static readonly SiloAddress[] s_silos =
         [.. Enumerable.Range(1, 3).Select(port => SiloAddress.New(new IPEndPoint(IPAddress.Loopback, port), 1))];
 
-    private readonly Queue<ClientUpdate[]> _attempts = [];
+    private readonly Queue<SequenceUpdate[]> _attempts = [];
     private int _asked;
 
     /// <summary>Silos that were asked for the sequence, in order.</summary>
@@ -28,7 +28,7 @@ public class FakeGrid : DispatchProxy
     /// <summary>What silos say they serve, by the number of the question.</summary>
     public Func<int, string[]> Models { get; set; } = _ => ["demo"];
 
-    public static FakeGrid Create(params ClientUpdate[][] attempts)
+    public static FakeGrid Create(params SequenceUpdate[][] attempts)
     {
         var grid = (FakeGrid)(object)Create<IClusterClient, FakeGrid>();
         foreach (var attempt in attempts)
@@ -46,12 +46,12 @@ public class FakeGrid : DispatchProxy
 
     protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) => args?[0] switch
     {
-        long when targetMethod!.ReturnType == typeof(IClientDoorGrain) => new Door(this),
-        string key when targetMethod!.ReturnType == typeof(IClientSessionGrain) => new Session(this, SiloKey.Parse(key).Silo),
+        long when targetMethod!.ReturnType == typeof(ICatalogGrain) => new Catalog(this),
+        string key when targetMethod!.ReturnType == typeof(ISequenceGrain) => new Sequence(this, SiloKey.Parse(key).Silo),
         _ => throw new NotSupportedException($"{targetMethod}"),
     };
 
-    private sealed class Door(FakeGrid grid) : IClientDoorGrain
+    private sealed class Catalog(FakeGrid grid) : ICatalogGrain
     {
         public Task<ModelDescription[]> GetModels() => Task.FromResult<ModelDescription[]>([.. grid.Models(grid._asked++).Select(id => new ModelDescription
         {
@@ -65,9 +65,9 @@ public class FakeGrid : DispatchProxy
         public Task<SiloAddress[]> GetSilos() => Task.FromResult(s_silos);
     }
 
-    private sealed class Session(FakeGrid grid, SiloAddress silo) : IClientSessionGrain
+    private sealed class Sequence(FakeGrid grid, SiloAddress silo) : ISequenceGrain
     {
-        public async IAsyncEnumerable<ClientUpdate> Run(
+        public async IAsyncEnumerable<SequenceUpdate> Run(
             SequenceSpec spec, [EnumeratorCancellation] CancellationToken cancellationToken)
         {
             grid.Asked.Add(silo);
@@ -78,5 +78,9 @@ public class FakeGrid : DispatchProxy
                 yield return update;
             }
         }
+
+        public Task Start(SequenceSpec spec) => throw new NotSupportedException();
+
+        public Task<SequenceState?> GetState() => throw new NotSupportedException();
     }
 }

@@ -14,7 +14,7 @@ public sealed class StreamProgressTests
         Model = "demo",
         PromptIds = s_prompt,
         Generation = new GenerationParameters { PromptLogprobsFrom = 1 },
-        Former = new FormerRun(Guid.NewGuid(), 0),
+        Resumed = new ResumedRun(Guid.NewGuid(), 0),
     };
 
     [Fact]
@@ -46,31 +46,31 @@ public sealed class StreamProgressTests
     public void A_sign_of_life_is_no_news()
     {
         var progress = new StreamProgress(1);
-        Assert.Null(progress.Take(new ClientUpdate()));
-        Assert.NotNull(progress.Take(new ClientUpdate { PromptIds = s_prompt }));
-        Assert.Null(progress.Take(new ClientUpdate()));
-        Assert.NotNull(progress.Take(new ClientUpdate { FinishReason = "length" }));
+        Assert.Null(progress.Take(new SequenceUpdate()));
+        Assert.NotNull(progress.Take(new SequenceUpdate { PromptIds = s_prompt }));
+        Assert.Null(progress.Take(new SequenceUpdate()));
+        Assert.NotNull(progress.Take(new SequenceUpdate { FinishReason = "length" }));
     }
 
     /// <summary>The whole sequence, in pieces that the batches of that moment made.</summary>
-    private static List<ClientUpdate> Updates(Random random)
+    private static List<SequenceUpdate> Updates(Random random)
     {
-        var updates = new List<ClientUpdate> { new() { PromptIds = s_prompt, PromptTokens = Tokens(5, 2), PromptFirstIndex = 1 } };
+        var updates = new List<SequenceUpdate> { new() { PromptIds = s_prompt, PromptTokens = Tokens(5, 2), PromptFirstIndex = 1 } };
         int text = 0;
         int tokens = 0;
         while (text < Text.Length || tokens < 12)
         {
             int letters = random.Next(Math.Min(6, Text.Length - text) + 1);
             int more = random.Next(Math.Min(4, 12 - tokens) + 1);
-            updates.Add(new ClientUpdate { Text = Text.Substring(text, letters), Tokens = Tokens(100 + tokens, more) });
+            updates.Add(new SequenceUpdate { Text = Text.Substring(text, letters), Tokens = Tokens(100 + tokens, more) });
             text += letters;
             tokens += more;
         }
 
-        updates.Add(new ClientUpdate { FinishReason = "stop", MatchedStopString = "x" });
+        updates.Add(new SequenceUpdate { FinishReason = "stop", MatchedStop = "x" });
         return updates;
     }
 
-    private static ClientToken[] Tokens(int first, int count) =>
-        [.. Enumerable.Range(first, count).Select(id => new ClientToken(id, -id, [new StepAlternative(id, -id)]))];
+    private static ScoredToken[] Tokens(int first, int count) =>
+        [.. Enumerable.Range(first, count).Select(id => new ScoredToken(id, -id, [KeyValuePair.Create(id, (float)-id)]))];
 }

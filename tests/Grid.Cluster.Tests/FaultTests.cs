@@ -31,7 +31,7 @@ public sealed class FaultTests(RedisServer redis, PostgresServer postgres, ITest
         // New requests do without it; and with it once it goes on.
         Assert.Equal(undisturbed, await Completion.StreamAllAsync(gateway.Client, Completion.Few));
         await faulty.TellAsync("go on");
-        await gateway.SaysAsync("is Serving");
+        await gateway.SaysAsync("is Live");
         Assert.Equal(["live", "live"], await StatesAsync(gateway));
         Assert.Equal(undisturbed, await Completion.StreamAllAsync(gateway.Client, Completion.Few));
     }

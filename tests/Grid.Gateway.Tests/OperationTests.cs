@@ -37,10 +37,10 @@ public sealed class OperationTests : IAsyncLifetime
     [Fact]
     public async Task The_grid_shows_its_workers_and_is_not_ready_with_none_but_quarantined_ones()
     {
-        Show(FakeSequenceService.Worker("a", WorkerCondition.Quarantined, "it was wrong."), FakeSequenceService.Worker("b", WorkerCondition.Stuck));
+        Show(FakeSequenceService.Worker("a", WorkerState.Quarantined, "it was wrong."), FakeSequenceService.Worker("b", WorkerState.Stuck));
         var workers = JsonNode.Parse((await GetAsync("/v1/grid")).Body)!["workers"]!.AsArray();
         Assert.Equal(["a quarantined it was wrong.", "b stuck "], workers.Select(worker => $"{worker!["id"]} {worker["state"]} {worker["quarantine"]}"));
-        Show(FakeSequenceService.Worker("a", WorkerCondition.Quarantined, "it was wrong."));
+        Show(FakeSequenceService.Worker("a", WorkerState.Quarantined, "it was wrong."));
         var (status, body) = await GetAsync("/readyz");
         Assert.Equal(503, status);
         Assert.Contains("quarantine", body, StringComparison.Ordinal);
@@ -68,15 +68,15 @@ public sealed class OperationTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("1 quarantined, 1 stuck", WorkerCondition.Quarantined, WorkerCondition.Stuck)]
-    [InlineData("2 draining", WorkerCondition.Draining, WorkerCondition.Draining)]
-    [InlineData("1 lost", WorkerCondition.Lost, WorkerCondition.Failed)]
-    [InlineData("No worker serves a model", WorkerCondition.Failed)]
+    [InlineData("1 quarantined, 1 stuck", WorkerState.Quarantined, WorkerState.Stuck)]
+    [InlineData("2 draining", WorkerState.Draining, WorkerState.Draining)]
+    [InlineData("1 lost", WorkerState.Lost, WorkerState.Failed)]
+    [InlineData("No worker serves a model", WorkerState.Failed)]
     [InlineData("No worker serves a model")]
-    [InlineData(null, WorkerCondition.Lost, WorkerCondition.Serving, WorkerCondition.Quarantined)]
-    internal async Task Ready_takes_a_worker_that_is_live_and_otherwise_says_what_the_others_are(string? reason, params WorkerCondition[] conditions)
+    [InlineData(null, WorkerState.Lost, WorkerState.Live, WorkerState.Quarantined)]
+    internal async Task Ready_takes_a_worker_that_is_live_and_otherwise_says_what_the_others_are(string? reason, params WorkerState[] states)
     {
-        Show([.. conditions.Select((condition, i) => FakeSequenceService.Worker($"{i}", condition))]);
+        Show([.. states.Select((state, i) => FakeSequenceService.Worker($"{i}", state))]);
         foreach (var path in new[] { "/readyz", "/health" })
         {
             var (status, body) = await GetAsync(path);
@@ -115,7 +115,7 @@ public sealed class OperationTests : IAsyncLifetime
         };
         var load = new WorkerLoad { Running = 6, Waiting = 7, QueuedTokens = 8, Steps = 9, PromptTokens = 10, CachedPromptTokens = 11, GeneratedTokens = 12, Preemptions = 13, TotalPages = 14, FreePages = 15, CachedPages = 16 };
         _app.Grid.Snapshot = new(
-            [new(status, load, WorkerCondition.Serving, 17), new(status, load, WorkerCondition.Draining, 0), new(status, load, WorkerCondition.Lost, 0)],
+            [new(status, load, WorkerState.Live, 17), new(status, load, WorkerState.Draining, 0), new(status, load, WorkerState.Lost, 0)],
             new Dictionary<string, int> { ["tiny"] = 18 },
             Running: 19);
         var grid = JsonNode.Parse((await GetAsync("/v1/grid")).Body)!;

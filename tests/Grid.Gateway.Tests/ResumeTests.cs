@@ -55,7 +55,7 @@ public sealed class ResumeTests : IAsyncLifetime
         var settled = _first.Grid.Started.Zip(_first.Grid.Sequences, (spec, sequence) => spec with
         {
             Generation = spec.Generation with { MaxNewTokens = sequence.MaxNewTokens },
-            Former = new FormerRun(sequence.Id, 0),
+            Resumed = new ResumedRun(sequence.Id, 0),
         });
         Assert.Equal(settled.Select(spec => JsonSerializer.Serialize(spec)), _second.Grid.Started.Select(spec => JsonSerializer.Serialize(spec)));
 
@@ -120,7 +120,7 @@ public sealed class ResumeTests : IAsyncLifetime
             _second.Grid.Started.Clear();
             await ResumeAsync(_second, id, e.Id);
             var tokens = int.Parse(e.Id!.Split(':', '/')[1], System.Globalization.CultureInfo.InvariantCulture);
-            Assert.Equal(new FormerRun(Guid.Parse(id), isEnough ? tokens - 1 : 0), Assert.Single(_second.Grid.Started).Former);
+            Assert.Equal(new ResumedRun(Guid.Parse(id), isEnough ? tokens - 1 : 0), Assert.Single(_second.Grid.Started).Resumed);
         }
     }
 
@@ -359,7 +359,7 @@ public sealed class ResumeTests : IAsyncLifetime
                 Text = gathered.Text + update.Text,
                 Tokens = [.. gathered.Tokens, .. update.Tokens],
                 PromptTokens = [.. gathered.PromptTokens, .. update.PromptTokens],
-                PromptFirstIndex = gathered.PromptTokens.Count > 0 ? gathered.PromptFirstIndex : update.PromptFirstIndex,
+                PromptFirstIndex = gathered.PromptTokens.Length > 0 ? gathered.PromptFirstIndex : update.PromptFirstIndex,
             };
             if (++count % group == 0 || update.FinishReason is not null)
             {

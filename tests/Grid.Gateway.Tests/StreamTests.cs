@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Text;
 using Grid.Gateway.Tests.Fakes;
+using Grid.Grains.Messages;
 using Grid.Sequences;
 
 namespace Grid.Gateway.Tests;

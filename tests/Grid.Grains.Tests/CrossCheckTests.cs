@@ -1,3 +1,4 @@
+using Grid.Grains.Messages;
 using Grid.Grains.Tests.Support;
 using Grid.Numerics;
 using Grid.Sequences;
@@ -58,7 +59,7 @@ public sealed class CrossCheckTests
         Assert.Equal(("error", 1), (answer.FinishReason, answer.Endings));
         Assert.Contains("different bits at output token 5", answer.Error, StringComparison.Ordinal);
         Assert.Equal(Answer.Expected([7], 5), answer.Tokens);
-        Assert.All(grid.Sequences().Snapshot.Workers, worker => Assert.Equal(WorkerCondition.Serving, worker.Condition));
+        Assert.All(grid.Sequences().Snapshot.Workers, worker => Assert.Equal(WorkerState.Live, worker.State));
     }
 
     [Fact]
@@ -166,7 +167,7 @@ public sealed class CrossCheckTests
         using var patience = new CancellationTokenSource(TestGrid.Patience);
         using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(5));
         bool Sees(int gateway) => grid.Sequences(gateway).Snapshot.Workers.Any(worker =>
-            worker.Status.Worker.Silo.Equals(grid.Silos[wrong].SiloAddress) && worker is { Condition: WorkerCondition.Quarantined, Quarantine: not null });
+            worker.Status.Worker.Silo.Equals(grid.Silos[wrong].SiloAddress) && worker is { State: WorkerState.Quarantined, Reason: not null });
         while (!Enumerable.Range(0, 3).All(Sees))
         {
             await timer.WaitForNextTickAsync(patience.Token);

@@ -25,7 +25,7 @@ public sealed class DecodingTests
         var tokens = new List<ScoredToken>();
         for (int first = 0; first < ids.Length; first += perStep)
         {
-            decoder.Apply(Batch(first, ids[first..Math.Min(ids.Length, first + perStep)]), 0);
+            Apply(decoder, Batch(first, ids[first..Math.Min(ids.Length, first + perStep)]), 0);
             if (decoder.TakeUpdate() is { } update)
             {
                 text += update.Text;
@@ -44,7 +44,7 @@ public sealed class DecodingTests
         var decoder = new SequenceDecoder(TestModel.Text.Tokenizer, []);
         var batch = Batch(0, [.. "aä"u8.ToArray().Take(2).Select(b => (int)b)]);
         batch.Sequences[0].Finish = StepFinish.Length;
-        decoder.Apply(batch, 0);
+        Apply(decoder, batch, 0);
         Assert.Equal("a\uFFFD", decoder.TakeUpdate()!.Text);
     }
 
@@ -54,9 +54,9 @@ public sealed class DecodingTests
         var decoder = new SequenceDecoder(null, []);
         var batch = Batch(0, [65, 100_000]);
         batch.Sequences[0].Finish = StepFinish.Length;
-        decoder.Apply(batch, 0);
+        Apply(decoder, batch, 0);
         var update = decoder.TakeUpdate()!;
-        Assert.Equal(("", "length", 2), (update.Text, update.FinishReason, update.Tokens.Count));
+        Assert.Equal(("", "length", 2), (update.Text, update.FinishReason, update.Tokens.Length));
     }
 
     [Fact]
@@ -75,10 +75,10 @@ public sealed class DecodingTests
             Alternatives = [new(1, 1), new(2, 2), new(3, 3), new(4, 4)],
         };
         var decoder = new SequenceDecoder(TestModel.Text.Tokenizer, []);
-        decoder.Apply(batch, 1);
+        Apply(decoder, batch, 1);
         var update = decoder.TakeUpdate()!;
-        Assert.Equal((3, 2, 5), (update.PromptFirstIndex, update.PromptTokens.Count, decoder.NextPromptIndex));
-        Assert.Equal([(66, -1f, 0), (67, -2f, 2), (68, -3f, 1)], update.PromptTokens.Concat(update.Tokens).Select(token => (token.TokenId, token.Logprob, token.Top.Count)));
+        Assert.Equal((3, 2, 5), (update.PromptFirstIndex, update.PromptTokens.Length, decoder.NextPromptIndex));
+        Assert.Equal([(66, -1f, 0), (67, -2f, 2), (68, -3f, 1)], update.PromptTokens.Concat(update.Tokens).Select(token => (token.TokenId, token.Logprob, token.Top.Length)));
         Assert.Equal([new(2, 2), new(3, 3)], update.PromptTokens[1].Top);
         Assert.Equal([new(4, 4)], update.Tokens[0].Top);
         Assert.Equal("D", update.Text);
@@ -88,8 +88,8 @@ public sealed class DecodingTests
     public void A_token_out_of_order_is_an_error_and_not_text()
     {
         var decoder = new SequenceDecoder(TestModel.Text.Tokenizer, []);
-        decoder.Apply(Batch(0, [65]), 0);
-        var error = Assert.Throws<InvalidOperationException>(() => decoder.Apply(Batch(2, [66]), 0));
+        Apply(decoder, Batch(0, [65]), 0);
+        var error = Assert.Throws<InvalidOperationException>(() => Apply(decoder, Batch(2, [66]), 0));
         Assert.Equal("Output token 2 came where 1 was due.", error.Message);
     }
 
@@ -122,6 +122,14 @@ public sealed class DecodingTests
         Assert.True(inbox.Reader.TryRead(out var item));
         Assert.Null(item.Batch);
         Assert.False(inbox.Reader.TryRead(out _));
+    }
+
+    private static void Apply(SequenceDecoder decoder, StepBatch batch, int index)
+    {
+        foreach (var item in new StepItems(batch, index))
+        {
+            decoder.Take(item);
+        }
     }
 
     private static StepBatch Batch(int first, int[] ids) => new()

@@ -195,12 +195,12 @@ public sealed class DeviceWorkerTests
     {
         using var engine = new ScriptedEngine { HeldBack = true };
         using var worker = new DeviceWorker(
-            TestModel.Worker(), engine, new WorkerOptions { DrainGrace = TimeSpan.Zero }, new FakeSiloProbe(), new FakeTimeProvider(),
+            TestModel.Worker(), engine, new WorkerOptions(), new FakeSiloProbe(), new FakeTimeProvider(),
             NullLogger<DeviceWorker>.Instance);
         worker.Start();
         using var stream = worker.Subscribe(s_gateway);
         Assert.Null(worker.Submit(Request([1])));
-        await worker.DrainAsync(default);
+        await worker.DrainAsync(new CancellationToken(canceled: true));
         Assert.Equal(0, worker.OpenAttempts);
         await foreach (var batch in stream.ReadAllAsync(default))
         {

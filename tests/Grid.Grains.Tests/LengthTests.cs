@@ -49,7 +49,7 @@ public sealed class LengthTests
     }
 
     [Fact]
-    public async Task A_checked_sequence_outgrows_a_small_worker_and_condemns_nobody()
+    public async Task A_checked_sequence_outgrows_a_small_worker_and_quarantines_nobody()
     {
         await using var grid = await StartAsync(Small, Large, Large);
         grid.Engines[2].MaxWaiting = 0;
@@ -58,7 +58,7 @@ public sealed class LengthTests
         Assert.Single(grid.Engines[0].Requests);
         await EndsAsync(grid, sequence, [6, 7], Large - 2);
         Assert.Equal(Small - 2, Assert.Single(grid.Engines[2].Requests).PriorOutputIds.Length);
-        Assert.All(grid.Sequences().Snapshot.Workers, worker => Assert.Equal(WorkerCondition.Serving, worker.Condition));
+        Assert.All(grid.Sequences().Snapshot.Workers, worker => Assert.Equal(WorkerState.Live, worker.State));
     }
 
     [Fact]

@@ -43,7 +43,7 @@ public sealed class MessageContractTests
         var batch = new StepBatch
         {
             Number = 7,
-            Load = new WorkerLoad { Running = 3, Steps = 9, Draining = true },
+            Load = new WorkerLoad { Running = 3, Steps = 9, State = WorkerState.Draining },
             Sequences =
             [
                 new SequenceStep { Attempt = new AttemptId(Guid.NewGuid(), 2), Started = true, CachedTokens = 64, OutputTokenCount = 1, OutputFirstIndex = 5, Finish = StepFinish.Stop, StopTokenId = 0 },
@@ -80,7 +80,7 @@ public sealed class MessageContractTests
         Filled.AssertEqual(submission, submitted);
 
         var request = submitted.ToEngine();
-        Filled.AssertEqual(Filled.Create<SequenceRequest>() with { Id = submission.Attempt.ToEngine(), Resumed = true }, request);
+        Filled.AssertEqual(Filled.Create<SequenceRequest>() with { Id = submission.Attempt.ToEngine(), BypassesQueueLimit = true }, request);
     }
 
     [Fact]

@@ -29,7 +29,8 @@ public sealed class OptionsArriveTests
         Changed(options.Gateway);
         var cluster = await ClusterNode.PrepareAsync(options.Cluster, clientPort: null, TextWriter.Null, CancellationToken.None);
         var services = NodeHost.CreateBuilder(options, cluster).Services;
-        Assert.Equal(options.Sequences with { DrainGrace = TimeSpan.FromSeconds(7) }, Got<SequencesOptions>(services));
+        Assert.Equal(options.Sequences, Got<SequencesOptions>(services));
+        Assert.Equal(TimeSpan.FromSeconds(7), Got<DrainOptions>(services).Grace);
         Assert.Equal(options.Gateway with { DrainGrace = TimeSpan.FromSeconds(7) }, Got<GatewayOptions>(services));
     }
 

@@ -1,3 +1,4 @@
+using Grid.Grains.Messages;
 using Grid.Grains.Placement;
 using Grid.Grains.Tests.Support;
 using Grid.Numerics;
@@ -168,7 +169,7 @@ public sealed class SequenceTests
         var stopped = grid.StopAsync(1);
         using (var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(5)))
         {
-            while (!worker.Load.Draining)
+            while (worker.State != WorkerState.Draining)
             {
                 await timer.WaitForNextTickAsync();
             }

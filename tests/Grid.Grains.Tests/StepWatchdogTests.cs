@@ -22,7 +22,7 @@ public sealed class StepWatchdogTests
         using var stream = worker.Subscribe(s_gateway);
         engine.Moving.Reset();
         Assert.Null(worker.Submit(Request()));
-        await UntilAsync(() => Beat(time) && worker.Load.Stuck); // The limit is four beats.
+        await UntilAsync(() => Beat(time) && worker.State == WorkerState.Stuck); // The limit is four beats.
         Assert.True(stream.Ended);
         Assert.Contains("hangs", worker.Submit(Request())!.Rule, StringComparison.Ordinal);
 
@@ -30,9 +30,9 @@ public sealed class StepWatchdogTests
         using var again = worker.Subscribe(s_gateway);
         await using var batches = again.ReadAllAsync(default).GetAsyncEnumerator();
         Assert.True(await batches.MoveNextAsync());
-        Assert.True(batches.Current.Load.Stuck);
+        Assert.Equal(WorkerState.Stuck, batches.Current.Load.State);
         engine.Moving.Set();
-        while (batches.Current.Load.Stuck)
+        while (batches.Current.Load.State == WorkerState.Stuck)
         {
             Beat(time);
             Assert.True(await batches.MoveNextAsync().AsTask().WaitAsync(TestGrid.Patience));
@@ -53,7 +53,7 @@ public sealed class StepWatchdogTests
         for (int i = 0; i < 20; i++)
         {
             Beat(time); // Nothing to do.
-            Assert.False(worker.Load.Stuck);
+            Assert.NotEqual(WorkerState.Stuck, worker.State);
         }
 
         Assert.Null(worker.Submit(Request()));
@@ -62,7 +62,7 @@ public sealed class StepWatchdogTests
             engine.Allow(1);
             await UntilAsync(() => engine.Status.GeneratedTokens >= step);
             Beat(time);
-            Assert.False(worker.Load.Stuck);
+            Assert.NotEqual(WorkerState.Stuck, worker.State);
         }
     }
 
@@ -75,7 +75,7 @@ public sealed class StepWatchdogTests
         using var stream = worker.Subscribe(s_gateway);
         engine.Moving.Reset();
         worker.Submit(Request());
-        await UntilAsync(() => Beat(time) && worker.Load.Stuck);
+        await UntilAsync(() => Beat(time) && worker.State == WorkerState.Stuck);
         await worker.DrainAsync(default); // Would wait for ever: time stands still.
         worker.Stop();
         Assert.False(worker.HasStopped);

@@ -64,14 +64,14 @@ public sealed record SequenceSpec
     /// <summary>The run that it takes up, when its client is back; null for a new sequence. What is known of that run is told
     /// again without logprobs; where no worker remembers it, all is computed anew.</summary>
     [Id(10)]
-    public FormerRun? Former { get; init; }
+    public ResumedRun? Resumed { get; init; }
 }
 
 /// <summary>A run of a sequence that its gateway or its client has left, and whose client is back.</summary>
 /// <param name="Name">The name of the sequence at workers (<see cref="SubmitRequest.Name"/>): its id when it ran at first.</param>
 /// <param name="KnownTokens">Output tokens, from the first on, whose logprobs need not be told again: their ids are enough.</param>
-[GenerateSerializer, Immutable, Alias("grid.former-run")]
-public sealed record FormerRun([property: Id(0)] Guid Name, [property: Id(1)] int KnownTokens);
+[GenerateSerializer, Immutable, Alias("grid.resumed-run")]
+public sealed record ResumedRun([property: Id(0)] Guid Name, [property: Id(1)] int KnownTokens);
 
 /// <summary>An attempt at a sequence as a worker gets it.</summary>
 [GenerateSerializer, Immutable, Alias("grid.submit-request")]
@@ -100,7 +100,7 @@ public sealed record SubmitRequest
 
     /// <summary>The grid has accepted the sequence before: a full waiting queue does not refuse it.</summary>
     [Id(6)]
-    public bool Resumed { get; init; }
+    public bool BypassesQueueLimit { get; init; }
 
     /// <summary>Names the sequence over all its runs, for <see cref="IGpuWorkerGrain.FindOutput"/>.</summary>
     [Id(7)]

@@ -39,17 +39,36 @@ public sealed record WorkerStatus
     [Id(8)]
     public SamplingParameters Sampling { get; init; } = new();
 
-    /// <summary>Why the worker was quarantined; null when it was not.</summary>
+    /// <summary>Why it takes nothing any more, with <see cref="WorkerState.Quarantined"/> and <see cref="WorkerState.Failed"/>; null
+    /// otherwise.</summary>
     [Id(9)]
-    public string? Quarantine { get; init; }
+    public string? Reason { get; init; }
 
     /// <summary>Tokens of a KV page, the unit of the prefix cache.</summary>
     [Id(10)]
     public required int PageTokens { get; init; }
+}
 
-    /// <summary>Why the device failed, for good; null while it works.</summary>
-    [Id(11)]
-    public string? Failure { get; init; }
+/// <summary>Whether a worker takes sequences; the API shows the names in lower case.</summary>
+public enum WorkerState
+{
+    /// <summary>It takes sequences.</summary>
+    Live = 0,
+
+    /// <summary>A step lasts longer than the device's watchdog allows: it takes nothing until the step has ended.</summary>
+    Stuck = 1,
+
+    /// <summary>Its silo is shutting down: it ends what runs and takes nothing new.</summary>
+    Draining = 2,
+
+    /// <summary>It was found to compute wrongly, and takes nothing until its silo is started anew.</summary>
+    Quarantined = 3,
+
+    /// <summary>Its device failed; its silo may serve on with others.</summary>
+    Failed = 4,
+
+    /// <summary>Its step stream is gone: a gateway's finding, which no worker says of itself.</summary>
+    Lost = 5,
 }
 
 /// <summary>What a worker takes at most.</summary>
@@ -101,7 +120,7 @@ public readonly record struct WorkerLoad
     public int TotalPages { get; init; }
 
     /// <summary>Steps since the worker came up; with Running above zero it grows, unless the device hangs
-    /// (<see cref="Stuck"/>).</summary>
+    /// (<see cref="WorkerState.Stuck"/>).</summary>
     [Id(5)]
     public long Steps { get; init; }
 
@@ -117,21 +136,13 @@ public readonly record struct WorkerLoad
     [Id(9)]
     public long Preemptions { get; init; }
 
-    /// <summary>The worker ends what runs and takes nothing new.</summary>
+    /// <summary>Whether it takes sequences.</summary>
     [Id(10)]
-    public bool Draining { get; init; }
-
-    /// <summary>A step lasts longer than the device's watchdog allows: the worker takes nothing until it has ended.</summary>
-    [Id(11)]
-    public bool Stuck { get; init; }
-
-    /// <summary>The worker was found to compute wrongly and takes nothing any more.</summary>
-    [Id(12)]
-    public bool Quarantined { get; init; }
+    public WorkerState State { get; init; }
 
     /// <summary>Prompt tokens that wait for prefill: of running sequences, and of waiting ones those that the prefix
     /// cache did not have when they came.</summary>
-    [Id(13)]
+    [Id(11)]
     public long QueuedTokens { get; init; }
 }
 

@@ -11,123 +11,147 @@ namespace Grid.Sequences.Attempts;
 /// Makes one sequence's attempts: asks workers whose bits are the sequence's, in order, each under an epoch of its own,
 /// with the output so far. All attempts' events come to one inbox.
 /// </summary>
-/// <param name="sequence">The sequence.</param>
-/// <param name="spec">What was asked for.</param>
+/// <param name="firstEpoch">The sequence's id, and the first epoch that it has not used.</param>
+/// <param name="spec">What was asked for, with its bits and a number of new tokens.</param>
 /// <param name="promptIds">The prompt as ids.</param>
-/// <param name="numericsId">All attempts must give these bits.</param>
 /// <param name="decoder">Holds the output so far.</param>
 /// <param name="inbox">Gets the events.</param>
 /// <param name="workers">Who may run it.</param>
 /// <param name="options">How often and how long to try.</param>
-/// <param name="patience">How long the sequence's beginning may take.</param>
-/// <param name="graceOver">Cancelled when this gateway stops and waits for nothing any more.</param>
+/// <param name="waitNoMore">Cancelled when nothing is waited for any more: this gateway stops, or nobody wants the sequence.</param>
+/// <param name="left">Cancelled when nobody wants the sequence any more.</param>
 internal sealed class AttemptLauncher(
-    Guid sequence, SequenceSpec spec, int[] promptIds, string numericsId, SequenceDecoder decoder,
-    ChannelWriter<SequenceEvent> inbox, WorkerDirectory workers, SequencesOptions options, StartPatience patience, CancellationToken graceOver)
+    AttemptId firstEpoch, SequenceSpec spec, int[] promptIds, SequenceDecoder decoder, ChannelWriter<SequenceEvent> inbox,
+    WorkerDirectory workers, SequencesOptions options, CancellationToken waitNoMore, CancellationToken left)
 {
     private readonly SequenceLength _length = new(promptIds.Length, spec.Generation);
-    private int _nextEpoch;
     private int _outputAtRestart;
     private int _fruitless;
-    private bool _resumed;
+    private bool _isAccepted;
 
-    /// <summary>The epoch of the last attempt.</summary>
-    public int Epoch => Math.Max(0, _nextEpoch - 1);
+    /// <summary>The output so far.</summary>
+    public SequenceDecoder Decoder => decoder;
 
-    /// <summary>Workers whose bits are the sequence's and that have room for another token of it.</summary>
-    public bool Fits(LiveWorker worker) =>
-        worker.Status.NumericsId == numericsId && _length.Fits(worker, decoder.OutputIds.Count);
+    /// <summary>The prompt as ids.</summary>
+    public int[] PromptIds => promptIds;
+
+    /// <summary>Output tokens at most.</summary>
+    public int MaxNewTokens => _length.MaxNewTokens;
+
+    /// <summary>The epoch that the next attempt will have.</summary>
+    public int NextEpoch { get; private set; } = firstEpoch.Epoch;
+
+    /// <summary>A serving worker that fits, if there is one.</summary>
+    public LiveWorker? Find(Func<LiveWorker, bool> fits) => workers.Find(Both(fits)).FirstOrDefault();
+
+    /// <summary>Whether there is a worker that fits, or one may be back.</summary>
+    public bool MayBeThere(Func<LiveWorker, bool> fits) =>
+        workers.Expected.Any(worker => Fits(worker) && fits(worker) && worker.State != WorkerState.Quarantined);
 
     /// <summary>A new attempt, for <see cref="SubmitAsync"/>.</summary>
-    public SequenceAttempt On(LiveWorker worker) =>
-        new(new AttemptId(sequence, _nextEpoch++), worker, _length.IsCutShort(worker));
+    public SequenceAttempt On(LiveWorker worker) => new(firstEpoch with { Epoch = NextEpoch++ }, worker, _length.IsCutShort(worker));
 
-    /// <summary>Offers an attempt to its worker, with the output so far.</summary>
+    /// <summary>Offers an attempt to its worker, with the output so far; null when it is taken.</summary>
     public Task<Refusal?> SubmitAsync(SequenceAttempt attempt) =>
-        attempt.SubmitAsync(Request(attempt.Id, _length.For(attempt.Worker, spec.Generation)), inbox);
+        attempt.Worker.SubmitAsync(Request(attempt.Id, _length.For(attempt.Worker, spec.Generation)), inbox);
 
     /// <summary>Puts the news that an attempt is lost into the inbox.</summary>
     public void ReportLost(SequenceAttempt attempt) => inbox.TryWrite(SequenceEvent.WorkerLost(attempt.Id));
 
-    /// <summary>Offers an attempt to the candidates, cheapest first, as long as one may still take it.</summary>
-    public async Task<Launch> LaunchAsync(IEnumerable<LiveWorker> candidates)
+    /// <summary>An attempt among the workers that fit: those that are there, and where they are lost or hang just now, those
+    /// that may be back before the deadline.</summary>
+    public async Task<(SequenceAttempt? Attempt, Refusal? Refusal)> BeginAsync(Func<LiveWorker, bool> fits, CancellationToken deadline)
     {
         var refusal = Refusal.Unavailable("No worker is left.");
-        var cheapestFirst = WorkerChoice.Order(candidates.Where(Fits), Request(new AttemptId(sequence, _nextEpoch), spec.Generation));
-        foreach (var candidate in cheapestFirst)
+        for (int lost = 0; refusal.Kind == RefusalKind.Unavailable && lost < options.MaxFruitlessAttempts; lost++)
         {
-            // A call that failed may have arrived all the same; another attempt must not share its name.
-            var attempt = On(candidate);
-            if (await SubmitAsync(attempt) is not { } refused)
+            var candidates = await workers.FindExpectedAsync(Both(fits), deadline);
+            (var attempt, var reason) = await LaunchAsync(candidates);
+            if (attempt is not null)
             {
-                if (decoder.FinishReason is not null)
-                {
-                    attempt.Leave(); // Cancelled meanwhile.
-                }
-
-                return new Launch(attempt, null);
+                return (attempt, null);
             }
 
-            refusal = refused;
-            if (refusal.Kind == RefusalKind.Invalid || decoder.FinishReason is not null)
-            {
-                break; // No other worker of this model would take it, or nobody wants it any more.
-            }
-        }
-
-        return new Launch(null, refusal);
-    }
-
-    /// <summary>Launches among the workers that fit: those that are there, and where they are lost or hang just now, those
-    /// that may be back.</summary>
-    /// <param name="fits">Which workers; of them those with the sequence's bits.</param>
-    /// <param name="first">Whom to ask first; null looks for them.</param>
-    public async Task<Launch> BeginAsync(Func<LiveWorker, bool> fits, IEnumerable<LiveWorker>? first = null)
-    {
-        var launch = await LaunchAsync(first ?? await workers.FindExpectedAsync(Both(fits), patience.Left, graceOver));
-        for (int lost = 1; launch.Refusal?.Kind == RefusalKind.Unavailable && lost < options.MaxFruitlessAttempts && !patience.IsOver; lost++)
-        {
-            var others = await workers.FindExpectedAsync(Both(fits), patience.Left, graceOver);
-            if (others.Length == 0 || decoder.FinishReason is not null)
+            refusal = reason ?? refusal;
+            if (candidates.Length == 0 || deadline.IsCancellationRequested)
             {
                 break;
             }
-
-            launch = await LaunchAsync(others);
         }
 
-        return launch;
+        return (null, refusal);
     }
 
-    /// <summary>Another launch after a worker was lost: waits for one that fits.</summary>
-    public async Task<Launch> RelaunchAsync(Func<LiveWorker, bool> fits)
+    /// <summary>Another attempt after a worker was lost: waits for one that fits.</summary>
+    public async Task<(SequenceAttempt? Attempt, Refusal? Refusal)> RelaunchAsync(Func<LiveWorker, bool> fits)
     {
-        _resumed = true;
-        var launch = new Launch(null, Refusal.Unavailable("No worker with the same NumericsId and room for the sequence is left."));
+        _isAccepted = true;
+        var refusal = Refusal.Unavailable("No worker with the same NumericsId and room for the sequence is left.");
         _fruitless = decoder.OutputIds.Count > _outputAtRestart ? 0 : _fruitless + 1;
         _outputAtRestart = decoder.OutputIds.Count;
         for (; _fruitless < options.MaxFruitlessAttempts; _fruitless++)
         {
             // A gateway whose grace time is over takes what is there, and does not wait for what may come.
-            bool found = await workers.WaitUnlessAsync(Both(fits), options.FailoverWait, graceOver);
-            if (!found || decoder.FinishReason is not null)
+            if (!await workers.WaitUnlessAsync(Both(fits), options.FailoverWait, waitNoMore))
             {
                 break;
             }
 
-            launch = await LaunchAsync(workers.Find(Both(fits)));
-            if (launch.Refusal is null or { Kind: RefusalKind.Invalid })
+            (var attempt, var reason) = await LaunchAsync(workers.Find(Both(fits)));
+            if (attempt is not null)
+            {
+                return (attempt, null);
+            }
+
+            refusal = reason ?? refusal;
+            if (refusal.Kind == RefusalKind.Invalid)
             {
                 break;
             }
 
-            await Task.Delay(options.ReconnectDelay, CancellationToken.None);
+            await Task.Delay(options.ReconnectDelay, left);
         }
 
-        return launch;
+        left.ThrowIfCancellationRequested();
+        return (null, refusal);
     }
 
+    /// <summary>Offers an attempt to the candidates, cheapest first, as long as one may still take it; gives the last refusal where none
+    /// did.</summary>
+    private async Task<(SequenceAttempt? Attempt, Refusal? Refusal)> LaunchAsync(LiveWorker[] candidates)
+    {
+        left.ThrowIfCancellationRequested();
+        Refusal? refusal = null;
+        foreach (var candidate in WorkerChoice.Order(candidates, Request(firstEpoch with { Epoch = NextEpoch }, spec.Generation)))
+        {
+            // A call that failed may have arrived all the same; another attempt must not share its name.
+            var attempt = On(candidate);
+            refusal = await SubmitAsync(attempt);
+            if (left.IsCancellationRequested)
+            {
+                attempt.Leave();
+                left.ThrowIfCancellationRequested();
+            }
+
+            if (refusal is null)
+            {
+                return (attempt, null);
+            }
+
+            if (refusal.Kind == RefusalKind.Invalid)
+            {
+                break; // No other worker of this model would take it.
+            }
+        }
+
+        return (null, refusal);
+    }
+
+    /// <summary>Workers that fit, have the sequence's bits and room for another token of it.</summary>
     private Func<LiveWorker, bool> Both(Func<LiveWorker, bool> fits) => worker => Fits(worker) && fits(worker);
+
+    private bool Fits(LiveWorker worker) =>
+        worker.Status.NumericsId == spec.NumericsId && _length.Fits(worker, decoder.OutputIds.Count);
 
     private SubmitRequest Request(AttemptId attempt, GenerationParameters generation)
     {
@@ -147,12 +171,12 @@ internal sealed class AttemptLauncher(
         {
             Attempt = attempt,
             Gateway = workers.Gateway,
-            NumericsId = numericsId,
+            NumericsId = spec.NumericsId!,
             PromptIds = promptIds,
             PriorOutputIds = [.. decoder.OutputIds],
             Generation = generation,
-            Resumed = _resumed,
-            Name = spec.Former?.Name ?? sequence,
+            BypassesQueueLimit = _isAccepted,
+            Name = spec.Resumed?.Name ?? attempt.Sequence,
         };
     }
 }

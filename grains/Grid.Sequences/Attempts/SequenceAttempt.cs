@@ -1,7 +1,6 @@
-using System.Threading.Channels;
 using Grid.Grains;
 using Grid.Grains.Messages;
-using Grid.Numerics;
+using Grid.Sequences.Decoding;
 using Grid.Sequences.Routing;
 
 namespace Grid.Sequences.Attempts;
@@ -12,32 +11,45 @@ namespace Grid.Sequences.Attempts;
 /// <param name="isCutShort">Whether the worker's KV cache ends it before the sequence's end.</param>
 internal sealed class SequenceAttempt(AttemptId id, LiveWorker worker, bool isCutShort)
 {
+    private bool _hasEnded;
+
     /// <summary>The sequence and the epoch.</summary>
     public AttemptId Id => id;
 
     /// <summary>Where it runs.</summary>
     public LiveWorker Worker => worker;
 
-    /// <summary>Whether its end in this entry is not the sequence's: it has outgrown its worker, and goes on at a larger
+    /// <summary>What it gave that does not count yet: at most the rest of the sequence.</summary>
+    public Queue<StepItem> Pending { get; } = new();
+
+    /// <summary>Whether its worker has no room for more than it gave: its end was not the sequence's, which goes on at a larger
     /// one.</summary>
-    public bool HasOutgrown(StepBatch batch, int index) => isCutShort && batch.Sequences[index].Finish == StepFinish.Length;
+    public bool HasOutgrown { get; private set; }
 
-    /// <summary>Offers it to the worker; its events go to the inbox from then on.</summary>
-    public Task<Refusal?> SubmitAsync(SubmitRequest request, ChannelWriter<SequenceEvent> inbox) =>
-        worker.SubmitAsync(request, inbox);
+    /// <summary>Takes what a step gave.</summary>
+    /// <param name="batch">The batch.</param>
+    /// <param name="index">The attempt's entry.</param>
+    public void Take(StepBatch batch, int index)
+    {
+        var finish = batch.Sequences[index].Finish;
+        _hasEnded = finish != StepFinish.None;
+        HasOutgrown = isCutShort && finish == StepFinish.Length;
+        foreach (var item in new StepItems(batch, index))
+        {
+            if (!HasOutgrown || item.Kind != StepItemKind.End)
+            {
+                Pending.Enqueue(item);
+            }
+        }
+    }
 
-    /// <summary>Stops listening, and ends it at the worker in case it still runs there.</summary>
+    /// <summary>Stops listening, and ends it at the worker unless it has ended there.</summary>
     public void Leave()
     {
         worker.Demultiplexer.Remove(id);
-        if (worker.IsOpen)
+        if (worker.IsOpen && !_hasEnded)
         {
             worker.Grain.Cancel(id).Ignore();
         }
     }
 }
-
-/// <summary>How a search for a worker ended.</summary>
-/// <param name="Attempt">The attempt that runs now; null when nobody took it.</param>
-/// <param name="Refusal">Why the last worker did not; null when one did.</param>
-internal readonly record struct Launch(SequenceAttempt? Attempt, Refusal? Refusal);

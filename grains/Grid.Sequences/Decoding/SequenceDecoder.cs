@@ -32,22 +32,6 @@ public sealed class SequenceDecoder(Tokenizer? tokenizer, IReadOnlyList<string> 
     /// <summary>The next prompt index whose logprob has not been seen; 0 when none has.</summary>
     public int NextPromptIndex { get; private set; }
 
-    /// <summary>Takes one entry of a batch. Throws <see cref="InvalidOperationException"/> when output indexes do not
-    /// continue what came before.</summary>
-    /// <param name="batch">The batch.</param>
-    /// <param name="index">The sequence's entry.</param>
-    /// <param name="withEnd">Whether an end in it is the sequence's.</param>
-    public void Apply(StepBatch batch, int index, bool withEnd = true)
-    {
-        foreach (var item in new StepItems(batch, index))
-        {
-            if (withEnd || item.Kind != StepItemKind.End)
-            {
-                Take(item);
-            }
-        }
-    }
-
     /// <summary>Takes one thing that happened to the sequence; nothing once it has ended. Throws
     /// <see cref="InvalidOperationException"/> when an output index does not continue what came before.</summary>
     public void Take(in StepItem item)
@@ -114,8 +98,8 @@ public sealed class SequenceDecoder(Tokenizer? tokenizer, IReadOnlyList<string> 
         var update = new SequenceUpdate
         {
             Text = _text.ToString(),
-            Tokens = _tokens.Count == 0 ? [] : _tokens.ToArray(),
-            PromptTokens = _promptTokens.Count == 0 ? [] : _promptTokens.ToArray(),
+            Tokens = [.. _tokens],
+            PromptTokens = [.. _promptTokens],
             PromptFirstIndex = _promptFirstIndex,
             FinishReason = FinishReason,
             MatchedStop = _matchedStop,

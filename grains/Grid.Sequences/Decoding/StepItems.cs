@@ -41,8 +41,8 @@ public readonly record struct StepItem(StepItemKind Kind, int Index, ScoredToken
 
     private static bool SameBits(in ScoredToken a, in ScoredToken b)
     {
-        int count = a.Top?.Count ?? 0;
-        bool same = a.TokenId == b.TokenId && Bits(a.Logprob) == Bits(b.Logprob) && count == (b.Top?.Count ?? 0);
+        int count = a.Top?.Length ?? 0;
+        bool same = a.TokenId == b.TokenId && Bits(a.Logprob) == Bits(b.Logprob) && count == (b.Top?.Length ?? 0);
         for (int i = 0; same && i < count; i++)
         {
             same = a.Top![i].Key == b.Top![i].Key && Bits(a.Top[i].Value) == Bits(b.Top[i].Value);

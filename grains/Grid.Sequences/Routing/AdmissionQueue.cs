@@ -1,4 +1,5 @@
 using System.Globalization;
+using Grid.Grains;
 using Grid.Numerics;
 using Microsoft.Extensions.Options;
 
@@ -9,7 +10,7 @@ namespace Grid.Sequences.Routing;
 /// turns, each client's sequences in the order they came. A sequence leaves it when a worker reports room, when its
 /// client gives up, or, refused, when it has waited too long.
 /// </summary>
-public sealed class AdmissionQueue
+internal sealed class AdmissionQueue
 {
     private readonly WorkerDirectory _workers;
     private readonly SequencesOptions _options;
@@ -20,16 +21,9 @@ public sealed class AdmissionQueue
     private int _waiting;
 
     /// <summary>Made by the container.</summary>
-    public AdmissionQueue(
-        WorkerDirectory workers, IOptions<SequencesOptions> options, GraceTime grace, TimeProvider time)
+    public AdmissionQueue(WorkerDirectory workers, IOptions<SequencesOptions> options, Drain drain, TimeProvider time)
     {
-        ArgumentNullException.ThrowIfNull(workers);
-        ArgumentNullException.ThrowIfNull(options);
-        ArgumentNullException.ThrowIfNull(grace);
-        _workers = workers;
-        _options = options.Value;
-        _time = time;
-        _graceOver = grace.Over;
+        (_workers, _options, _time, _graceOver) = (workers, options.Value, time, drain.Over);
         workers.Reported += LetIn;
         workers.Changed += LetIn;
     }
@@ -45,7 +39,7 @@ public sealed class AdmissionQueue
 
     /// <summary>Waits until the client's sequence may be offered to the model's workers. The place is held until it is
     /// disposed. Throws <see cref="RefusedException"/> when too many wait already or this one has waited too long.</summary>
-    internal async Task<AdmissionPlace> EnterAsync(string model, string? numericsId, string client, CancellationToken cancellationToken)
+    public async Task<AdmissionPlace> EnterAsync(string model, string? numericsId, string client, CancellationToken cancellationToken)
     {
         numericsId ??= _workers.Representative(model)?.Status.NumericsId;
         var place = new AdmissionPlace(this, (model, numericsId ?? ""), client, _time.GetTimestamp());
@@ -73,7 +67,7 @@ public sealed class AdmissionQueue
     }
 
     /// <summary>All workers refused it as full: waits for its turn again.</summary>
-    internal Task ReturnAsync(AdmissionPlace place, CancellationToken cancellationToken)
+    public Task ReturnAsync(AdmissionPlace place, CancellationToken cancellationToken)
     {
         lock (_gate)
         {
@@ -85,7 +79,7 @@ public sealed class AdmissionQueue
     }
 
     /// <summary>It is known what has become of the sequence.</summary>
-    internal void Leave(AdmissionPlace place)
+    public void Leave(AdmissionPlace place)
     {
         lock (_gate)
         {
@@ -106,7 +100,7 @@ public sealed class AdmissionQueue
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _graceOver);
         try
         {
-            await place.Waiter!.Turn.Task.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, _time, end.Token);
+            await place.Turn.Task.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, _time, end.Token);
         }
         catch (Exception exception) when (exception is TimeoutException or OperationCanceledException)
         {
@@ -125,10 +119,7 @@ public sealed class AdmissionQueue
         {
             var line = LineOf(place.Content);
             retryAfter = line.ExpectedWait(_time);
-            if (line.Remove(place.Waiter!))
-            {
-                _waiting--;
-            }
+            _waiting -= line.Remove(place) ? 1 : 0;
         }
 
         Leave(place); // Let in at the last moment, maybe.
@@ -137,23 +128,14 @@ public sealed class AdmissionQueue
 
     private void Stand(ModelLine line, AdmissionPlace place)
     {
-        if (place.Waiter is { } waiter)
+        if (place.Round == 0 && line.Count >= _options.QueueSize)
         {
-            line.AddAgain(waiter);
-        }
-        else if (line.Count < _options.QueueSize)
-        {
-            place.Waiter = line.Add(place.Client, place.Since);
-            place.Waiter.Place = place;
-        }
-        else
-        {
-            var retryAfter = line.ExpectedWait(_time);
             throw Refuse(
                 $"Every worker of model '{place.Content.Model}' is full, and {line.Count} sequences wait for one already, as many as may.",
-                retryAfter);
+                line.ExpectedWait(_time));
         }
 
+        line.Add(place);
         _waiting++;
     }
 
@@ -171,11 +153,11 @@ public sealed class AdmissionQueue
             {
                 for (int room = line.Count == 0 ? 0 : Room(content); line.Count > 0 && line.Entering < room;)
                 {
-                    var waiter = line.TakeNext(_time);
+                    var next = line.TakeNext(_time);
                     _waiting--;
                     line.Entering++;
-                    waiter.Place!.Held = true;
-                    waiter.Turn.SetResult();
+                    next.Held = true;
+                    next.Turn.SetResult();
                 }
             }
         }
@@ -195,7 +177,7 @@ public sealed class AdmissionQueue
     private int Room((string Model, string NumericsId) content)
     {
         var workers = _workers.Find(worker => worker.Status.NumericsId == content.NumericsId && worker.Status.ModelId == content.Model);
-        return workers.Length == 0 ? int.MaxValue : (int)Math.Min(int.MaxValue, workers.Sum(worker => (long)worker.Room));
+        return workers.Length == 0 ? int.MaxValue : (int)Math.Min(int.MaxValue, workers.Sum(worker => (long)worker.Queue.Room));
     }
 
     private ModelLine LineOf((string Model, string NumericsId) content)
@@ -218,21 +200,33 @@ public sealed class AdmissionQueue
     private static string Seconds(TimeSpan time) => Math.Ceiling(time.TotalSeconds).ToString(CultureInfo.InvariantCulture);
 }
 
-/// <summary>The right to offer a sequence to workers; held until it is known whether one took it.</summary>
+/// <summary>The right to offer a sequence to workers, and the wait for it; held until it is known whether one took it. What a line notes
+/// about it is under the queue's lock.</summary>
+/// <param name="queue">The queue.</param>
+/// <param name="content">What it waits for: the model's name and the bits.</param>
+/// <param name="client">Who asks.</param>
+/// <param name="since">When it came.</param>
 internal sealed class AdmissionPlace(AdmissionQueue queue, (string Model, string NumericsId) content, string client, long since) : IDisposable
 {
-    /// <summary>What it waits for: the model's name and the bits.</summary>
-    public (string Model, string NumericsId) Content { get; } = content;
+    public (string Model, string NumericsId) Content => content;
 
-    public string Client { get; } = client;
+    public string Client => client;
 
-    /// <summary>When the sequence came.</summary>
-    public long Since { get; } = since;
+    public long Since => since;
 
-    /// <summary>Its place in the line; null while it has never had to wait.</summary>
-    public Waiter? Waiter { get; set; }
+    /// <summary>Its client's turn in the line; 0 while it has never had to wait.</summary>
+    public long Round { get; set; }
 
-    /// <summary>Whether it is let in. Under the queue's lock.</summary>
+    /// <summary>Counts the line's sequences as they come.</summary>
+    public long Number { get; set; }
+
+    /// <summary>When it was let in, among the line's departures; null while it waits.</summary>
+    public LinkedListNode<long>? Departure { get; set; }
+
+    /// <summary>Completed when it is let in.</summary>
+    public TaskCompletionSource Turn { get; set; } = new();
+
+    /// <summary>Whether it is let in.</summary>
     public bool Held { get; set; }
 
     /// <summary>All workers refused it as full: waits for its turn again.</summary>

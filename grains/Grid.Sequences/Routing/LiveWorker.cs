@@ -12,7 +12,6 @@ public sealed class LiveWorker
     private readonly WorkerLink _link;
     private readonly SequencesOptions _options;
     private readonly TimeProvider _time;
-    private readonly WorkerQueue _queue;
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     internal LiveWorker(WorkerLink link, WorkerStatus status, TextModel? text, SequencesOptions options, TimeProvider time)
@@ -22,7 +21,7 @@ public sealed class LiveWorker
         _time = time;
         Status = status;
         Text = text;
-        _queue = new(Demultiplexer, status, options, time);
+        Queue = new(Demultiplexer, status, options, time);
     }
 
     /// <summary>The worker's grain.</summary>
@@ -35,7 +34,7 @@ public sealed class LiveWorker
     public TextModel? Text { get; }
 
     /// <summary>Its load, as of the last batch.</summary>
-    public WorkerLoad Load => _queue.Load;
+    public WorkerLoad Load => Queue.Load;
 
     /// <summary>What its prefix cache holds, as of the last batch.</summary>
     public PrefixView Prefixes { get; } = new();
@@ -46,33 +45,16 @@ public sealed class LiveWorker
     /// <summary>Why the worker is in quarantine; null when it is not.</summary>
     public string? Quarantine => _link.Quarantine;
 
-    /// <summary>Whether it may be given sequences.</summary>
-    public WorkerCondition Condition => Quarantine is not null || Load.Quarantined ? WorkerCondition.Quarantined
-        : !IsOpen ? WorkerCondition.Lost
-        : Load.Stuck ? WorkerCondition.Stuck
-        : Load.Draining ? WorkerCondition.Draining
-        : WorkerCondition.Serving;
+    /// <summary>Whether it takes sequences.</summary>
+    public WorkerState State => Quarantine is not null || Load.State == WorkerState.Quarantined ? WorkerState.Quarantined
+        : IsOpen ? Load.State
+        : WorkerState.Lost;
 
     /// <summary>False once the stream is gone; then nothing may be submitted under this object any more.</summary>
     public bool IsOpen => !_closed.Task.IsCompleted;
 
-    /// <summary>Sequences on the worker as far as this gateway knows: its own, and what was reported beyond them.</summary>
-    public int Queue => _queue.Sequences;
-
-    /// <summary>How many more sequences its waiting queue takes, as far as this gateway knows.</summary>
-    public int Room => _queue.Room;
-
-    /// <summary>Whether it has not reported for so long that it may be loaded otherwise than it seems.</summary>
-    public bool IsStale => _queue.IsStale;
-
-    /// <summary>How much there is before a newcomer's prompt, in prompt tokens to compute.</summary>
-    internal long QueueCost => _queue.Cost;
-
-    /// <summary>Tokens computed here lately.</summary>
-    internal double RecentWork => _queue.RecentWork;
-
-    /// <summary>A sequence with so many prompt tokens to compute is about to be submitted here.</summary>
-    internal void Reserve(long tokens) => _queue.Reserve(tokens);
+    /// <summary>How loaded it is, as far as this gateway knows.</summary>
+    internal WorkerQueue Queue { get; }
 
     /// <summary>Takes a batch of its step stream.</summary>
     internal void Take(StepBatch batch)
@@ -84,7 +66,7 @@ public sealed class LiveWorker
         }
 
         Demultiplexer.Dispatch(batch);
-        _queue.Report(batch.Load);
+        Queue.Report(batch.Load);
     }
 
     /// <summary>Listens for an attempt's events and submits it. When it is refused, or the worker is lost meanwhile,
@@ -93,7 +75,7 @@ public sealed class LiveWorker
     {
         long prefill = new PromptPrefix(request).UncachedTokens(this);
         Demultiplexer.Add(request.Attempt, inbox, prefill);
-        _queue.Submitted(prefill);
+        Queue.Submitted(prefill);
         Refusal? refusal;
         try
         {
@@ -108,7 +90,7 @@ public sealed class LiveWorker
         if (refusal is not null)
         {
             Demultiplexer.Remove(request.Attempt);
-            _queue.Refused(refusal.Kind == RefusalKind.Overloaded);
+            Queue.Refused(refusal.Kind == RefusalKind.Overloaded);
         }
 
         return refusal;
@@ -142,7 +124,7 @@ public sealed class LiveWorker
 
     /// <summary>Gives the worker nothing any more, and has all gateways do so: it computed other bits than two others. What
     /// runs there goes on elsewhere. It stays so until its silo is started anew; the first reason stays.</summary>
-    public void Condemn(string reason) => _link.Condemn(reason);
+    public void PutInQuarantine(string reason) => _link.PutInQuarantine(reason);
 
     /// <summary>Waits for the answer, but not longer than the worker is heard of: to a hung silo a call takes its whole
     /// response timeout. So it does where a message was lost on the way.</summary>
@@ -170,34 +152,11 @@ public sealed class LiveWorker
         }
     }
 
-    private Refusal Lost(Exception? exception = null) =>
-        Refusal.Unavailable($"Worker {Status.Worker} is lost. {exception?.Message}".TrimEnd());
+    private Refusal Lost(Exception? exception = null) => Refusal.Unavailable($"Worker {Status.Worker} is lost. {exception?.Message}".TrimEnd());
 
     internal void Close()
     {
         _closed.TrySetResult();
         Demultiplexer.LoseAll();
     }
-}
-
-/// <summary>Whether a worker may be given sequences.</summary>
-public enum WorkerCondition
-{
-    /// <summary>It takes sequences.</summary>
-    Serving,
-
-    /// <summary>Its silo is shutting down: it ends what runs and takes nothing new.</summary>
-    Draining,
-
-    /// <summary>Its device hangs; it takes nothing until the step has ended.</summary>
-    Stuck,
-
-    /// <summary>It was found to compute wrongly, and takes nothing until it is started anew.</summary>
-    Quarantined,
-
-    /// <summary>Its step stream is gone.</summary>
-    Lost,
-
-    /// <summary>Its device failed; its silo serves on with others, and it is not asked any more.</summary>
-    Failed,
 }

@@ -13,7 +13,7 @@ internal sealed class ModelLine
     private static readonly TimeSpan s_memory = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan s_longestWait = TimeSpan.FromMinutes(10);
 
-    private readonly SortedSet<Waiter> _waiters = new(Comparer<Waiter>.Create(static (one, other) =>
+    private readonly SortedSet<AdmissionPlace> _waiters = new(Comparer<AdmissionPlace>.Create(static (one, other) =>
         one.Round != other.Round ? one.Round.CompareTo(other.Round) : one.Number.CompareTo(other.Number)));
 
     private readonly Dictionary<string, (long Round, int Count)> _clients = new(StringComparer.Ordinal);
@@ -27,20 +27,15 @@ internal sealed class ModelLine
     /// <summary>Sequences let in of which it is not known yet whether a worker took them.</summary>
     public int Entering { get; set; }
 
-    /// <summary>Gives a sequence that has just come its place.</summary>
-    public Waiter Add(string client, long since)
-    {
-        var (last, count) = _clients.GetValueOrDefault(client);
-        var waiter = new Waiter(client, Math.Max(_round, last) + 1, _numbers++, since);
-        _clients[client] = (waiter.Round, count);
-        AddAgain(waiter);
-        return waiter;
-    }
-
-    /// <summary>Gives a sequence that no worker took its place back.</summary>
-    public void AddAgain(Waiter waiter)
+    /// <summary>Gives a sequence that has just come its place, and one that no worker took its old place back.</summary>
+    public void Add(AdmissionPlace waiter)
     {
         var (last, count) = _clients.GetValueOrDefault(waiter.Client);
+        if (waiter.Round == 0)
+        {
+            (waiter.Round, waiter.Number) = (Math.Max(_round, last) + 1, _numbers++);
+        }
+
         _clients[waiter.Client] = (Math.Max(last, waiter.Round), count + 1);
         _waiters.Add(waiter);
         waiter.Turn = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -53,7 +48,7 @@ internal sealed class ModelLine
     }
 
     /// <summary>Takes a sequence out that waits no longer; false when it is not there.</summary>
-    public bool Remove(Waiter waiter)
+    public bool Remove(AdmissionPlace waiter)
     {
         if (!_waiters.Remove(waiter))
         {
@@ -74,7 +69,7 @@ internal sealed class ModelLine
     }
 
     /// <summary>Takes out the sequence whose turn it is.</summary>
-    public Waiter TakeNext(TimeProvider time)
+    public AdmissionPlace TakeNext(TimeProvider time)
     {
         var waiter = _waiters.Min!;
         Remove(waiter);
@@ -102,29 +97,4 @@ internal sealed class ModelLine
             : TimeSpan.Zero;
         return TimeSpan.FromSeconds(Math.Clamp(Math.Ceiling(wait.TotalSeconds), 1, s_longestWait.TotalSeconds));
     }
-}
-
-/// <summary>A sequence that waits.</summary>
-/// <param name="client">Who asks.</param>
-/// <param name="round">Its client's turn.</param>
-/// <param name="number">Counts the line's sequences as they come.</param>
-/// <param name="since">When it came.</param>
-internal sealed class Waiter(string client, long round, long number, long since)
-{
-    public string Client { get; } = client;
-
-    public long Round { get; } = round;
-
-    public long Number { get; } = number;
-
-    public long Since { get; } = since;
-
-    /// <summary>What is let in with it.</summary>
-    public AdmissionPlace? Place { get; set; }
-
-    /// <summary>When it was let in, among the line's departures; null while it waits.</summary>
-    public LinkedListNode<long>? Departure { get; set; }
-
-    /// <summary>Completed when the sequence is let in.</summary>
-    public TaskCompletionSource Turn { get; set; } = new();
 }

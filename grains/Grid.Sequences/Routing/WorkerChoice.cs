@@ -35,7 +35,7 @@ internal static class WorkerChoice
         {
             // One after the other: of requests that come together, each sees where those before it went.
             order = Order(byKey, uncached, request.Attempt);
-            byKey[order[0]].Reserve(uncached[order[0]]);
+            byKey[order[0]].Queue.Reserve(uncached[order[0]]);
         }
 
         return Array.ConvertAll(order, i => byKey[i]);
@@ -43,9 +43,9 @@ internal static class WorkerChoice
 
     private static int[] Order(LiveWorker[] byKey, long[] uncached, AttemptId attempt)
     {
-        long[] costs = [.. byKey.Select((worker, i) => (worker.QueueCost + uncached[i]) / Unit)];
-        int[] order = [.. Enumerable.Range(0, byKey.Length).OrderBy(i => costs[i]).ThenBy(i => byKey[i].RecentWork)];
-        if (byKey.Length > 2 && byKey[order[0]].IsStale)
+        long[] costs = [.. byKey.Select((worker, i) => (worker.Queue.Cost + uncached[i]) / Unit)];
+        int[] order = [.. Enumerable.Range(0, byKey.Length).OrderBy(i => costs[i]).ThenBy(i => byKey[i].Queue.RecentWork)];
+        if (byKey.Length > 2 && byKey[order[0]].Queue.IsStale)
         {
             var (one, other) = DrawTwo(attempt, byKey.Length);
             int first = costs[one] <= costs[other] ? one : other;

@@ -13,47 +13,28 @@ namespace Grid.Sequences.Routing;
 /// The workers this gateway knows: a hosted service that follows the cluster's manifest. Silos that do not host the
 /// worker node's grain type (gateways) are never asked.
 /// </summary>
-public sealed partial class WorkerDirectory : BackgroundService
+public sealed partial class WorkerDirectory(
+    IClusterManifestProvider manifests, IGrainFactory grains, ILocalSiloDetails silo, ISiloProbe probe,
+    IOptions<SequencesOptions> options, TimeProvider time, ILogger<WorkerDirectory> logger) : BackgroundService
 {
     private static readonly TimeSpan s_firstLook = TimeSpan.FromSeconds(5);
 
     private static readonly GrainType NodeType = GrainType.Create(IWorkerNodeGrain.GrainTypeName);
 
-    private readonly IClusterManifestProvider _manifest;
-    private readonly IGrainFactory _grains;
-    private readonly ISiloProbe _probe;
-    private readonly SequencesOptions _options;
-    private readonly TimeProvider _time;
-    private readonly ILogger<WorkerDirectory> _logger;
     private readonly TextModelCache _texts = new();
-    private readonly GatewayId _gateway;
     private readonly ConcurrentDictionary<WorkerId, WorkerLink> _links = new();
     private readonly Dictionary<SiloAddress, (CancellationTokenSource Stop, Task Run)> _nodes = [];
+    private readonly SequencesOptions _options = options.Value;
+    private readonly long _since = time.GetTimestamp();
     private volatile TaskCompletionSource _changed = NewSignal();
     private LiveWorker[] _live = [];
     private LiveWorker[] _expected = [];
     private Dictionary<string, LiveWorker> _representatives = [];
-    private readonly long _since;
     private volatile bool _followed;
     private int _unasked;
 
-    /// <summary>Made by the container.</summary>
-    public WorkerDirectory(
-        IClusterManifestProvider manifest, IGrainFactory grains, ILocalSiloDetails silo, ISiloProbe probe,
-        IOptions<SequencesOptions> options, TimeProvider time, ILogger<WorkerDirectory> logger)
-    {
-        _manifest = manifest;
-        _grains = grains;
-        _probe = probe;
-        _options = options.Value;
-        _time = time;
-        _logger = logger;
-        _gateway = GatewayId.Of(silo.SiloAddress);
-        _since = time.GetTimestamp();
-    }
-
     /// <summary>This gateway.</summary>
-    public GatewayId Gateway => _gateway;
+    public GatewayId Gateway { get; } = GatewayId.Of(silo.SiloAddress);
 
     /// <summary>Workers whose step stream is up, ordered by key.</summary>
     public IReadOnlyList<LiveWorker> Live => Volatile.Read(ref _live);
@@ -68,7 +49,7 @@ public sealed partial class WorkerDirectory : BackgroundService
     /// <summary>Whether every node that is known was asked for its workers and each of those was called once, or a gateway that has
     /// just started has had its time for that.</summary>
     public bool KnowsAll =>
-        (_followed && Volatile.Read(ref _unasked) == 0 && _links.Values.All(link => link.HasBeenUp)) || _time.GetElapsedTime(_since) > s_firstLook;
+        (_followed && Volatile.Read(ref _unasked) == 0 && _links.Values.All(link => link.HasBeenUp)) || time.GetElapsedTime(_since) > s_firstLook;
 
     /// <summary>Tokens that one sequence of a NumericsId may come to, prompt and output: what the largest of its workers takes, live or
     /// expected back. 0 where there is none.</summary>
@@ -92,12 +73,20 @@ public sealed partial class WorkerDirectory : BackgroundService
 
     /// <summary>Live workers that fit, least loaded first; ties by key.</summary>
     public LiveWorker[] Find(Func<LiveWorker, bool> fits) =>
-        [.. Live.Where(worker => worker.Condition == WorkerCondition.Serving && fits(worker)).OrderBy(worker => worker.Queue)];
+        [.. Live.Where(worker => worker.State == WorkerState.Live && fits(worker)).OrderBy(worker => worker.Queue.Sequences)];
 
     /// <summary>Waits until a live worker fits; false when none did in time.</summary>
     public async Task<bool> WaitForAsync(Func<LiveWorker, bool> fits, TimeSpan timeout, CancellationToken cancellationToken)
     {
-        long start = _time.GetTimestamp();
+        bool fit = await WaitUnlessAsync(fits, timeout, cancellationToken);
+        cancellationToken.ThrowIfCancellationRequested();
+        return fit;
+    }
+
+    /// <summary>As <see cref="WaitForAsync"/>, for a deadline that ends the waiting and not the search: whether one fits then.</summary>
+    public async Task<bool> WaitUnlessAsync(Func<LiveWorker, bool> fits, TimeSpan timeout, CancellationToken deadline)
+    {
+        long start = time.GetTimestamp();
         while (true)
         {
             var changed = _changed.Task;
@@ -106,40 +95,25 @@ public sealed partial class WorkerDirectory : BackgroundService
                 return true;
             }
 
-            var left = timeout - _time.GetElapsedTime(start);
-            if (left <= TimeSpan.Zero)
+            var left = timeout - time.GetElapsedTime(start);
+            if (left <= TimeSpan.Zero || deadline.IsCancellationRequested)
             {
                 return false;
             }
 
-            await changed.WaitAsync(left, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            cancellationToken.ThrowIfCancellationRequested();
-        }
-    }
-
-    /// <summary>As <see cref="WaitForAsync"/>, for a token that ends the waiting and not the search: whether one fits then.</summary>
-    public async Task<bool> WaitUnlessAsync(Func<LiveWorker, bool> fits, TimeSpan timeout, CancellationToken graceOver)
-    {
-        try
-        {
-            return await WaitForAsync(fits, timeout, graceOver);
-        }
-        catch (OperationCanceledException)
-        {
-            return Find(fits).Length > 0;
+            await changed.WaitAsync(left, time, deadline).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
     /// <summary>Live workers that fit, as <see cref="Find"/> gives them. Where the last one has just been lost or hangs, it or
-    /// another is waited for, as running sequences wait, or shorter where patience is; a gateway whose grace time is over takes
-    /// what is there.</summary>
-    public async Task<LiveWorker[]> FindExpectedAsync(Func<LiveWorker, bool> fits, TimeSpan patience, CancellationToken graceOver)
+    /// another is waited for, as running sequences wait, until the deadline at most.</summary>
+    public async Task<LiveWorker[]> FindExpectedAsync(Func<LiveWorker, bool> fits, CancellationToken deadline)
     {
-        bool mayComeBack = Expected.Any(worker => fits(worker) && worker.Condition is WorkerCondition.Lost or WorkerCondition.Stuck);
-        bool isThere = Live.Any(worker => fits(worker) && worker.Condition is WorkerCondition.Serving or WorkerCondition.Draining);
+        bool mayComeBack = Expected.Any(worker => fits(worker) && worker.State is WorkerState.Lost or WorkerState.Stuck);
+        bool isThere = Live.Any(worker => fits(worker) && worker.State is WorkerState.Live or WorkerState.Draining);
         if (!isThere && mayComeBack)
         {
-            await WaitUnlessAsync(fits, patience < _options.FailoverWait ? patience : _options.FailoverWait, graceOver);
+            await WaitUnlessAsync(fits, _options.FailoverWait, deadline);
         }
 
         return Find(fits);
@@ -151,8 +125,8 @@ public sealed partial class WorkerDirectory : BackgroundService
         var watching = WatchAsync(stoppingToken);
         try
         {
-            Follow(_manifest.Current, stoppingToken);
-            await foreach (var manifest in _manifest.Updates.WithCancellation(stoppingToken))
+            Follow(manifests.Current, stoppingToken);
+            await foreach (var manifest in manifests.Updates.WithCancellation(stoppingToken))
             {
                 Follow(manifest, stoppingToken);
             }
@@ -168,21 +142,21 @@ public sealed partial class WorkerDirectory : BackgroundService
 
     private void Follow(ClusterManifest manifest, CancellationToken stoppingToken)
     {
-        foreach (var (silo, grains) in manifest.Silos)
+        foreach (var (node, types) in manifest.Silos)
         {
-            if (grains.Grains.ContainsKey(NodeType) && !_nodes.ContainsKey(silo))
+            if (types.Grains.ContainsKey(NodeType) && !_nodes.ContainsKey(node))
             {
                 var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
                 Interlocked.Increment(ref _unasked);
-                _nodes.Add(silo, (stop, RunNodeAsync(silo, stop.Token)));
+                _nodes.Add(node, (stop, RunNodeAsync(node, stop.Token)));
             }
         }
 
-        foreach (var (silo, node) in _nodes.Where(node => !manifest.Silos.ContainsKey(node.Key)).ToArray())
+        foreach (var (node, (stop, run)) in _nodes.Where(node => !manifest.Silos.ContainsKey(node.Key)).ToArray())
         {
-            LogNodeGone(silo);
-            StopAsync(node.Stop, node.Run).Ignore();
-            _nodes.Remove(silo);
+            LogNodeGone(node);
+            StopAsync(stop, run).Ignore();
+            _nodes.Remove(node);
         }
 
         _followed = true;
@@ -195,20 +169,20 @@ public sealed partial class WorkerDirectory : BackgroundService
         stop.Dispose();
     }
 
-    private async Task RunNodeAsync(SiloAddress silo, CancellationToken cancellationToken)
+    private async Task RunNodeAsync(SiloAddress address, CancellationToken cancellationToken)
     {
         await Task.Yield();
-        bool asked = false;
+        bool isAsked = false;
         void Asked()
         {
-            if (!asked)
+            if (!isAsked)
             {
-                asked = true;
+                isAsked = true;
                 Interlocked.Decrement(ref _unasked);
             }
         }
 
-        var node = _grains.GetGrain<IWorkerNodeGrain>(new SiloKey(silo, IWorkerNodeGrain.KeyName).ToString());
+        var node = grains.GetGrain<IWorkerNodeGrain>(new SiloKey(address, IWorkerNodeGrain.KeyName).ToString());
         while (!cancellationToken.IsCancellationRequested)
         {
             try
@@ -227,16 +201,16 @@ public sealed partial class WorkerDirectory : BackgroundService
             catch (Exception exception)
             {
                 Asked();
-                LogNodeSilent(exception, silo);
-                await Task.Delay(_options.ReconnectDelay, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                LogNodeSilent(exception, address);
+                await Task.Delay(_options.ReconnectDelay, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
     }
 
     private async Task RunLinkAsync(WorkerId worker, CancellationToken cancellationToken)
     {
-        var grain = _grains.GetGrain<IGpuWorkerGrain>(worker.Key);
-        var link = new WorkerLink(worker, grain, _gateway, _probe, _texts, _options, _time, Refresh, RaiseReported, _logger);
+        var grain = grains.GetGrain<IGpuWorkerGrain>(worker.Key);
+        var link = new WorkerLink(worker, grain, Gateway, probe, _texts, _options, time, Refresh, RaiseReported, logger);
         _links[worker] = link;
         await link.RunAsync(cancellationToken);
         if (link.Failed is not null)
@@ -291,7 +265,7 @@ public sealed partial class WorkerDirectory : BackgroundService
     private static LiveWorker RepresentativeOf(IEnumerable<LiveWorker> workers)
     {
         var contents = workers.GroupBy(worker => worker.Status.NumericsId, StringComparer.Ordinal).ToArray();
-        var usable = contents.Where(content => content.Any(worker => worker.Condition is not (WorkerCondition.Quarantined or WorkerCondition.Stuck))).ToArray();
+        var usable = contents.Where(content => content.Any(worker => worker.State is not (WorkerState.Quarantined or WorkerState.Stuck))).ToArray();
         return (usable.Length > 0 ? usable : contents).SelectMany(content => content).MinBy(worker => worker.Status.Started)!;
     }
 
@@ -301,7 +275,7 @@ public sealed partial class WorkerDirectory : BackgroundService
     private async Task WatchAsync(CancellationToken stoppingToken)
     {
         // Ticks that this process missed come as one.
-        using var timer = new PeriodicTimer(_options.WorkerSilence / SequencesOptions.SilenceTicks, _time);
+        using var timer = new PeriodicTimer(_options.WorkerSilence / SequencesOptions.SilenceTicks, time);
         try
         {
             while (await timer.WaitForNextTickAsync(stoppingToken))

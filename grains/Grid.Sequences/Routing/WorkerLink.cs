@@ -10,7 +10,9 @@ namespace Grid.Sequences.Routing;
 /// link is live from its stream's first batch until the stream breaks or is silent for too long; then its sequences are
 /// told and it is set up anew, for as long as the worker's silo is a member of the cluster.
 /// </summary>
-public sealed partial class WorkerLink
+internal sealed partial class WorkerLink(
+    WorkerId id, IGpuWorkerGrain grain, GatewayId gateway, ISiloProbe probe, TextModelCache texts, SequencesOptions options,
+    TimeProvider time, Action changed, Action reported, ILogger logger)
 {
     /// <summary>Silences that one answer may take while the link is set up. A message that was lost would else be waited for
     /// until Orleans' response timeout.</summary>
@@ -19,43 +21,18 @@ public sealed partial class WorkerLink
     /// <summary>The same for the text files, which are megabytes.</summary>
     private const int TextSilences = 30;
 
-    private readonly WorkerId _id;
-    private readonly GatewayId _gateway;
-    private readonly ISiloProbe _probe;
-    private readonly TextModelCache _texts;
-    private readonly SequencesOptions _options;
-    private readonly TimeProvider _time;
-    private readonly Action _changed;
-    private readonly Action _reported;
-    private readonly ILogger _logger;
     private readonly Lock _switching = new();
     private LiveWorker? _live;
     private LiveWorker? _lost;
     private long _lostAt;
     private int _quietTicks;
-    private int _patienceTicks;
+    private int _allowedTicks;
     private string? _quarantine;
     private CancellationTokenSource? _stream;
     private volatile WorkerStatus? _failed;
 
-    internal WorkerLink(
-        WorkerId id, IGpuWorkerGrain grain, GatewayId gateway, ISiloProbe probe, TextModelCache texts, SequencesOptions options,
-        TimeProvider time, Action changed, Action reported, ILogger logger)
-    {
-        _id = id;
-        Grain = grain;
-        _gateway = gateway;
-        _probe = probe;
-        _texts = texts;
-        _options = options;
-        _time = time;
-        _changed = changed;
-        _reported = reported;
-        _logger = logger;
-    }
-
     /// <summary>The worker's grain.</summary>
-    public IGpuWorkerGrain Grain { get; }
+    public IGpuWorkerGrain Grain => grain;
 
     /// <summary>What the worker serves; null while the link is not live.</summary>
     public LiveWorker? Live => Volatile.Read(ref _live);
@@ -88,7 +65,7 @@ public sealed partial class WorkerLink
         while (!cancellationToken.IsCancellationRequested && _failed is null)
         {
             using var stream = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            BePatient(SetUpSilences);
+            AllowSilences(SetUpSilences);
             SetStream(stream);
             var reading = ReadAsync(stream);
             try
@@ -98,7 +75,7 @@ public sealed partial class WorkerLink
                 await reading.WaitAsync(stream.Token);
                 if (_failed is null)
                 {
-                    LogEnded(_id);
+                    LogEnded(id);
                 }
             }
             catch (OperationCanceledException) when (stream.IsCancellationRequested)
@@ -107,13 +84,13 @@ public sealed partial class WorkerLink
             }
             catch (Exception exception)
             {
-                LogLost(exception, _id);
+                LogLost(exception, id);
             }
 
             SetStream(null);
             Lose();
             HasBeenUp = true;
-            await Task.Delay(_options.ReconnectDelay, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(options.ReconnectDelay, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -135,11 +112,11 @@ public sealed partial class WorkerLink
             stream = _stream;
         }
 
-        int patience = Volatile.Read(ref _patienceTicks);
+        int allowed = Volatile.Read(ref _allowedTicks);
         int quiet = Interlocked.Increment(ref _quietTicks);
-        if (quiet > patience)
+        if (quiet > allowed)
         {
-            LogSilent(_id, Seconds(patience));
+            LogSilent(id, Seconds(allowed));
             GiveUp(stream);
         }
         else if (quiet % SequencesOptions.ProbeTicks == 0 && Live is not null)
@@ -150,14 +127,14 @@ public sealed partial class WorkerLink
 
     /// <summary>Gives the worker up because it computes wrongly, and tells it so; should it not hear that, it is told again
     /// when the link is set up anew.</summary>
-    internal void Condemn(string reason)
+    internal void PutInQuarantine(string reason)
     {
         if (Interlocked.CompareExchange(ref _quarantine, reason, null) is not null)
         {
             return;
         }
 
-        LogCondemned(_id, reason);
+        LogQuarantined(id, reason);
         Grain.Quarantine(reason).Ignore();
         Lose();
         lock (_switching)
@@ -169,9 +146,9 @@ public sealed partial class WorkerLink
     /// <summary>Gives the stream up when the process of its worker, which is silent, has ended.</summary>
     private async Task LookForAsync(CancellationTokenSource stream, int quiet)
     {
-        if (await _probe.IsGoneAsync(_id.Silo) && Volatile.Read(ref _quietTicks) >= quiet && GiveUp(stream))
+        if (await probe.IsGoneAsync(id.Silo) && Volatile.Read(ref _quietTicks) >= quiet && GiveUp(stream))
         {
-            LogGone(_id, Seconds(quiet));
+            LogGone(id, Seconds(quiet));
         }
     }
 
@@ -198,7 +175,7 @@ public sealed partial class WorkerLink
         return true;
     }
 
-    private double Seconds(int ticks) => _options.WorkerSilence.TotalSeconds * ticks / SequencesOptions.SilenceTicks;
+    private double Seconds(int ticks) => options.WorkerSilence.TotalSeconds * ticks / SequencesOptions.SilenceTicks;
 
     /// <summary>Expects a lost worker back no longer than <see cref="SequencesOptions.FailoverWait"/>; true when that has
     /// just passed.</summary>
@@ -206,7 +183,7 @@ public sealed partial class WorkerLink
     {
         lock (_switching)
         {
-            if (_lost is null || _time.GetElapsedTime(_lostAt) < _options.FailoverWait)
+            if (_lost is null || time.GetElapsedTime(_lostAt) < options.FailoverWait)
             {
                 return false;
             }
@@ -220,55 +197,55 @@ public sealed partial class WorkerLink
     {
         var token = stream.Token;
         var status = await Grain.GetStatus().WaitObservedAsync(token);
-        if (status.Failure is { } failure)
+        if (status.Load.State == WorkerState.Failed)
         {
             // Its silo lives on with other devices; this one never comes back.
             _failed = status;
-            LogFailed(_id, failure);
+            LogFailed(id, status.Reason);
             return;
         }
 
-        if (status.Quarantine is not null)
+        if (status.Load.State == WorkerState.Quarantined)
         {
-            Interlocked.CompareExchange(ref _quarantine, status.Quarantine, null);
+            Interlocked.CompareExchange(ref _quarantine, status.Reason, null);
         }
         else if (Quarantine is { } reason)
         {
             await Grain.Quarantine(reason).WaitObservedAsync(token);
         }
 
-        BePatient(TextSilences);
-        var text = await _texts.GetAsync(Grain, status.TextDigest, token);
-        BePatient(SetUpSilences);
+        AllowSilences(TextSilences);
+        var text = await texts.GetAsync(Grain, status.TextDigest, token);
+        AllowSilences(SetUpSilences);
         LiveWorker? live = null;
-        var batches = Grain.Subscribe(_gateway, token).WithBatchSize(_options.StreamBatchSize);
+        var batches = Grain.Subscribe(gateway, token).WithBatchSize(options.StreamBatchSize);
         await foreach (var batch in batches.WithCancellation(token))
         {
             token.ThrowIfCancellationRequested(); // Given up meanwhile: what comes late counts for nothing.
             Volatile.Write(ref _quietTicks, 0);
             if (live is null)
             {
-                BePatient(1);
+                AllowSilences(1);
                 live = GoLive(stream, status with { Load = batch.Load }, text);
             }
 
-            var former = live.Condition;
+            var before = live.State;
             live.Take(batch);
-            if (live.Condition != former)
+            if (live.State != before)
             {
-                LogCondition(_id, live.Condition);
-                _changed();
+                LogState(id, live.State);
+                changed();
             }
 
-            _reported();
+            reported();
         }
     }
 
     /// <summary>From now on the worker may be silent for so many of <see cref="SequencesOptions.WorkerSilence"/>.</summary>
-    private void BePatient(int silences)
+    private void AllowSilences(int silences)
     {
         Volatile.Write(ref _quietTicks, 0);
-        Volatile.Write(ref _patienceTicks, silences * SequencesOptions.SilenceTicks);
+        Volatile.Write(ref _allowedTicks, silences * SequencesOptions.SilenceTicks);
     }
 
     private void SetStream(CancellationTokenSource? stream)
@@ -281,7 +258,7 @@ public sealed partial class WorkerLink
 
     private LiveWorker GoLive(CancellationTokenSource stream, WorkerStatus status, TextModel? text)
     {
-        var live = new LiveWorker(this, status, text, _options, _time);
+        var live = new LiveWorker(this, status, text, options, time);
         lock (_switching)
         {
             if (_stream != stream)
@@ -293,13 +270,13 @@ public sealed partial class WorkerLink
         }
 
         HasBeenUp = true;
-        LogLive(_id, status.ModelId);
-        if (live.Condition != WorkerCondition.Serving)
+        LogLive(id, status.ModelId);
+        if (live.State != WorkerState.Live)
         {
-            LogCondition(_id, live.Condition);
+            LogState(id, live.State);
         }
 
-        _changed();
+        changed();
         return live;
     }
 
@@ -309,9 +286,9 @@ public sealed partial class WorkerLink
         lock (_switching)
         {
             (lost, _live) = (_live, null);
-            if (lost is { Load.Draining: false })
+            if (lost is { Load.State: not WorkerState.Draining })
             {
-                (_lost, _lostAt) = (lost, _time.GetTimestamp());
+                (_lost, _lostAt) = (lost, time.GetTimestamp());
             }
         }
 
@@ -320,21 +297,21 @@ public sealed partial class WorkerLink
             // Closed first: whoever looks meanwhile finds it lost and waits for it. Were it only gone from the live ones, it
             // would look like a worker that serves and yet cannot be found.
             lost.Close();
-            _changed();
+            changed();
         }
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Worker {Worker} is live with model {Model}")]
     private partial void LogLive(WorkerId worker, string model);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Worker {Worker} is {Condition}")]
-    private partial void LogCondition(WorkerId worker, WorkerCondition condition);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Worker {Worker} is {State}")]
+    private partial void LogState(WorkerId worker, WorkerState state);
 
     [LoggerMessage(Level = LogLevel.Critical, Message = "Worker {Worker} is put in quarantine: {Reason}")]
-    private partial void LogCondemned(WorkerId worker, string reason);
+    private partial void LogQuarantined(WorkerId worker, string reason);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Worker {Worker} has failed and is not asked any more: {Failure}")]
-    private partial void LogFailed(WorkerId worker, string failure);
+    private partial void LogFailed(WorkerId worker, string? failure);
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Worker {Worker} ended its step stream")]
     private partial void LogEnded(WorkerId worker);

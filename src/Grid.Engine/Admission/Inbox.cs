@@ -42,7 +42,7 @@ internal sealed class Inbox(int maxWaiting)
                 throw RequestValidator.Refuse(nameof(sequence.Id), sequence.Id, "not be that of a sequence still waiting or running");
             }
 
-            if (_load.Waiting + _submitted >= maxWaiting && !sequence.Request.Resumed)
+            if (_load.Waiting + _submitted >= maxWaiting && !sequence.Request.BypassesQueueLimit)
             {
                 return false;
             }

@@ -117,7 +117,7 @@ internal static class OverheadRoles
             await using var sequence = await service.StartAsync(spec, CancellationToken.None);
             await foreach (var update in sequence.ReadUpdatesAsync(CancellationToken.None))
             {
-                log.Add(Stopwatch.GetTimestamp(), log.Tokens + update.Tokens.Count);
+                log.Add(Stopwatch.GetTimestamp(), log.Tokens + update.Tokens.Length);
             }
 
             return log;

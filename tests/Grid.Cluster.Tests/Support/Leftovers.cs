@@ -82,7 +82,7 @@ internal static class Leftovers
     /// <summary>Grains of sequences and of clients' sessions.</summary>
     private static async Task<IEnumerable<string>> OfGrainsAsync(IManagementGrain management) =>
         (await management.GetSimpleGrainStatistics())
-            .Where(grains => grains.ActivationCount > 0 && (grains.GrainType.Contains("SequenceGrain", StringComparison.Ordinal) || grains.GrainType.Contains("ClientSession", StringComparison.Ordinal)))
+            .Where(grains => grains.ActivationCount > 0 && grains.GrainType.Contains("SequenceGrain", StringComparison.Ordinal))
             .Select(grains => $"{grains.ActivationCount} {grains.GrainType} at {grains.SiloAddress}");
 
     /// <summary>Kept requests; gone once their retention is over.</summary>

@@ -28,7 +28,7 @@ internal sealed class FakeSequenceService : ISequenceService
 
     public int FlushingWorkers { get; set; } = 1;
 
-    public GridSnapshot Snapshot { get; set; } = new([Worker("worker", WorkerCondition.Serving)], new Dictionary<string, int>(), Running: 0);
+    public GridSnapshot Snapshot { get; set; } = new([Worker("worker", WorkerState.Live)], new Dictionary<string, int>(), Running: 0);
 
     public int Flushes { get; private set; }
 
@@ -38,7 +38,7 @@ internal sealed class FakeSequenceService : ISequenceService
     /// <summary>What a sequence waits for before it starts: workers with room.</summary>
     public Func<CancellationToken, Task>? Admission { get; set; }
 
-    public static WorkerSnapshot Worker(string id, WorkerCondition condition, string? quarantine = null) => new(
+    public static WorkerSnapshot Worker(string id, WorkerState state, string? reason = null) => new(
         new WorkerStatus
         {
             Worker = new WorkerId(id),
@@ -51,8 +51,8 @@ internal sealed class FakeSequenceService : ISequenceService
             PageTokens = 1,
             Load = default,
         },
-        default, condition, 0)
-    { Quarantine = quarantine };
+        default, state, 0)
+    { Reason = reason };
 
     public ServedModel? FindModel(string id, string numericsId) =>
         Models.FirstOrDefault(model => model.Id == id && model.NumericsId == numericsId);

@@ -86,7 +86,7 @@ public sealed class AdmissionQueueTests
         var line = new ModelLine();
         for (int i = 0; i < 6; i++)
         {
-            line.Add("client", time.GetTimestamp());
+            Add(line, "client", time.GetTimestamp());
         }
 
         time.Advance(TimeSpan.FromSeconds(3));
@@ -107,14 +107,14 @@ public sealed class AdmissionQueueTests
         var line = new ModelLine();
         for (int i = 0; i < 4; i++)
         {
-            line.Add("client", time.GetTimestamp());
+            Add(line, "client", time.GetTimestamp());
         }
 
         line.TakeNext(time);
         time.Advance(TimeSpan.FromSeconds(10));
         for (int i = 0; i < 20; i++)
         {
-            line.AddAgain(line.TakeNext(time));
+            line.Add(line.TakeNext(time));
         }
 
         Assert.Equal(TimeSpan.FromSeconds(40), line.ExpectedWait(time)); // One in 10 s, and three wait.
@@ -124,16 +124,23 @@ public sealed class AdmissionQueueTests
     public void Whoever_comes_late_to_a_long_line_is_served_within_a_round_and_a_sequence_put_back_keeps_its_place()
     {
         var line = new ModelLine();
-        var many = Enumerable.Range(0, 10).Select(_ => line.Add("many", 0)).ToArray();
+        var many = Enumerable.Range(0, 10).Select(_ => Add(line, "many", 0)).ToArray();
         Assert.Equal(many[..3], [Next(), Next(), Next()]);
-        var (one, other) = (line.Add("one", 0), line.Add("other", 0));
-        line.AddAgain(many[2]);
+        var (one, other) = (Add(line, "one", 0), Add(line, "other", 0));
+        line.Add(many[2]);
         Assert.Equal([many[2], many[3], one, other, many[4]], [Next(), Next(), Next(), Next(), Next()]);
         Assert.True(line.Remove(many[5]));
         Assert.False(line.Remove(many[5]));
         Assert.Equal((many[6], 3), (Next(), line.Count));
 
-        Waiter Next() => line.TakeNext(TimeProvider.System);
+        AdmissionPlace Next() => line.TakeNext(TimeProvider.System);
+    }
+
+    private static AdmissionPlace Add(ModelLine line, string client, long since)
+    {
+        var place = new AdmissionPlace(null!, (TestModel.Name, ""), client, since);
+        line.Add(place);
+        return place;
     }
 
     private static Task<TestGrid> StartAsync() => TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true, MaxWaiting = 1 });

@@ -78,9 +78,9 @@ public sealed class WorkerChoiceTests
         var workers = Workers(4);
         int[] first = await Task.WhenAll(Enumerable.Range(0, 400).Select(_ => Task.Run(() => Order(workers, [1, 2, 3])[0])));
         Assert.All(first.CountBy(worker => worker), worker => Assert.Equal(100, worker.Value));
-        Assert.All(workers, worker => Assert.Equal(100, worker.Queue));
+        Assert.All(workers, worker => Assert.Equal(100, worker.Queue.Sequences));
         Assert.All(workers, worker => worker.Take(Report()));
-        Assert.All(workers, worker => Assert.Equal(0, worker.Queue)); // None of them came: the next report says so.
+        Assert.All(workers, worker => Assert.Equal(0, worker.Queue.Sequences)); // None of them came: the next report says so.
     }
 
     [Fact]
@@ -90,13 +90,13 @@ public sealed class WorkerChoiceTests
         var inbox = Channel.CreateUnbounded<SequenceEvent>().Writer;
         var own = new AttemptId(Guid.NewGuid(), 0);
         workers[0].Demultiplexer.Add(own, inbox, prefillTokens: 100);
-        Assert.Equal((1, 164), (workers[0].Queue, workers[0].QueueCost));
+        Assert.Equal((1, 164), (workers[0].Queue.Sequences, workers[0].Queue.Cost));
         workers[0].Take(Report(running: 3, queuedTokens: 150)); // Two and 50 tokens are others'.
-        Assert.Equal((3, 150 + (3 * 64)), (workers[0].Queue, workers[0].QueueCost));
+        Assert.Equal((3, 150 + (3 * 64)), (workers[0].Queue.Sequences, workers[0].Queue.Cost));
         workers[0].Take(Report(running: 3) with { Sequences = [new SequenceStep { Attempt = own, OutputTokenCount = 1 }] });
-        Assert.Equal((3, 3 * 64), (workers[0].Queue, workers[0].QueueCost));
+        Assert.Equal((3, 3 * 64), (workers[0].Queue.Sequences, workers[0].Queue.Cost));
         workers[0].Take(Report(running: 2) with { Sequences = [new SequenceStep { Attempt = own, Finish = StepFinish.Stop }] });
-        Assert.Equal((2, 2 * 64), (workers[0].Queue, workers[0].QueueCost));
+        Assert.Equal((2, 2 * 64), (workers[0].Queue.Sequences, workers[0].Queue.Cost));
     }
 
     [Fact]

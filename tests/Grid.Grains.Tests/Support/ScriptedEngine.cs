@@ -94,7 +94,7 @@ public sealed class ScriptedEngine : IWorkerEngine, IDisposable
 
             _validator.Validate(request); // As the real engine does.
 
-            if (_running.Count >= MaxWaiting && !request.Resumed)
+            if (_running.Count >= MaxWaiting && !request.BypassesQueueLimit)
             {
                 return false;
             }

@@ -5,42 +5,41 @@ using Grid.Sequences.Routing;
 namespace Grid.Sequences.Attempts;
 
 /// <summary>
-/// What workers remember of a sequence's former run, so that it goes on where it was instead of from its beginning. All of
+/// What workers remember of an earlier run of a sequence, so that a resumption goes on where it was instead of from its beginning. All of
 /// it is a function of the sequence: whoever drew the ids drew the right ones, and with none of them it is only slower. Where
-/// that is not taken on trust, two workers must remember the same.
+/// that is not taken on trust, as many workers as the quorum says must remember the same.
 /// </summary>
-internal static class FormerOutput
+internal static class RememberedOutput
 {
     /// <summary>How long the workers are waited for. One that hangs is given up before; the others may be busy: a gateway that dies
-    /// has all its streams taken up at once.</summary>
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2);
+    /// has all its streams resumed at once.</summary>
+    private static readonly TimeSpan s_deadline = TimeSpan.FromSeconds(2);
 
     /// <summary>The first output ids of the run, as many of the known ones as a worker remembers. Throws nothing.</summary>
-    /// <param name="former">The run; null gives none.</param>
+    /// <param name="run">The run; null gives none.</param>
     /// <param name="workers">Those with the sequence's bits.</param>
-    /// <param name="isChecked">Whether two must agree.</param>
-    public static async Task<int[]> FindAsync(FormerRun? former, LiveWorker[] workers, bool isChecked)
+    /// <param name="quorum">How many must agree, one or two.</param>
+    public static async Task<int[]> FindAsync(ResumedRun? run, LiveWorker[] workers, int quorum)
     {
         int[] found = [];
-        var answers = new List<int[]>();
-        if (former is not { KnownTokens: > 0 } run)
+        if (run is not { KnownTokens: > 0 })
         {
             return found;
         }
 
-        var late = Task.Delay(s_patience);
+        var answers = new List<int[]>();
+        var late = Task.Delay(s_deadline);
         var asked = workers.Where(worker => worker.Quarantine is null).Select(worker => worker.FindOutputAsync(run.Name, run.KnownTokens)).ToList();
         while (asked.Count > 0 && found.Length < run.KnownTokens)
         {
-            var answer = await Task.WhenAny([.. asked, late]);
-            if (answer == late)
+            if (await Task.WhenAny([.. asked, late]) is not Task<int[]> answer)
             {
                 break;
             }
 
-            var ids = await (Task<int[]>)answer;
-            asked.Remove((Task<int[]>)answer);
-            int sure = !isChecked ? ids.Length : answers.Select(other => ids.AsSpan().CommonPrefixLength(other)).DefaultIfEmpty().Max();
+            int[] ids = await answer;
+            asked.Remove(answer);
+            int sure = quorum == 1 ? ids.Length : answers.Select(other => ids.AsSpan().CommonPrefixLength(other)).DefaultIfEmpty().Max();
             answers.Add(ids);
             found = sure > found.Length ? ids[..sure] : found;
         }
@@ -50,7 +49,7 @@ internal static class FormerOutput
 
     /// <summary>A decoder that has taken the ids, without their logprobs. Ids that end the sequence are not those of its run,
     /// whose client has more: then one that has taken none.</summary>
-    public static SequenceDecoder Take(int[] ids, Func<SequenceDecoder> create)
+    public static SequenceDecoder Replay(int[] ids, Func<SequenceDecoder> create)
     {
         var decoder = create();
         for (int i = 0; i < ids.Length; i++)

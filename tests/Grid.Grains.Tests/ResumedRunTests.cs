@@ -6,7 +6,7 @@ using Grid.Sequences.Routing;
 namespace Grid.Grains.Tests;
 
 /// <summary>Sequences that are taken up again: what a worker remembers of them is not drawn anew.</summary>
-public sealed class FormerRunTests
+public sealed class ResumedRunTests
 {
     private const int Tokens = 400;
 
@@ -17,7 +17,7 @@ public sealed class FormerRunTests
     {
         await using var grid = await TestGrid.StartAsync(2, _ => new ScriptedEngine { HeldBack = true });
         Guid name = await LeaveAsync(grid, after: 100);
-        var (answer, requests) = await TakeUpAsync(grid, new FormerRun(name, 80));
+        var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 80));
         Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
         Assert.Equal(Answer.TextOf(answer.Tokens), answer.Text);
         Assert.Equal("length", answer.FinishReason);
@@ -29,11 +29,11 @@ public sealed class FormerRunTests
     {
         await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true });
         Guid name = await LeaveAsync(grid, after: 20);
-        var (answer, requests) = await TakeUpAsync(grid, new FormerRun(name, 300));
+        var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 300));
         Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
         Assert.InRange(Assert.Single(requests).PriorOutputIds.Length, 20, 299);
 
-        (answer, requests) = await TakeUpAsync(grid, new FormerRun(Guid.NewGuid(), 300));
+        (answer, requests) = await TakeUpAsync(grid, new ResumedRun(Guid.NewGuid(), 300));
         Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
         Assert.Empty(Assert.Single(requests).PriorOutputIds);
     }
@@ -44,8 +44,8 @@ public sealed class FormerRunTests
     {
         await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true });
         Guid name = await LeaveAsync(grid, after: 20);
-        await LeaveAsync(grid, after: 90, new FormerRun(name, 10));
-        var (answer, requests) = await TakeUpAsync(grid, new FormerRun(name, 85));
+        await LeaveAsync(grid, after: 90, new ResumedRun(name, 10));
+        var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 85));
         Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
         Assert.Equal(85, Assert.Single(requests).PriorOutputIds.Length);
     }
@@ -58,7 +58,7 @@ public sealed class FormerRunTests
         Guid name = await LeaveAsync(grid, after: 100);
         string all = Answer.TextOf(Answer.Expected(s_prompt, Tokens));
         string stop = all[15..18];
-        var (answer, _) = await TakeUpAsync(grid, new FormerRun(name, 80), stop);
+        var (answer, _) = await TakeUpAsync(grid, new ResumedRun(name, 80), stop);
         Assert.Equal(all[..all.IndexOf(stop, StringComparison.Ordinal)], answer.Text);
         Assert.Equal("stop", answer.FinishReason);
     }
@@ -68,7 +68,7 @@ public sealed class FormerRunTests
     {
         await using var grid = await TestGrid.StartAsync(2, _ => new ScriptedEngine { HeldBack = true });
         Guid name = await LeaveAsync(grid, after: 100);
-        var (answer, requests) = await TakeUpAsync(grid, new FormerRun(name, 80), isChecked: true);
+        var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 80), isChecked: true);
         Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
         Assert.Equal(2, requests.Length);
         Assert.All(requests, request => Assert.Empty(request.PriorOutputIds));
@@ -79,7 +79,7 @@ public sealed class FormerRunTests
     {
         await using var grid = await TestGrid.StartAsync(2, _ => new ScriptedEngine { HeldBack = true });
         Guid name = await LeaveAsync(grid, after: 100, isChecked: true);
-        var (answer, requests) = await TakeUpAsync(grid, new FormerRun(name, 80), isChecked: true);
+        var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 80), isChecked: true);
         Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
         Assert.Equal(2, requests.Length);
         Assert.All(requests, request => Assert.Equal(Answer.Expected(s_prompt, 80), request.PriorOutputIds));
@@ -91,7 +91,7 @@ public sealed class FormerRunTests
     {
         await using var grid = await TestGrid.StartAsync(2, i => new ScriptedEngine { HeldBack = true, WrongFrom = i == 0 ? 30 : null });
         Guid name = await LeaveAsync(grid, after: 100, isChecked: true);
-        var (answer, requests) = await TakeUpAsync(grid, new FormerRun(name, 80), isChecked: true);
+        var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 80), isChecked: true);
         Assert.Equal(Answer.Expected(s_prompt, 30), answer.Tokens);
         Assert.Contains("different bits at output token 30", answer.Error, StringComparison.Ordinal);
         Assert.Equal(2, requests.Length);
@@ -109,9 +109,9 @@ public sealed class FormerRunTests
             () => Task.FromResult<int[]>([1, 2, 3]),
         };
         LiveWorker[] workers = [.. answers.Select(answer => new FakeWorkerGrain { OnFind = answer }.Connect(TimeProvider.System).Worker)];
-        var former = new FormerRun(Guid.NewGuid(), 9);
-        int[] ofOne = await FormerOutput.FindAsync(former, workers, isChecked: false).WaitAsync(TestGrid.Patience);
-        int[] ofTwo = await FormerOutput.FindAsync(former, workers, isChecked: true).WaitAsync(TestGrid.Patience);
+        var former = new ResumedRun(Guid.NewGuid(), 9);
+        int[] ofOne = await RememberedOutput.FindAsync(former, workers, quorum: 1).WaitAsync(TestGrid.Patience);
+        int[] ofTwo = await RememberedOutput.FindAsync(former, workers, quorum: 2).WaitAsync(TestGrid.Patience);
         Assert.Equal([1, 2, 3], ofOne);
         Assert.Equal([1, 2], ofTwo);
     }
@@ -127,9 +127,9 @@ public sealed class FormerRunTests
     }
 
     /// <summary>Runs the sequence until some tokens are there, leaves it, and gives its name.</summary>
-    private static async Task<Guid> LeaveAsync(TestGrid grid, int after, FormerRun? former = null, bool isChecked = false)
+    private static async Task<Guid> LeaveAsync(TestGrid grid, int after, ResumedRun? former = null, bool isChecked = false)
     {
-        await using var sequence = await grid.Sequences().StartAsync(Answer.Spec(s_prompt, Tokens) with { Former = former, CrossCheck = isChecked }, default);
+        await using var sequence = await grid.Sequences().StartAsync(Answer.Spec(s_prompt, Tokens) with { Resumed = former, CrossCheck = isChecked }, default);
         foreach (var engine in grid.Engines)
         {
             engine.Allow(after);
@@ -138,7 +138,7 @@ public sealed class FormerRunTests
         int tokens = 0;
         await foreach (var update in sequence.ReadUpdatesAsync(default))
         {
-            tokens += update.Tokens.Count;
+            tokens += update.Tokens.Length;
             if (tokens >= after)
             {
                 break;
@@ -150,10 +150,10 @@ public sealed class FormerRunTests
 
     /// <summary>Takes the sequence up, and gives its answer and what the engines were asked for.</summary>
     private static async Task<(Answer Answer, Engine.SequenceRequest[] Requests)> TakeUpAsync(
-        TestGrid grid, FormerRun former, string? stop = null, bool isChecked = false)
+        TestGrid grid, ResumedRun former, string? stop = null, bool isChecked = false)
     {
         int[] before = [.. grid.Engines.Select(engine => engine.Requests.Count)];
-        var spec = Answer.Spec(s_prompt, Tokens) with { Former = former, StopStrings = stop is null ? [] : [stop], CrossCheck = isChecked };
+        var spec = Answer.Spec(s_prompt, Tokens) with { Resumed = former, StopStrings = stop is null ? [] : [stop], CrossCheck = isChecked };
         await using var sequence = await grid.Sequences().StartAsync(spec, default);
         foreach (var engine in grid.Engines)
         {

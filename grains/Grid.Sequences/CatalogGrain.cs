@@ -2,13 +2,13 @@ using Grid.Grains;
 using Grid.Grains.Messages;
 using Orleans.Concurrency;
 
-namespace Grid.Sequences.Clients;
+namespace Grid.Sequences;
 
 /// <summary>Answers on whichever silo the client's connection leads to.</summary>
-[StatelessWorker, GrainType("grid-client-door")]
-internal sealed class ClientDoorGrain(ISequenceService sequences, IClusterManifestProvider manifest) : Grain, IClientDoorGrain
+[StatelessWorker, GrainType("grid-catalog")]
+internal sealed class CatalogGrain(ISequenceService sequences, IClusterManifestProvider manifest) : Grain, ICatalogGrain
 {
-    private static readonly GrainType s_session = GrainType.Create(IClientSessionGrain.GrainTypeName);
+    private static readonly GrainType s_sequence = GrainType.Create(ISequenceGrain.GrainTypeName);
 
     /// <inheritdoc/>
     public Task<ModelDescription[]> GetModels() => Task.FromResult<ModelDescription[]>([.. sequences.Models.Select(model => new ModelDescription
@@ -22,5 +22,5 @@ internal sealed class ClientDoorGrain(ISequenceService sequences, IClusterManife
 
     /// <inheritdoc/>
     public Task<SiloAddress[]> GetSilos() => Task.FromResult<SiloAddress[]>(
-        [.. manifest.Current.Silos.Where(silo => silo.Value.Grains.ContainsKey(s_session)).Select(silo => silo.Key)]);
+        [.. manifest.Current.Silos.Where(silo => silo.Value.Grains.ContainsKey(s_sequence)).Select(silo => silo.Key)]);
 }
