@@ -3,8 +3,8 @@ using Grid.Gateway.Http;
 using Grid.Gateway.Resuming;
 using Grid.Gateway.Running;
 using Grid.Grains;
+using Grid.Resumption;
 using Grid.Sequences;
-using Grid.Sequences.Streams;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Grid.Gateway;
@@ -14,7 +14,7 @@ public static class GatewayHosting
 {
     /// <summary>
     /// Adds the gateway's services, its error handling and Kestrel limits. The host provides
-    /// <see cref="ISequenceService"/>, and <see cref="Clustering.Requests.IRequestStore"/> where streams can be resumed.
+    /// <see cref="ISequenceService"/>, and <see cref="Resumption.IRequestStore"/> where streams can be resumed.
     /// </summary>
     public static IServiceCollection AddGridGateway(this IServiceCollection services, GatewayOptions options)
     {

@@ -31,10 +31,10 @@ internal sealed class AnswerRunner(
 
     /// <summary>As above, for a request that goes on after what its client has, and that the gateway has taken in and claimed
     /// already.</summary>
-    public Task ResumeAsync(HttpContext context, ActiveRequest active, RequestPlan plan, Resumption resumption) =>
+    public Task ResumeAsync(HttpContext context, ActiveRequest active, RequestPlan plan, ResumedRequest resumption) =>
         RunAsync(context, active, plan, resumption);
 
-    private async Task RunAsync(HttpContext context, ActiveRequest active, RequestPlan plan, Resumption? resumption)
+    private async Task RunAsync(HttpContext context, ActiveRequest active, RequestPlan plan, ResumedRequest? resumption)
     {
         var started = clock.GetTimestamp();
         try
@@ -78,7 +78,7 @@ internal sealed class AnswerRunner(
     private static string ClientOf(HttpContext context, RequestPlan plan) =>
         plan.User is { } user ? $"user {user}" : $"address {context.Connection.RemoteIpAddress}";
 
-    private static StreamPosition GoOn(Resumption resumption, RunningBatch batch)
+    private static StreamPosition GoOn(ResumedRequest resumption, RunningBatch batch)
     {
         foreach (var transcript in batch.Transcripts)
         {

@@ -45,7 +45,7 @@ internal sealed class SequenceEndpoints(
         // Known as this stream from the claim on, for its sequences may have to wait before they start.
         active.Claim(id);
         active.Keep(id, await keeper.ClaimAsync(id, context.RequestAborted) ?? throw ApiErrors.StreamNotFound(shown, keeper.NotFoundReason));
-        await runner.ResumeAsync(context, active, stored.Plan with { Model = model }, new Resumption(stored, fitted));
+        await runner.ResumeAsync(context, active, stored.Plan with { Model = model }, new ResumedRequest(stored, fitted));
     }
 
     /// <summary>The same bits come from the same NumericsId only.</summary>

@@ -1,8 +1,7 @@
-using Grid.Clustering.Requests;
 using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
 using Grid.Gateway.Running;
-using Grid.Sequences.Streams;
+using Grid.Resumption;
 using Microsoft.Extensions.Options;
 
 namespace Grid.Gateway.Resuming;

@@ -1,7 +1,7 @@
 using System.Collections.Concurrent;
 using Grid.Gateway.Http;
 using Grid.Grains;
-using Grid.Sequences.Streams;
+using Grid.Resumption;
 
 namespace Grid.Gateway.Running;
 

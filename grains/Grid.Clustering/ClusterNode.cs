@@ -1,8 +1,8 @@
 using System.Net;
 using System.Net.Sockets;
-using Grid.Clustering.Requests;
 using Grid.Clustering.Stores;
 using Grid.Options;
+using Grid.Resumption;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
@@ -108,6 +108,7 @@ public sealed class ClusterNode
         if (_options.SequenceRetention > TimeSpan.Zero)
         {
             silo.Services.TryAddSingleton(TimeProvider.System);
+            silo.Services.AddSingleton<IStreamOwners, StreamOwners>();
             silo.Services.AddSingleton(provider => _store.CreateRequestStore(_options, Silo, provider));
             silo.Services.AddSingleton(provider => new MemoryRequestStore(
                 _options.SequenceRetention, MemoryRequestStore.DefaultMaxBytes, provider.GetRequiredService<TimeProvider>()));

@@ -1,7 +1,6 @@
 using Grid.Grains;
 using Grid.Grains.Placement;
 using Grid.Sequences.Routing;
-using Grid.Sequences.Streams;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Orleans.Runtime.Hosting;
@@ -25,7 +24,6 @@ public static class SequencesHosting
         services.AddSingleton<AdmissionQueue>();
         services.AddSingleton<SequenceService>();
         services.AddSingleton<ISequenceService>(provider => provider.GetRequiredService<SequenceService>());
-        services.AddSingleton<IStreamOwners, StreamOwners>();
         silo.AddPlacementDirector<NamedSiloPlacement, NamedSiloPlacementDirector>();
         if (!silo.Services.Any(service => service.ServiceKey is NamedSiloDirectory.Name))
         {

@@ -1,8 +1,9 @@
 using System.Text;
 using Grid.Cluster.Tests.Support;
-using Grid.Clustering.Requests;
+using Grid.Clustering;
 using Grid.Clustering.Stores;
 using Grid.Options;
+using Grid.Resumption;
 using Npgsql;
 using StackExchange.Redis;
 

@@ -1,8 +1,8 @@
 using System.Net;
 using System.Text.Json;
-using Grid.Clustering.Requests;
 using Grid.Gateway.Tests.Fakes;
 using Grid.Grains.Messages;
+using Grid.Resumption;
 using Grid.Sequences;
 using Grid.Tests.Streams;
 using Microsoft.Extensions.Time.Testing;

@@ -1,6 +1,6 @@
 using System.Net;
-using Grid.Clustering.Requests;
 using Grid.Options;
+using Grid.Resumption;
 
 namespace Grid.Clustering.Stores;
 

@@ -1,6 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
-using Grid.Clustering.Requests;
+using Grid.Resumption;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace Grid.Clustering.Stores;

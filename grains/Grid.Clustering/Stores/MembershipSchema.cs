@@ -14,6 +14,9 @@ internal static class MembershipSchema
     /// <summary>Two nodes may be asked to apply the schema at once: the second waits for the first.</summary>
     private const long LockKey = 0x67726964; // "grid"
 
+    /// <summary>Makes them.</summary>
+    public static Stream Script => typeof(MembershipSchema).Assembly.GetManifestResourceStream("membership.sql")!;
+
     /// <summary>The statements that the provider asks for.</summary>
     private static readonly string[] s_keys =
     [
@@ -42,7 +45,7 @@ internal static class MembershipSchema
     /// <remarks>The lock is the session's, not a transaction's: PostgreSQL refreshes what a session knows of the tables when a
     /// transaction begins, so only one that begins after the wait is sure to see what the other node has made.</remarks>
     public static async Task<bool> ApplyAsync(
-        NpgsqlConnection connection, string scriptName, Func<NpgsqlConnection, CancellationToken, Task<bool>> isThere,
+        NpgsqlConnection connection, Stream script, Func<NpgsqlConnection, CancellationToken, Task<bool>> isThere,
         CancellationToken cancellationToken)
     {
         await LockAsync("SELECT pg_advisory_lock(@key)", connection, cancellationToken);
@@ -53,10 +56,10 @@ internal static class MembershipSchema
                 return false;
             }
 
-            using var reader = new StreamReader(typeof(MembershipSchema).Assembly.GetManifestResourceStream(scriptName)!);
+            using var reader = new StreamReader(script);
             await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-            await using var script = new NpgsqlCommand(await reader.ReadToEndAsync(cancellationToken), connection, transaction);
-            await script.ExecuteNonQueryAsync(cancellationToken);
+            await using var command = new NpgsqlCommand(await reader.ReadToEndAsync(cancellationToken), connection, transaction);
+            await command.ExecuteNonQueryAsync(cancellationToken);
             await transaction.CommitAsync(cancellationToken);
             return true;
         }

@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
-using Grid.Clustering.Requests;
 using Grid.Options;
+using Grid.Resumption;
 using Npgsql;
 
 namespace Grid.Clustering.Stores;
@@ -90,10 +90,10 @@ internal sealed class PostgresStore : IMembershipStore
         };
         await using var connection = new NpgsqlConnection(probe.ConnectionString);
         await connection.OpenAsync(cancellationToken);
-        await RequireAsync("the membership tables", "membership.sql", MembershipSchema.IsThereAsync);
-        await RequireAsync("the table of requests", "requests.sql", PostgresRequestStore.IsPreparedAsync);
+        await RequireAsync("the membership tables", MembershipSchema.Script, MembershipSchema.IsThereAsync);
+        await RequireAsync("the table of requests", PostgresRequestStore.Script, PostgresRequestStore.IsPreparedAsync);
 
-        async Task RequireAsync(string what, string script, Func<NpgsqlConnection, CancellationToken, Task<bool>> isThere)
+        async Task RequireAsync(string what, Stream script, Func<NpgsqlConnection, CancellationToken, Task<bool>> isThere)
         {
             if (await isThere(connection, cancellationToken))
             {

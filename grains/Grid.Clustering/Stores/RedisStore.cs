@@ -1,6 +1,6 @@
 using System.Net;
-using Grid.Clustering.Requests;
 using Grid.Options;
+using Grid.Resumption;
 using Microsoft.Extensions.Hosting;
 using StackExchange.Redis;
 

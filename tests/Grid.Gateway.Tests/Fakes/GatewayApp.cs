@@ -1,8 +1,8 @@
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
-using Grid.Clustering.Requests;
 using Grid.Gateway.Node;
+using Grid.Resumption;
 using Grid.Sequences;
 using Grid.Tests.Streams;
 using Microsoft.AspNetCore.Builder;

@@ -2,7 +2,7 @@ using Grid.Grains;
 using Grid.Grains.Messages;
 using StackExchange.Redis;
 
-namespace Grid.Clustering.Requests;
+namespace Grid.Resumption;
 
 /// <summary>Requests in Redis: a hash under "&lt;service id&gt;/requests/&lt;id&gt;", which Redis lets expire.</summary>
 /// <param name="retention">How long a request is kept after its stream ended.</param>

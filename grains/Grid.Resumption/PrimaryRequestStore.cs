@@ -6,7 +6,7 @@ using Orleans.Concurrency;
 using Orleans.GrainDirectory;
 using Orleans.Placement;
 
-namespace Grid.Clustering.Requests;
+namespace Grid.Resumption;
 
 /// <summary>Without a store, requests are where the membership is: in the memory of the primary silo.</summary>
 /// <param name="retention">How long a request is kept after its stream ended.</param>

@@ -1,7 +1,7 @@
 using Grid.Grains.Messages;
 using Npgsql;
 
-namespace Grid.Clustering.Requests;
+namespace Grid.Resumption;
 
 /// <summary>Requests in PostgreSQL, table grid_request (requests.sql).</summary>
 /// <param name="retention">How long a request is kept after its stream ended.</param>
@@ -10,6 +10,9 @@ namespace Grid.Clustering.Requests;
 internal sealed class PostgresRequestStore(TimeSpan retention, string serviceId, string connection) : IRequestStore, IAsyncDisposable
 {
     private readonly NpgsqlDataSource _source = NpgsqlDataSource.Create(connection);
+
+    /// <summary>Makes the table.</summary>
+    public static Stream Script => typeof(PostgresRequestStore).Assembly.GetManifestResourceStream("requests.sql")!;
 
     public TimeSpan Retention => retention;
 

@@ -3,4 +3,4 @@ namespace Grid.Gateway.Resuming;
 /// <summary>A stream that goes on after an event.</summary>
 /// <param name="Stored">The request.</param>
 /// <param name="Position">What the client has.</param>
-internal sealed record Resumption(StoredRequest Stored, StreamPosition Position);
+internal sealed record ResumedRequest(StoredRequest Stored, StreamPosition Position);

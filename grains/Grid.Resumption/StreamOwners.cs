@@ -5,7 +5,7 @@ using Orleans.Concurrency;
 using Orleans.GrainDirectory;
 using Orleans.Placement;
 
-namespace Grid.Sequences.Streams;
+namespace Grid.Resumption;
 
 /// <summary>The streams that this gateway sends.</summary>
 public interface IStreamOwner

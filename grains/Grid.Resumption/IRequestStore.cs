@@ -1,6 +1,6 @@
 using Grid.Grains.Messages;
 
-namespace Grid.Clustering.Requests;
+namespace Grid.Resumption;
 
 /// <summary>
 /// Keeps what streamed requests asked for, so that any gateway can run one again and go on with its stream. A request is

@@ -1,6 +1,6 @@
 using Grid.Grains.Messages;
 
-namespace Grid.Clustering.Requests;
+namespace Grid.Resumption;
 
 /// <summary>Requests in memory, up to a number of bytes; past it, those that would expire first go early.</summary>
 /// <param name="retention">How long a request is kept after its stream ended.</param>
