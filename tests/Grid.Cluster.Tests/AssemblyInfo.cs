@@ -2,3 +2,4 @@
 [assembly: CollectionBehavior(CollectionBehavior.CollectionPerAssembly)]
 [assembly: AssemblyFixture(typeof(Grid.Cluster.Tests.Support.RedisServer))]
 [assembly: AssemblyFixture(typeof(Grid.Cluster.Tests.Support.PostgresServer))]
+[assembly: AssemblyFixture(typeof(Grid.Cluster.Tests.Support.SharedClusters))]

@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 namespace Grid.Cluster.Tests;
 
 /// <summary>Programs beside the grid that call it over an Orleans client.</summary>
-public sealed class ClientTests(RedisServer redis, PostgresServer postgres)
+public sealed class ClientTests(RedisServer redis, PostgresServer postgres, SharedClusters shared)
 {
     private static readonly GenerationRequest[] s_mixed =
     [
@@ -50,11 +50,11 @@ public sealed class ClientTests(RedisServer redis, PostgresServer postgres)
         await using var cluster = await TestCluster.CreateAsync("redis", redis, postgres);
         string[] options = ["--drain-seconds", "0", "--log-level", "info"];
         NodeProcess[] silos = [cluster.StartSilo(options), cluster.StartSilo(options)];
-        await Task.WhenAll(silos.Select(silo => silo.SaysAsync("is live with model", times: 2)));
+        await Task.WhenAll(silos.Select(silo => silo.SeesLiveAsync(2)));
         using var host = await ConnectAsync("redis", cluster);
         var client = host.Services.GetRequiredService<GridClient>();
         string model = Assert.Single(await client.GetModelsAsync()).Id;
-        var requests = s_mixed.Select(request => request with { Model = model, MaxNewTokens = 200 }).ToArray();
+        var requests = s_mixed.Select(request => request with { Model = model, MaxNewTokens = 600 }).ToArray();
         string[] undisturbed = await Task.WhenAll(requests.Select(request => ReadAsync(client, request)));
 
         bool over = false;
@@ -80,8 +80,7 @@ public sealed class ClientTests(RedisServer redis, PostgresServer postgres)
     [Fact]
     public async Task What_cannot_run_is_refused_by_field_and_value()
     {
-        await using var cluster = await TestCluster.CreateAsync("redis", redis, postgres);
-        await cluster.StartAsync(1);
+        var (cluster, _, _) = await shared.UseAsync("redis", redis, postgres);
         using var host = await ConnectAsync("redis", cluster);
         var client = host.Services.GetRequiredService<GridClient>();
         string model = Assert.Single(await client.GetModelsAsync()).Id;
@@ -96,7 +95,7 @@ public sealed class ClientTests(RedisServer redis, PostgresServer postgres)
         Assert.Equal("length", (await client.GenerateAsync(s_mixed[0] with { Model = model, MaxNewTokens = 3 })).FinishReason);
     }
 
-    private static GenerationRequest Request(ulong seed) => new() { Model = "", Seed = seed, IgnoreEndTokens = true, MaxNewTokens = 250 };
+    private static GenerationRequest Request(ulong seed) => new() { Model = "", Seed = seed, IgnoreEndTokens = true, MaxNewTokens = 1000 };
 
     private async Task<IHost> ConnectAsync(string store, TestCluster cluster)
     {

@@ -3,7 +3,7 @@ using Grid.Cluster.Tests.Support;
 namespace Grid.Cluster.Tests;
 
 /// <summary>Workers that hang, wake up again or are asked to leave, while sequences run on them.</summary>
-public sealed class FailoverTests(RedisServer redis, PostgresServer postgres, ITestOutputHelper output)
+public sealed class FailoverTests(RedisServer redis, PostgresServer postgres, SharedClusters shared, ITestOutputHelper output)
 {
     private const string Silent = "has been silent for";
     private const string Restarted = "and restarts";
@@ -12,8 +12,7 @@ public sealed class FailoverTests(RedisServer redis, PostgresServer postgres, IT
     [Fact]
     public async Task A_worker_that_hangs_loses_its_sequences_to_another_and_what_it_says_later_counts_for_nothing()
     {
-        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
-        var (gateway, silos) = await cluster.StartAsync(2);
+        var (_, gateway, silos) = await shared.UseAsync("localhost", redis, postgres);
         var undisturbed = await Completion.UndisturbedAsync(gateway.Client);
 
         // Stopped with tokens on their way, and woken while the same sequences run elsewhere under the next epoch.
@@ -27,21 +26,21 @@ public sealed class FailoverTests(RedisServer redis, PostgresServer postgres, IT
         output.WriteLine($"Longest silence of a stream over a hung worker: {gaps.Max().TotalSeconds:F2} s");
 
         // It is taken up again, and serves as before.
-        await gateway.SaysAsync("is live with model", times: 3);
+        await gateway.SeesLiveAsync(2);
         Assert.Equal(undisturbed, await Completion.StreamAllAsync(gateway.Client, Completion.Mixed));
 
-        // Stopped for good between requests: those that are sent there meanwhile wait no longer than it is silent.
+        // Stopped between requests: those that are sent there meanwhile wait no longer than it is silent.
         await silos[1].SignalAsync("STOP");
         streams = await Completion.BeginAllAsync(gateway.Client, Completion.Mixed, gaps);
         AssertFoundBySilence(gateway, 2);
         Assert.Equal(undisturbed, await Task.WhenAll(streams));
+        await silos[1].SignalAsync("CONT");
     }
 
     [Fact]
     public async Task A_gateway_that_was_held_up_does_not_take_the_gap_for_its_workers_silence()
     {
-        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
-        var (gateway, _) = await cluster.StartAsync(1);
+        var (_, gateway, _) = await shared.UseAsync("localhost", redis, postgres);
         var undisturbed = await Completion.UndisturbedAsync(gateway.Client);
         var streams = await Completion.BeginAllAsync(gateway.Client, Completion.Mixed, []);
         await gateway.SignalAsync("STOP");
@@ -52,15 +51,14 @@ public sealed class FailoverTests(RedisServer redis, PostgresServer postgres, IT
     }
 
     [Fact]
-    public async Task A_request_that_comes_while_the_only_worker_is_held_up_waits_for_it()
+    public async Task A_request_that_comes_while_all_workers_are_held_up_waits_for_one()
     {
-        await using var cluster = await TestCluster.CreateAsync("redis", redis, postgres);
-        var (gateway, silos) = await cluster.StartAsync(1);
+        var (_, gateway, silos) = await shared.UseAsync("redis", redis, postgres);
         var undisturbed = await Completion.UndisturbedAsync(gateway.Client);
-        await silos[0].SignalAsync("STOP");
-        await gateway.SaysAsync(Silent);
+        await Task.WhenAll(silos.Select(silo => silo.SignalAsync("STOP")));
+        await gateway.SeesAsync("lost", "lost");
         var streams = Completion.Mixed.Select(request => Completion.StreamAsync(gateway.Client, request)).ToArray();
-        await silos[0].SignalAsync("CONT");
+        await Task.WhenAll(silos.Select(silo => silo.SignalAsync("CONT")));
         Assert.Equal(undisturbed, await Task.WhenAll(streams));
     }
 

@@ -1,11 +1,10 @@
-using System.Text.Json.Nodes;
 using Grid.Cluster.Tests.Support;
 
 namespace Grid.Cluster.Tests;
 
 /// <summary>Workers that live and are of no use: their device hangs, computes wrongly or does not deliver, or their cluster
 /// has given them up.</summary>
-public sealed class FaultTests(RedisServer redis, PostgresServer postgres, ITestOutputHelper output)
+public sealed class FaultTests(RedisServer redis, PostgresServer postgres, SharedClusters shared, ITestOutputHelper output)
 {
     private const string Silent = "has been silent for";
 
@@ -16,23 +15,22 @@ public sealed class FaultTests(RedisServer redis, PostgresServer postgres, ITest
         cluster.StartSilo();
         var faulty = cluster.StartFaultySilo("--watchdog-timeout", "1");
         var gateway = cluster.StartGateway();
-        await gateway.SaysAsync("is live with model", times: 2);
+        await gateway.SeesLiveAsync(2);
         var undisturbed = await Completion.UndisturbedAsync(gateway.Client, Completion.Few);
         var gaps = new List<TimeSpan>();
         await faulty.TellAsync("hang after 300");
         var streams = await Completion.BeginAllAsync(gateway.Client, Completion.Few, gaps);
         await faulty.SaysAsync("hangs: a step lasts longer than 1 s");
-        await gateway.SaysAsync("is Stuck");
+        await gateway.SeesAsync("live", "stuck");
         Assert.Equal(undisturbed, await Task.WhenAll(streams));
         Assert.True(gateway.Count("and restarts") > 0, $"Nothing ran on the device that hung:\n{gateway.Output}");
-        Assert.Equal(["live", "stuck"], await StatesAsync(gateway));
+        Assert.Equal(["live", "stuck"], await gateway.StatesAsync());
         output.WriteLine($"Longest silence of a stream over a hung device: {gaps.Max().TotalSeconds:F2} s, 1 s of it the watchdog's");
 
         // New requests do without it; and with it once it goes on.
         Assert.Equal(undisturbed, await Completion.StreamAllAsync(gateway.Client, Completion.Few));
         await faulty.TellAsync("go on");
-        await gateway.SaysAsync("is Live");
-        Assert.Equal(["live", "live"], await StatesAsync(gateway));
+        await gateway.SeesLiveAsync(2);
         Assert.Equal(undisturbed, await Completion.StreamAllAsync(gateway.Client, Completion.Few));
     }
 
@@ -45,32 +43,29 @@ public sealed class FaultTests(RedisServer redis, PostgresServer postgres, ITest
         var faulty = cluster.StartFaultySilo();
         var checking = cluster.StartGateway("--cross-check");
         var other = cluster.StartGateway();
-        await checking.SaysAsync("is live with model", times: 3);
-        await other.SaysAsync("is live with model", times: 3);
+        await checking.SeesLiveAsync(3);
+        await other.SeesLiveAsync(3);
         var undisturbed = await Completion.UndisturbedAsync(other.Client, Completion.Few);
         await faulty.TellAsync("corrupt tokens after 300");
         Assert.Equal(undisturbed, await Completion.StreamAllAsync(checking.Client, Completion.Few));
         await checking.SaysAsync("is put in quarantine: in sequence");
         await faulty.SaysAsync("is in quarantine until this node is started anew");
-        await other.SaysAsync("is Quarantined");
-        Assert.Equal(["live", "live", "quarantined"], await StatesAsync(checking));
-        Assert.Equal(["live", "live", "quarantined"], await StatesAsync(other));
+        await checking.SeesAsync("live", "live", "quarantined");
+        await other.SeesAsync("live", "live", "quarantined");
 
         // The gateway that does not check gives it nothing either, nor does one that comes later.
         Assert.Equal(undisturbed, await Completion.StreamAllAsync(other.Client, Completion.Few));
         var late = cluster.StartGateway();
-        await late.SaysAsync("is live with model", times: 3);
-        Assert.Equal(["live", "live", "quarantined"], await StatesAsync(late));
+        await late.SeesAsync("live", "live", "quarantined");
         Assert.Equal(1, checking.Count("is put in quarantine") + other.Count("is put in quarantine"));
     }
 
     [Fact]
     public async Task With_hedging_a_stream_goes_on_before_its_hung_worker_is_given_up_with_the_same_bits()
     {
-        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
-        var (plain, silos) = await cluster.StartAsync(2);
-        var hedging = cluster.StartGateway("--hedge-after", "150");
-        await hedging.SaysAsync("is live with model", times: 2);
+        var (cluster, plain, silos) = await shared.UseAsync("localhost", redis, postgres);
+        await using var hedging = cluster.StartGateway("--hedge-after", "150");
+        await hedging.SeesLiveAsync(2);
         var undisturbed = await Completion.UndisturbedAsync(plain.Client, Completion.Few);
         foreach (var (gateway, name) in new[] { (plain, "without"), (hedging, "with") })
         {
@@ -79,8 +74,11 @@ public sealed class FaultTests(RedisServer redis, PostgresServer postgres, ITest
             await silos[1].SignalAsync("STOP");
             Assert.Equal(undisturbed, await Task.WhenAll(streams));
             output.WriteLine($"Longest silence of a stream over a stopped worker {name} hedging: {gaps.Max().TotalSeconds:F2} s");
+            await plain.SeesAsync("live", "lost");
+            await hedging.SeesAsync("live", "lost");
             await silos[1].SignalAsync("CONT");
-            await hedging.SaysAsync("is live with model", times: gateway == plain ? 3 : 4);
+            await plain.SeesLiveAsync(2);
+            await hedging.SeesLiveAsync(2);
         }
 
         Assert.Equal(0, plain.Count("delivered first"));
@@ -100,12 +98,5 @@ public sealed class FaultTests(RedisServer redis, PostgresServer postgres, ITest
         Assert.Equal(1, await silos[1].EndsAsync());
         Assert.Contains("grid: its cluster has declared this node dead, because it did not answer for too long", silos[1].Output, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", silos[1].Output, StringComparison.Ordinal);
-    }
-
-    /// <summary>The workers' states as a gateway tells them, in alphabetical order.</summary>
-    private static async Task<string[]> StatesAsync(NodeProcess gateway)
-    {
-        var grid = JsonNode.Parse(await gateway.Client.GetStringAsync("/v1/grid"))!;
-        return [.. grid["workers"]!.AsArray().Select(worker => (string)worker!["state"]!).Order(StringComparer.Ordinal)];
     }
 }

@@ -17,12 +17,12 @@ public sealed class MembershipTests(RedisServer redis, PostgresServer postgres, 
         var gateway = cluster.StartGateway();
         await gateway.SaysAsync(store == "localhost" ? "Waiting for the silo at 127.0.0.1:" : "Waiting for a worker");
         cluster.StartSilo();
-        await gateway.SaysAsync("Ready: workers serve demo.");
+        await gateway.SaysAsync("Ready: workers serve small.");
         var undisturbed = await Completion.UndisturbedAsync(gateway.Client);
 
         // Then another worker, after the gateway.
         var second = cluster.StartSilo();
-        await gateway.SaysAsync("is live with model", times: 2);
+        await gateway.SeesLiveAsync(2);
         var begun = Completion.Mixed.Select(_ => new TaskCompletionSource()).ToArray();
         var gaps = new List<TimeSpan>();
         var streams = Completion.Mixed.Select((request, i) => Completion.StreamAsync(gateway.Client, request, begun[i], gaps)).ToArray();
@@ -48,7 +48,7 @@ public sealed class MembershipTests(RedisServer redis, PostgresServer postgres, 
             await Programs.UntilAsync(async () => await PostgresServer.WaitingForSchemaAsync(held) == nodes.Length, "The nodes did not all come to the tables.");
         }
 
-        await nodes[^1].SaysAsync("is live with model", times: 2);
+        await nodes[^1].SeesLiveAsync(2);
         Assert.Equal(1, nodes.Sum(node => node.Count("Made the membership tables")));
         Assert.Equal(1, nodes.Sum(node => node.Count("Made the table of requests")));
     }

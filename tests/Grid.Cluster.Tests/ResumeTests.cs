@@ -5,15 +5,15 @@ using Grid.Tests.Streams;
 namespace Grid.Cluster.Tests;
 
 /// <summary>Gateways that die, or are asked to stop, in the middle of streams: their clients go on at another.</summary>
-public sealed class ResumeTests(RedisServer redis, PostgresServer postgres, ITestOutputHelper output)
+public sealed class ResumeTests(RedisServer redis, PostgresServer postgres, SharedClusters shared, ITestOutputHelper output)
 {
     private static string[]? s_undisturbed;
 
     private static readonly (string Path, string Json)[] s_requests =
     [
-        ("/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"Tell me of Anna\"}],\"n\":2,\"seed\":5,\"max_tokens\":200,\"ignore_eos\":true,\"logprobs\":true,\"top_logprobs\":2,\"stream\":true,\"stream_options\":{\"include_usage\":true}}"),
-        ("/v1/completions", "{\"prompt\":[\"The dog\",\"Once upon a time\"],\"n\":2,\"seed\":7,\"max_tokens\":150,\"ignore_eos\":true,\"echo\":true,\"logprobs\":1,\"presence_penalty\":0.4,\"stop\":[\"never said\",\"zzzz\"],\"stream\":true,\"stream_options\":{\"include_usage\":true}}"),
-        ("/v1/completions", "{\"prompt\":\"The king\",\"seed\":3,\"temperature\":1.2,\"max_tokens\":250,\"ignore_eos\":true,\"stream\":true}"),
+        ("/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"Tell me of Anna\"}],\"n\":2,\"seed\":5,\"max_tokens\":800,\"ignore_eos\":true,\"logprobs\":true,\"top_logprobs\":2,\"stream\":true,\"stream_options\":{\"include_usage\":true}}"),
+        ("/v1/completions", "{\"prompt\":[\"The dog\",\"Once upon a time\"],\"n\":2,\"seed\":7,\"max_tokens\":600,\"ignore_eos\":true,\"echo\":true,\"logprobs\":1,\"presence_penalty\":0.4,\"stop\":[\"never said\",\"zzzz\"],\"stream\":true,\"stream_options\":{\"include_usage\":true}}"),
+        ("/v1/completions", "{\"prompt\":\"The king\",\"seed\":3,\"temperature\":1.2,\"max_tokens\":1000,\"ignore_eos\":true,\"stream\":true}"),
         ("/generate", "{\"text\":[\"A cat\",\"Where\"],\"sampling_params\":{\"n\":2,\"sampling_seed\":11,\"max_new_tokens\":120,\"ignore_eos\":true,\"stop\":\"qqqq\"},\"return_logprob\":true,\"top_logprobs_num\":1,\"rid\":\"mine\",\"stream\":true}"),
     ];
 
@@ -26,7 +26,7 @@ public sealed class ResumeTests(RedisServer redis, PostgresServer postgres, ITes
         await using var cluster = await TestCluster.CreateAsync(store, redis, postgres);
         var (killed, silos) = await cluster.StartAsync(1);
         var stopped = cluster.StartGateway("--drain-seconds", "0");
-        await stopped.SaysAsync("is live with model");
+        await stopped.SeesLiveAsync(1);
         var undisturbed = s_undisturbed ??= await Task.WhenAll(s_requests.Select(request => WholeAsync(silos[0], request)));
 
         if (store != "localhost") // Where requests are kept by the silo that is held up here.
@@ -83,8 +83,7 @@ public sealed class ResumeTests(RedisServer redis, PostgresServer postgres, ITes
     [InlineData("postgres")]
     public async Task A_stream_that_begins_when_its_gateway_has_just_lost_its_connections_can_be_resumed(string store)
     {
-        await using var cluster = await TestCluster.CreateAsync(store, redis, postgres);
-        var (gateway, _) = await cluster.StartAsync(1);
+        var (_, gateway, _) = await shared.UseAsync(store, redis, postgres);
         var client = new ReturningClient(() => [gateway]);
         var (path, json) = s_requests[2];
         string undisturbed = (await client.ReadAsync(path, json)).Told;

@@ -11,13 +11,13 @@ public sealed class RoutingTests(RedisServer redis, PostgresServer postgres, ITe
     [Fact]
     public async Task Chats_of_many_turns_find_their_prefixes_on_three_workers_as_on_one_and_load_them_evenly()
     {
-        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
+        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres, demoModel: true);
         var (gateway, _) = await cluster.StartAsync(1);
         double alone = await ChatLoad.RunAsync(gateway.Client);
 
         cluster.StartSilo();
         cluster.StartSilo();
-        await gateway.SaysAsync("is live with model", times: 3);
+        await gateway.SeesLiveAsync(3);
         using var reply = await gateway.Client.PostAsync("/flush_cache", null);
         Assert.True(reply.IsSuccessStatusCode);
         var before = await ComputedAsync(gateway, 3, flushed: true);
@@ -36,12 +36,12 @@ public sealed class RoutingTests(RedisServer redis, PostgresServer postgres, ITe
     public async Task An_overloaded_grid_refuses_with_a_time_to_come_back_and_loses_nothing_it_accepted_even_when_a_worker_dies()
     {
         string[] prompts = ["The dog", "Once upon a time", "Anna", "The king", "A cat", "In the house", "Where", "The dog and the cat"];
-        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
+        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres, demoModel: true);
         string[] small = ["--max-running-requests", "2", "--max-queued-requests", "1"];
         cluster.StartSilo(small);
         var second = cluster.StartSilo(small);
         var gateway = cluster.StartGateway("--Gateway:QueueSize", "6");
-        await gateway.SaysAsync("is live with model", times: 2);
+        await gateway.SeesLiveAsync(2);
         var undisturbed = await Task.WhenAll(prompts.Select(prompt => AskAsync(gateway.Client, prompt)));
         Assert.All(undisturbed, answer => Assert.Null(answer.RetryAfter)); // Two run and one waits at each, and six here.
 
@@ -73,11 +73,11 @@ public sealed class RoutingTests(RedisServer redis, PostgresServer postgres, ITe
     [Fact]
     public async Task Models_of_several_silos_are_listed_together_and_each_request_goes_to_its_own()
     {
-        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
+        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres, demoModel: true);
         cluster.StartSilo("--served-model-name", "one");
         cluster.StartSilo("--served-model-name", "two", "--load-format", "dummy");
         var gateway = cluster.StartGateway();
-        await gateway.SaysAsync("is live with model", times: 2);
+        await gateway.SeesLiveAsync(2);
         var listed = (await gateway.Client.GetFromJsonAsync<JsonNode>("/v1/models"))!["data"]!.AsArray();
         Assert.Equal(["one", "two"], listed.Select(model => (string)model!["id"]!));
         Assert.NotEqual((string)listed[0]!["system_fingerprint"]!, (string)listed[1]!["system_fingerprint"]!);

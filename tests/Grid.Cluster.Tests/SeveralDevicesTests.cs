@@ -12,7 +12,7 @@ public sealed class SeveralDevicesTests(RedisServer redis, PostgresServer postgr
         var stays = cluster.StartSilo();
         var leaves = cluster.StartSilo("--device", "cpu,cpu", "--drain-seconds", "0", "--log-level", "info");
         var gateway = cluster.StartGateway();
-        await gateway.SaysAsync("is live with model", times: 3);
+        await gateway.SeesLiveAsync(3);
         var undisturbed = await Completion.UndisturbedAsync(gateway.Client);
 
         var begun = Completion.Mixed.Select(_ => new TaskCompletionSource()).ToArray();

@@ -29,7 +29,6 @@ internal sealed record DoneFault(string Node, Fault Fault, long Moment);
 internal sealed class FaultyCluster(TestCluster cluster, int seed, params string[] options)
 {
     private static readonly TimeSpan s_longestHang = TimeSpan.FromSeconds(4);
-    private static readonly string s_model = Path.Combine(AppContext.BaseDirectory, "models", "small");
     private static readonly Fault[] s_faults = Enum.GetValues<Fault>();
 
     private readonly Random _random = new(seed);
@@ -73,7 +72,7 @@ internal sealed class FaultyCluster(TestCluster cluster, int seed, params string
     {
         _workers.AddRange(Enumerable.Range(0, workers).Select(_ => StartWorker()));
         _gateways.AddRange(Enumerable.Range(0, gateways).Select(_ => StartGateway()));
-        await Task.WhenAll(_gateways.Select(gateway => gateway.SaysAsync("is live with model", workers)));
+        await Task.WhenAll(_gateways.Select(gateway => gateway.SeesLiveAsync(workers)));
     }
 
     /// <summary>Does one fault to a node that is well; its recovery goes on meanwhile. False when none may be done now.</summary>
@@ -139,7 +138,7 @@ internal sealed class FaultyCluster(TestCluster cluster, int seed, params string
     public Task RecoverAsync() => Task.WhenAll(_recoveries);
 
     private NodeProcess StartWorker() => cluster.StartSilo(
-        ["--model-path", s_model, "--load-format", "dummy", "--cpu-threads", "1", "--drain-seconds", "1", "--max-running-requests", "64", .. options]);
+        ["--drain-seconds", "1", "--max-running-requests", "64", .. options]);
 
     private NodeProcess StartGateway() => cluster.StartGateway(["--drain-seconds", "1", .. options]);
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 
 namespace Grid.Cluster.Tests.Support;
@@ -12,6 +13,7 @@ internal sealed partial class NodeProcess : IAsyncDisposable
     private readonly TaskCompletionSource _outputEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _errorEnded = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private TaskCompletionSource _more = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private int _before;
 
     private NodeProcess(string program, IReadOnlyDictionary<string, string> environment, string[] arguments)
     {
@@ -35,14 +37,14 @@ internal sealed partial class NodeProcess : IAsyncDisposable
         _process.BeginErrorReadLine();
     }
 
-    /// <summary>What it printed so far, both streams.</summary>
+    /// <summary>What it printed so far, both streams; in a shared cluster, since the test began.</summary>
     public string Output
     {
         get
         {
             lock (_lines)
             {
-                return string.Join('\n', _lines);
+                return string.Join('\n', _lines.Skip(_before));
             }
         }
     }
@@ -56,10 +58,13 @@ internal sealed partial class NodeProcess : IAsyncDisposable
     /// <summary>For a test that does things to nodes: whether nothing has been done to this one that it has not got over.</summary>
     public bool IsWell { get; set; } = true;
 
-    /// <summary>Where it serves HTTP; once it said so.</summary>
-    public Uri Url => new(UrlPattern().Match(Output).Groups[1].Value);
+    /// <summary>Where it serves HTTP; null until it said so.</summary>
+    public Uri? Url { get; private set; }
 
     public HttpClient Client => field ??= new HttpClient { BaseAddress = Url, Timeout = Programs.Patience };
+
+    /// <summary>Whether it has ended.</summary>
+    public bool HasEnded => _process.HasExited;
 
     public static NodeProcess Silo(IReadOnlyDictionary<string, string> environment, params string[] arguments) =>
         new("Grid.Silo.dll", environment, ["--port", "0", "--kv-cache-memory", "64MiB", .. arguments]);
@@ -72,34 +77,49 @@ internal sealed partial class NodeProcess : IAsyncDisposable
         new("Grid.Gateway.dll", environment, ["--port", "0", .. arguments]);
 
     /// <summary>Waits until its output holds a text so many times.</summary>
-    public async Task SaysAsync(string text, int times = 1)
-    {
-        using var patience = new CancellationTokenSource(Programs.Patience);
-        while (true)
-        {
-            var more = Volatile.Read(ref _more);
-            if (Count(text) >= times)
-            {
-                return;
-            }
-
-            if (patience.IsCancellationRequested || _process.HasExited)
-            {
-                Assert.Fail($"It never said '{text}' {times} times:\n{Described}\n{DescribeOthers()}");
-            }
-
-            await Task.WhenAny(more.Task, Task.Delay(500, CancellationToken.None));
-        }
-    }
+    public Task SaysAsync(string text, int times = 1) => UntilAsync(() => Count(text) >= times, $"said '{text}' {times} times");
 
     /// <summary>How often its output holds a text.</summary>
     public int Count(string text)
     {
         lock (_lines)
         {
-            return _lines.Count(line => line.Contains(text, StringComparison.Ordinal));
+            return _lines.Skip(_before).Count(line => line.Contains(text, StringComparison.Ordinal));
         }
     }
+
+    /// <summary>Leaves out from now on what it printed so far: another test begins.</summary>
+    public void BeginTest()
+    {
+        lock (_lines)
+        {
+            _before = _lines.Count;
+        }
+    }
+
+    /// <summary>The workers' states as it tells them (<c>GET /v1/grid</c>), in alphabetical order.</summary>
+    public async Task<string[]> StatesAsync(CancellationToken cancellationToken = default)
+    {
+        var grid = JsonNode.Parse(await Client.GetStringAsync("/v1/grid", cancellationToken))!;
+        return [.. grid["workers"]!.AsArray().Select(worker => (string)worker!["state"]!).Order(StringComparer.Ordinal)];
+    }
+
+    /// <summary>Waits until the workers it knows are in these states, given in alphabetical order.</summary>
+    public async Task SeesAsync(params string[] states)
+    {
+        await ServesAsync();
+        string[] seen = [];
+        using var patience = new CancellationTokenSource(Programs.Patience);
+        while (!(seen = await StatesAsync()).SequenceEqual(states))
+        {
+            Assert.False(patience.IsCancellationRequested,
+                $"It never saw {string.Join(", ", states)}; at last {string.Join(", ", seen)}:\n{Described}\n{DescribeOthers()}");
+            await Task.Delay(25, CancellationToken.None);
+        }
+    }
+
+    /// <summary>Waits until it knows this many workers, all of them live.</summary>
+    public Task SeesLiveAsync(int workers) => SeesAsync([.. Enumerable.Repeat("live", workers)]);
 
     /// <summary>Waits for its end and gives the exit code.</summary>
     public async Task<int> EndsAsync()
@@ -128,7 +148,7 @@ internal sealed partial class NodeProcess : IAsyncDisposable
     }
 
     /// <summary>Waits until it serves HTTP.</summary>
-    public Task ServesAsync() => SaysAsync("http://");
+    public Task ServesAsync() => UntilAsync(() => Url is not null, "said where it serves HTTP");
 
     /// <summary>Resets every TCP connection that it has, with the kernel's help.</summary>
     public async Task CutConnectionsAsync()
@@ -172,6 +192,27 @@ internal sealed partial class NodeProcess : IAsyncDisposable
 
     private string DescribeOthers() => string.Join('\n', Cluster().Where(node => node != this).Select(node => node.Described));
 
+    /// <summary>Waits until something holds that can only come to hold when it prints a line.</summary>
+    private async Task UntilAsync(Func<bool> holds, string what)
+    {
+        using var patience = new CancellationTokenSource(Programs.Patience);
+        while (true)
+        {
+            var more = Volatile.Read(ref _more);
+            if (holds())
+            {
+                return;
+            }
+
+            if (patience.IsCancellationRequested || _process.HasExited)
+            {
+                Assert.Fail($"It never {what}:\n{Described}\n{DescribeOthers()}");
+            }
+
+            await Task.WhenAny(more.Task, Task.Delay(500, CancellationToken.None));
+        }
+    }
+
     private void Take(string? line, TaskCompletionSource ended)
     {
         if (line is null)
@@ -185,9 +226,14 @@ internal sealed partial class NodeProcess : IAsyncDisposable
             _lines.Add(line);
         }
 
+        if (UrlPattern().Match(line) is { Success: true } match)
+        {
+            Url = new Uri(match.Groups[1].Value);
+        }
+
         Interlocked.Exchange(ref _more, new(TaskCreationOptions.RunContinuationsAsynchronously)).TrySetResult();
     }
 
-    [GeneratedRegex(@"^(?:Ready: |Gateway on )(http://[^\s/]+)", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^(?:Ready: |Gateway on )(http://[^\s/]+)")]
     private static partial Regex UrlPattern();
 }

@@ -3,16 +3,21 @@ namespace Grid.Cluster.Tests.Support;
 /// <summary>The nodes of one test, all pointed at the same store; they end with the test.</summary>
 internal sealed class TestCluster : IAsyncDisposable
 {
+    private static readonly string[] s_smallModel =
+        ["--model-path", Path.Combine(AppContext.BaseDirectory, "models", "small"), "--load-format", "dummy", "--cpu-threads", "1"];
+
     private static int s_number;
 
     private readonly List<NodeProcess> _nodes = [];
     private readonly Dictionary<string, string> _environment;
     private readonly int? _primaryPort;
+    private readonly string[] _model;
 
-    private TestCluster(Dictionary<string, string> environment, int? primaryPort)
+    private TestCluster(Dictionary<string, string> environment, int? primaryPort, bool demoModel)
     {
         _environment = environment;
         _primaryPort = primaryPort;
+        _model = demoModel ? [] : s_smallModel;
         _environment["Grid__ClusterId"] = $"test-{Interlocked.Increment(ref s_number)}";
     }
 
@@ -35,28 +40,32 @@ internal sealed class TestCluster : IAsyncDisposable
     public string? Connection => _environment.GetValueOrDefault("Grid__ClusterConnection");
 
     /// <summary>A cluster in a store of this kind; skips the test on a machine without it.</summary>
-    public static async Task<TestCluster> CreateAsync(string store, RedisServer redis, PostgresServer postgres)
+    /// <param name="store">redis, postgres, or localhost for none.</param>
+    /// <param name="redis">The tests' own.</param>
+    /// <param name="postgres">The tests' own.</param>
+    /// <param name="demoModel">Whether workers serve the demo model, as they do when they are told nothing, and not the small one.</param>
+    public static async Task<TestCluster> CreateAsync(string store, RedisServer redis, PostgresServer postgres, bool demoModel = false)
     {
         switch (store)
         {
             case "redis":
                 redis.Require();
-                return new(Settings(store, redis.Connection), null);
+                return new(Settings(store, redis.Connection), null, demoModel);
             case "postgres":
                 postgres.Require();
                 var environment = Settings(store, await postgres.CreateDatabaseAsync($"grid_{Interlocked.Increment(ref s_number)}"));
                 environment["Grid__ApplySchema"] = "true"; // On every node: whoever comes first makes the tables.
-                return new(environment, null);
+                return new(environment, null, demoModel);
             default:
-                return new([], Programs.FreePort());
+                return new([], Programs.FreePort(), demoModel);
         }
     }
 
     /// <summary>Starts a worker; without a store, the first one is the primary.</summary>
-    public NodeProcess StartSilo(params string[] arguments) => Add(NodeProcess.Silo(_environment, [.. Place(isSilo: true), .. arguments]));
+    public NodeProcess StartSilo(params string[] arguments) => Add(NodeProcess.Silo(_environment, [.. Place(isSilo: true), .. _model, .. arguments]));
 
     /// <summary>Starts a worker whose device can be told to be faulty.</summary>
-    public NodeProcess StartFaultySilo(params string[] arguments) => Add(NodeProcess.FaultySilo(_environment, [.. Place(isSilo: true), .. arguments]));
+    public NodeProcess StartFaultySilo(params string[] arguments) => Add(NodeProcess.FaultySilo(_environment, [.. Place(isSilo: true), .. _model, .. arguments]));
 
     public NodeProcess StartGateway(params string[] arguments) => Add(NodeProcess.Gateway(_environment, [.. Place(isSilo: false), .. arguments]));
 
@@ -65,7 +74,7 @@ internal sealed class TestCluster : IAsyncDisposable
     {
         var workers = Enumerable.Range(0, silos).Select(_ => StartSilo(arguments)).ToArray();
         var gateway = StartGateway();
-        await gateway.SaysAsync("is live with model", silos);
+        await gateway.SeesLiveAsync(silos);
         return (gateway, workers);
     }
 
