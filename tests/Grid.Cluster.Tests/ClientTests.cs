@@ -80,8 +80,8 @@ public sealed class ClientTests(RedisServer redis, PostgresServer postgres, Shar
     [Fact]
     public async Task What_cannot_run_is_refused_by_field_and_value()
     {
-        var (cluster, _, _) = await shared.UseAsync("redis", redis, postgres);
-        using var host = await ConnectAsync("redis", cluster);
+        await using var cluster = await shared.UseAsync("redis", redis, postgres);
+        using var host = await ConnectAsync("redis", cluster.Cluster);
         var client = host.Services.GetRequiredService<GridClient>();
         string model = Assert.Single(await client.GetModelsAsync()).Id;
 

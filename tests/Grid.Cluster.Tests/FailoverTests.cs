@@ -12,7 +12,8 @@ public sealed class FailoverTests(RedisServer redis, PostgresServer postgres, Sh
     [Fact]
     public async Task A_worker_that_hangs_loses_its_sequences_to_another_and_what_it_says_later_counts_for_nothing()
     {
-        var (_, gateway, silos) = await shared.UseAsync("localhost", redis, postgres);
+        await using var cluster = await shared.UseAsync("localhost", redis, postgres);
+        var (gateway, silos) = (cluster.Gateway, cluster.Silos);
         var undisturbed = await Completion.UndisturbedAsync(gateway.Client);
 
         // Stopped with tokens on their way, and woken while the same sequences run elsewhere under the next epoch.
@@ -40,7 +41,8 @@ public sealed class FailoverTests(RedisServer redis, PostgresServer postgres, Sh
     [Fact]
     public async Task A_gateway_that_was_held_up_does_not_take_the_gap_for_its_workers_silence()
     {
-        var (_, gateway, _) = await shared.UseAsync("localhost", redis, postgres);
+        await using var cluster = await shared.UseAsync("localhost", redis, postgres);
+        var gateway = cluster.Gateway;
         var undisturbed = await Completion.UndisturbedAsync(gateway.Client);
         var streams = await Completion.BeginAllAsync(gateway.Client, Completion.Mixed, []);
         await gateway.SignalAsync("STOP");
@@ -53,7 +55,8 @@ public sealed class FailoverTests(RedisServer redis, PostgresServer postgres, Sh
     [Fact]
     public async Task A_request_that_comes_while_all_workers_are_held_up_waits_for_one()
     {
-        var (_, gateway, silos) = await shared.UseAsync("redis", redis, postgres);
+        await using var cluster = await shared.UseAsync("redis", redis, postgres);
+        var (gateway, silos) = (cluster.Gateway, cluster.Silos);
         var undisturbed = await Completion.UndisturbedAsync(gateway.Client);
         await Task.WhenAll(silos.Select(silo => silo.SignalAsync("STOP")));
         await gateway.SeesAsync("lost", "lost");
@@ -65,14 +68,16 @@ public sealed class FailoverTests(RedisServer redis, PostgresServer postgres, Sh
     [Fact]
     public async Task A_worker_that_is_asked_to_leave_moves_what_does_not_end_in_time_and_ends_well()
     {
-        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
-        var (gateway, silos) = await cluster.StartAsync(2, "--drain-seconds", "0");
+        await using var cluster = await shared.UseAsync("localhost", redis, postgres);
+        var gateway = cluster.Gateway;
+        var leaving = cluster.Cluster.StartSilo("--drain-seconds", "0");
+        await gateway.SeesLiveAsync(3);
         var undisturbed = await Completion.UndisturbedAsync(gateway.Client);
         var streams = await Completion.BeginAllAsync(gateway.Client, Completion.Mixed, []);
-        await silos[1].SignalAsync("TERM");
+        await leaving.SignalAsync("TERM");
         Assert.Equal(undisturbed, await Task.WhenAll(streams));
         Assert.True(gateway.Count(Restarted) > 0, $"Nothing had to move:\n{gateway.Output}");
-        Assert.Equal(0, await silos[1].EndsAsync());
+        Assert.Equal(0, await leaving.EndsAsync());
         Assert.Equal(0, gateway.Count(Silent)); // It said goodbye.
         Assert.Equal(undisturbed, await Completion.StreamAllAsync(gateway.Client, Completion.Mixed));
     }

@@ -11,38 +11,35 @@ public sealed class FaultTests(RedisServer redis, PostgresServer postgres, Share
     [Fact]
     public async Task A_device_that_hangs_in_a_live_process_loses_its_sequences_and_is_taken_back_when_it_goes_on()
     {
-        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
-        cluster.StartSilo();
-        var faulty = cluster.StartFaultySilo("--watchdog-timeout", "1");
-        var gateway = cluster.StartGateway();
-        await gateway.SeesLiveAsync(2);
+        await using var cluster = await shared.UseAsync("localhost", redis, postgres);
+        var gateway = cluster.Gateway;
+        var faulty = cluster.Cluster.StartFaultySilo("--watchdog-timeout", "1");
+        await gateway.SeesLiveAsync(3);
         var undisturbed = await Completion.UndisturbedAsync(gateway.Client, Completion.Few);
         var gaps = new List<TimeSpan>();
         await faulty.TellAsync("hang after 300");
         var streams = await Completion.BeginAllAsync(gateway.Client, Completion.Few, gaps);
         await faulty.SaysAsync("hangs: a step lasts longer than 1 s");
-        await gateway.SeesAsync("live", "stuck");
+        await gateway.SeesAsync("live", "live", "stuck");
         Assert.Equal(undisturbed, await Task.WhenAll(streams));
         Assert.True(gateway.Count("and restarts") > 0, $"Nothing ran on the device that hung:\n{gateway.Output}");
-        Assert.Equal(["live", "stuck"], await gateway.StatesAsync());
+        Assert.Equal(["live", "live", "stuck"], await gateway.StatesAsync());
         output.WriteLine($"Longest silence of a stream over a hung device: {gaps.Max().TotalSeconds:F2} s, 1 s of it the watchdog's");
 
         // New requests do without it; and with it once it goes on.
         Assert.Equal(undisturbed, await Completion.StreamAllAsync(gateway.Client, Completion.Few));
         await faulty.TellAsync("go on");
-        await gateway.SeesLiveAsync(2);
+        await gateway.SeesLiveAsync(3);
         Assert.Equal(undisturbed, await Completion.StreamAllAsync(gateway.Client, Completion.Few));
     }
 
     [Fact]
     public async Task A_worker_that_computes_wrongly_is_quarantined_for_all_gateways_and_no_client_that_checks_sees_its_tokens()
     {
-        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
-        cluster.StartSilo();
-        cluster.StartSilo();
-        var faulty = cluster.StartFaultySilo();
-        var checking = cluster.StartGateway("--cross-check");
-        var other = cluster.StartGateway();
+        await using var cluster = await shared.UseAsync("localhost", redis, postgres);
+        var other = cluster.Gateway;
+        var faulty = cluster.Cluster.StartFaultySilo();
+        var checking = cluster.Cluster.StartGateway("--cross-check");
         await checking.SeesLiveAsync(3);
         await other.SeesLiveAsync(3);
         var undisturbed = await Completion.UndisturbedAsync(other.Client, Completion.Few);
@@ -55,7 +52,7 @@ public sealed class FaultTests(RedisServer redis, PostgresServer postgres, Share
 
         // The gateway that does not check gives it nothing either, nor does one that comes later.
         Assert.Equal(undisturbed, await Completion.StreamAllAsync(other.Client, Completion.Few));
-        var late = cluster.StartGateway();
+        var late = cluster.Cluster.StartGateway();
         await late.SeesAsync("live", "live", "quarantined");
         Assert.Equal(1, checking.Count("is put in quarantine") + other.Count("is put in quarantine"));
     }
@@ -63,8 +60,9 @@ public sealed class FaultTests(RedisServer redis, PostgresServer postgres, Share
     [Fact]
     public async Task With_hedging_a_stream_goes_on_before_its_hung_worker_is_given_up_with_the_same_bits()
     {
-        var (cluster, plain, silos) = await shared.UseAsync("localhost", redis, postgres);
-        await using var hedging = cluster.StartGateway("--hedge-after", "150");
+        await using var cluster = await shared.UseAsync("localhost", redis, postgres);
+        var (plain, silos) = (cluster.Gateway, cluster.Silos);
+        var hedging = cluster.Cluster.StartGateway("--hedge-after", "150");
         await hedging.SeesLiveAsync(2);
         var undisturbed = await Completion.UndisturbedAsync(plain.Client, Completion.Few);
         foreach (var (gateway, name) in new[] { (plain, "without"), (hedging, "with") })
@@ -90,13 +88,14 @@ public sealed class FaultTests(RedisServer redis, PostgresServer postgres, Share
     [Fact]
     public async Task A_worker_that_its_cluster_declared_dead_says_so_in_a_sentence_and_ends()
     {
-        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
-        var (gateway, silos) = await cluster.StartAsync(2);
-        await silos[1].SignalAsync("STOP");
-        await gateway.SaysAsync("left; its workers are gone");
-        await silos[1].SignalAsync("CONT");
-        Assert.Equal(1, await silos[1].EndsAsync());
-        Assert.Contains("grid: its cluster has declared this node dead, because it did not answer for too long", silos[1].Output, StringComparison.Ordinal);
-        Assert.DoesNotContain("   at ", silos[1].Output, StringComparison.Ordinal);
+        await using var cluster = await shared.UseAsync("localhost", redis, postgres);
+        var hung = cluster.Cluster.StartSilo();
+        await cluster.Gateway.SeesLiveAsync(3);
+        await hung.SignalAsync("STOP");
+        await cluster.Gateway.SaysAsync("left; its workers are gone");
+        await hung.SignalAsync("CONT");
+        Assert.Equal(1, await hung.EndsAsync());
+        Assert.Contains("grid: its cluster has declared this node dead, because it did not answer for too long", hung.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", hung.Output, StringComparison.Ordinal);
     }
 }

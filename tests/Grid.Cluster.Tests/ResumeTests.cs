@@ -23,13 +23,15 @@ public sealed class ResumeTests(RedisServer redis, PostgresServer postgres, Shar
     [InlineData("postgres")]
     public async Task A_stream_goes_on_elsewhere_with_exactly_the_rest_after_its_gateway_was_killed_or_stopped(string store)
     {
-        await using var cluster = await TestCluster.CreateAsync(store, redis, postgres);
-        var (killed, silos) = await cluster.StartAsync(1);
-        var stopped = cluster.StartGateway("--drain-seconds", "0");
-        await stopped.SeesLiveAsync(1);
+        await using var cluster = await shared.UseAsync(store, redis, postgres);
+        var silos = cluster.Silos;
+        var killed = cluster.Cluster.StartGateway();
+        var stopped = cluster.Cluster.StartGateway("--drain-seconds", "0");
+        await killed.SeesLiveAsync(2);
+        await stopped.SeesLiveAsync(2);
         var undisturbed = s_undisturbed ??= await Task.WhenAll(s_requests.Select(request => WholeAsync(silos[0], request)));
 
-        if (store != "localhost") // Where requests are kept by the silo that is held up here.
+        if (store != "localhost") // Where requests are kept by a silo that is held up here.
         {
             await TakesOverAsync(killed, stopped);
         }
@@ -49,11 +51,11 @@ public sealed class ResumeTests(RedisServer redis, PostgresServer postgres, Shar
             var stream = new BrokenStream(first, s_requests[0].Path, s_requests[0].Json);
             var read = stream.ReadAsync();
             await stream.Begun.WaitAsync(Programs.Patience);
-            await silos[0].SignalAsync("STOP");
+            await Task.WhenAll(silos.Select(silo => silo.SignalAsync("STOP")));
             string last = stream.Events[BrokenStream.Some - 1].Id!;
             var rest = ReadAsync(second, HttpMethod.Get, $"/v1/sequences/{last.Split(':')[0]}/events", null, last);
             await read.WaitAsync(Programs.Patience);
-            await silos[0].SignalAsync("CONT");
+            await Task.WhenAll(silos.Select(silo => silo.SignalAsync("CONT")));
             Assert.Equal("stream_resumed", stream.EndedBy);
             Assert.Equal(undisturbed[0], new Told().Take(stream.Events[..BrokenStream.Some]).Take(await rest).ToString());
         }
@@ -83,7 +85,8 @@ public sealed class ResumeTests(RedisServer redis, PostgresServer postgres, Shar
     [InlineData("postgres")]
     public async Task A_stream_that_begins_when_its_gateway_has_just_lost_its_connections_can_be_resumed(string store)
     {
-        var (_, gateway, _) = await shared.UseAsync(store, redis, postgres);
+        await using var cluster = await shared.UseAsync(store, redis, postgres);
+        var gateway = cluster.Gateway;
         var client = new ReturningClient(() => [gateway]);
         var (path, json) = s_requests[2];
         string undisturbed = (await client.ReadAsync(path, json)).Told;
