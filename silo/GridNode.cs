@@ -51,10 +51,11 @@ public sealed class GridNode : IAsyncDisposable
     public static Task<GridNode> StartAsync(NodeOptions options, TextWriter output, CancellationToken cancellationToken) =>
         StartAsync(options, output, DeviceFinder.Find, cancellationToken);
 
-    /// <summary>As above, with devices, and engines in front of the devices' own, that only tests have.</summary>
+    /// <summary>As above, with devices, and engines in front of the devices' own (made of a device's name and its engine), that
+    /// only tests have.</summary>
     internal static async Task<GridNode> StartAsync(
         NodeOptions options, TextWriter output, Func<NodeOptions, TextWriter, IReadOnlyList<NodeDevice>> findDevices, CancellationToken cancellationToken,
-        Func<IWorkerEngine, IWorkerEngine>? wrap = null)
+        Func<string, IWorkerEngine, IWorkerEngine>? wrap = null)
     {
         CheckDrain(options.Gateway);
         Ports.CheckHttp(options.Host, options.Port);
@@ -110,7 +111,7 @@ public sealed class GridNode : IAsyncDisposable
     }
 
     private static WebApplication Build(
-        NodeOptions options, IReadOnlyList<ServedDevice> devices, ClusterNode cluster, Func<IWorkerEngine, IWorkerEngine>? wrap)
+        NodeOptions options, IReadOnlyList<ServedDevice> devices, ClusterNode cluster, Func<string, IWorkerEngine, IWorkerEngine>? wrap)
     {
         var builder = NodeHost.CreateBuilder(options, cluster, silo => silo.AddGridWorkers());
         foreach (var device in devices)
@@ -134,10 +135,10 @@ public sealed class GridNode : IAsyncDisposable
     }
 
     private static DeviceWorker CreateWorker(
-        IServiceProvider provider, NodeOptions options, ServedDevice device, Func<IWorkerEngine, IWorkerEngine>? wrap)
+        IServiceProvider provider, NodeOptions options, ServedDevice device, Func<string, IWorkerEngine, IWorkerEngine>? wrap)
     {
         var worker = new DeviceWorker(
-            device.Description, wrap?.Invoke(device.Engine) ?? device.Engine,
+            device.Description, wrap?.Invoke(device.Description.Device, device.Engine) ?? device.Engine,
             new WorkerOptions { StepLimit = options.WatchdogTimeout },
             provider.GetRequiredService<ISiloProbe>(), TimeProvider.System, provider.GetRequiredService<ILogger<DeviceWorker>>());
 

@@ -27,4 +27,42 @@ public sealed class SeveralDevicesTests(RedisServer redis, PostgresServer postgr
         Assert.Equal(undisturbed, await Completion.StreamAllAsync(gateway.Client, Completion.Mixed));
         Assert.All(cluster.Silos, stays => Assert.DoesNotContain("failed", stays.Output, StringComparison.Ordinal));
     }
+
+    [Fact]
+    public async Task What_hangs_or_fails_on_one_device_of_a_node_goes_on_at_the_other_with_the_same_bits_and_the_node_lives_on()
+    {
+        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
+        // Not shorter: on a machine that is busy otherwise a real step may last seconds.
+        var node = cluster.StartFaultySilo("--device", "cpu,cpu", "--watchdog-timeout", "5", "--log-level", "info");
+        await node.ServesAsync();
+        var undisturbed = await Completion.UndisturbedAsync(node.Client, Completion.Few);
+
+        await node.TellAsync("hang after 300 on cpu:0");
+        Assert.Equal(undisturbed, await Task.WhenAll(await Completion.BeginAllAsync(node.Client, Completion.Few, [])));
+        Assert.Contains("/cpu:0 in epoch 0 and restarts", node.Output, StringComparison.Ordinal);
+        await node.SeesDevicesAsync("cpu:0 stuck", "cpu:1 live");
+        await node.TellAsync("go on on cpu:0");
+        await node.SeesDevicesAsync("cpu:0 live", "cpu:1 live");
+
+        await node.TellAsync("fail after 300 on cpu:1");
+        Assert.Equal(undisturbed, await Task.WhenAll(await Completion.BeginAllAsync(node.Client, Completion.Few, [])));
+        Assert.Contains("/cpu:1 in epoch 0 and restarts", node.Output, StringComparison.Ordinal);
+        await node.SeesDevicesAsync("cpu:0 live", "cpu:1 failed");
+        Assert.Equal(undisturbed, await Completion.StreamAllAsync(node.Client, Completion.Few));
+        await node.SignalAsync("TERM");
+        Assert.Equal(0, await node.EndsAsync());
+    }
+
+    [Fact]
+    public async Task A_device_that_computes_wrongly_is_quarantined_alone_and_its_node_serves_on()
+    {
+        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
+        var node = cluster.StartFaultySilo("--device", "cpu,cpu,cpu", "--cross-check");
+        await node.ServesAsync();
+        var undisturbed = await Completion.UndisturbedAsync(node.Client, Completion.Few);
+        await node.TellAsync("corrupt logprobs after 100 on cpu:2");
+        Assert.Equal(undisturbed, await Completion.StreamAllAsync(node.Client, Completion.Few));
+        await node.SeesDevicesAsync("cpu:0 live", "cpu:1 live", "cpu:2 quarantined");
+        Assert.Equal(undisturbed, await Completion.StreamAllAsync(node.Client, Completion.Few));
+    }
 }

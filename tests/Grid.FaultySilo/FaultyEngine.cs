@@ -4,12 +4,14 @@ using Grid.Workers;
 
 namespace Grid.FaultySilo;
 
-/// <summary>The node's engine with faults that can be switched on: a step that does not end, and tokens or logprobs with a
-/// flipped bit.</summary>
-internal sealed class FaultyEngine(IWorkerEngine inner) : IWorkerEngine
+/// <summary>The engine of one of the node's devices with faults that can be switched on: a step that does not end, one that throws, a
+/// kernel that traps, and tokens or logprobs with a flipped bit.</summary>
+internal sealed class FaultyEngine(string device, IWorkerEngine inner) : IWorkerEngine
 {
     private readonly object _gate = new(); // Not a Lock: the device waits on it.
     private int _hangsAfter = int.MaxValue;
+    private volatile int _failsAfter = int.MaxValue;
+    private volatile int _trapsAfter = int.MaxValue;
     private volatile int _faultyAfter = int.MaxValue;
     private volatile bool _inLogprob;
     private int _tokens;
@@ -21,6 +23,12 @@ internal sealed class FaultyEngine(IWorkerEngine inner) : IWorkerEngine
 
     /// <summary>The step that hung ends.</summary>
     public void GoOn() => SetHangsAfter(int.MaxValue);
+
+    /// <summary>The step throws that makes this many more tokens full; its events are lost.</summary>
+    public void Fail(int tokens) => _failsAfter = Volatile.Read(ref _tokens) + tokens;
+
+    /// <summary>A kernel traps on the device, a GPU, after so many more tokens: what runs on it next gets the driver's error.</summary>
+    public void Trap(int tokens) => _trapsAfter = Volatile.Read(ref _tokens) + tokens;
 
     /// <summary>Flips a bit in every token that comes after so many more; or in its logprob, the last one.</summary>
     public void Corrupt(int tokens, bool inLogprob)
@@ -41,7 +49,17 @@ internal sealed class FaultyEngine(IWorkerEngine inner) : IWorkerEngine
 
     public IReadOnlyList<EngineEvent> Step()
     {
+        if (_tokens >= _trapsAfter)
+        {
+            GpuTrap.Spring(device);
+        }
+
         EngineEvent[] events = [.. inner.Step().Select(Damage)];
+        if (_tokens >= _failsAfter)
+        {
+            throw new InvalidOperationException($"{device} was told to fail.");
+        }
+
         lock (_gate)
         {
             while (_tokens >= _hangsAfter)

@@ -1,39 +1,59 @@
+using System.Collections.Concurrent;
 using Grid.FaultySilo;
 using Grid.Silo;
 using Grid.Silo.Devices;
 using Grid.Silo.Startup;
 
-// As the silo's own program, with a faulty device that obeys lines of standard input: hang after <tokens>, go on, corrupt
-// tokens after <tokens>, corrupt logprobs after <tokens>. Each is answered with a line, so that a test knows when it holds.
+// As the silo's own program, with faulty devices that obey lines of standard input: "hang after <tokens>", "fail after <tokens>",
+// "trap after <tokens>" (a GPU's), "go on", "corrupt tokens after <tokens>", "corrupt logprobs after <tokens>"; of several devices
+// "<order> on <device>" names the one. Each is answered with a line, so that a test knows when it holds.
 return await GridNode.Program.RunAsync(args, async options =>
 {
-    FaultyEngine? engine = null;
+    var engines = new ConcurrentDictionary<string, FaultyEngine>();
     await using var node = await GridNode.StartAsync(
-        options, Console.Out, DeviceFinder.Find, CancellationToken.None, inner => engine = new FaultyEngine(inner));
+        options, Console.Out, DeviceFinder.Find, CancellationToken.None,
+        (device, inner) => engines[device] = new FaultyEngine(device, inner));
     Banner.Write(Console.Out, node);
-    _ = Task.Run(() => Obey(engine!));
+    _ = Task.Run(() => ObeyAll(engines));
     return await node.RunAsync();
 });
 
-static void Obey(FaultyEngine engine)
+static void ObeyAll(IReadOnlyDictionary<string, FaultyEngine> engines)
 {
     while (Console.ReadLine() is { } line)
     {
-        switch (line.Split(' '))
+        string[] words = line.Split(' ');
+        bool named = words is [_, .., "on", _] && engines.ContainsKey(words[^1]);
+        if (!named && engines.Count > 1)
         {
-            case ["hang", "after", var tokens]:
-                engine.Hang(int.Parse(tokens, null));
-                break;
-            case ["go", "on"]:
-                engine.GoOn();
-                break;
-            case ["corrupt", var what, "after", var tokens]:
-                engine.Corrupt(int.Parse(tokens, null), inLogprob: what == "logprobs");
-                break;
-            default:
-                throw new InvalidOperationException($"'{line}' is no order.");
+            throw new InvalidOperationException($"'{line}' names none of {string.Join(", ", engines.Keys.Order())}.");
         }
 
+        Obey(named ? engines[words[^1]] : engines.Values.Single(), named ? words[..^2] : words);
         Console.WriteLine($"Obeyed: {line}");
+    }
+}
+
+static void Obey(FaultyEngine engine, string[] order)
+{
+    switch (order)
+    {
+        case ["hang", "after", var tokens]:
+            engine.Hang(int.Parse(tokens, null));
+            break;
+        case ["go", "on"]:
+            engine.GoOn();
+            break;
+        case ["fail", "after", var tokens]:
+            engine.Fail(int.Parse(tokens, null));
+            break;
+        case ["trap", "after", var tokens]:
+            engine.Trap(int.Parse(tokens, null));
+            break;
+        case ["corrupt", var what, "after", var tokens]:
+            engine.Corrupt(int.Parse(tokens, null), inLogprob: what == "logprobs");
+            break;
+        default:
+            throw new InvalidOperationException($"'{string.Join(' ', order)}' is no order.");
     }
 }

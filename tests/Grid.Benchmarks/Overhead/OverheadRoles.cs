@@ -67,7 +67,7 @@ internal static class OverheadRoles
         var device = new FreeDevice(options);
         var node = new NodeOptions { Port = 0, DrainGrace = TimeSpan.FromSeconds(1) };
         node.Cluster.SiloPort = port;
-        await using var silo = await GridNode.StartAsync(node, TextWriter.Null, (_, _) => [device], CancellationToken.None, engine =>
+        await using var silo = await GridNode.StartAsync(node, TextWriter.Null, (_, _) => [device], CancellationToken.None, (_, engine) =>
         {
             device.Operations!.IsFree = true;
             return engine;

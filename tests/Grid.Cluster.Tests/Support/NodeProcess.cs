@@ -98,24 +98,33 @@ internal sealed partial class NodeProcess : IAsyncDisposable
     }
 
     /// <summary>The workers' states as it tells them (<c>GET /v1/grid</c>), in alphabetical order.</summary>
-    public async Task<string[]> StatesAsync(CancellationToken cancellationToken = default)
-    {
-        var grid = JsonNode.Parse(await Client.GetStringAsync("/v1/grid", cancellationToken))!;
-        return [.. grid["workers"]!.AsArray().Select(worker => (string)worker!["state"]!).Order(StringComparer.Ordinal)];
-    }
+    public Task<string[]> StatesAsync(CancellationToken cancellationToken = default) =>
+        WorkersAsync(worker => (string)worker["state"]!, cancellationToken);
 
     /// <summary>Waits until the workers it knows are in these states, given in alphabetical order.</summary>
-    public async Task SeesAsync(params string[] states)
+    public Task SeesAsync(params string[] states) => SeesAsync(states, worker => (string)worker["state"]!);
+
+    /// <summary>Waits until the workers it knows are these devices in these states ("cpu:0 live"), given in alphabetical order.</summary>
+    public Task SeesDevicesAsync(params string[] states) =>
+        SeesAsync(states, worker => $"{((string)worker["id"]!).Split('/')[^1]} {worker["state"]}");
+
+    private async Task SeesAsync(string[] states, Func<JsonNode, string> tell)
     {
         await ServesAsync();
         string[] seen = [];
         using var patience = new CancellationTokenSource(Programs.Patience);
-        while (!(seen = await StatesAsync()).SequenceEqual(states))
+        while (!(seen = await WorkersAsync(tell, CancellationToken.None)).SequenceEqual(states))
         {
             Assert.False(patience.IsCancellationRequested,
                 $"It never saw {string.Join(", ", states)}; at last {string.Join(", ", seen)}:\n{Described}\n{DescribeOthers()}");
             await Task.Delay(25, CancellationToken.None);
         }
+    }
+
+    private async Task<string[]> WorkersAsync(Func<JsonNode, string> tell, CancellationToken cancellationToken)
+    {
+        var grid = JsonNode.Parse(await Client.GetStringAsync("/v1/grid", cancellationToken))!;
+        return [.. grid["workers"]!.AsArray().Select(worker => tell(worker!)).Order(StringComparer.Ordinal)];
     }
 
     /// <summary>Waits until it knows this many workers, all of them live.</summary>
