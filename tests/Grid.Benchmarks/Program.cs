@@ -1,10 +1,11 @@
 using Grid.Benchmarks;
+using Grid.Benchmarks.Claims;
 using Grid.Benchmarks.Overhead;
 using Grid.Benchmarks.Serve;
 
 // dotnet run --project tests/Grid.Benchmarks [chains] [decode] [experts] [engine] [text]; all without arguments.
 // "digest" prints a digest of results instead of a time; "load FOLDER" measures the loading of a model;
-// "serve --help" says how a running server is measured, "overhead --help" how the grid around an engine is.
+// "serve --help" says how a running server is measured, "claims --help" how its bits are compared, "overhead --help" how the grid around an engine is.
 if (args is ["digest"])
 {
     DigestCommand.Run();
@@ -25,6 +26,17 @@ if (args is ["serve", "--help"])
 if (args is ["serve", ..])
 {
     return await ServeCommand.RunAsync(args[1..]);
+}
+
+if (args is ["claims", "--help"])
+{
+    Console.WriteLine(ClaimsOptions.Help);
+    return 0;
+}
+
+if (args is ["claims", ..])
+{
+    return await ClaimsCommand.RunAsync(args[1..]);
 }
 
 if (args is ["overhead", ..])

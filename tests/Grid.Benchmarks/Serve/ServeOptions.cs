@@ -8,6 +8,7 @@ internal sealed record ServeOptions
     private static readonly (string Name, string Value, string Help)[] s_all =
     [
         ("--url", "address", "The server (default http://127.0.0.1:8000)"),
+        ("--model", "name", "The model, where the server has several"),
         ("--concurrency", "list", "Requests under way at once, one run each (default 1,32,256)"),
         ("--prompt-tokens", "number", "Random prompt ids of each request (default 512)"),
         ("--output-tokens", "number", "Tokens that each request generates (default 128)"),
@@ -22,6 +23,8 @@ internal sealed record ServeOptions
     ];
 
     public Uri Url { get; private set; } = new("http://127.0.0.1:8000");
+
+    public string? Model { get; private set; }
 
     public int[] Concurrency { get; private set; } = [1, 32, 256];
 
@@ -71,6 +74,9 @@ internal sealed record ServeOptions
         {
             case "--url":
                 Url = Uri.TryCreate(value, UriKind.Absolute, out var url) ? url : throw Wrong(name, value, "an address such as http://127.0.0.1:8000");
+                break;
+            case "--model":
+                Model = value;
                 break;
             case "--concurrency":
                 Concurrency = [.. value.Split(',').Select(one => Whole(name, one, 1))];

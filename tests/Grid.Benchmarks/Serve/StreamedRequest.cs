@@ -5,6 +5,7 @@ using System.Globalization;
 using System.IO.Pipelines;
 using System.Net.Http.Headers;
 using System.Text;
+using System.Text.Json;
 
 namespace Grid.Benchmarks.Serve;
 
@@ -107,7 +108,13 @@ internal sealed class StreamedRequest(ServeOptions options, int number, int outp
     {
         // Different prompts from the first id on: no prefix cache helps.
         var random = new Random(unchecked((options.Seed * 1_000_003) + number));
-        var body = new StringBuilder("{\"input_ids\":[");
+        var body = new StringBuilder("{");
+        if (options.Model is { } model)
+        {
+            body.Append(CultureInfo.InvariantCulture, $"\"model\":\"{JsonEncodedText.Encode(model)}\",");
+        }
+
+        body.Append("\"input_ids\":[");
         for (int i = 0; i < options.PromptTokens; i++)
         {
             body.Append(CultureInfo.InvariantCulture, $"{(i > 0 ? "," : "")}{random.Next(options.Vocabulary)}");
