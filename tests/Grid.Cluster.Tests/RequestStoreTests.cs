@@ -1,6 +1,5 @@
 using System.Text;
 using Grid.Cluster.Tests.Support;
-using Grid.Clustering;
 using Grid.Clustering.Stores;
 using Grid.Options;
 using Grid.Resumption;

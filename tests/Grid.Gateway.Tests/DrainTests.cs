@@ -3,7 +3,6 @@ using System.Runtime.CompilerServices;
 using System.Text;
 using Grid.Gateway.Tests.Fakes;
 using Grid.Grains.Messages;
-using Grid.Sequences;
 
 namespace Grid.Gateway.Tests;
 

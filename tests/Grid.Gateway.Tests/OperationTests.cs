@@ -6,7 +6,6 @@ using Grid.Grains.Messages;
 using Grid.Numerics;
 using Grid.Options;
 using Grid.Sequences;
-using Grid.Sequences.Routing;
 
 namespace Grid.Gateway.Tests;
 

@@ -3,7 +3,6 @@ using System.Text.Json;
 using Grid.Gateway.Tests.Fakes;
 using Grid.Grains.Messages;
 using Grid.Resumption;
-using Grid.Sequences;
 using Grid.Tests.Streams;
 using Microsoft.Extensions.Time.Testing;
 

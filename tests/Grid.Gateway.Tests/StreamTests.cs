@@ -2,7 +2,6 @@ using System.Net.Sockets;
 using System.Text;
 using Grid.Gateway.Tests.Fakes;
 using Grid.Grains.Messages;
-using Grid.Sequences;
 
 namespace Grid.Gateway.Tests;
 

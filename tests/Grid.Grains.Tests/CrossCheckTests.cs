@@ -2,7 +2,6 @@ using Grid.Grains.Messages;
 using Grid.Grains.Tests.Support;
 using Grid.Numerics;
 using Grid.Sequences;
-using Grid.Sequences.Routing;
 
 namespace Grid.Grains.Tests;
 

@@ -1,7 +1,6 @@
 using System.Threading.Channels;
 using Grid.Grains.Messages;
 using Grid.Grains.Tests.Support;
-using Grid.Sequences;
 using Grid.Sequences.Decoding;
 using Grid.Sequences.Routing;
 

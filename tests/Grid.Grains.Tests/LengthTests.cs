@@ -2,7 +2,6 @@ using Grid.Grains.Messages;
 using Grid.Grains.Tests.Support;
 using Grid.Numerics;
 using Grid.Sequences;
-using Grid.Sequences.Routing;
 using Grid.Workers;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;

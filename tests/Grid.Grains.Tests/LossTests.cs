@@ -3,7 +3,6 @@ using Grid.Grains.Messages;
 using Grid.Grains.Placement;
 using Grid.Grains.Tests.Support;
 using Grid.Numerics;
-using Grid.Sequences;
 using Grid.Sequences.Routing;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;

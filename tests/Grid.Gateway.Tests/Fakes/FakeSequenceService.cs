@@ -5,7 +5,6 @@ using Grid.Grains;
 using Grid.Grains.Messages;
 using Grid.Numerics;
 using Grid.Sequences;
-using Grid.Sequences.Routing;
 using Grid.Text;
 
 namespace Grid.Gateway.Tests.Fakes;
