@@ -7,14 +7,17 @@ using Grid.Silo;
 
 namespace Grid.Grains.Tests;
 
-/// <summary>The READMEs' tables of options say what the programs say.</summary>
+/// <summary>The rooms' tables of options say what the programs say.</summary>
 public sealed partial class OptionTablesTests
 {
     private static readonly Dictionary<string, string?> s_silo = Defaults(GridNode.Program);
 
     [Theory]
     [InlineData("silo.md")]
+    [InlineData("silo-options.md")]
     [InlineData("gateway.md")]
+    [InlineData("gateway-options.md")]
+    [InlineData("gateway-api.md")]
     [InlineData("clustering.md")]
     public void Every_option_that_a_README_names_exists(string file)
     {
@@ -26,7 +29,7 @@ public sealed partial class OptionTablesTests
     [Fact]
     public void The_gateways_table_has_every_limit_with_its_default()
     {
-        var rows = Rows("gateway.md").Where(row => !row[0].StartsWith('-')).ToDictionary(row => $"--Gateway:{row[0]}", row => row[1]);
+        var rows = Rows("gateway-options.md").Where(row => !row[0].StartsWith('-')).ToDictionary(row => $"--Gateway:{row[0]}", row => row[1]);
         var options = Defaults(GatewayNode.Program).Where(option => option.Key.StartsWith("--Gateway:", StringComparison.Ordinal)).ToDictionary();
         Assert.NotEmpty(options);
         Assert.Equal(options.Keys.Order(), rows.Keys.Where(options.ContainsKey).Order());
@@ -49,7 +52,7 @@ public sealed partial class OptionTablesTests
     {
         var options = s_silo.Where(option => option.Value?.EndsWith("on a CPU", StringComparison.Ordinal) == true).ToDictionary();
         Assert.Equal(3, options.Count);
-        var rows = Rows("silo.md").Where(row => row.Length == 3 && options.ContainsKey(row[0].Split(' ')[0]))
+        var rows = Rows("silo-options.md").Where(row => row.Length == 3 && options.ContainsKey(row[0].Split(' ')[0]))
             .ToDictionary(row => row[0].Split(' ')[0], row => (string?)$"{row[1]} on a GPU, {row[2]} on a CPU");
         Assert.Equal(options.OrderBy(option => option.Key), rows.OrderBy(option => option.Key));
     }
