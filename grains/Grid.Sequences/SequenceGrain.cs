@@ -234,7 +234,7 @@ internal sealed partial class SequenceGrain(
         if (candidates.Length == 0)
         {
             return served is not null ? Refusal.Unavailable(WhyNone(spec.Model, workers.Live.Where(Serves)))
-                : workers.KnowsAll ? Refusal.Invalid(nameof(spec.Model), spec.Model, "be a model that is served") with { Kind = RefusalKind.ModelNotFound }
+                : workers.KnowsAll ? Refusal.ModelNotFound(nameof(spec.Model), spec.Model)
                 : Refusal.Unavailable("This gateway has just started and is still asking the grid's nodes what they serve; try again.");
         }
 

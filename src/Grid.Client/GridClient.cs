@@ -224,8 +224,7 @@ public sealed partial class GridClient(
             if (round == ModelRounds)
             {
                 string others = models.Length == 0 ? "none" : string.Join(", ", models.Select(model => $"'{model.Id}'"));
-                throw new GridClientException(Refusal.Invalid(
-                    nameof(GenerationRequest.Model), id, $"be a model that is served; there is {others}") with { Kind = RefusalKind.ModelNotFound });
+                throw new GridClientException(Refusal.ModelNotFound(nameof(GenerationRequest.Model), id, $"there is {others}"));
             }
 
             await Task.Delay(round == 0 ? TimeSpan.Zero : _options.RetryDelay, time, cancellationToken);

@@ -40,6 +40,13 @@ public sealed record Refusal
         Rule = rule,
     };
 
+    /// <summary>A model that no worker serves.</summary>
+    /// <param name="field">The request's name for the model.</param>
+    /// <param name="model">The model asked for.</param>
+    /// <param name="others">What is served instead, where that is to be said: "there is …".</param>
+    public static Refusal ModelNotFound(string field, string model, string? others = null) =>
+        Invalid(field, model, "be a model that is served" + (others is null ? "" : $"; {others}")) with { Kind = RefusalKind.ModelNotFound };
+
     /// <summary>Nobody is there to run it just now.</summary>
     /// <param name="reason">A sentence.</param>
     public static Refusal Unavailable(string reason) => new() { Kind = RefusalKind.Unavailable, Rule = reason };
