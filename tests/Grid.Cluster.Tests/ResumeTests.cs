@@ -11,9 +11,9 @@ public sealed class ResumeTests(RedisServer redis, PostgresServer postgres, Shar
 
     private static readonly (string Path, string Json)[] s_requests =
     [
-        ("/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"Tell me of Anna\"}],\"n\":2,\"seed\":5,\"max_tokens\":800,\"ignore_eos\":true,\"logprobs\":true,\"top_logprobs\":2,\"stream\":true,\"stream_options\":{\"include_usage\":true}}"),
-        ("/v1/completions", "{\"prompt\":[\"The dog\",\"Once upon a time\"],\"n\":2,\"seed\":7,\"max_tokens\":600,\"ignore_eos\":true,\"echo\":true,\"logprobs\":1,\"presence_penalty\":0.4,\"stop\":[\"never said\",\"zzzz\"],\"stream\":true,\"stream_options\":{\"include_usage\":true}}"),
-        ("/v1/completions", "{\"prompt\":\"The king\",\"seed\":3,\"temperature\":1.2,\"max_tokens\":1000,\"ignore_eos\":true,\"stream\":true}"),
+        ("/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"Tell me of Anna\"}],\"n\":2,\"seed\":5,\"max_tokens\":200,\"ignore_eos\":true,\"logprobs\":true,\"top_logprobs\":2,\"stream\":true,\"stream_options\":{\"include_usage\":true}}"),
+        ("/v1/completions", "{\"prompt\":[\"The dog\",\"Once upon a time\"],\"n\":2,\"seed\":7,\"max_tokens\":150,\"ignore_eos\":true,\"echo\":true,\"logprobs\":1,\"presence_penalty\":0.4,\"stop\":[\"never said\",\"zzzz\"],\"stream\":true,\"stream_options\":{\"include_usage\":true}}"),
+        ("/v1/completions", "{\"prompt\":\"The king\",\"seed\":3,\"temperature\":1.2,\"max_tokens\":250,\"ignore_eos\":true,\"stream\":true}"),
         ("/generate", "{\"text\":[\"A cat\",\"Where\"],\"sampling_params\":{\"n\":2,\"sampling_seed\":11,\"max_new_tokens\":120,\"ignore_eos\":true,\"stop\":\"qqqq\"},\"return_logprob\":true,\"top_logprobs_num\":1,\"rid\":\"mine\",\"stream\":true}"),
     ];
 
@@ -23,12 +23,11 @@ public sealed class ResumeTests(RedisServer redis, PostgresServer postgres, Shar
     [InlineData("postgres")]
     public async Task A_stream_goes_on_elsewhere_with_exactly_the_rest_after_its_gateway_was_killed_or_stopped(string store)
     {
-        await using var cluster = await shared.UseAsync(store, redis, postgres);
-        var silos = cluster.Silos;
-        var killed = cluster.Cluster.StartGateway();
-        var stopped = cluster.Cluster.StartGateway("--drain-seconds", "0");
-        await killed.SeesLiveAsync(2);
-        await stopped.SeesLiveAsync(2);
+        // The demo model: a gateway whose code is not compiled yet tells what a faster one makes in too few events to be cut in two.
+        await using var cluster = await TestCluster.CreateAsync(store, redis, postgres, demoModel: true);
+        var (killed, silos) = await cluster.StartAsync(1);
+        var stopped = cluster.StartGateway("--drain-seconds", "0");
+        await stopped.SeesLiveAsync(1);
         var undisturbed = s_undisturbed ??= await Task.WhenAll(s_requests.Select(request => WholeAsync(silos[0], request)));
 
         if (store != "localhost") // Where requests are kept by a silo that is held up here.
