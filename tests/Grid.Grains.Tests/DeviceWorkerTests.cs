@@ -60,7 +60,7 @@ public sealed class DeviceWorkerTests
     public async Task A_stream_that_nobody_reads_is_ended_after_the_grace_time_and_its_sequences_are_cancelled()
     {
         var time = new FakeTimeProvider();
-        using var engine = new ScriptedEngine();
+        using var engine = new ScriptedEngine { HeldBack = true };
         using var worker = Start(engine, time);
         using var stream = worker.Subscribe(s_gateway);
         using var other = worker.Subscribe(s_other);
@@ -87,7 +87,7 @@ public sealed class DeviceWorkerTests
     {
         var time = new FakeTimeProvider();
         var probe = new FakeSiloProbe { OnAsked = () => Task.FromResult(gone) };
-        using var engine = new ScriptedEngine();
+        using var engine = new ScriptedEngine { HeldBack = true }; // A device's thread that reads the clock would take over its timers.
         using var worker = Start(engine, time, probe);
         using var stream = worker.Subscribe(s_gateway);
         using var other = worker.Subscribe(s_other);
