@@ -35,9 +35,6 @@ public static class GatewayHosting
         services.AddSingleton<AnswerRunner>();
         services.AddSingleton<InferenceEndpoints>();
         services.AddSingleton<SequenceEndpoints>();
-        services.AddSingleton<ModelEndpoints>();
-        services.AddSingleton<OperationEndpoints>();
-        services.AddSingleton<GridEndpoints>();
         return services;
     }
 
@@ -52,18 +49,15 @@ public static class GatewayHosting
         var sequences = endpoints.ServiceProvider.GetRequiredService<SequenceEndpoints>();
         endpoints.MapGet("/v1/sequences/{id}/events", sequences.EventsAsync);
 
-        var models = endpoints.ServiceProvider.GetRequiredService<ModelEndpoints>();
-        endpoints.MapGet("/v1/models", models.ListAsync);
-        endpoints.MapGet("/v1/models/{**id}", models.GetAsync);
-        endpoints.MapGet("/get_model_info", models.InfoAsync);
+        endpoints.MapGet("/v1/models", ModelEndpoints.ListAsync);
+        endpoints.MapGet("/v1/models/{**id}", ModelEndpoints.GetAsync);
+        endpoints.MapGet("/get_model_info", ModelEndpoints.InfoAsync);
 
-        var operations = endpoints.ServiceProvider.GetRequiredService<OperationEndpoints>();
         endpoints.MapGet("/livez", OperationEndpoints.LiveAsync);
-        endpoints.MapGet("/readyz", operations.ReadyAsync);
-        endpoints.MapGet("/health", operations.ReadyAsync);
-        endpoints.MapMethods("/flush_cache", ["GET", "POST"], operations.FlushAsync);
-
-        endpoints.MapGet("/v1/grid", endpoints.ServiceProvider.GetRequiredService<GridEndpoints>().ShowAsync);
+        endpoints.MapGet("/readyz", OperationEndpoints.ReadyAsync);
+        endpoints.MapGet("/health", OperationEndpoints.ReadyAsync);
+        endpoints.MapMethods("/flush_cache", ["GET", "POST"], OperationEndpoints.FlushAsync);
+        endpoints.MapGet("/v1/grid", GridEndpoints.ShowAsync);
         return endpoints;
     }
 }

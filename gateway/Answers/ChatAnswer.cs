@@ -97,33 +97,28 @@ internal sealed class ChatAnswer(ChatPlan plan, string id, DateTimeOffset create
             return;
         }
         json.WriteStartObject("logprobs");
-        json.WriteStartArray("content");
-        foreach (var token in tokens)
+        json.WriteList("content", tokens, token =>
         {
-            json.WriteStartObject();
             WriteToken(json, token.TokenId, token.Logprob);
-            json.WriteStartArray("top_logprobs");
-            for (var i = 0; i < Math.Min(top, token.Top.Length); i++)
+            json.WriteList("top_logprobs", token.Top.Take(top), one =>
             {
-                json.WriteStartObject();
-                WriteToken(json, token.Top[i].Key, token.Top[i].Value);
+                WriteToken(json, one.Key, one.Value);
                 json.WriteEndObject();
-            }
-            json.WriteEndArray();
+            });
             json.WriteEndObject();
-        }
-        json.WriteEndArray();
+        });
         json.WriteNull("refusal");
         json.WriteEndObject();
     }
 
+    /// <summary>Begins an object with a token's text, logprob and bytes.</summary>
     private void WriteToken(Utf8JsonWriter json, int id, float logprob)
     {
+        json.WriteStartObject();
         json.WritePropertyName("token");
         TokenJson.WriteText(json, Tokenizer, id);
         json.WritePropertyName("logprob");
         TokenJson.WriteLogprob(json, logprob);
-        json.WritePropertyName("bytes");
-        TokenJson.WriteBytes(json, Tokenizer, id);
+        json.WriteList("bytes", TokenJson.Bytes(Tokenizer, id).ToArray(), b => json.WriteNumberValue(b));
     }
 }

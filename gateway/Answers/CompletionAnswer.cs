@@ -72,73 +72,38 @@ internal sealed class CompletionAnswer(CompletionPlan plan, string id, DateTimeO
             json.WriteNull("logprobs");
             return;
         }
-        var tokens = new List<ScoredToken?>();
+        var ids = new List<int>();
         var places = new List<int>();
+        var scores = new List<ScoredToken?>();
         if (echo)
         {
-            for (var position = 0; position < transcript.PromptIds.Count; position++)
-            {
-                tokens.Add(position == 0 ? null : transcript.PromptScore(position));
-                places.Add(IsAdded(transcript, position) ? offsets.Unshown() : offsets.Prompt(transcript.PromptIds[position]));
-            }
+            ids.AddRange(transcript.PromptIds);
+            places.AddRange(ids.Select((id, position) => IsAdded(transcript, position) ? offsets.Unshown() : offsets.Prompt(id)));
             offsets.EndPrompt();
+            scores.AddRange(transcript.PromptScores(0));
         }
-        var promptTokens = tokens.Count;
         foreach (var token in output)
         {
-            tokens.Add(token);
+            ids.Add(token.TokenId);
             places.Add(offsets.Output(token.TokenId));
+            scores.Add(token);
         }
         json.WriteStartObject("logprobs");
-        json.WriteStartArray("tokens");
-        for (var i = 0; i < tokens.Count; i++)
-        {
-            json.WriteStringValue(TokenJson.Name(Tokenizer, i < promptTokens ? transcript.PromptIds[i] : tokens[i]!.Value.TokenId));
-        }
-        json.WriteEndArray();
-        WriteScores(json, tokens, top);
-        json.WriteStartArray("text_offset");
-        foreach (var place in places)
-        {
-            json.WriteNumberValue(place);
-        }
-        json.WriteEndArray();
+        json.WriteList("tokens", ids, id => json.WriteStringValue(TokenJson.Name(Tokenizer, id)));
+        json.WriteList("token_logprobs", scores, score => TokenJson.WriteLogprob(json, score?.Logprob));
+        json.WriteList("top_logprobs", scores, score => WriteTop(json, score, top));
+        json.WriteList("text_offset", places, json.WriteNumberValue);
         json.WriteEndObject();
     }
 
-    private void WriteScores(Utf8JsonWriter json, List<ScoredToken?> tokens, int top)
-    {
-        json.WriteStartArray("token_logprobs");
-        foreach (var token in tokens)
-        {
-            if (token is { } scored)
-            {
-                TokenJson.WriteLogprob(json, scored.Logprob);
-            }
-            else
-            {
-                json.WriteNullValue();
-            }
-        }
-        json.WriteEndArray();
-        json.WriteStartArray("top_logprobs");
-        foreach (var token in tokens)
-        {
-            if (token is { } scored)
-            {
-                WriteTop(json, scored, top);
-            }
-            else
-            {
-                json.WriteNullValue();
-            }
-        }
-        json.WriteEndArray();
-    }
-
     /// <summary>The most probable tokens by name, and the token itself: up to top + 1 entries, as OpenAI has it.</summary>
-    private void WriteTop(Utf8JsonWriter json, ScoredToken token, int top)
+    private void WriteTop(Utf8JsonWriter json, ScoredToken? scored, int top)
     {
+        if (scored is not { } token)
+        {
+            json.WriteNullValue();
+            return;
+        }
         json.WriteStartObject();
         var own = false;
         for (var i = 0; i < Math.Min(top, token.Top.Length); i++)

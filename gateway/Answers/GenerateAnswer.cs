@@ -62,12 +62,7 @@ internal sealed class GenerateAnswer(GeneratePlan plan, TimeProvider clock) : An
         {
             json.WriteString("text", transcript.Text);
         }
-        json.WriteStartArray("output_ids");
-        foreach (var token in transcript.Tokens)
-        {
-            json.WriteNumberValue(token.TokenId);
-        }
-        json.WriteEndArray();
+        json.WriteList("output_ids", transcript.Tokens, token => json.WriteNumberValue(token.TokenId));
         json.WriteStartObject("meta_info");
         WriteMeta(json, transcript);
         json.WriteEndObject();
@@ -109,7 +104,7 @@ internal sealed class GenerateAnswer(GeneratePlan plan, TimeProvider clock) : An
         else
         {
             json.WritePropertyName("matched");
-            OpenAiAnswer.WriteMatched(json, transcript.MatchedStop);
+            TokenJson.WriteMatched(json, transcript.MatchedStop);
         }
         json.WriteEndObject();
     }
@@ -118,40 +113,15 @@ internal sealed class GenerateAnswer(GeneratePlan plan, TimeProvider clock) : An
     {
         var plan = transcript.Plan;
         var start = plan.Spec.Generation.PromptLogprobsFrom ?? transcript.PromptIds.Count;
-        json.WriteStartArray("input_token_logprobs");
-        for (var position = start; position < transcript.PromptIds.Count; position++)
-        {
-            // The first has none: SGLang counts from a token whose predecessor it did not score.
-            var score = position == start ? null : transcript.PromptScore(position);
-            WriteTriple(json, plan, transcript.PromptIds[position], score?.Logprob);
-        }
-        json.WriteEndArray();
-        json.WriteStartArray("output_token_logprobs");
-        foreach (var token in transcript.Tokens)
-        {
-            WriteTriple(json, plan, token.TokenId, token.Logprob);
-        }
-        json.WriteEndArray();
+        // The first has none: SGLang counts from a token whose predecessor it did not score.
+        var input = transcript.PromptIds.Skip(start).Zip(transcript.PromptScores(start));
+        json.WriteList("input_token_logprobs", input, token => WriteTriple(json, plan, token.First, token.Second?.Logprob));
+        json.WriteList("output_token_logprobs", transcript.Tokens, token => WriteTriple(json, plan, token.TokenId, token.Logprob));
         if (plan.Spec.Generation.TopLogprobs > 0)
         {
-            WriteTop(json, transcript, start);
+            json.WriteList("input_top_logprobs", input, token => WriteTop(json, plan, token.Second));
+            json.WriteList("output_top_logprobs", transcript.Tokens, token => WriteTop(json, plan, token));
         }
-    }
-
-    private void WriteTop(Utf8JsonWriter json, Transcript transcript, int start)
-    {
-        json.WriteStartArray("input_top_logprobs");
-        for (var position = start; position < transcript.PromptIds.Count; position++)
-        {
-            WriteTop(json, transcript.Plan, position == start ? null : transcript.PromptScore(position));
-        }
-        json.WriteEndArray();
-        json.WriteStartArray("output_top_logprobs");
-        foreach (var token in transcript.Tokens)
-        {
-            WriteTop(json, transcript.Plan, token);
-        }
-        json.WriteEndArray();
     }
 
     private void WriteTop(Utf8JsonWriter json, PlannedSequence plan, ScoredToken? token)
@@ -173,14 +143,7 @@ internal sealed class GenerateAnswer(GeneratePlan plan, TimeProvider clock) : An
     private void WriteTriple(Utf8JsonWriter json, PlannedSequence plan, int id, float? logprob)
     {
         json.WriteStartArray();
-        if (logprob is { } value)
-        {
-            TokenJson.WriteLogprob(json, value);
-        }
-        else
-        {
-            json.WriteNullValue();
-        }
+        TokenJson.WriteLogprob(json, logprob);
         json.WriteNumberValue(id);
         if (plan.TextInLogprobs && _tokenizer is { } tokenizer)
         {

@@ -25,12 +25,7 @@ internal abstract class OpenAiAnswer(OpenAiPlan plan, string id, DateTimeOffset 
     {
         json.WriteStartObject();
         WriteEnvelope(json, WholeObject);
-        json.WriteStartArray("choices");
-        foreach (var transcript in transcripts)
-        {
-            WriteChoice(json, transcript);
-        }
-        json.WriteEndArray();
+        json.WriteList("choices", transcripts, transcript => WriteChoice(json, transcript));
         WriteUsage(json, transcripts);
         WriteExtras(json, transcripts);
         json.WriteEndObject();
@@ -112,46 +107,22 @@ internal abstract class OpenAiAnswer(OpenAiPlan plan, string id, DateTimeOffset 
     {
         json.WriteString("finish_reason", transcript.FinishReason);
         json.WritePropertyName("stop_reason");
-        WriteMatched(json, transcript.MatchedStop);
-    }
-
-    /// <summary>A matched stop: its string or its id.</summary>
-    internal static void WriteMatched(Utf8JsonWriter json, object? matched)
-    {
-        switch (matched)
-        {
-            case string text:
-                json.WriteStringValue(text);
-                break;
-            case int id:
-                json.WriteNumberValue(id);
-                break;
-            default:
-                json.WriteNullValue();
-                break;
-        }
+        TokenJson.WriteMatched(json, transcript.MatchedStop);
     }
 
     /// <summary>vLLM's prompt_logprobs: null for the first token, then a map from token id to its score.</summary>
     protected void WritePromptLogprobs(Utf8JsonWriter json, Transcript transcript, int top)
     {
-        json.WriteStartArray("prompt_logprobs");
-        for (var position = 0; position < transcript.PromptIds.Count; position++)
-        {
-            if (transcript.PromptScore(position) is { } score && position > 0)
-            {
-                WritePromptScore(json, score, top);
-            }
-            else
-            {
-                json.WriteNullValue();
-            }
-        }
-        json.WriteEndArray();
+        json.WriteList("prompt_logprobs", transcript.PromptScores(0), score => WritePromptScore(json, score, top));
     }
 
-    private void WritePromptScore(Utf8JsonWriter json, ScoredToken score, int top)
+    private void WritePromptScore(Utf8JsonWriter json, ScoredToken? scored, int top)
     {
+        if (scored is not { } score)
+        {
+            json.WriteNullValue();
+            return;
+        }
         json.WriteStartObject();
         var rankOfToken = 0;
         for (var rank = 1; rank <= score.Top.Length; rank++)

@@ -15,16 +15,29 @@ internal static class TokenJson
     public static ReadOnlyMemory<byte> Bytes(Tokenizer tokenizer, int id) =>
         (uint)id < (uint)tokenizer.VocabularySize ? tokenizer.TokenBytes(id) : default;
 
-    /// <summary>A logprob in the shortest form that gives back the same fp32. NaN, that of a token whose logprob the client has
-    /// had before, is null; no client sees it.</summary>
-    public static void WriteLogprob(Utf8JsonWriter json, float logprob)
+    /// <summary>A list of a property's values.</summary>
+    public static void WriteList<T>(this Utf8JsonWriter json, string name, IEnumerable<T> items, Action<T> write)
     {
-        if (float.IsNaN(logprob))
+        json.WriteStartArray(name);
+        foreach (var item in items)
+        {
+            write(item);
+        }
+        json.WriteEndArray();
+    }
+
+    /// <summary>A logprob in the shortest form that gives back the same fp32; null for a token that has none. NaN, that of a token
+    /// whose logprob the client has had before, is null too; no client sees it.</summary>
+    public static void WriteLogprob(Utf8JsonWriter json, float? logprob)
+    {
+        if (logprob is { } value && !float.IsNaN(value))
+        {
+            json.WriteNumberValue(float.IsNegativeInfinity(value) ? LowestLogprob : value);
+        }
+        else
         {
             json.WriteNullValue();
-            return;
         }
-        json.WriteNumberValue(float.IsNegativeInfinity(logprob) ? LowestLogprob : logprob);
     }
 
     /// <summary>A token's text; bytes that are no whole character become U+FFFD.</summary>
@@ -58,14 +71,20 @@ internal static class TokenJson
         return name.ToString();
     }
 
-    /// <summary>The token's bytes as a list of numbers.</summary>
-    public static void WriteBytes(Utf8JsonWriter json, Tokenizer tokenizer, int id)
+    /// <summary>A matched stop: its string or its id.</summary>
+    public static void WriteMatched(Utf8JsonWriter json, object? matched)
     {
-        json.WriteStartArray();
-        foreach (var b in Bytes(tokenizer, id).Span)
+        switch (matched)
         {
-            json.WriteNumberValue(b);
+            case string text:
+                json.WriteStringValue(text);
+                break;
+            case int id:
+                json.WriteNumberValue(id);
+                break;
+            default:
+                json.WriteNullValue();
+                break;
         }
-        json.WriteEndArray();
     }
 }

@@ -25,35 +25,32 @@ internal sealed class AnswerRunner(
     /// </summary>
     public async Task RunAsync(HttpContext context, RequestPlan plan)
     {
-        using var active = requests.Enter(context.RequestAborted);
-        await RunAsync(context, active, plan, resumption: null);
+        await using var active = requests.Enter(context.RequestAborted);
+        await RunAsync(context, active, plan);
     }
 
-    /// <summary>As above, for a request that goes on after what its client has, and that the gateway has taken in and claimed
-    /// already.</summary>
-    public Task ResumeAsync(HttpContext context, ActiveRequest active, RequestPlan plan, ResumedRequest resumption) =>
-        RunAsync(context, active, plan, resumption);
-
-    private async Task RunAsync(HttpContext context, ActiveRequest active, RequestPlan plan, ResumedRequest? resumption)
+    /// <summary>As above, for a request that the gateway has taken in.</summary>
+    /// <param name="context">The client.</param>
+    /// <param name="active">The request.</param>
+    /// <param name="plan">What to run.</param>
+    /// <param name="stored">The request as it was kept, where it is claimed and goes on.</param>
+    /// <param name="known">What its client has then.</param>
+    public async Task RunAsync(HttpContext context, ActiveRequest active, RequestPlan plan, StoredRequest? stored = null, StreamPosition? known = null)
     {
         var started = clock.GetTimestamp();
         try
         {
-            await using var batch = await RunningBatch.StartAsync(
-                service, plan with { Client = ClientOf(context, plan) }, resumption?.Position, active.Token);
-            var created = resumption?.Stored.Created ?? clock.GetUtcNow();
+            await using var batch = await RunningBatch.StartAsync(service, plan with { Client = ClientOf(context, plan) }, known, active.Token);
+            stored?.RequireSamePrompts(batch.Transcripts);
+            var created = stored?.Created ?? clock.GetUtcNow();
             var answer = Answer.For(plan, batch.Transcripts[0].Id, created, clock);
             if (plan.Stream)
             {
-                await using var kept = resumption is null ? keeper.Keep(plan, batch.Transcripts, created, active) : null;
-                if (kept is not null)
-                {
-                    // While the first tokens are made.
-                    await keeper.WaitAsync(kept);
-                }
-                var position = resumption is null ? kept?.Start : GoOn(resumption, batch);
-                using var events = new EventStream(context.Response, position, kept);
-                await StreamAsync(context, active, batch, answer, events, resumption?.Position);
+                var position = known ?? keeper.Keep(plan, batch.Transcripts, created, active);
+                // While the first tokens are made.
+                await keeper.WaitAsync(active);
+                using var events = new EventStream(context.Response, position, active);
+                await StreamAsync(context, active, batch, answer, events, known);
             }
             else
             {
@@ -77,19 +74,6 @@ internal sealed class AnswerRunner(
     /// <summary>The user that the client names, or else the address that it calls from.</summary>
     private static string ClientOf(HttpContext context, RequestPlan plan) =>
         plan.User is { } user ? $"user {user}" : $"address {context.Connection.RemoteIpAddress}";
-
-    private static StreamPosition GoOn(ResumedRequest resumption, RunningBatch batch)
-    {
-        foreach (var transcript in batch.Transcripts)
-        {
-            if (!transcript.IsKnown && !resumption.Stored.HasSamePrompt(transcript))
-            {
-                throw ApiErrors.Conflict("tokenizer_changed",
-                    "The model's tokenizer is another than when the stream was begun; send the request again.");
-            }
-        }
-        return resumption.Position;
-    }
 
     private async Task StreamAsync(
         HttpContext context, ActiveRequest active, RunningBatch batch, Answer answer, EventStream events, StreamPosition? resumed)

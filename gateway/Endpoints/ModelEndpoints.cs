@@ -1,4 +1,4 @@
-using System.Text.Json;
+using System.Text.Json.Nodes;
 using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
 using Grid.Numerics;
@@ -7,68 +7,52 @@ using Grid.Sequences;
 namespace Grid.Gateway.Endpoints;
 
 /// <summary>What is served.</summary>
-internal sealed class ModelEndpoints(ISequenceService service)
+internal static class ModelEndpoints
 {
     /// <summary>GET /v1/models.</summary>
-    public Task ListAsync(HttpContext context)
+    public static Task ListAsync(HttpContext context, ISequenceService service) => JsonResponse.WriteAsync(context, new JsonObject
     {
-        var models = service.Models;
-        return JsonResponse.WriteAsync(context, StatusCodes.Status200OK, json =>
-        {
-            json.WriteStartObject();
-            json.WriteString("object", "list");
-            json.WriteStartArray("data");
-            foreach (var model in models)
-            {
-                WriteModel(json, model);
-            }
-            json.WriteEndArray();
-            json.WriteEndObject();
-        });
-    }
+        ["object"] = "list",
+        ["data"] = new JsonArray([.. service.Models.Select(Model)]),
+    });
 
     /// <summary>GET /v1/models/{id}; ids may hold slashes.</summary>
-    public Task GetAsync(HttpContext context)
-    {
-        var id = (string)context.Request.RouteValues["id"]!;
-        var model = ModelDirectory.Find(service, id);
-        return JsonResponse.WriteAsync(context, StatusCodes.Status200OK, json => WriteModel(json, model));
-    }
+    public static Task GetAsync(HttpContext context, ISequenceService service, string id) =>
+        JsonResponse.WriteAsync(context, Model(ModelDirectory.Find(service, id)));
 
     /// <summary>GET /get_model_info, in SGLang's words.</summary>
-    public Task InfoAsync(HttpContext context)
+    public static Task InfoAsync(HttpContext context, ISequenceService service)
     {
         var model = ModelDirectory.Resolve(service, null);
-        return JsonResponse.WriteAsync(context, StatusCodes.Status200OK, json =>
+        return JsonResponse.WriteAsync(context, new JsonObject
         {
-            json.WriteStartObject();
-            json.WriteString("model_path", model.Id);
-            json.WriteString("tokenizer_path", model.Text is null ? null : model.Id);
-            json.WriteBoolean("is_generation", true);
-            json.WriteNumber("max_context_tokens", model.MaxContextTokens);
-            json.WriteString("system_fingerprint", model.NumericsId);
-            WriteSampling(json, model.Sampling);
-            json.WriteEndObject();
+            ["model_path"] = model.Id,
+            ["tokenizer_path"] = model.Text is null ? null : model.Id,
+            ["is_generation"] = true,
+            ["max_context_tokens"] = model.MaxContextTokens,
+            ["system_fingerprint"] = model.NumericsId,
+            ["default_sampling_params"] = Sampling(model.Sampling),
         });
     }
 
-    private static void WriteModel(Utf8JsonWriter json, ServedModel model)
+    private static JsonObject Model(ServedModel model) => new()
     {
-        json.WriteStartObject();
-        json.WriteString("id", model.Id);
-        json.WriteString("object", "model");
-        json.WriteNumber("created", model.Created.ToUnixTimeSeconds());
-        json.WriteString("owned_by", "grid");
-        json.WriteNumber("max_model_len", model.MaxContextTokens);
-        json.WriteString("system_fingerprint", model.NumericsId);
-        WriteSampling(json, model.Sampling);
-        json.WriteEndObject();
-    }
+        ["id"] = model.Id,
+        ["object"] = "model",
+        ["created"] = model.Created.ToUnixTimeSeconds(),
+        ["owned_by"] = "grid",
+        ["max_model_len"] = model.MaxContextTokens,
+        ["system_fingerprint"] = model.NumericsId,
+        ["default_sampling_params"] = Sampling(model.Sampling),
+    };
 
-    private static void WriteSampling(Utf8JsonWriter json, SamplingParameters sampling)
+    /// <summary>The values that hold where a request is silent, as a request would say them.</summary>
+    private static JsonObject Sampling(SamplingParameters sampling) => new()
     {
-        json.WriteStartObject("default_sampling_params");
-        SamplingFields.WriteDefaults(json, sampling);
-        json.WriteEndObject();
-    }
+        ["temperature"] = sampling.Temperature,
+        ["top_p"] = sampling.TopP,
+        ["top_k"] = sampling.TopK == 0 ? -1 : sampling.TopK,
+        ["min_p"] = sampling.MinP,
+        ["repetition_penalty"] = sampling.RepetitionPenalty,
+    };
 }

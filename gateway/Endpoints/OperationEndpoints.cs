@@ -7,14 +7,14 @@ using Grid.Sequences;
 namespace Grid.Gateway.Endpoints;
 
 /// <summary>Health, and the cache.</summary>
-internal sealed class OperationEndpoints(ISequenceService service, ActiveRequests requests)
+internal static class OperationEndpoints
 {
     /// <summary>GET /livez: the process answers.</summary>
     public static Task LiveAsync(HttpContext context) => OkAsync(context);
 
     /// <summary>GET /readyz and /health: 200 while a worker is live and the gateway is not asked to stop, otherwise 503 with
     /// the reason.</summary>
-    public Task ReadyAsync(HttpContext context)
+    public static Task ReadyAsync(HttpContext context, ISequenceService service, ActiveRequests requests)
     {
         requests.RequireOpen();
         if (service.Models.Count == 0)
@@ -28,7 +28,7 @@ internal sealed class OperationEndpoints(ISequenceService service, ActiveRequest
     }
 
     /// <summary>POST or GET /flush_cache: drops the prefix caches; an empty 200 when a worker did.</summary>
-    public async Task FlushAsync(HttpContext context)
+    public static async Task FlushAsync(HttpContext context, ISequenceService service)
     {
         await RequestBody.RequireEmptyAsync(context);
         if (await service.FlushCacheAsync(context.RequestAborted) == 0)

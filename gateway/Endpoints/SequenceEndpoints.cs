@@ -17,7 +17,7 @@ internal sealed class SequenceEndpoints(
     /// 204 when there is nothing left.</summary>
     public async Task EventsAsync(HttpContext context)
     {
-        using var active = requests.Enter(context.RequestAborted);
+        await using var active = requests.Enter(context.RequestAborted);
         var shown = (string)context.Request.RouteValues["id"]!;
         var position = TakePosition(context.Request);
         if (!TryParse(shown, out var id))
@@ -45,7 +45,7 @@ internal sealed class SequenceEndpoints(
         // Known as this stream from the claim on, for its sequences may have to wait before they start.
         active.Claim(id);
         active.Keep(id, await keeper.ClaimAsync(id, context.RequestAborted) ?? throw ApiErrors.StreamNotFound(shown, keeper.NotFoundReason));
-        await runner.ResumeAsync(context, active, stored.Plan with { Model = model }, new ResumedRequest(stored, fitted));
+        await runner.RunAsync(context, active, stored.Plan with { Model = model }, stored, fitted);
     }
 
     /// <summary>The same bits come from the same NumericsId only.</summary>

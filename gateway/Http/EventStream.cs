@@ -3,6 +3,7 @@ using System.IO.Pipelines;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Grid.Gateway.Resuming;
+using Grid.Gateway.Running;
 
 namespace Grid.Gateway.Http;
 
@@ -19,7 +20,7 @@ internal sealed class EventStream : IDisposable
     private readonly Utf8JsonWriter _json;
     private readonly StreamPosition? _position;
     private readonly StreamPosition? _known;
-    private readonly KeptStream? _kept;
+    private readonly ActiveRequest _request;
     private ArrayBufferWriter<byte>? _leftOut;
     private Task _flush = Task.CompletedTask;
     private bool _isKnown;
@@ -27,14 +28,14 @@ internal sealed class EventStream : IDisposable
     /// <summary>Sets the response's headers.</summary>
     /// <param name="response">Takes the events.</param>
     /// <param name="position">Where the stream is; null when it cannot be resumed, and its events have no ids.</param>
-    /// <param name="kept">Whether it can be already; null when there is nothing left to wait for.</param>
-    public EventStream(HttpResponse response, StreamPosition? position, KeptStream? kept)
+    /// <param name="request">Whether it can be already.</param>
+    public EventStream(HttpResponse response, StreamPosition? position, ActiveRequest request)
     {
         response.ContentType = "text/event-stream; charset=utf-8";
         response.Headers.CacheControl = "no-cache";
         // Proxies that buffer would turn the stream into one late answer.
         response.Headers["X-Accel-Buffering"] = "no";
-        _kept = kept;
+        _request = request;
         if (position is not null && HasIds)
         {
             response.Headers["X-Sequence-Id"] = position.Request.ToString("N");
@@ -45,7 +46,7 @@ internal sealed class EventStream : IDisposable
         _known = position;
     }
 
-    private bool HasIds => _kept?.IsKept ?? true;
+    private bool HasIds => _request.Stream is not null;
 
     /// <summary>Bytes written and not yet flushed.</summary>
     public long UnflushedBytes => _pipe.UnflushedBytes;

@@ -1,12 +1,16 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace Grid.Gateway.Http;
 
 /// <summary>Writes JSON answers and error objects.</summary>
 internal static class JsonResponse
 {
+    /// <summary>Sends a JSON object under status 200.</summary>
+    public static Task WriteAsync(HttpContext context, JsonObject json) => WriteAsync(context, StatusCodes.Status200OK, writer => json.WriteTo(writer));
+
     /// <summary>Sends a JSON body whole, with its length.</summary>
     public static async Task WriteAsync(HttpContext context, int status, Action<Utf8JsonWriter> write)
     {

@@ -13,18 +13,17 @@ internal sealed class JsonFields
     private readonly string _path;
 
     /// <summary>Opens an object. Throws <see cref="ApiException"/> for another type and for a name given twice.</summary>
-    /// <param name="value">The object.</param>
-    /// <param name="path">Its path in the request; empty for the body itself.</param>
-    public JsonFields(JsonElement value, string path)
+    /// <param name="field">The object; the body's path is empty.</param>
+    public JsonFields(JsonField field)
     {
-        _path = path;
-        if (value.ValueKind != JsonValueKind.Object)
+        _path = field.Path;
+        if (field.Kind != JsonValueKind.Object)
         {
-            throw ApiErrors.WrongType(path, JsonShown.Value(value), "an object");
+            throw field.WrongType("an object");
         }
-        foreach (var property in value.EnumerateObject())
+        foreach (var property in field.Value.EnumerateObject())
         {
-            var name = JsonValues.Name(property, path);
+            var name = NameOf(property);
             if (!_fields.TryAdd(name, property.Value))
             {
                 throw ApiErrors.Duplicate(PathOf(name));
@@ -43,58 +42,41 @@ internal sealed class JsonFields
     }
 
     /// <summary>Takes a field; null when it is absent or null.</summary>
-    public JsonElement? Take(string name) =>
-        _fields.Remove(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+    public JsonField? Take(string name) =>
+        _fields.Remove(name, out var value) && value.ValueKind != JsonValueKind.Null ? new JsonField(value, PathOf(name)) : null;
 
-    public bool? Boolean(string name) =>
-        Take(name) is { } value ? JsonValues.Boolean(value, PathOf(name)) : null;
-
-    public string? String(string name, int maxLength = int.MaxValue) =>
-        Take(name) is { } value ? JsonValues.String(value, PathOf(name), maxLength) : null;
-
-    public int? Int32(string name, int min, int max = int.MaxValue) =>
-        Take(name) is { } value ? JsonValues.Int32(value, PathOf(name), min, max) : null;
-
-    public float? Single(string name, NumberRange range) =>
-        Take(name) is { } value ? JsonValues.Single(value, PathOf(name), range) : null;
-
-    public ulong? Seed(string name) =>
-        Take(name) is { } value ? JsonValues.Seed(value, PathOf(name)) : null;
-
-    /// <summary>Opens a field that is an object; null when absent.</summary>
-    public JsonFields? Object(string name) =>
-        Take(name) is { } value ? new JsonFields(value, PathOf(name)) : null;
+    /// <summary>Takes a field that must be there.</summary>
+    public JsonField Require(string name, string rule) => Take(name) ?? throw ApiErrors.Missing(PathOf(name), rule);
 
     /// <summary>
     /// Refuses every field that was not taken: known ones of the API as not supported yet (unless they hold a value
     /// that says "off" and so asks for nothing), the rest as unknown.
     /// </summary>
-    public void RefuseOthers(UnsupportedFields unsupported)
+    /// <param name="unsupported">Known fields that are not served yet, each with what asks for nothing, as JSON: "tools", or
+    /// "parallel_tool_calls: true or false".</param>
+    public void RefuseOthers(params string[] unsupported)
     {
         foreach (var (name, value) in _fields)
         {
-            if (!unsupported.TryFind(name, out var offValues))
+            var off = unsupported.Select(field => field.Split(": ", 2)).FirstOrDefault(field => field[0] == name)?.Skip(1).ToArray()
+                ?? throw ApiErrors.Unknown(PathOf(name));
+            if (value.ValueKind != JsonValueKind.Null && !off.SelectMany(values => values.Split(" or ")).Any(one => JsonElement.DeepEquals(value, JsonElement.Parse(one))))
             {
-                throw ApiErrors.Unknown(PathOf(name));
-            }
-            if (value.ValueKind != JsonValueKind.Null && !IsOff(value, offValues))
-            {
-                var allowed = offValues.Count == 0 ? "leave it out" : $"leave it out or set it to {string.Join(" or ", offValues)}";
-                throw ApiErrors.Unsupported(PathOf(name), JsonShown.Value(value), allowed);
+                throw ApiErrors.Unsupported(PathOf(name), JsonShown.Value(value), off.Length == 0 ? "leave it out" : $"leave it out or set it to {off[0]}");
             }
         }
     }
 
-    private static bool IsOff(JsonElement value, IReadOnlyList<string> offValues)
+    /// <summary>A property's name; an unpaired surrogate in it is refused.</summary>
+    private string NameOf(JsonProperty property)
     {
-        foreach (var off in offValues)
+        try
         {
-            using var document = JsonDocument.Parse(off);
-            if (JsonElement.DeepEquals(value, document.RootElement))
-            {
-                return true;
-            }
+            return property.Name;
         }
-        return false;
+        catch (InvalidOperationException)
+        {
+            throw ApiErrors.Malformed($"A field name of {(_path.Length == 0 ? "the body" : $"'{_path}'")} is not valid Unicode.");
+        }
     }
 }

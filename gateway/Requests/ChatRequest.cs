@@ -10,30 +10,21 @@ namespace Grid.Gateway.Requests;
 /// <summary>POST /v1/chat/completions: JSON to a plan.</summary>
 internal static class ChatRequest
 {
-    private static readonly UnsupportedFields s_unsupported = OpenAiFields.Unsupported()
-        .Add("functions", "audio", "prediction", "reasoning_effort", "verbosity", "web_search_options", "chat_template",
-            "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "mm_processor_kwargs", "suffix", "best_of",
-            "reasoning", "thinking")
-        .AddUnless("tools", "[]")
-        .AddUnless("tool_choice", "\"none\"")
-        .AddUnless("function_call", "\"none\"")
-        .AddUnless("parallel_tool_calls", "true", "false")
-        .AddUnless("response_format", "{\"type\":\"text\"}")
-        .AddUnless("modalities", "[\"text\"]")
-        .AddUnless("service_tier", "\"auto\"", "\"default\"")
-        .AddUnless("store", "false")
-        .AddUnless("echo", "false")
-        .AddUnless("continue_final_message", "false")
-        .AddUnless("add_special_tokens", "false")
-        .AddUnless("include_reasoning", "true")
-        .AddUnless("separate_reasoning", "false")
-        .AddUnless("stream_reasoning", "true");
+    private static readonly string[] s_unsupported =
+    [
+        .. OpenAiFields.Unsupported, "functions", "audio", "prediction", "reasoning_effort", "verbosity", "web_search_options",
+        "chat_template", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "mm_processor_kwargs", "suffix",
+        "best_of", "reasoning", "thinking", "tools: []", "tool_choice: \"none\"", "function_call: \"none\"",
+        "parallel_tool_calls: true or false", "response_format: {\"type\":\"text\"}", "modalities: [\"text\"]",
+        "service_tier: \"auto\" or \"default\"", "store: false", "echo: false", "continue_final_message: false",
+        "add_special_tokens: false", "include_reasoning: true", "separate_reasoning: false", "stream_reasoning: true",
+    ];
 
     /// <summary>Maps and validates a body. Throws <see cref="ApiException"/>.</summary>
     public static ChatPlan Parse(JsonElement body, ISequenceService service, GatewayOptions options)
     {
-        var fields = new JsonFields(body, "");
-        var model = ModelDirectory.Resolve(service, fields.String("model"));
+        var fields = new JsonField(body, "").Object();
+        var model = ModelDirectory.Resolve(service, fields.Take("model")?.String());
         var text = ModelDirectory.RequireText(model);
         var prompt = TakePrompt(fields, model, text);
         var choices = OpenAiFields.TakeChoices(fields, 1, options);
@@ -41,7 +32,7 @@ internal static class ChatRequest
         var top = TakeLogprobs(fields);
         var promptTop = OpenAiFields.TakePromptLogprobs(fields, stream);
         var (maxTokens, maxTokensField) = TakeMaxTokens(fields, promptTop is not null);
-        var seed = fields.Seed("seed") ?? Seeds.Draw();
+        var seed = fields.Take("seed")?.Seed() ?? Seeds.Draw();
         var spec = OpenAiFields.TakeSpec(fields, model, maxTokens, top, promptTop, scorePrompt: promptTop is not null);
         var plan = new ChatPlan
         {
@@ -56,7 +47,7 @@ internal static class ChatRequest
             Seed = seed,
             TopLogprobs = top,
             PromptLogprobs = promptTop,
-            User = fields.String("user", maxLength: 256),
+            User = fields.Take("user")?.String(maxLength: 256),
             Metadata = OpenAiFields.TakeMetadata(fields),
         };
         fields.RefuseOthers(s_unsupported);
@@ -65,8 +56,8 @@ internal static class ChatRequest
 
     private static int? TakeLogprobs(JsonFields fields)
     {
-        var logprobs = fields.Boolean("logprobs") ?? false;
-        var top = fields.Int32("top_logprobs", 0, SamplingFields.MaxTopLogprobs);
+        var logprobs = fields.Take("logprobs")?.Boolean() ?? false;
+        var top = fields.Take("top_logprobs")?.Int32(0, SamplingFields.MaxTopLogprobs);
         if (top > 0 && !logprobs)
         {
             throw ApiErrors.WrongValue("top_logprobs", $"{top}", "left out unless 'logprobs' is true");
@@ -78,8 +69,8 @@ internal static class ChatRequest
     private static (int? Tokens, string Field) TakeMaxTokens(JsonFields fields, bool promptIsAnswered)
     {
         var min = promptIsAnswered ? 0 : 1;
-        var older = fields.Int32("max_tokens", min);
-        var current = fields.Int32("max_completion_tokens", min);
+        var older = fields.Take("max_tokens")?.Int32(min);
+        var current = fields.Take("max_completion_tokens")?.Int32(min);
         return older is null || current is null || older == current
             ? (current ?? older, current is null ? "max_tokens" : "max_completion_tokens")
             : throw ApiErrors.WrongValue("max_tokens", $"{older}", $"equal to 'max_completion_tokens' ({current}) when both are given");
@@ -87,10 +78,8 @@ internal static class ChatRequest
 
     private static string TakePrompt(JsonFields fields, ServedModel model, TextModel text)
     {
-        var messages = fields.Take("messages") is { } value
-            ? ChatMessages.Parse(value)
-            : throw ApiErrors.Missing("messages", "a list of at least one message");
-        var addGenerationPrompt = fields.Boolean("add_generation_prompt") ?? true;
+        var messages = ChatMessages.Parse(fields.Require("messages", "a list of at least one message"));
+        var addGenerationPrompt = fields.Take("add_generation_prompt")?.Boolean() ?? true;
         var variables = TakeTemplateVariables(fields);
         if (text.ChatTemplate is not { } template)
         {
@@ -112,11 +101,11 @@ internal static class ChatRequest
     private static JsonObject? TakeTemplateVariables(JsonFields fields)
     {
         const string Name = "chat_template_kwargs";
-        if (fields.Take(Name) is not { } value)
+        if (fields.Take(Name) is not { } field)
         {
             return null;
         }
-        var named = new JsonFields(value, Name);
+        var named = field.Object();
         foreach (var reserved in (ReadOnlySpan<string>)["messages", "add_generation_prompt", "tools", "documents"])
         {
             if (named.Take(reserved) is not null)
@@ -126,7 +115,7 @@ internal static class ChatRequest
         }
         try
         {
-            return JsonNode.Parse(value.GetRawText(), documentOptions: new() { AllowDuplicateProperties = false })!.AsObject();
+            return JsonNode.Parse(field.Value.GetRawText(), documentOptions: new() { AllowDuplicateProperties = false })!.AsObject();
         }
         catch (JsonException exception)
         {

@@ -11,32 +11,29 @@ internal static class CompletionRequest
     /// <summary>max_tokens when the client gives none, as OpenAI and vLLM have it.</summary>
     public const int DefaultMaxTokens = 16;
 
-    private static readonly UnsupportedFields s_unsupported = OpenAiFields.Unsupported()
-        .Add("suffix", "response_format", "max_completion_tokens")
-        .AddUnless("store", "false");
+    private static readonly string[] s_unsupported =
+        [.. OpenAiFields.Unsupported, "suffix", "response_format", "max_completion_tokens", "store: false"];
 
     /// <summary>Maps and validates a body. Throws <see cref="ApiException"/>.</summary>
     public static CompletionPlan Parse(JsonElement body, ISequenceService service, GatewayOptions options)
     {
-        var fields = new JsonFields(body, "");
-        var model = ModelDirectory.Resolve(service, fields.String("model"));
+        var fields = new JsonField(body, "").Object();
+        var model = ModelDirectory.Resolve(service, fields.Take("model")?.String());
         ModelDirectory.RequireText(model);
-        var (prompts, isList) = fields.Take("prompt") is { } prompt
-            ? PromptFields.TextOrIds(prompt, "prompt")
-            : throw ApiErrors.Missing("prompt", "a string, a list of strings, a list of token ids or a list of lists of token ids");
+        var (prompts, isList) = PromptFields.TextOrIds(fields.Require("prompt", PromptFields.Rule));
         var choices = OpenAiFields.TakeChoices(fields, prompts.Length, options);
         TakeBestOf(fields, choices);
         var (stream, includeUsage) = OpenAiFields.TakeStream(fields);
-        var echo = fields.Boolean("echo") ?? false;
-        var top = fields.Int32("logprobs", 0, SamplingFields.MaxTopLogprobs);
+        var echo = fields.Take("echo")?.Boolean() ?? false;
+        var top = fields.Take("logprobs")?.Int32(0, SamplingFields.MaxTopLogprobs);
         var promptTop = OpenAiFields.TakePromptLogprobs(fields, stream);
         var asked = TakeMaxTokens(fields, echo || promptTop is not null);
         var maxTokens = asked ?? DefaultMaxTokens;
-        var seed = fields.Seed("seed") ?? Seeds.Draw();
+        var seed = fields.Take("seed")?.Seed() ?? Seeds.Draw();
         var spec = OpenAiFields.TakeSpec(
             fields, model, maxTokens, top, promptTop, scorePrompt: promptTop is not null || (echo && top is not null));
         // As vLLM has it: a raw prompt begins as the model's texts do.
-        spec = spec with { AddSpecialTokens = fields.Boolean("add_special_tokens") ?? true };
+        spec = spec with { AddSpecialTokens = fields.Take("add_special_tokens")?.Boolean() ?? true };
         var plan = new CompletionPlan
         {
             Model = model,
@@ -50,7 +47,7 @@ internal static class CompletionRequest
             TopLogprobs = top,
             PromptLogprobs = promptTop,
             Echo = echo,
-            User = fields.String("user", maxLength: 256),
+            User = fields.Take("user")?.String(maxLength: 256),
             Metadata = OpenAiFields.TakeMetadata(fields),
         };
         fields.RefuseOthers(s_unsupported);
@@ -59,7 +56,7 @@ internal static class CompletionRequest
 
     private static int? TakeMaxTokens(JsonFields fields, bool promptIsAnswered)
     {
-        var maxTokens = fields.Int32("max_tokens", 0);
+        var maxTokens = fields.Take("max_tokens")?.Int32(0);
         return maxTokens != 0 || promptIsAnswered
             ? maxTokens
             : throw ApiErrors.WrongValue("max_tokens", "0", "at least 1 unless 'echo' or 'prompt_logprobs' asks for the prompt");
@@ -68,7 +65,7 @@ internal static class CompletionRequest
     /// <summary>best_of = n draws what is returned, which is what happens anyway; ranking more is not served.</summary>
     private static void TakeBestOf(JsonFields fields, int choices)
     {
-        if (fields.Int32("best_of", 1) is { } bestOf && bestOf != choices)
+        if (fields.Take("best_of")?.Int32(1) is { } bestOf && bestOf != choices)
         {
             throw ApiErrors.Unsupported("best_of", $"{bestOf}", $"leave it out or set it to n ({choices})");
         }

@@ -31,37 +31,33 @@ internal static class GenerateRequest
     /// <summary>max_new_tokens when the client gives none, as SGLang has it.</summary>
     public const int DefaultMaxNewTokens = 128;
 
-    private static readonly UnsupportedFields s_unsupported = new UnsupportedFields()
-        .Add("input_embeds", "image_data", "video_data", "audio_data", "modalities", "lora_path", "lora_id",
-            "session_params", "custom_logit_processor", "token_ids_logprob", "extra_key", "bootstrap_host",
-            "bootstrap_port", "bootstrap_room", "bootstrap_pair_key", "data_parallel_rank", "conversation_id",
-            "custom_labels", "label", "http_worker_ipc", "validation_time")
-        .AddUnless("return_hidden_states", "false")
-        .AddUnless("return_bytes", "false")
-        .AddUnless("background", "false")
-        .AddUnless("log_metrics", "true")
-        .AddUnless("no_logs", "false")
-        .AddUnless("return_entropy", "false")
-        .AddUnless("priority", "0");
+    private static readonly string[] s_unsupported =
+    [
+        "input_embeds", "image_data", "video_data", "audio_data", "modalities", "lora_path", "lora_id",
+        "session_params", "custom_logit_processor", "token_ids_logprob", "extra_key", "bootstrap_host",
+        "bootstrap_port", "bootstrap_room", "bootstrap_pair_key", "data_parallel_rank", "conversation_id",
+        "custom_labels", "label", "http_worker_ipc", "validation_time", "return_hidden_states: false", "return_bytes: false",
+        "background: false", "log_metrics: true", "no_logs: false", "return_entropy: false", "priority: 0",
+    ];
 
-    private static readonly UnsupportedFields s_unsupportedSampling = new UnsupportedFields()
-        .Add("json_schema", "regex", "ebnf", "structural_tag", "stop_regex", "custom_params", "stream_interval")
-        .AddUnless("skip_special_tokens", "true")
-        // Special tokens are left out of texts, so there is nothing to put spaces between.
-        .AddUnless("spaces_between_special_tokens", "true", "false")
-        .AddUnless("no_stop_trim", "false");
+    // Special tokens are left out of texts, so there is nothing to put spaces between.
+    private static readonly string[] s_unsupportedSampling =
+    [
+        "json_schema", "regex", "ebnf", "structural_tag", "stop_regex", "custom_params", "stream_interval",
+        "skip_special_tokens: true", "spaces_between_special_tokens: true or false", "no_stop_trim: false",
+    ];
 
     /// <summary>Maps and validates a body. Throws <see cref="ApiException"/>.</summary>
     public static GeneratePlan Parse(JsonElement body, ISequenceService service, GatewayOptions options)
     {
-        var fields = new JsonFields(body, "");
-        var model = ModelDirectory.Resolve(service, fields.String("model"));
+        var fields = new JsonField(body, "").Object();
+        var model = ModelDirectory.Resolve(service, fields.Take("model")?.String());
         var (prompts, isList, promptField) = TakePrompts(fields, model);
         var perPrompt = new PerPromptFields(fields, prompts.Length, isList);
         var logprobs = TakeLogprobs(perPrompt);
         var requestIds = TakeRequestIds(fields, prompts.Length, isList);
-        var stream = fields.Boolean("stream") ?? false;
-        var crossCheck = fields.Boolean("cross_check") ?? false;
+        var stream = fields.Take("stream")?.Boolean() ?? false;
+        var crossCheck = fields.Take("cross_check")?.Boolean() ?? false;
         var sampling = TakeSampling(fields, perPrompt, model, out var choices);
         OpenAiFields.RequireRoom("sampling_params.n", prompts.Length, choices, options);
         fields.RefuseOthers(s_unsupported);
@@ -129,17 +125,17 @@ internal static class GenerateRequest
         var ids = fields.Take("input_ids");
         if (text is not null && ids is not null)
         {
-            throw ApiErrors.WrongValue("input_ids", JsonShown.Value(ids.Value), "left out when 'text' is given");
+            throw ids.Value.WrongValue("left out when 'text' is given");
         }
         if (text is not null)
         {
             ModelDirectory.RequireText(model, "text", "give 'input_ids'");
-            var (prompts, isList) = PromptFields.Texts(text.Value, "text");
+            var (prompts, isList) = PromptFields.Texts(text.Value);
             return (prompts, isList, "text");
         }
         if (ids is not null)
         {
-            var (prompts, isList) = PromptFields.Ids(ids.Value, "input_ids");
+            var (prompts, isList) = PromptFields.Ids(ids.Value);
             return (prompts, isList, "input_ids");
         }
         throw ApiErrors.Missing("text", "a string or a list of strings, unless 'input_ids' is given");
@@ -147,17 +143,11 @@ internal static class GenerateRequest
 
     private static Logprobs[] TakeLogprobs(PerPromptFields fields)
     {
-        var wanted = fields.Take("return_logprob", JsonValues.Boolean, false);
-        var starts = fields.Take("logprob_start_len", (value, path) => JsonValues.Int32(value, path, -1), -1);
-        var tops = fields.Take("top_logprobs_num",
-            (value, path) => JsonValues.Int32(value, path, 0, SamplingFields.MaxTopLogprobs), 0);
-        var withText = fields.Take("return_text_in_logprobs", JsonValues.Boolean, false);
-        var logprobs = new Logprobs[wanted.Length];
-        for (var p = 0; p < logprobs.Length; p++)
-        {
-            logprobs[p] = new Logprobs(wanted[p], starts[p], tops[p], withText[p]);
-        }
-        return logprobs;
+        var wanted = fields.Take("return_logprob", field => field.Boolean(), false);
+        var starts = fields.Take("logprob_start_len", field => field.Int32(-1), -1);
+        var tops = fields.Take("top_logprobs_num", field => field.Int32(0, SamplingFields.MaxTopLogprobs), 0);
+        var withText = fields.Take("return_text_in_logprobs", field => field.Boolean(), false);
+        return [.. wanted.Select((one, p) => new Logprobs(one, starts[p], tops[p], withText[p]))];
     }
 
     private static Sampling[] TakeSampling(
@@ -166,7 +156,7 @@ internal static class GenerateRequest
         // One draw for the whole request: a list without seeds is replayed with one number.
         var drawn = Seeds.Draw();
         var silent = SamplingFields.Silent(model).WithSeed(drawn);
-        var sampling = perPrompt.Take("sampling_params", (value, path) => TakeSampling(new JsonFields(value, path), model, drawn),
+        var sampling = perPrompt.Take("sampling_params", field => TakeSampling(field.Object(), model, drawn),
             new Sampling(silent with { Generation = silent.Generation with { MaxNewTokens = DefaultMaxNewTokens } }, 1, null));
         choices = sampling[0].Choices;
         for (var p = 1; p < sampling.Length; p++)
@@ -182,12 +172,12 @@ internal static class GenerateRequest
 
     private static Sampling TakeSampling(JsonFields fields, ServedModel model, ulong drawnSeed)
     {
-        var choices = fields.Int32("n", 1, SamplingFields.MaxChoices) ?? 1;
-        var asked = fields.Int32("max_new_tokens", 0);
+        var choices = fields.Take("n")?.Int32(1, SamplingFields.MaxChoices) ?? 1;
+        var asked = fields.Take("max_new_tokens")?.Int32(0);
         var max = asked ?? DefaultMaxNewTokens;
-        var min = fields.Int32("min_new_tokens", 0) ?? 0;
+        var min = fields.Take("min_new_tokens")?.Int32(0) ?? 0;
         SamplingFields.RequireOrder(fields, "min_new_tokens", min, max);
-        var spec = SamplingFields.Take(fields, model, openAi: false).WithSeed(fields.Seed("sampling_seed") ?? drawnSeed);
+        var spec = SamplingFields.Take(fields, model, openAi: false).WithSeed(fields.Take("sampling_seed")?.Seed() ?? drawnSeed);
         spec = spec with { Generation = spec.Generation with { MaxNewTokens = Math.Max(max, 1), MinNewTokens = min } };
         fields.RefuseOthers(s_unsupportedSampling);
         return new Sampling(spec, choices, asked);
@@ -196,19 +186,16 @@ internal static class GenerateRequest
     /// <summary>rid: a name, or a list of one per prompt; one name for a list of prompts is numbered, as SGLang does.</summary>
     private static string[]? TakeRequestIds(JsonFields fields, int prompts, bool isList)
     {
-        if (fields.Take("rid") is not { } value)
+        if (fields.Take("rid") is not { } field)
         {
             return null;
         }
-        if (value.ValueKind == JsonValueKind.String)
+        var names = field.Strings();
+        if (field.Kind == JsonValueKind.String)
         {
-            var name = JsonValues.NonEmpty(value, "rid");
-            return isList ? [.. Enumerable.Range(0, prompts).Select(p => $"{name}_{p}")] : [name];
+            return isList ? [.. Enumerable.Range(0, prompts).Select(p => $"{names[0]}_{p}")] : names;
         }
-        var names = JsonValues.StringOrList(value, "rid", int.MaxValue);
-        return isList && names.Length == prompts
-            ? names
-            : throw ApiErrors.WrongValue("rid", JsonShown.Value(value), isList ? $"a string or a list of {prompts}" : "a string");
+        return isList && names.Length == prompts ? names : throw field.WrongValue(isList ? $"a string or a list of {prompts}" : "a string");
     }
 
     private readonly record struct Logprobs(bool Wanted, int Start, int Top, bool WithText);

@@ -10,28 +10,22 @@ namespace Grid.Gateway.Requests;
 internal static class OpenAiFields
 {
     /// <summary>Known to OpenAI's, vLLM's or SGLang's form of both endpoints, and not served yet.</summary>
-    public static UnsupportedFields Unsupported() => new UnsupportedFields()
-        .Add("documents", "truncate_prompt_tokens", "allowed_token_ids", "bad_words", "logits_processors",
-            "guided_json", "guided_regex", "guided_choice", "guided_grammar", "guided_decoding_backend",
-            "structured_outputs", "regex", "ebnf", "json_schema", "lora_path", "cache_salt", "kv_transfer_params",
-            "request_id", "rid", "custom_logit_processor", "custom_params", "session_params", "bootstrap_host",
-            "bootstrap_port", "bootstrap_room", "vllm_xargs", "logprob_token_ids", "prompt_embeds", "stop_regex")
-        .AddUnless("skip_special_tokens", "true")
-        .AddUnless("spaces_between_special_tokens", "true", "false")
-        .AddUnless("include_stop_str_in_output", "false")
-        .AddUnless("no_stop_trim", "false")
-        .AddUnless("use_beam_search", "false")
-        .AddUnless("length_penalty", "1")
-        .AddUnless("early_stopping", "false")
-        .AddUnless("return_tokens_as_token_ids", "false")
-        .AddUnless("return_token_ids", "false")
-        .AddUnless("return_hidden_states", "false")
-        .AddUnless("priority", "0");
+    public static readonly string[] Unsupported =
+    [
+        "documents", "truncate_prompt_tokens", "allowed_token_ids", "bad_words", "logits_processors",
+        "guided_json", "guided_regex", "guided_choice", "guided_grammar", "guided_decoding_backend",
+        "structured_outputs", "regex", "ebnf", "json_schema", "lora_path", "cache_salt", "kv_transfer_params",
+        "request_id", "rid", "custom_logit_processor", "custom_params", "session_params", "bootstrap_host",
+        "bootstrap_port", "bootstrap_room", "vllm_xargs", "logprob_token_ids", "prompt_embeds", "stop_regex",
+        "skip_special_tokens: true", "spaces_between_special_tokens: true or false", "include_stop_str_in_output: false",
+        "no_stop_trim: false", "use_beam_search: false", "length_penalty: 1", "early_stopping: false",
+        "return_tokens_as_token_ids: false", "return_token_ids: false", "return_hidden_states: false", "priority: 0",
+    ];
 
     /// <summary>Takes a key-value map: at most 16 pairs, keys of at most 64 characters, values of at most 512.</summary>
     public static IReadOnlyList<KeyValuePair<string, string>> TakeMetadata(JsonFields fields)
     {
-        if (fields.Object("metadata") is not { } metadata)
+        if (fields.Take("metadata")?.Object() is not { } metadata)
         {
             return [];
         }
@@ -40,25 +34,16 @@ internal static class OpenAiFields
         {
             throw ApiErrors.WrongValue("metadata", $"a map of {names.Length}", "a map of at most 16");
         }
-        var pairs = new List<KeyValuePair<string, string>>(names.Length);
-        foreach (var name in names)
-        {
-            if (name.Length > 64)
-            {
-                throw ApiErrors.WrongValue("metadata", $"keyed by {JsonShown.Text(name)}", "keyed by at most 64 characters");
-            }
-            var value = metadata.String(name, maxLength: 512)
-                ?? throw ApiErrors.WrongType(metadata.PathOf(name), "null", "a string");
-            pairs.Add(new(name, value));
-        }
-        return pairs;
+        return [.. names.Select(name => name.Length <= 64
+            ? KeyValuePair.Create(name, metadata.Take(name)?.String(maxLength: 512) ?? throw ApiErrors.WrongType(metadata.PathOf(name), "null", "a string"))
+            : throw ApiErrors.WrongValue("metadata", $"keyed by {JsonShown.Text(name)}", "keyed by at most 64 characters"))];
     }
 
     /// <summary>Takes stream and stream_options.</summary>
     public static (bool Stream, bool IncludeUsage) TakeStream(JsonFields fields)
     {
-        var stream = fields.Boolean("stream") ?? false;
-        if (fields.Object("stream_options") is not { } options)
+        var stream = fields.Take("stream")?.Boolean() ?? false;
+        if (fields.Take("stream_options")?.Object() is not { } options)
         {
             return (stream, false);
         }
@@ -66,17 +51,15 @@ internal static class OpenAiFields
         {
             throw ApiErrors.WrongValue("stream_options", "an object", "left out unless 'stream' is true");
         }
-        var includeUsage = options.Boolean("include_usage") ?? false;
-        options.RefuseOthers(new UnsupportedFields()
-            .AddUnless("include_obfuscation", "false")
-            .AddUnless("continuous_usage_stats", "false"));
+        var includeUsage = options.Take("include_usage")?.Boolean() ?? false;
+        options.RefuseOthers("include_obfuscation: false", "continuous_usage_stats: false");
         return (stream, includeUsage);
     }
 
     /// <summary>Takes n; refuses more sequences than a request may start.</summary>
     public static int TakeChoices(JsonFields fields, int prompts, GatewayOptions options)
     {
-        var choices = fields.Int32("n", 1, SamplingFields.MaxChoices) ?? 1;
+        var choices = fields.Take("n")?.Int32(1, SamplingFields.MaxChoices) ?? 1;
         RequireRoom(fields.PathOf("n"), prompts, choices, options);
         return choices;
     }
@@ -94,7 +77,7 @@ internal static class OpenAiFields
     /// <summary>Takes prompt_logprobs, which a stream cannot carry.</summary>
     public static int? TakePromptLogprobs(JsonFields fields, bool stream)
     {
-        var top = fields.Int32("prompt_logprobs", 0, SamplingFields.MaxTopLogprobs);
+        var top = fields.Take("prompt_logprobs")?.Int32(0, SamplingFields.MaxTopLogprobs);
         return top is null || !stream
             ? top
             : throw ApiErrors.WrongValue("prompt_logprobs", top.Value.ToString(CultureInfo.InvariantCulture),
@@ -105,7 +88,7 @@ internal static class OpenAiFields
     public static SequenceSpec TakeSpec(
         JsonFields fields, ServedModel model, int? maxTokens, int? topLogprobs, int? promptTop, bool scorePrompt)
     {
-        var minTokens = fields.Int32("min_tokens", 0) ?? 0;
+        var minTokens = fields.Take("min_tokens")?.Int32(0) ?? 0;
         SamplingFields.RequireOrder(fields, "min_tokens", minTokens, maxTokens);
         var spec = SamplingFields.Take(fields, model, openAi: true);
         return spec with
@@ -118,7 +101,7 @@ internal static class OpenAiFields
                 TopLogprobs = Math.Max(topLogprobs ?? 0, promptTop ?? 0),
                 PromptLogprobsFrom = scorePrompt ? 0 : null,
             },
-            CrossCheck = fields.Boolean("cross_check") ?? false,
+            CrossCheck = fields.Take("cross_check")?.Boolean() ?? false,
         };
     }
 

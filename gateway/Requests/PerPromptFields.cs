@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Grid.Gateway.Http;
 using Grid.Gateway.Json;
 
 namespace Grid.Gateway.Requests;
@@ -9,33 +8,20 @@ internal sealed class PerPromptFields(JsonFields fields, int prompts, bool isLis
 {
     /// <summary>Takes a field as one value per prompt.</summary>
     /// <param name="name">The field.</param>
-    /// <param name="read">Reads one value at a path.</param>
+    /// <param name="read">Reads one value.</param>
     /// <param name="absent">The value when the field is absent.</param>
-    public T[] Take<T>(string name, Func<JsonElement, string, T> read, T absent)
+    public T[] Take<T>(string name, Func<JsonField, T> read, T absent)
     {
-        var values = new T[prompts];
-        var path = fields.PathOf(name);
-        if (fields.Take(name) is not { } value)
+        if (fields.Take(name) is not { } field)
         {
-            Array.Fill(values, absent);
+            return [.. Enumerable.Repeat(absent, prompts)];
         }
-        else if (value.ValueKind != JsonValueKind.Array || !isList)
+        if (field.Kind != JsonValueKind.Array || !isList)
         {
-            Array.Fill(values, read(value, path));
+            return [.. Enumerable.Repeat(read(field), prompts)];
         }
-        else if (value.GetArrayLength() != prompts)
-        {
-            throw ApiErrors.WrongValue(path, JsonShown.Value(value), $"one value, or a list of one per prompt ({prompts})");
-        }
-        else
-        {
-            var index = 0;
-            foreach (var item in value.EnumerateArray())
-            {
-                values[index] = read(item, JsonValues.ItemPath(path, index));
-                index++;
-            }
-        }
-        return values;
+        return field.Value.GetArrayLength() == prompts
+            ? [.. field.Items().Select(read)]
+            : throw field.WrongValue($"one value, or a list of one per prompt ({prompts})");
     }
 }

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Grid.Gateway.Http;
 using Grid.Gateway.Json;
 
 namespace Grid.Gateway.Requests;
@@ -7,68 +6,51 @@ namespace Grid.Gateway.Requests;
 /// <summary>Prompts in the shapes the APIs allow: text, texts, ids, lists of ids.</summary>
 internal static class PromptFields
 {
+    /// <summary>What the completions endpoint's prompt may be.</summary>
+    public const string Rule = "a string, a list of strings, a list of token ids or a list of lists of token ids";
+
     /// <summary>The completions endpoint's prompt: any of the four shapes.</summary>
-    public static (Prompt[] Prompts, bool IsList) TextOrIds(JsonElement value, string path)
+    public static (Prompt[] Prompts, bool IsList) TextOrIds(JsonField field)
     {
-        const string Rule = "a string, a list of strings, a list of token ids or a list of lists of token ids";
-        if (value.ValueKind == JsonValueKind.String)
+        if (field.Kind == JsonValueKind.String)
         {
-            return Texts(value, path);
+            return Texts(field);
         }
-        if (value.ValueKind != JsonValueKind.Array)
+        field.RequireList(Rule);
+        field.RequireItems();
+        return field.Value[0].ValueKind switch
         {
-            throw ApiErrors.WrongType(path, JsonShown.Value(value), Rule);
-        }
-        RequireItems(value, path);
-        return value[0].ValueKind switch
-        {
-            JsonValueKind.String => Texts(value, path),
-            JsonValueKind.Number or JsonValueKind.Array => Ids(value, path),
-            _ => throw ApiErrors.WrongType(JsonValues.ItemPath(path, 0), JsonShown.Value(value[0]),
-                "a string, a token id or a list of token ids"),
+            JsonValueKind.String => Texts(field),
+            JsonValueKind.Number or JsonValueKind.Array => Ids(field),
+            _ => throw field.Items().First().WrongType("a string, a token id or a list of token ids"),
         };
     }
 
     /// <summary>A text, or a list of them.</summary>
-    public static (Prompt[] Prompts, bool IsList) Texts(JsonElement value, string path)
+    public static (Prompt[] Prompts, bool IsList) Texts(JsonField field)
     {
-        var texts = JsonValues.StringOrList(value, path, int.MaxValue);
-        if (value.ValueKind == JsonValueKind.Array)
+        var texts = field.Strings();
+        if (field.Kind == JsonValueKind.Array)
         {
-            RequireItems(value, path);
+            field.RequireItems();
         }
-        return (Array.ConvertAll(texts, text => new Prompt(text, null)), value.ValueKind == JsonValueKind.Array);
+        return (Array.ConvertAll(texts, text => new Prompt(text, null)), field.Kind == JsonValueKind.Array);
     }
 
     /// <summary>A list of ids, or a list of such lists.</summary>
-    public static (Prompt[] Prompts, bool IsList) Ids(JsonElement value, string path)
+    public static (Prompt[] Prompts, bool IsList) Ids(JsonField field)
     {
-        if (value.ValueKind != JsonValueKind.Array)
+        field.RequireList("a list of token ids or a list of such lists");
+        field.RequireItems();
+        if (field.Value[0].ValueKind != JsonValueKind.Array)
         {
-            throw ApiErrors.WrongType(path, JsonShown.Value(value), "a list of token ids or a list of such lists");
+            return ([new Prompt(null, field.TokenIds())], false);
         }
-        RequireItems(value, path);
-        if (value[0].ValueKind != JsonValueKind.Array)
+        return ([.. field.Items().Select(item =>
         {
-            return ([new Prompt(null, JsonValues.TokenIds(value, path))], false);
-        }
-        var prompts = new Prompt[value.GetArrayLength()];
-        var index = 0;
-        foreach (var item in value.EnumerateArray())
-        {
-            var itemPath = JsonValues.ItemPath(path, index);
-            var ids = JsonValues.TokenIds(item, itemPath);
-            RequireItems(item, itemPath);
-            prompts[index++] = new Prompt(null, ids);
-        }
-        return (prompts, true);
-    }
-
-    private static void RequireItems(JsonElement list, string path)
-    {
-        if (list.GetArrayLength() == 0)
-        {
-            throw ApiErrors.WrongValue(path, "an empty list", "a list of at least one");
-        }
+            var ids = item.TokenIds();
+            item.RequireItems();
+            return new Prompt(null, ids);
+        })], true);
     }
 }

@@ -91,9 +91,9 @@ internal abstract record RequestPlan
             return null;
         }
         var field = NameOf(property);
-        field = field == PromptField && PromptsAreList ? JsonValues.ItemPath(field, promptIndex) : field;
+        field = field == PromptField && PromptsAreList ? JsonField.ItemPath(field, promptIndex) : field;
         return property is nameof(SequenceSpec.PromptIds) or nameof(GenerationParameters.StopTokenIds) && refusal.Index is { } index
-            ? JsonValues.ItemPath(field, index)
+            ? JsonField.ItemPath(field, index)
             : field;
     }
 

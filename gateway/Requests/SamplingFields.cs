@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using Grid.Gateway.Http;
 using Grid.Gateway.Json;
 using Grid.Grains.Messages;
@@ -44,20 +43,20 @@ internal static class SamplingFields
             {
                 Sampling = new SamplingParameters
                 {
-                    Temperature = fields.Single("temperature", openAi ? OpenAiTemperature : AnyTemperature) ?? defaults.Temperature,
-                    TopP = fields.Single("top_p", PositiveShare) ?? defaults.TopP,
+                    Temperature = fields.Take("temperature")?.Single(openAi ? OpenAiTemperature : AnyTemperature) ?? defaults.Temperature,
+                    TopP = fields.Take("top_p")?.Single(PositiveShare) ?? defaults.TopP,
                     // -1 is the field's older way to say "all", 0 is ours.
-                    TopK = Math.Max(fields.Int32("top_k", -1) ?? defaults.TopK, 0),
-                    MinP = fields.Single("min_p", Share) ?? defaults.MinP,
-                    PresencePenalty = fields.Single("presence_penalty", Penalty) ?? 0f,
-                    FrequencyPenalty = fields.Single("frequency_penalty", Penalty) ?? 0f,
-                    RepetitionPenalty = fields.Single("repetition_penalty", RepetitionPenalty) ?? defaults.RepetitionPenalty,
+                    TopK = Math.Max(fields.Take("top_k")?.Int32(-1) ?? defaults.TopK, 0),
+                    MinP = fields.Take("min_p")?.Single(Share) ?? defaults.MinP,
+                    PresencePenalty = fields.Take("presence_penalty")?.Single(Penalty) ?? 0f,
+                    FrequencyPenalty = fields.Take("frequency_penalty")?.Single(Penalty) ?? 0f,
+                    RepetitionPenalty = fields.Take("repetition_penalty")?.Single(RepetitionPenalty) ?? defaults.RepetitionPenalty,
                     LogitBias = TakeLogitBias(fields),
                 },
                 StopTokenIds = TakeStopIds(fields),
-                IgnoreEndTokens = fields.Boolean("ignore_eos") ?? false,
+                IgnoreEndTokens = fields.Take("ignore_eos")?.Boolean() ?? false,
             },
-            StopStrings = fields.Take("stop") is { } stop ? JsonValues.StringOrList(stop, fields.PathOf("stop"), MaxStops) : [],
+            StopStrings = fields.Take("stop")?.Strings(MaxStops) ?? [],
         };
     }
 
@@ -68,16 +67,6 @@ internal static class SamplingFields
     /// <summary>A spec with another seed.</summary>
     public static SequenceSpec WithSeed(this SequenceSpec spec, ulong seed) =>
         spec with { Generation = spec.Generation with { Sampling = spec.Generation.Sampling with { Seed = seed } } };
-
-    /// <summary>The values that hold where a request is silent, as a request would say them.</summary>
-    public static void WriteDefaults(Utf8JsonWriter json, SamplingParameters sampling)
-    {
-        json.WriteNumber("temperature", sampling.Temperature);
-        json.WriteNumber("top_p", sampling.TopP);
-        json.WriteNumber("top_k", sampling.TopK == 0 ? -1 : sampling.TopK);
-        json.WriteNumber("min_p", sampling.MinP);
-        json.WriteNumber("repetition_penalty", sampling.RepetitionPenalty);
-    }
 
     /// <summary>Refuses a minimum above the maximum.</summary>
     public static void RequireOrder(JsonFields fields, string minName, int min, int? max)
@@ -91,34 +80,29 @@ internal static class SamplingFields
 
     private static int[] TakeStopIds(JsonFields fields)
     {
-        if (fields.Take("stop_token_ids") is not { } value)
+        if (fields.Take("stop_token_ids") is not { } field)
         {
             return [];
         }
-        var path = fields.PathOf("stop_token_ids");
-        var ids = JsonValues.TokenIds(value, path);
-        if (ids.Length > MaxStops)
-        {
-            throw ApiErrors.WrongValue(path, JsonShown.Value(value), $"a list of at most {MaxStops}");
-        }
-        return [.. ids.Distinct().Order()];
+        var ids = field.TokenIds();
+        return ids.Length <= MaxStops ? [.. ids.Distinct().Order()] : throw field.WrongValue($"a list of at most {MaxStops}");
     }
 
     private static LogitBias[] TakeLogitBias(JsonFields fields)
     {
-        if (fields.Object("logit_bias") is not { } biases)
+        if (fields.Take("logit_bias") is not { } field)
         {
             return [];
         }
+        var biases = field.Object();
         var byId = new SortedDictionary<int, float>();
         foreach (var name in biases.Names.ToArray())
         {
             if (!int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var id))
             {
-                throw ApiErrors.WrongValue(fields.PathOf("logit_bias"), $"keyed by {JsonShown.Text(name)}", "keyed by token ids");
+                throw ApiErrors.WrongValue(field.Path, $"keyed by {JsonShown.Text(name)}", "keyed by token ids");
             }
-            var bias = biases.Single(name, Bias)
-                ?? throw ApiErrors.WrongType(biases.PathOf(name), "null", Bias.ToString());
+            var bias = biases.Take(name)?.Single(Bias) ?? throw ApiErrors.WrongType(biases.PathOf(name), "null", Bias.ToString());
             if (!byId.TryAdd(id, bias))
             {
                 throw ApiErrors.Duplicate(biases.PathOf(name));

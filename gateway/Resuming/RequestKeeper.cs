@@ -38,9 +38,9 @@ internal sealed class RequestKeeper(
     /// it at least, even when its gateway dies.</summary>
     private TimeSpan Life => store!.Retention * 1.5;
 
-    /// <summary>Begins to keep a request whose sequences have started, and tries on while its stream runs; null when it is not to
-    /// be kept.</summary>
-    public KeptStream? Keep(RequestPlan plan, IReadOnlyList<Transcript> transcripts, DateTimeOffset created, ActiveRequest active)
+    /// <summary>Begins to keep a request whose sequences have started, and tries on while its stream runs; gives the stream's start, or
+    /// null when it is not to be kept.</summary>
+    public StreamPosition? Keep(RequestPlan plan, IReadOnlyList<Transcript> transcripts, DateTimeOffset created, ActiveRequest active)
     {
         if (store is null || transcripts.Count > StreamPosition.MaxSequences)
         {
@@ -52,19 +52,20 @@ internal sealed class RequestKeeper(
             return null;
         }
         var start = new StreamPosition(transcripts[0].Id, transcripts.Count);
-        return new KeptStream(start, token => PutAsync(start.Request, record, active, token), active.Token);
+        active.Keeping = PutAsync(start.Request, record, active);
+        return start;
     }
 
     /// <summary>Waits for the store before a stream's first event, but not for long, and not at all where another stream has just
     /// waited in vain.</summary>
-    public async Task WaitAsync(KeptStream stream)
+    public async Task WaitAsync(ActiveRequest active)
     {
         if (clock.GetTimestamp() < Volatile.Read(ref _pausedUntil))
         {
             return;
         }
-        await stream.WaitAsync(s_patience, clock);
-        if (stream.IsPending)
+        await active.Keeping.WaitAsync(s_patience, clock).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        if (!active.Keeping.IsCompleted)
         {
             Volatile.Write(ref _pausedUntil, After(s_pause));
         }
@@ -99,43 +100,31 @@ internal sealed class RequestKeeper(
             return;
         }
         using var timer = new PeriodicTimer(store.Retention / 2, clock);
-        while (await NextAsync(timer, stoppingToken))
+        while (await timer.WaitForNextTickAsync(stoppingToken))
         {
             try
             {
-                await WithPatienceAsync(async token =>
-                {
-                    await store.RenewAsync(requests.Streams, Life, token);
-                    return true;
-                }, stoppingToken);
+                await AskAsync(token => store.RenewAsync(requests.Streams, Life, token), stoppingToken);
             }
             catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
             {
                 GatewayLog.NotRenewed(logger, exception);
             }
-            catch (OperationCanceledException)
-            {
-                return;
-            }
         }
     }
 
-    private async Task PutAsync(Guid id, byte[] record, ActiveRequest active, CancellationToken cancellationToken)
+    private async Task PutAsync(Guid id, byte[] record, ActiveRequest active)
     {
         for (var pause = s_firstPause; ; pause = pause * 2 < s_pause ? pause * 2 : s_pause)
         {
             try
             {
-                await WithPatienceAsync(async token =>
-                {
-                    await store!.PutAsync(id, record, _self, Life, token);
-                    return true;
-                }, cancellationToken);
+                await AskAsync(token => store!.PutAsync(id, record, _self, Life, token), active.Token);
                 Volatile.Write(ref _pausedUntil, 0);
                 active.Keep(id, epoch: 0);
                 return;
             }
-            catch (Exception exception) when (!cancellationToken.IsCancellationRequested)
+            catch (Exception exception) when (!active.Token.IsCancellationRequested)
             {
                 var quietUntil = Volatile.Read(ref _quietUntil);
                 if (clock.GetTimestamp() >= quietUntil && Interlocked.CompareExchange(ref _quietUntil, After(s_pause), quietUntil) == quietUntil)
@@ -143,40 +132,31 @@ internal sealed class RequestKeeper(
                     GatewayLog.NotKept(logger, exception);
                 }
             }
-            await Task.Delay(pause, clock, cancellationToken);
+            await Task.Delay(pause, clock, active.Token);
         }
     }
 
     private long After(TimeSpan time) => clock.GetTimestamp() + (long)(time.TotalSeconds * clock.TimestampFrequency);
 
-    private static async Task<bool> NextAsync(PeriodicTimer timer, CancellationToken stoppingToken)
-    {
-        try
-        {
-            return await timer.WaitForNextTickAsync(stoppingToken);
-        }
-        catch (OperationCanceledException)
-        {
-            return false;
-        }
-    }
-
-    private static async Task<T> WithPatienceAsync<T>(Func<CancellationToken, Task<T>> ask, CancellationToken cancellationToken)
-    {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        patience.CancelAfter(s_patience);
-        return await ask(patience.Token);
-    }
-
+    /// <summary>Asks the store for something that a client waits for.</summary>
     private static async Task<T> AskAsync<T>(Func<CancellationToken, Task<T>> ask, CancellationToken cancellationToken)
     {
         try
         {
-            return await WithPatienceAsync(ask, cancellationToken);
+            Task<T>? answer = null;
+            await AskAsync(token => answer = ask(token), cancellationToken);
+            return await answer!;
         }
         catch (Exception) when (!cancellationToken.IsCancellationRequested)
         {
             throw ApiErrors.Unavailable("The store that keeps streams' requests does not answer; try again.");
         }
+    }
+
+    private static async Task AskAsync(Func<CancellationToken, Task> ask, CancellationToken cancellationToken)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        patience.CancelAfter(s_patience);
+        await ask(patience.Token);
     }
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Unicode;
 using Grid.Grains;
 
 namespace Grid.Gateway.Resuming;
@@ -23,47 +24,28 @@ internal readonly record struct SequenceProgress(int Tokens, int Characters, boo
     public SequenceCursor ToCursor() =>
         new(Math.Max(Tokens, 0), Characters, promptTokens: Tokens > 0 || Characters > 0 ? int.MaxValue : 0);
 
-    /// <summary>"-" before the first event, otherwise "tokens/characters", with "." once it has ended.</summary>
-    public bool TryFormat(Span<byte> utf8, out int written)
+    /// <summary>Writes "-" before the first event, otherwise "tokens/characters", with "." once it has ended; gives its length.</summary>
+    public int Format(Span<byte> utf8)
     {
-        written = 0;
         if (Tokens < 0)
         {
             utf8[0] = (byte)'-';
-            written = 1;
-            return true;
+            return 1;
         }
-        if (!Tokens.TryFormat(utf8, out written, default, CultureInfo.InvariantCulture))
-        {
-            return false;
-        }
-        utf8[written++] = (byte)'/';
-        if (!Characters.TryFormat(utf8[written..], out var more, default, CultureInfo.InvariantCulture))
-        {
-            return false;
-        }
-        written += more;
-        if (Ended)
-        {
-            utf8[written++] = (byte)'.';
-        }
-        return true;
+        Utf8.TryWrite(utf8, CultureInfo.InvariantCulture, $"{Tokens}/{Characters}{(Ended ? "." : "")}", out var written);
+        return written;
     }
 
-    /// <summary>Reads what <see cref="TryFormat"/> wrote.</summary>
+    /// <summary>Reads what <see cref="Format"/> wrote.</summary>
     public static bool TryParse(ReadOnlySpan<char> text, out SequenceProgress position)
     {
         position = None;
-        if (text is "-")
-        {
-            return true;
-        }
         var ended = text is [.., '.'];
-        text = ended ? text[..^1] : text;
-        var slash = text.IndexOf('/');
-        if (slash < 0 || !Number(text[..slash], out var tokens) || !Number(text[(slash + 1)..], out var characters))
+        var digits = ended ? text[..^1] : text;
+        var slash = digits.IndexOf('/');
+        if (slash < 0 || !Number(digits[..slash], out var tokens) || !Number(digits[(slash + 1)..], out var characters))
         {
-            return false;
+            return text is "-";
         }
         position = new SequenceProgress(tokens, characters, ended);
         return true;

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
 using Grid.Gateway.Running;
 
@@ -60,8 +61,15 @@ internal sealed record StoredRequest
             : null;
     }
 
-    /// <summary>Whether a prompt became the same ids as at first.</summary>
-    public bool HasSamePrompt(Transcript transcript) => Digests[transcript.Plan.PromptIndex] == Digest(transcript.PromptIds);
+    /// <summary>Throws <see cref="ApiException"/> (409) where a prompt has become other ids than at first.</summary>
+    public void RequireSamePrompts(IReadOnlyList<Transcript> transcripts)
+    {
+        if (transcripts.Any(transcript => !transcript.IsKnown && Digests[transcript.Plan.PromptIndex] != Digest(transcript.PromptIds)))
+        {
+            throw ApiErrors.Conflict("tokenizer_changed",
+                "The model's tokenizer is another than when the stream was begun; send the request again.");
+        }
+    }
 
     /// <summary>A sequence as it runs: under its id, and with a number of new tokens where as many as the context allowed were asked
     /// for. The workers may be others when it goes on.</summary>

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
+using System.Text.Unicode;
 
 namespace Grid.Gateway.Resuming;
 
@@ -51,25 +52,15 @@ internal sealed class StreamPosition(Guid request, SequenceProgress[] sequences)
     /// <summary>Writes the id to a span of <see cref="MaxLength"/> bytes and gives its length.</summary>
     public int Format(Span<byte> utf8)
     {
-        Request.TryFormat(utf8, out var written, "N");
-        utf8[written++] = (byte)':';
-        switch (Stage)
+        Utf8.TryWrite(utf8, $"{Request:N}:{Stage switch { StreamStage.Usage => "usage", StreamStage.End => "end", _ => "" }}", out var written);
+        if (Stage == StreamStage.Sequences)
         {
-            case StreamStage.Usage:
-                "usage"u8.CopyTo(utf8[written..]);
-                return written + 5;
-            case StreamStage.End:
-                "end"u8.CopyTo(utf8[written..]);
-                return written + 3;
-        }
-        for (var i = 0; i < Sequences.Length; i++)
-        {
-            if (i > 0)
+            foreach (var sequence in Sequences)
             {
+                written += sequence.Format(utf8[written..]);
                 utf8[written++] = (byte)',';
             }
-            Sequences[i].TryFormat(utf8[written..], out var more);
-            written += more;
+            written--;
         }
         return written;
     }
@@ -114,11 +105,9 @@ internal sealed class StreamPosition(Guid request, SequenceProgress[] sequences)
     /// <summary>This position for a request of so many sequences; false when it has another number of them.</summary>
     public bool TryFit(int count, [NotNullWhen(true)] out StreamPosition? fitted)
     {
-        fitted = Stage == StreamStage.Sequences ? this : new StreamPosition(Request, count) { Stage = Stage };
-        if (Stage != StreamStage.Sequences)
-        {
-            Array.Fill(fitted.Sequences, new SequenceProgress(0, 0, Ended: true));
-        }
+        fitted = Stage == StreamStage.Sequences
+            ? this
+            : new StreamPosition(Request, [.. Enumerable.Repeat(new SequenceProgress(0, 0, Ended: true), count)]) { Stage = Stage };
         return fitted.Sequences.Length == count;
     }
 }

@@ -9,24 +9,17 @@ namespace Grid.Gateway.Running;
 /// The requests that this gateway answers. When it is asked to stop it takes no more, lets these end within the grace
 /// time (<see cref="Drain"/>), and then ends the rest in a way that their clients can go on elsewhere.
 /// </summary>
-internal sealed class ActiveRequests : IStreamOwner
+internal sealed class ActiveRequests(Drain drain) : IStreamOwner
 {
     private readonly ConcurrentDictionary<ActiveRequest, ActiveRequest> _active = [];
-    private readonly Drain _drain;
-
-    public ActiveRequests(Drain drain)
-    {
-        _drain = drain;
-        drain.Over.Register(EndAll);
-    }
 
     /// <summary>Streams under way that can be resumed, by the ids of their requests.</summary>
-    public IReadOnlyCollection<Guid> Streams => [.. _active.Keys.Select(request => request.Stream).OfType<Guid>()];
+    public IReadOnlyCollection<Guid> Streams => [.. _active.Keys.Select(request => request.Stream?.Id).OfType<Guid>()];
 
     /// <summary>Throws <see cref="ApiException"/> (503) once the gateway has been asked to stop.</summary>
     public void RequireOpen()
     {
-        if (_drain.HasBegun)
+        if (drain.HasBegun)
         {
             throw new ApiException(ApiErrors.Draining("ask another one, or this one later"));
         }
@@ -36,15 +29,14 @@ internal sealed class ActiveRequests : IStreamOwner
     /// asked to stop.</summary>
     public ActiveRequest Enter(CancellationToken aborted)
     {
+        var entry = drain.TryEnter();
         RequireOpen();
-        var request = new ActiveRequest(this, _drain.TryEnter(), aborted);
-        _active[request] = request;
-        if (_drain.HasBegun)
+        var request = new ActiveRequest(request =>
         {
-            request.Dispose();
-            RequireOpen();
-        }
-        return request;
+            _active.TryRemove(request, out _);
+            entry?.Dispose();
+        }, drain.Over, aborted);
+        return _active[request] = request;
     }
 
     /// <inheritdoc/>
@@ -55,46 +47,46 @@ internal sealed class ActiveRequests : IStreamOwner
             active.Supersede(request, epoch);
         }
     }
-
-    internal void Leave(ActiveRequest request) => _active.TryRemove(request, out _);
-
-    private void EndAll()
-    {
-        foreach (var request in _active.Keys)
-        {
-            request.End(ApiErrors.Draining(request.Stream is { } stream
-                ? $"GET /v1/sequences/{stream:N}/events on another one, with this event's id as Last-Event-ID, goes on where this stream stops"
-                : "send the request to another one"));
-        }
-    }
 }
 
+/// <summary>A stream that can be resumed.</summary>
+/// <param name="Id">Its request's id.</param>
+/// <param name="Epoch">The claim it runs under; 0 for the first stream.</param>
+internal sealed record KeptStream(Guid Id, int Epoch);
+
 /// <summary>A request being answered.</summary>
-internal sealed class ActiveRequest : IDisposable
+internal sealed class ActiveRequest : IAsyncDisposable
 {
-    private readonly ActiveRequests _owner;
-    private readonly IDisposable? _entry;
     private readonly CancellationTokenSource _end;
+    private readonly CancellationTokenRegistration _over;
+    private readonly Action<ActiveRequest> _leave;
     private readonly Lock _lock = new();
+    private volatile KeptStream? _stream;
     private Guid? _claimed;
     private int _newestEpoch;
     private bool _left;
 
-    public ActiveRequest(ActiveRequests owner, IDisposable? entry, CancellationToken aborted)
+    /// <param name="leave">Told when it has been answered.</param>
+    /// <param name="over">The gateway ends what still runs.</param>
+    /// <param name="aborted">The client has left.</param>
+    public ActiveRequest(Action<ActiveRequest> leave, CancellationToken over, CancellationToken aborted)
     {
-        (_owner, _entry) = (owner, entry);
+        _leave = leave;
         _end = CancellationTokenSource.CreateLinkedTokenSource(aborted);
         Token = _end.Token;
+        _over = over.UnsafeRegister(_ => End(ApiErrors.Draining(Stream is { } stream
+            ? $"GET /v1/sequences/{stream.Id:N}/events on another one, with this event's id as Last-Event-ID, goes on where this stream stops"
+            : "send the request to another one")), null);
     }
 
     /// <summary>Cancelled when the client left, and when the request is to end (<see cref="EndedBy"/>).</summary>
     public CancellationToken Token { get; }
 
-    /// <summary>Its id, from when its stream can be resumed.</summary>
-    public Guid? Stream { get; private set; }
+    /// <summary>Its stream, from when it can be resumed.</summary>
+    public KeptStream? Stream => _stream;
 
-    /// <summary>The claim it runs under; 0 for the first stream.</summary>
-    public int Epoch { get; private set; }
+    /// <summary>The way of its record into the store, which ends with the request.</summary>
+    public Task Keeping { get; set; } = Task.CompletedTask;
 
     /// <summary>Why the gateway ends it; null while it does not.</summary>
     public ApiError? EndedBy { get; private set; }
@@ -114,9 +106,7 @@ internal sealed class ActiveRequest : IDisposable
     {
         lock (_lock)
         {
-            Epoch = epoch;
-            Stream = stream;
-            _claimed = stream;
+            (_stream, _claimed) = (new KeptStream(stream, epoch), stream);
             EndIfSuperseded();
         }
     }
@@ -134,36 +124,36 @@ internal sealed class ActiveRequest : IDisposable
         }
     }
 
-    /// <summary>Ends it from this side.</summary>
-    public void End(ApiError error)
-    {
-        lock (_lock)
-        {
-            if (_left || EndedBy is not null)
-            {
-                return;
-            }
-            EndedBy = error;
-            _end.CancelAsync();
-        }
-    }
-
-    public void Dispose()
+    public async ValueTask DisposeAsync()
     {
         lock (_lock)
         {
             _left = true;
         }
+        await _over.DisposeAsync();
+        await _end.CancelAsync();
+        await Keeping.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         _end.Dispose();
-        _owner.Leave(this);
-        _entry?.Dispose();
+        _leave(this);
     }
 
     private void EndIfSuperseded()
     {
-        if (Stream is not null && Epoch < _newestEpoch)
+        if (Stream?.Epoch < _newestEpoch)
         {
             End(ApiErrors.Conflict("stream_resumed", "The stream was resumed by another connection; it goes on there.").Error);
+        }
+    }
+
+    private void End(ApiError error)
+    {
+        lock (_lock)
+        {
+            if (!_left && EndedBy is null)
+            {
+                EndedBy = error;
+                _end.CancelAsync();
+            }
         }
     }
 }

@@ -52,9 +52,9 @@ internal sealed class Transcript(int index, PlannedSequence plan, IRunningSequen
     /// <summary>Stop string or stop token id that ended it.</summary>
     public object? MatchedStop { get; private set; }
 
-    /// <summary>The score of a prompt token, or null: the first token has none.</summary>
-    public ScoredToken? PromptScore(int promptIndex) =>
-        _promptScores.TryGetValue(promptIndex, out var score) ? score : null;
+    /// <summary>The scores of prompt tokens from one on; that one has none itself, for nothing is known of what comes before it.</summary>
+    public IEnumerable<ScoredToken?> PromptScores(int from) => Enumerable.Range(from, PromptIds.Count - from)
+        .Select(position => position > from && _promptScores.TryGetValue(position, out var score) ? score : (ScoredToken?)null);
 
     /// <summary>Takes in an update.</summary>
     public void Apply(SequenceUpdate update)

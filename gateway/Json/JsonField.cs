@@ -1,0 +1,133 @@
+using System.Globalization;
+using System.Text.Json;
+using Grid.Gateway.Http;
+
+namespace Grid.Gateway.Json;
+
+/// <summary>A value of a request, read strictly; every failure names path, value and rule.</summary>
+/// <param name="Value">The value.</param>
+/// <param name="Path">Its path in the request, e.g. messages[1].content.</param>
+internal readonly record struct JsonField(JsonElement Value, string Path)
+{
+    public JsonValueKind Kind => Value.ValueKind;
+
+    public ApiException WrongType(string rule) => ApiErrors.WrongType(Path, JsonShown.Value(Value), rule);
+
+    public ApiException WrongValue(string rule) => ApiErrors.WrongValue(Path, JsonShown.Value(Value), rule);
+
+    public bool Boolean() => Kind switch
+    {
+        JsonValueKind.True => true,
+        JsonValueKind.False => false,
+        _ => throw WrongType("true or false"),
+    };
+
+    public string String(int maxLength = int.MaxValue)
+    {
+        string text;
+        try
+        {
+            text = Kind == JsonValueKind.String ? Value.GetString()! : throw WrongType("a string");
+        }
+        catch (InvalidOperationException)
+        {
+            throw WrongValue("valid Unicode (it holds an unpaired surrogate)");
+        }
+        return text.Length <= maxLength ? text : throw ApiErrors.WrongValue(Path, JsonShown.Text(text), $"at most {maxLength} characters long");
+    }
+
+    public string NonEmpty() => String() is { Length: > 0 } text ? text : throw WrongValue("a string that is not empty");
+
+    public int Int32(int min, int max = int.MaxValue)
+    {
+        var rule = max == int.MaxValue ? $"an integer of at least {min}" : $"an integer from {min} to {max}";
+        RequireNumber(rule);
+        return Value.TryGetInt32(out var number) && number >= min && number <= max ? number : throw WrongValue(rule);
+    }
+
+    public float Single(NumberRange range)
+    {
+        RequireNumber(range.ToString());
+        // The range is checked on the double (which overflows to infinity, and fails), then rounded once to fp32. A
+        // value above an open lower end may still round down to it (1e-60), so the rounded value must pass too.
+        return Value.TryGetDouble(out var number) && range.Contains(number) && range.Contains((float)number)
+            ? (float)number
+            : throw WrongValue(range.ToString());
+    }
+
+    /// <summary>A seed: any signed or unsigned 64-bit integer; negative ones count as their 64 bits.</summary>
+    public ulong Seed()
+    {
+        const string Rule = "an integer of 64 bits, signed or unsigned";
+        RequireNumber(Rule);
+        return Value.TryGetInt64(out var signed) ? unchecked((ulong)signed)
+            : Value.TryGetUInt64(out var unsigned) ? unsigned : throw WrongValue(Rule);
+    }
+
+    /// <summary>A list of token ids, each at least 0. Whether the model has them, the sequence's start tells.</summary>
+    public int[] TokenIds()
+    {
+        RequireList("a list of token ids");
+        var ids = new int[Value.GetArrayLength()];
+        var index = 0;
+        foreach (var item in Value.EnumerateArray())
+        {
+            // The happy path builds no path text: prompts have many ids.
+            if (item.ValueKind != JsonValueKind.Number || !item.TryGetInt32(out ids[index]) || ids[index] < 0)
+            {
+                new JsonField(item, ItemPath(Path, index)).Int32(0);
+            }
+            index++;
+        }
+        return ids;
+    }
+
+    /// <summary>One string or a list of them, none of them empty.</summary>
+    public string[] Strings(int maxItems = int.MaxValue)
+    {
+        if (Kind == JsonValueKind.String)
+        {
+            return [NonEmpty()];
+        }
+        RequireList("a string or a list of strings");
+        return Value.GetArrayLength() <= maxItems ? [.. Items().Select(item => item.NonEmpty())] : throw WrongValue($"a list of at most {maxItems}");
+    }
+
+    /// <summary>Opens an object.</summary>
+    public JsonFields Object() => new(this);
+
+    /// <summary>The items of a list.</summary>
+    public IEnumerable<JsonField> Items()
+    {
+        var path = Path;
+        return Value.EnumerateArray().Select((item, index) => new JsonField(item, ItemPath(path, index)));
+    }
+
+    /// <summary>Refuses what is no list.</summary>
+    public void RequireList(string rule)
+    {
+        if (Kind != JsonValueKind.Array)
+        {
+            throw WrongType(rule);
+        }
+    }
+
+    /// <summary>Refuses an empty list.</summary>
+    public void RequireItems(string rule = "a list of at least one")
+    {
+        if (Value.GetArrayLength() == 0)
+        {
+            throw ApiErrors.WrongValue(Path, "an empty list", rule);
+        }
+    }
+
+    public static string ItemPath(string path, int index) => string.Create(CultureInfo.InvariantCulture, $"{path}[{index}]");
+
+    private void RequireNumber(string rule)
+    {
+        if (Kind != JsonValueKind.Number)
+        {
+            throw WrongType(rule);
+        }
+    }
+}
