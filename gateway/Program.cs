@@ -1,9 +1,10 @@
 using Grid.Gateway.Node;
 
-return await GatewayNode.Program.RunAsync(args, async options =>
+return await GatewayNode.Program.RunAsync(args, async (options, signals) =>
 {
-    await using var node = await GatewayNode.StartAsync(options, Console.Out, CancellationToken.None);
-    Console.WriteLine($"Gateway on {node.Address} in cluster {node.Cluster.Description}.");
-    await node.RunAsync(Console.Out);
+    var output = NodeHost.OutputOf(options);
+    await using var node = await signals.StartAsync(stop => GatewayNode.StartAsync(options, output, stop));
+    output.WriteLine($"Gateway on {node.Address} in cluster {node.Cluster.Description}.");
+    await node.RunAsync(output, signals);
     return 0;
 });

@@ -68,7 +68,7 @@ public sealed class GridNode : IAsyncDisposable
             var cluster = await ClusterNode.PrepareAsync(options.Cluster, options.GatewayPort, output, cancellationToken);
             output.WriteLine($"Cluster {cluster.Description}");
             app = Build(options, devices, cluster, wrap);
-            await app.StartAsync(cancellationToken);
+            await NodeHost.StartAsync(app, cancellationToken);
             await WaitUntilServingAsync(app.Services, devices.Count, cancellationToken);
             return new GridNode(app, devices);
         }
@@ -76,6 +76,11 @@ public sealed class GridNode : IAsyncDisposable
         {
             if (app is not null)
             {
+                if (exception is OperationCanceledException)
+                {
+                    await NodeHost.StopAsync(app); // It had started, and its workers did not yet serve.
+                }
+
                 await app.DisposeAsync();
             }
 
@@ -84,18 +89,20 @@ public sealed class GridNode : IAsyncDisposable
         }
     }
 
-    /// <summary>Runs until SIGTERM or Ctrl+C, lets running sequences end within the grace time, and returns the exit
+    /// <summary>Runs until it is asked to stop, lets running sequences end within the grace time, and returns the exit
     /// code: 0, or 1 when no device was left.</summary>
-    public async Task<int> RunAsync()
+    /// <param name="output">Gets a line when it is asked to stop.</param>
+    /// <param name="signals">Ask it to.</param>
+    public async Task<int> RunAsync(TextWriter output, StopSignals signals)
     {
-        await _app.WaitForShutdownAsync();
+        await NodeHost.RunAsync(_app, output, signals);
         return Workers.All(worker => worker.Failure is not null) ? StartException.Failed : 0;
     }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await _app.StopAsync();
+        await NodeHost.StopAsync(_app);
         await _app.DisposeAsync();
 
         // A step that hangs still uses its device and model, and after a fault even freeing may fail; those go with the process.

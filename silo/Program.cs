@@ -1,11 +1,13 @@
+using Grid.Gateway.Node;
 using Grid.Options;
 using Grid.Silo;
 using Grid.Silo.Startup;
 
-return await GridNode.Program.RunAsync(args, async options =>
+return await GridNode.Program.RunAsync(args, async (options, signals) =>
 {
-    Console.WriteLine($"Grid {GridProgram.Version}");
-    await using var node = await GridNode.StartAsync(options, Console.Out, CancellationToken.None);
-    Banner.Write(Console.Out, node);
-    return await node.RunAsync();
+    var output = NodeHost.OutputOf(options);
+    output.WriteLine($"Grid {GridProgram.Version}");
+    await using var node = await signals.StartAsync(stop => GridNode.StartAsync(options, output, stop));
+    Banner.Write(output, node, examples: !options.JsonLogs);
+    return await node.RunAsync(output, signals);
 });

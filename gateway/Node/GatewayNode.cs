@@ -49,7 +49,7 @@ public sealed class GatewayNode : IAsyncDisposable
         try
         {
             app.MapGridGateway();
-            await app.StartAsync(cancellationToken);
+            await NodeHost.StartAsync(app, cancellationToken);
             return new GatewayNode(app, cluster);
         }
         catch (Exception exception)
@@ -59,8 +59,8 @@ public sealed class GatewayNode : IAsyncDisposable
         }
     }
 
-    /// <summary>Runs until SIGTERM or Ctrl+C; says when workers come to serve, and when none is left.</summary>
-    public async Task RunAsync(TextWriter output)
+    /// <summary>Runs until it is asked to stop; says when workers come to serve, and when none is left.</summary>
+    public async Task RunAsync(TextWriter output, StopSignals signals)
     {
         var workers = Services.GetRequiredService<WorkerDirectory>();
         bool? serves = null;
@@ -81,14 +81,14 @@ public sealed class GatewayNode : IAsyncDisposable
         }
         workers.Changed += Tell;
         Tell();
-        await _app.WaitForShutdownAsync();
+        await NodeHost.RunAsync(_app, output, signals);
         workers.Changed -= Tell;
     }
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await _app.StopAsync();
+        await NodeHost.StopAsync(_app);
         await _app.DisposeAsync();
     }
 

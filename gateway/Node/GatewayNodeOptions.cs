@@ -32,6 +32,9 @@ public class GatewayNodeOptions
     [ChoiceOption("Form of log lines", "text=false", "json=true", Key = "LogFormat")]
     public bool JsonLogs { get; set; }
 
+    [SwitchOption("Log a line for each HTTP request: the client's address, the request line, the status and the time it took")]
+    public bool LogRequests { get; set; }
+
     /// <summary>Limits of its HTTP face.</summary>
     [Options]
     public GatewayOptions Gateway { get; } = new();

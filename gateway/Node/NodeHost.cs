@@ -1,16 +1,21 @@
 using Grid.Clustering;
+using Grid.Gateway.Http;
+using Grid.Grains;
 using Grid.Options;
 using Grid.Sequences;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.Extensions.Logging.Console;
 
 namespace Grid.Gateway.Node;
 
 /// <summary>The host that gateways and silos have in common: HTTP, logs, and a silo that joins its cluster.</summary>
 public static class NodeHost
 {
+    /// <summary>Where a process says what it does: standard output, in the form of its logs.</summary>
+    public static TextWriter OutputOf(GatewayNodeOptions options) =>
+        options.JsonLogs ? TextWriter.Synchronized(new JsonLines(Console.Out, TimeProvider.System)) : Console.Out;
+
     /// <summary>A host that serves HTTP and runs sequences.</summary>
     /// <param name="options">What the process was told.</param>
     /// <param name="cluster">Its place in the cluster.</param>
@@ -18,9 +23,15 @@ public static class NodeHost
     public static WebApplicationBuilder CreateBuilder(GatewayNodeOptions options, ClusterNode cluster, Action<ISiloBuilder>? configureSilo = null)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
-        ConfigureLogging(builder.Logging, options);
+        NodeLogs.Configure(builder.Logging, options);
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(options.Host, options.Port));
+        builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Grace + TimeSpan.FromSeconds(15));
+        if (options.LogRequests)
+        {
+            builder.Logging.AddFilter(typeof(RequestLog).FullName, LogLevel.Information);
+            builder.Services.AddTransient<IStartupFilter, RequestLogStartupFilter>();
+        }
         builder.Services.AddGridGateway(options.Gateway with { DrainGrace = options.Grace });
         builder.UseOrleans(silo =>
         {
@@ -29,6 +40,36 @@ public static class NodeHost
             configureSilo?.Invoke(silo);
         });
         return builder;
+    }
+
+    /// <summary>Starts a host. Orleans that is given up in the middle fails with traces, and leaves an entry in the store: so it is started
+    /// whole, and stopped where nobody wants it any more.</summary>
+    public static async Task StartAsync(WebApplication app, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        await app.StartAsync(CancellationToken.None);
+        if (cancellationToken.IsCancellationRequested)
+        {
+            await StopAsync(app);
+            cancellationToken.ThrowIfCancellationRequested();
+        }
+    }
+
+    /// <summary>Runs a started host until it is asked to stop and has drained. A second signal ends the drain.</summary>
+    public static async Task RunAsync(WebApplication app, TextWriter output, StopSignals signals)
+    {
+        using var quiet = app.Lifetime.ApplicationStopping.Register(() => app.Services.GetService<NodeLogs>()?.Stopping = true);
+        var drain = app.Services.GetRequiredService<Drain>();
+        using var said = signals.Asked.Register(() => output.WriteLine($"Stopping: what runs may end within {drain.Grace.TotalSeconds} s; a second signal ends it now."));
+        using var now = signals.Insisted.Register(drain.EndNow);
+        await app.WaitForShutdownAsync(signals.Asked);
+    }
+
+    /// <summary>Stops a host.</summary>
+    public static Task StopAsync(WebApplication app)
+    {
+        app.Services.GetService<NodeLogs>()?.Stopping = true;
+        return app.StopAsync(CancellationToken.None);
     }
 
     /// <summary>Where a started host listens.</summary>
@@ -44,25 +85,11 @@ public static class NodeHost
         _ => exception,
     };
 
-    private static void ConfigureLogging(ILoggingBuilder logging, GatewayNodeOptions options)
+    /// <summary>Signals are the process's (<see cref="StopSignals"/>), also before there is a host.</summary>
+    private sealed class NoLifetime : IHostLifetime
     {
-        var others = options.LogLevel > LogLevel.Warning ? options.LogLevel : LogLevel.Warning;
-        logging.ClearProviders();
-        logging.SetMinimumLevel(LogLevel.Warning);
-        logging.AddFilter("Grid", options.LogLevel).AddFilter("Orleans", others).AddFilter("Microsoft", others);
-        ClusterNode.QuietLogs(logging);
-        if (options.JsonLogs)
-        {
-            logging.AddJsonConsole(console => console.UseUtcTimestamp = true);
-        }
-        else
-        {
-            logging.AddSimpleConsole(console =>
-            {
-                console.SingleLine = true;
-                console.TimestampFormat = "HH:mm:ss ";
-                console.ColorBehavior = LoggerColorBehavior.Disabled;
-            });
-        }
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
     }
 }

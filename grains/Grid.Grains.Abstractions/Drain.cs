@@ -56,8 +56,18 @@ public sealed partial class Drain : IHostedLifecycleService, IDisposable
     /// <summary>Whether the node has been asked to stop.</summary>
     public bool HasBegun => Volatile.Read(ref _begun) != 0;
 
+    /// <summary>How long what runs may go on.</summary>
+    public TimeSpan Grace => _options.Grace;
+
     /// <summary>Cancelled when the node has been asked to stop and the grace time has passed.</summary>
     public CancellationToken Over { get; }
+
+    /// <summary>Ends the grace time.</summary>
+    public void EndNow()
+    {
+        Begin();
+        _over.Cancel();
+    }
 
     /// <summary>Takes in somebody who reads sequences here, until the result is disposed; null once the node has been asked to
     /// stop.</summary>

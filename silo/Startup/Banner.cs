@@ -3,22 +3,43 @@ namespace Grid.Silo.Startup;
 /// <summary>What a node says once it serves.</summary>
 internal static class Banner
 {
-    /// <summary>Where it listens, and a line to try.</summary>
-    public static void Write(TextWriter output, GridNode node)
+    /// <summary>Where it listens, what its bits depend on, and lines to try.</summary>
+    /// <param name="output">Where to write.</param>
+    /// <param name="node">The node.</param>
+    /// <param name="examples">Whether a person reads it, and no program.</param>
+    public static void Write(TextWriter output, GridNode node, bool examples = true)
     {
         // 0.0.0.0 listens everywhere and can be called nowhere.
         string host = node.Address.Host is "127.0.0.1" or "0.0.0.0" or "[::]" or "[::1]" ? "localhost" : node.Address.Host;
         string url = $"http://{host}:{node.Address.Port}";
-        (string path, string body) = node.Workers[0].Model.Text.Files.Length > 0
-            ? ("/v1/chat/completions", $$"""{"model":"{{node.Workers[0].Model.ModelId}}","stream":true,"messages":[{"role":"user","content":"Tell me a short story."}]}""")
-            : ("/generate", """{"input_ids":[1,2,3],"stream":true,"sampling_params":{"max_new_tokens":32}}""");
+        var model = node.Workers[0].Model;
         output.WriteLine();
         output.WriteLine($"Ready: {url}");
-        output.WriteLine();
-        output.WriteLine("Try it:");
-        output.WriteLine($"  curl -N {url}{path} -H 'Content-Type: application/json' -d '{body}'");
-        output.WriteLine();
-        output.WriteLine("README.md says more, --help lists the options, Ctrl+C ends.");
+        output.WriteLine($"        {model.ModelId}, fingerprint {model.NumericsId}: with it, equal requests and seeds give equal bits");
+        if (examples)
+        {
+            WriteExamples(output, url, model.ModelId, model.Text.Files.Length > 0);
+        }
+
         output.Flush();
     }
+
+    private static void WriteExamples(TextWriter output, string url, string model, bool hasTokenizer)
+    {
+        string once = hasTokenizer
+            ? Curl("", $"{url}/v1/chat/completions", $$"""{"model":"{{model}}","seed":7,"max_tokens":200,"messages":[{"role":"user","content":"Tell me a short story."}]}""") + """ | grep -o '"content":.*"finish_reason"'"""
+            : Curl("", $"{url}/generate", """{"input_ids":[1,2,3],"sampling_params":{"sampling_seed":7,"max_new_tokens":32}}""") + """ | grep -o '"output_ids":[^]]*]'""";
+        string other = hasTokenizer
+            ? Curl("-o /dev/null ", $"{url}/v1/completions", $$"""{"model":"{{model}}","seed":@,"max_tokens":500,"prompt":"Once"}""")
+            : Curl("-o /dev/null ", $"{url}/generate", """{"input_ids":[4,5,6],"sampling_params":{"sampling_seed":@,"max_new_tokens":500}}""");
+        output.WriteLine();
+        output.WriteLine("Run it twice: the same bytes.");
+        output.WriteLine($"  {once}");
+        output.WriteLine("The same again, among 32 others:");
+        output.WriteLine($"  (seq 32 | xargs -P 32 -I@ {other} &); {once}");
+        output.WriteLine();
+        output.WriteLine("--help lists the options, Ctrl+C ends.");
+    }
+
+    private static string Curl(string options, string url, string body) => $"curl -s {options}{url} -H 'Content-Type: application/json' -d '{body}'";
 }

@@ -87,15 +87,18 @@ internal sealed class DeviceLoader : IDisposable
     public void RequireRoom(ModelConfig config) => _device.RequireRoom(Measure(config));
 
     /// <summary>Loads the model and makes its engine; the result owns the device.</summary>
-    public ServedDevice Load(ModelToServe source)
+    /// <param name="source">The model.</param>
+    /// <param name="cancellationToken">Gives up between two tensors, or rounds of the warm-up.</param>
+    public ServedDevice Load(ModelToServe source, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         var clock = Stopwatch.StartNew();
         var memory = Measure(source.Config);
         LoadedModel? loaded = null;
         InferenceEngine? engine = null;
         try
         {
-            var progress = new LoadProgress(_output, $"Loading weights{Onto}", memory.WeightBytes);
+            var progress = new LoadProgress(_output, $"Loading weights{Onto}", memory.WeightBytes, cancellationToken);
             using (progress)
             {
                 loaded = ModelLoader.Load(
@@ -107,7 +110,7 @@ internal sealed class DeviceLoader : IDisposable
             int pages = KvPages(loaded, memory);
             engine = new InferenceEngine(loaded.Model, _operations, EngineOptions(pages));
             _output.WriteLine($"Cache   {ByteSize.Format(pages * loaded.Model.KvPageBytes)} for {(long)pages * AttentionLayout.BlockTokens} tokens{(Onto.Length > 0 ? $" on {_device.Name}" : "")}");
-            WarmUp(engine);
+            WarmUp(engine, cancellationToken);
             var served = new ServedDevice(
                 Worker(source, loaded, pages), new InferenceEngineAdapter(engine), new Owned(engine, loaded, _operations));
             _handedOver = true;
@@ -152,12 +155,13 @@ internal sealed class DeviceLoader : IDisposable
     }
 
     /// <summary>A worker is announced when it is at speed: where one has died, all of its sequences come to the next one at once.</summary>
-    private void WarmUp(InferenceEngine engine)
+    private void WarmUp(InferenceEngine engine, CancellationToken cancellationToken)
     {
         var clock = Stopwatch.StartNew();
         int rounds = 0;
         for (int tokens = FirstWarmUpTokens; clock.Elapsed < s_warmUp; tokens = Math.Min(2 * tokens, _device.Limits.MaxBatchTokens))
         {
+            cancellationToken.ThrowIfCancellationRequested();
             engine.WarmUp(tokens);
             rounds++;
         }
@@ -206,7 +210,7 @@ internal sealed class DeviceLoader : IDisposable
 
     /// <summary>Shows a load's progress, on the loading thread (<see cref="Progress{T}"/> would post to another), and keeps
     /// the last of it.</summary>
-    private sealed class LoadProgress(TextWriter output, string title, long expectedBytes) : IProgress<ModelLoadProgress>, IDisposable
+    private sealed class LoadProgress(TextWriter output, string title, long expectedBytes, CancellationToken cancellationToken) : IProgress<ModelLoadProgress>, IDisposable
     {
         private ProgressDisplay? _display;
 
@@ -214,6 +218,7 @@ internal sealed class DeviceLoader : IDisposable
 
         public void Report(ModelLoadProgress value)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             Latest = value;
             _display ??= ProgressDisplay.On(output, title);
 

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.InteropServices;
 using Grid.Models;
 using Grid.Models.Hub;
 using Grid.Options;
@@ -13,9 +12,6 @@ namespace Grid.Silo.Startup;
 /// <param name="Name">The folder's name, or the model's on the hub.</param>
 internal sealed record ModelSource(string Folder, string Name)
 {
-    // What a shell reports for a program that Ctrl+C ended.
-    private const int Interrupted = 130;
-
     /// <summary>
     /// Finds what --model-path names: an existing folder, a configuration that ships with Grid (for dummy weights), or a
     /// model of the hub, which is downloaded if the cache lacks it. Throws <see cref="StartException"/>.
@@ -60,30 +56,21 @@ internal sealed record ModelSource(string Folder, string Name)
         output.WriteLine(settings.Offline
             ? $"Hub     {model} from the cache {settings.CacheFolder} alone (HF_HUB_OFFLINE)"
             : $"Hub     {model} from {settings.Endpoint} into {settings.CacheFolder}");
-        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
-        using var terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
-        void Stop(PosixSignalContext context)
-        {
-            context.Cancel = true;
-            stop.Cancel();
-        }
-
         using var progress = new DownloadProgress(output);
         using var client = new HubClient(settings) { Notice = progress.Say };
         var clock = Stopwatch.StartNew();
         try
         {
             HubSelection selection = options.LoadFormat == LoadFormat.Dummy ? HubSelection.WithoutWeights : HubSelection.All;
-            HubSnapshot snapshot = await client.DownloadAsync(model, selection, progress, check, stop.Token);
+            HubSnapshot snapshot = await client.DownloadAsync(model, selection, progress, check, cancellationToken);
             progress.Dispose();
             output.WriteLine(Describe(snapshot, clock.Elapsed));
             return snapshot.Path;
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
         {
             progress.Dispose();
-            throw new StartException("Stopped while downloading; what has arrived is kept, and the next start goes on from there.", Interrupted);
+            throw new StartException("Stopped while downloading; what has arrived is kept, and the next start goes on from there.");
         }
     }
 

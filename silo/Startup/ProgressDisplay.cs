@@ -11,7 +11,8 @@ namespace Grid.Silo.Startup;
 internal sealed class ProgressDisplay : IDisposable
 {
     private const int BarCells = 24;
-    private const int MaxColumns = 100;
+    private const int LeastBarCells = 8;
+    private const int Columns = 80;
     private static readonly TimeSpan s_redraw = TimeSpan.FromMilliseconds(200);
     private static readonly TimeSpan s_line = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan s_rateWindow = TimeSpan.FromSeconds(10);
@@ -20,6 +21,7 @@ internal sealed class ProgressDisplay : IDisposable
     private readonly TextWriter _output;
     private readonly string _title;
     private readonly bool _isTerminal;
+    private readonly int _columns;
     private readonly TimeProvider _time;
     private readonly Queue<(long Time, long Bytes)> _recent = new();
     private long _lastShown;
@@ -30,8 +32,10 @@ internal sealed class ProgressDisplay : IDisposable
     /// <param name="title">What is going on: "Loading weights".</param>
     /// <param name="isTerminal">Whether a carriage return goes back to the line's start.</param>
     /// <param name="time">The clock.</param>
-    public ProgressDisplay(TextWriter output, string title, bool isTerminal, TimeProvider time)
+    /// <param name="columns">The terminal's: a line that reaches the last of them may not be redrawn in place.</param>
+    public ProgressDisplay(TextWriter output, string title, bool isTerminal, TimeProvider time, int columns = Columns)
     {
+        _columns = columns - 1;
         _output = output;
         _title = title;
         _isTerminal = isTerminal;
@@ -40,8 +44,13 @@ internal sealed class ProgressDisplay : IDisposable
     }
 
     /// <summary>A display on a writer, which is a terminal when it is the console and nothing redirects that.</summary>
-    public static ProgressDisplay On(TextWriter output, string title) =>
-        new(output, title, ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected, TimeProvider.System);
+    public static ProgressDisplay On(TextWriter output, string title)
+    {
+        bool isTerminal = ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected;
+
+        // A terminal that does not say how wide it is says 0.
+        return new(output, title, isTerminal, TimeProvider.System, isTerminal && Console.WindowWidth > 0 ? Math.Min(Console.WindowWidth, Columns) : Columns);
+    }
 
     /// <summary>Takes how far things have come.</summary>
     /// <param name="bytes">Bytes done. What the first report has done already (a resumed download) does not count as speed.</param>
@@ -88,11 +97,18 @@ internal sealed class ProgressDisplay : IDisposable
         }
 
         double share = Math.Clamp((double)bytes / totalBytes, 0, 1);
-        int cells = (int)(share * BarCells);
-        string bar = _isTerminal ? $"[{new string('#', cells)}{new string('-', BarCells - cells)}]  " : "";
         string left = rate >= 1 ? $", {Duration((totalBytes - bytes) / rate)} left" : "";
-        return string.Create(CultureInfo.InvariantCulture,
-            $"{_title}  {bar}{ByteSize.Format(bytes)} of {ByteSize.Format(totalBytes)} ({share * 100:0} %), {speed}{left}");
+        string figures = string.Create(CultureInfo.InvariantCulture,
+            $"{ByteSize.Format(bytes)} of {ByteSize.Format(totalBytes)} ({share * 100:0} %), {speed}{left}");
+        return $"{_title}  {Bar(share, _columns - _title.Length - figures.Length - "  []  ".Length)}{figures}";
+    }
+
+    /// <summary>As long as there is room; none where that is too little.</summary>
+    private string Bar(double share, int room)
+    {
+        int cells = Math.Min(room, BarCells);
+        int full = (int)(share * cells);
+        return _isTerminal && cells >= LeastBarCells ? $"[{new string('#', full)}{new string('-', cells - full)}]  " : "";
     }
 
     /// <summary>Bytes a second over the last seconds.</summary>
@@ -121,7 +137,7 @@ internal sealed class ProgressDisplay : IDisposable
     {
         if (_isTerminal)
         {
-            line = line.Length > MaxColumns ? line[..MaxColumns] : line;
+            line = line.Length > _columns ? line[.._columns] : line;
             _output.Write('\r' + line.PadRight(_shownColumns));
             _shownColumns = line.Length;
         }

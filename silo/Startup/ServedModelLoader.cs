@@ -27,7 +27,7 @@ internal static class ServedModelLoader
             // Devices first: a node without the GPU that it was told to use should not begin to download.
             IReadOnlyList<NodeDevice> devices = findDevices(options, output);
             ModelSource source = await ModelSource.FindAsync(options, folder => CheckSmallFiles(options, folder), output, cancellationToken);
-            return Load(options, devices, source, output);
+            return Load(options, devices, source, output, cancellationToken);
         }
         catch (Exception exception) when (exception is ModelFormatException or TextModelException or IOException or UnauthorizedAccessException)
         {
@@ -44,7 +44,7 @@ internal static class ServedModelLoader
         ReadTexts(options, folder);
     }
 
-    private static List<ServedDevice> Load(NodeOptions options, IReadOnlyList<NodeDevice> devices, ModelSource source, TextWriter output)
+    private static List<ServedDevice> Load(NodeOptions options, IReadOnlyList<NodeDevice> devices, ModelSource source, TextWriter output, CancellationToken cancellationToken)
     {
         var folder = ModelFolder.Open(source.Folder);
         var model = new ModelToServe(
@@ -54,9 +54,9 @@ internal static class ServedModelLoader
         var served = new List<ServedDevice>();
         try
         {
-            OpenAll(options, devices, loaders, output);
+            OpenAll(options, devices, loaders, output, cancellationToken);
             loaders.ForEach(loader => loader.RequireRoom(model.Config));
-            loaders.ForEach(loader => served.Add(loader.Load(model)));
+            loaders.ForEach(loader => served.Add(loader.Load(model, cancellationToken)));
             RequireOneModel(served);
         }
         catch
@@ -76,11 +76,13 @@ internal static class ServedModelLoader
     }
 
     /// <summary>Opens and tests the devices. One that fails is left out, as it would be later; there must be another.</summary>
-    private static void OpenAll(NodeOptions options, IReadOnlyList<NodeDevice> devices, List<DeviceLoader> loaders, TextWriter output)
+    private static void OpenAll(
+        NodeOptions options, IReadOnlyList<NodeDevice> devices, List<DeviceLoader> loaders, TextWriter output, CancellationToken cancellationToken)
     {
         string? failure = null;
         foreach (var device in devices)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             try
             {
                 loaders.Add(DeviceLoader.Open(device, options, output));

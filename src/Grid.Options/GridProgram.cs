@@ -33,15 +33,20 @@ public sealed class GridProgram<TOptions> where TOptions : class, new()
 
     /// <summary>Runs the process and gives its exit code. What cannot start says so in one sentence on standard error.</summary>
     /// <param name="args">The command line.</param>
-    /// <param name="run">Runs with the options that were given.</param>
-    public async Task<int> RunAsync(string[] args, Func<TOptions, Task<int>> run)
+    /// <param name="run">Runs with the options that were given, until it is asked to stop.</param>
+    public async Task<int> RunAsync(string[] args, Func<TOptions, StopSignals, Task<int>> run)
     {
+        using var signals = new StopSignals(_name);
+        var output = new LossyWriter(Console.Out, reason => Console.Error.WriteLine($"{_name}: standard output cannot be written, and what it would say is lost: {reason}"));
+        Console.SetError(new LossyWriter(Console.Error));
+        Console.SetOut(output);
         try
         {
             var parsed = _commandLine.Parse(args);
             if (CommandLine.AsksElse(parsed))
             {
-                return await parsed.InvokeAsync();
+                int code = await parsed.InvokeAsync();
+                return output.HasLost ? StartException.Failed : code;
             }
 
             var configuration = new ConfigurationBuilder()
@@ -49,7 +54,7 @@ public sealed class GridProgram<TOptions> where TOptions : class, new()
                 .AddJsonFile("appsettings.json", optional: true)
                 .AddEnvironmentVariables()
                 .Build();
-            return await run(Bind(parsed, configuration));
+            return await run(Bind(parsed, configuration), signals);
         }
         catch (StartException exception)
         {

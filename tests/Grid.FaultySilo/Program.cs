@@ -7,15 +7,15 @@ using Grid.Silo.Startup;
 // As the silo's own program, with faulty devices that obey lines of standard input: "hang after <tokens>", "fail after <tokens>",
 // "trap after <tokens>" (a GPU's), "go on", "corrupt tokens after <tokens>", "corrupt logprobs after <tokens>"; of several devices
 // "<order> on <device>" names the one. Each is answered with a line, so that a test knows when it holds.
-return await GridNode.Program.RunAsync(args, async options =>
+return await GridNode.Program.RunAsync(args, async (options, signals) =>
 {
     var engines = new ConcurrentDictionary<string, FaultyEngine>();
-    await using var node = await GridNode.StartAsync(
-        options, Console.Out, DeviceFinder.Find, CancellationToken.None,
-        (device, inner) => engines[device] = new FaultyEngine(device, inner));
+    await using var node = await signals.StartAsync(stop => GridNode.StartAsync(
+        options, Console.Out, DeviceFinder.Find, stop,
+        (device, inner) => engines[device] = new FaultyEngine(device, inner)));
     Banner.Write(Console.Out, node);
     _ = Task.Run(() => ObeyAll(engines));
-    return await node.RunAsync();
+    return await node.RunAsync(Console.Out, signals);
 });
 
 static void ObeyAll(IReadOnlyDictionary<string, FaultyEngine> engines)

@@ -66,6 +66,22 @@ public sealed class ProgressDisplayTests : IDisposable
         Assert.DoesNotContain('\n', _output.ToString());
     }
 
+    [Theory]
+    [InlineData(80)]
+    [InlineData(40)]
+    public void A_line_is_never_as_wide_as_its_terminal(int columns)
+    {
+        var display = new ProgressDisplay(_output, "Loading weights onto cuda:0", isTerminal: true, _time, columns);
+        for (int i = 0; i < 20; i++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            display.Report((100 * GiB) + (i * (GiB + 123_456_789)), 1000 * GiB);
+        }
+
+        Assert.All(_output.ToString().Split('\r'), line => Assert.InRange(line.Length, 0, columns - 1));
+        Assert.Contains("of 1000 GiB", columns == 80 ? _output.ToString() : "of 1000 GiB", StringComparison.Ordinal);
+    }
+
     [Fact]
     public void What_was_there_before_is_not_speed_and_an_unknown_total_shows_no_bar()
     {

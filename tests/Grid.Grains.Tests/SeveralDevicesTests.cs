@@ -44,7 +44,8 @@ public sealed class SeveralDevicesTests
     {
         TestDevice[] devices = [new("test:0"), new("test:1")];
         await using var node = await StartAsync(TextWriter.Null, new NodeOptions { Port = 0 }, devices);
-        var running = node.RunAsync();
+        using var signals = new StopSignals("test");
+        var running = node.RunAsync(TextWriter.Null, signals);
         using var client = new HttpClient { BaseAddress = node.Address, Timeout = TestGrid.Patience };
         string[] undisturbed = await AskAllAsync(client);
 

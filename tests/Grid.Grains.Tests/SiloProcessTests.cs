@@ -119,20 +119,5 @@ public sealed class SiloProcessTests
         return (silo.ExitCode, await output, await error);
     }
 
-    private static Process Start(params string[] arguments)
-    {
-        var start = new ProcessStartInfo("dotnet")
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        start.Environment["HF_HUB_OFFLINE"] = "1"; // Tests ask no one.
-        start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "Grid.Silo.dll"));
-        foreach (string argument in arguments)
-        {
-            start.ArgumentList.Add(argument);
-        }
-
-        return Process.Start(start)!;
-    }
+    private static Process Start(params string[] arguments) => NodeProgram.Start("Grid.Silo.dll", arguments);
 }

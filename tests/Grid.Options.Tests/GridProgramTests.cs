@@ -125,7 +125,7 @@ public sealed class GridProgramTests
         Console.SetError(error);
         try
         {
-            int code = await s_program.RunAsync(args, options =>
+            int code = await s_program.RunAsync(args, (options, _) =>
             {
                 Console.Write("ran");
                 return Task.FromResult(options.Port);
