@@ -25,7 +25,7 @@ public sealed class ChurnTests(RedisServer redis, PostgresServer postgres, ITest
         await using var cluster = await TestCluster.CreateAsync("redis", redis, postgres);
         var nodes = new FaultyCluster(cluster, Settings.Number("GRID_CHURN_SEED", 1));
         await nodes.StartAsync(workers: 3, gateways: 2);
-        await StreamAsync(nodes, async streams =>
+        await StreamAsync(nodes, 64, async streams =>
         {
             var random = new Random(faults);
             while (nodes.Done.Count < faults && !streams.IsFaulted)
@@ -44,11 +44,11 @@ public sealed class ChurnTests(RedisServer redis, PostgresServer postgres, ITest
         await using var cluster = await TestCluster.CreateAsync("redis", redis, postgres);
         var nodes = new FaultyCluster(cluster, seed: 1);
         await nodes.StartAsync(workers: 3, gateways: 2);
-        var client = await StreamAsync(nodes, async streams =>
+        var client = await StreamAsync(nodes, 24, async streams =>
         {
             for (int i = 0; i < deaths && !streams.IsFaulted; i++)
             {
-                await Task.Delay(TimeSpan.FromSeconds(4)); // All run again, undisturbed.
+                await Task.Delay(TimeSpan.FromSeconds(2)); // All run again, undisturbed.
                 nodes.KillWorker();
                 await nodes.RecoverAsync();
             }
@@ -56,10 +56,10 @@ public sealed class ChurnTests(RedisServer redis, PostgresServer postgres, ITest
         Assert.True(client.Returns == 0, client.Trouble);
     }
 
-    private async Task<ReturningClient> StreamAsync(FaultyCluster nodes, Func<Task, Task> happens)
+    private async Task<ReturningClient> StreamAsync(FaultyCluster nodes, int count, Func<Task, Task> happens)
     {
         var client = new ReturningClient(() => nodes.Gateways);
-        var load = await StreamLoad.CreateAsync(client);
+        var load = await StreamLoad.CreateAsync(client, count);
         var readings = new List<Reading>();
         await load.RunWhileAsync(happens, readings.Add);
         await nodes.RecoverAsync();

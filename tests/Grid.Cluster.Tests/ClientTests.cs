@@ -54,7 +54,7 @@ public sealed class ClientTests(RedisServer redis, PostgresServer postgres, Shar
         using var host = await ConnectAsync("redis", cluster);
         var client = host.Services.GetRequiredService<GridClient>();
         string model = Assert.Single(await client.GetModelsAsync()).Id;
-        var requests = s_mixed.Select(request => request with { Model = model, MaxNewTokens = 600 }).ToArray();
+        var requests = s_mixed.Select(request => request with { Model = model, MaxNewTokens = 300 }).ToArray();
         string[] undisturbed = await Task.WhenAll(requests.Select(request => ReadAsync(client, request)));
 
         bool over = false;
@@ -95,7 +95,7 @@ public sealed class ClientTests(RedisServer redis, PostgresServer postgres, Shar
         Assert.Equal("length", (await client.GenerateAsync(s_mixed[0] with { Model = model, MaxNewTokens = 3 })).FinishReason);
     }
 
-    private static GenerationRequest Request(ulong seed) => new() { Model = "", Seed = seed, IgnoreEndTokens = true, MaxNewTokens = 1000 };
+    private static GenerationRequest Request(ulong seed) => new() { Model = "", Seed = seed, IgnoreEndTokens = true, MaxNewTokens = 500 };
 
     private async Task<IHost> ConnectAsync(string store, TestCluster cluster)
     {

@@ -26,7 +26,7 @@ public sealed class SoakTests(RedisServer redis, PostgresServer postgres, ITestO
         var (worker, gateway) = (nodes.Workers[0], nodes.Gateways[0]);
         nodes.Spare(worker, gateway);
         var client = new ReturningClient(() => nodes.Gateways);
-        var load = await StreamLoad.CreateAsync(client);
+        var load = await StreamLoad.CreateAsync(client, streams: 64);
         var (ofWorker, ofGateway) = (new List<long>(), new List<long>());
         var time = Stopwatch.StartNew();
         var over = new CancellationTokenSource();

@@ -1,13 +1,11 @@
 namespace Grid.Cluster.Tests.Support;
 
 /// <summary>
-/// 64 requests at once, nearly all of them streams, that differ in everything an answer may depend on, each followed by another
+/// Many requests at once, nearly all of them streams, that differ in everything an answer may depend on, each followed by another
 /// as soon as it ends. Every answer is compared with that of a grid to which nothing happened.
 /// </summary>
 internal sealed class StreamLoad
 {
-    private const int Streams = 64;
-
     private static readonly (string Path, string Json)[] s_requests =
     [
         Completion("\"prompt\":\"The dog\",\"temperature\":0", 1800),
@@ -24,12 +22,14 @@ internal sealed class StreamLoad
     ];
 
     private readonly ReturningClient _client;
+    private readonly int _streams;
     private readonly string[] _undisturbed;
     private readonly Lock _lock = new();
 
-    private StreamLoad(ReturningClient client, string[] undisturbed)
+    private StreamLoad(ReturningClient client, int streams, string[] undisturbed)
     {
         _client = client;
+        _streams = streams;
         _undisturbed = undisturbed;
     }
 
@@ -47,11 +47,13 @@ internal sealed class StreamLoad
     public long Events { get; private set; }
 
     /// <summary>Asks a grid to which nothing happens for the answers to compare with.</summary>
-    public static async Task<StreamLoad> CreateAsync(ReturningClient client)
+    /// <param name="client">Who asks.</param>
+    /// <param name="streams">How many requests there are at once.</param>
+    public static async Task<StreamLoad> CreateAsync(ReturningClient client, int streams)
     {
         var readings = await Task.WhenAll(s_requests.Select(request => client.ReadAsync(request.Path, request.Json)));
         Assert.True(client.Returns == 0, $"Nothing had happened yet: {client.Trouble}");
-        return new StreamLoad(client, [.. readings.Select(reading => reading.Told)]);
+        return new StreamLoad(client, streams, [.. readings.Select(reading => reading.Told)]);
     }
 
     /// <summary>Keeps the streams going until something is over. It is given the streams, so that it can stop when one fails.</summary>
@@ -60,7 +62,7 @@ internal sealed class StreamLoad
     public async Task RunWhileAsync(Func<Task, Task> something, Action<Reading>? ended = null)
     {
         bool over = false;
-        var streams = Task.WhenAll(Enumerable.Range(0, Streams).Select(async stream =>
+        var streams = Task.WhenAll(Enumerable.Range(0, _streams).Select(async stream =>
         {
             for (int round = 0; round == 0 || !Volatile.Read(ref over); round++)
             {
