@@ -1,5 +1,6 @@
 using Grid.Gateway.Endpoints;
 using Grid.Gateway.Http;
+using Grid.Gateway.Metrics;
 using Grid.Gateway.Resuming;
 using Grid.Gateway.Running;
 using Grid.Grains;
@@ -28,6 +29,10 @@ public static class GatewayHosting
         services.AddRouting();
         services.AddGridDrain();
         services.AddTransient<IStartupFilter, ErrorStartupFilter>();
+        services.AddMetrics();
+        services.AddSingleton<PrometheusExport>();
+        services.AddHostedService(provider => provider.GetRequiredService<PrometheusExport>());
+        services.AddSingleton<RequestMetrics>();
         services.AddSingleton<ActiveRequests>();
         services.AddSingleton<IStreamOwner>(provider => provider.GetRequiredService<ActiveRequests>());
         services.AddSingleton<RequestKeeper>();
@@ -58,6 +63,7 @@ public static class GatewayHosting
         endpoints.MapGet("/health", OperationEndpoints.ReadyAsync);
         endpoints.MapMethods("/flush_cache", ["GET", "POST"], OperationEndpoints.FlushAsync);
         endpoints.MapGet("/v1/grid", GridEndpoints.ShowAsync);
+        endpoints.MapGet("/metrics", (HttpContext context, PrometheusExport export) => export.WriteAsync(context));
         return endpoints;
     }
 }

@@ -1,5 +1,6 @@
 using Grid.Gateway.Answers;
 using Grid.Gateway.Http;
+using Grid.Gateway.Metrics;
 using Grid.Gateway.Requests;
 using Grid.Gateway.Resuming;
 using Grid.Gateway.Running;
@@ -11,7 +12,7 @@ namespace Grid.Gateway.Endpoints;
 
 /// <summary>Runs a planned request and sends its answer, whole or as a stream of events.</summary>
 internal sealed class AnswerRunner(
-    ISequenceService service, ActiveRequests requests, RequestKeeper keeper, TimeProvider clock, ILogger<AnswerRunner> logger)
+    ISequenceService service, ActiveRequests requests, RequestKeeper keeper, RequestMetrics metrics, TimeProvider clock, ILogger<AnswerRunner> logger)
 {
     /// <summary>Bytes after which a stream is flushed even while updates are at hand.</summary>
     private const int FlushBytes = 64 * 1024;
@@ -40,7 +41,12 @@ internal sealed class AnswerRunner(
         var started = clock.GetTimestamp();
         try
         {
-            await using var batch = await RunningBatch.StartAsync(service, plan with { Client = ClientOf(context, plan) }, known, active.Token);
+            await using var batch = await RunningBatch.StartAsync(
+                service, plan with { Client = ClientOf(context, plan) }, known, sequence => metrics.Begin(plan, sequence, started), active.Token);
+            if (known is null)
+            {
+                metrics.Begin(plan);
+            }
             stored?.RequireSamePrompts(batch.Transcripts);
             var created = stored?.Created ?? clock.GetUtcNow();
             var answer = Answer.For(plan, batch.Transcripts[0].Id, created, clock);

@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Grid.Gateway.Http;
+using Grid.Gateway.Metrics;
 using Grid.Gateway.Requests;
 using Grid.Gateway.Resuming;
 using Grid.Grains.Messages;
@@ -21,7 +22,7 @@ internal sealed class RunningBatch : IAsyncDisposable
     private static readonly SequenceUpdate s_scored = new() { FinishReason = "length" };
 
     private readonly CancellationTokenSource _stop;
-    private readonly List<(IRunningSequence Sequence, Transcript Transcript)> _running = [];
+    private readonly List<(IRunningSequence Sequence, Transcript Transcript, RequestMetrics.SequenceTimer? Timer)> _running = [];
     private readonly List<Transcript> _transcripts = [];
     private readonly Channel<BatchUpdate> _updates =
         Channel.CreateUnbounded<BatchUpdate>(new UnboundedChannelOptions { SingleReader = true });
@@ -38,15 +39,22 @@ internal sealed class RunningBatch : IAsyncDisposable
 
     /// <summary>Starts all sequences whose end the client has not got; when one is refused, those started are cancelled.
     /// Throws <see cref="ApiException"/> in the names of the request.</summary>
+    /// <param name="service">The grid.</param>
+    /// <param name="plan">The request.</param>
+    /// <param name="known">What its client has, where it is resumed.</param>
+    /// <param name="measure">Measures a sequence of a request that is not.</param>
+    /// <param name="cancellationToken">Ends it.</param>
     public static async Task<RunningBatch> StartAsync(
-        ISequenceService service, RequestPlan plan, StreamPosition? known, CancellationToken cancellationToken)
+        ISequenceService service, RequestPlan plan, StreamPosition? known, Func<PlannedSequence, RequestMetrics.SequenceTimer> measure,
+        CancellationToken cancellationToken)
     {
         var batch = new RunningBatch(cancellationToken);
         try
         {
             for (var i = 0; i < plan.Sequences.Count; i++)
             {
-                await batch.StartAsync(service, plan, plan.Sequences[i], known?.Sequences[i] ?? SequenceProgress.None);
+                await batch.StartAsync(
+                    service, plan, plan.Sequences[i], known?.Sequences[i] ?? SequenceProgress.None, known is null ? measure(plan.Sequences[i]) : null);
             }
         }
         catch
@@ -63,14 +71,15 @@ internal sealed class RunningBatch : IAsyncDisposable
     {
         await _stop.CancelAsync();
         await _pumps;
-        foreach (var (running, _) in _running)
+        foreach (var (running, _, _) in _running)
         {
             await running.DisposeAsync();
         }
         _stop.Dispose();
     }
 
-    private async Task StartAsync(ISequenceService service, RequestPlan plan, PlannedSequence sequence, SequenceProgress known)
+    private async Task StartAsync(
+        ISequenceService service, RequestPlan plan, PlannedSequence sequence, SequenceProgress known, RequestMetrics.SequenceTimer? timer)
     {
         if (known.Ended)
         {
@@ -81,7 +90,7 @@ internal sealed class RunningBatch : IAsyncDisposable
         {
             var running = await service.StartAsync(plan.SpecOf(sequence) with { Resumed = ResumedRunOf(plan, sequence, known) }, _stop.Token);
             var transcript = new Transcript(_transcripts.Count, sequence, running, known);
-            _running.Add((running, transcript));
+            _running.Add((running, transcript, timer));
             _transcripts.Add(transcript);
             RequireRoom(plan, sequence, running.PromptIds.Count);
         }
@@ -126,13 +135,13 @@ internal sealed class RunningBatch : IAsyncDisposable
         var pumps = new Task[_running.Count];
         for (var i = 0; i < pumps.Length; i++)
         {
-            pumps[i] = PumpAsync(_running[i].Sequence, _running[i].Transcript);
+            pumps[i] = PumpAsync(_running[i].Sequence, _running[i].Transcript, _running[i].Timer);
         }
         await Task.WhenAll(pumps);
         _updates.Writer.TryComplete();
     }
 
-    private async Task PumpAsync(IRunningSequence running, Transcript transcript)
+    private async Task PumpAsync(IRunningSequence running, Transcript transcript, RequestMetrics.SequenceTimer? timer)
     {
         try
         {
@@ -140,6 +149,7 @@ internal sealed class RunningBatch : IAsyncDisposable
             await foreach (var update in running.ReadUpdatesAsync(_stop.Token))
             {
                 finished |= update.FinishReason is not null;
+                timer?.Take(update, running.PromptIds.Count);
                 _updates.Writer.TryWrite(new BatchUpdate(transcript, Checked(transcript, update)));
             }
             if (!finished)

@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
+using Grid.Engine;
 using Grid.Grains;
 using Grid.Grains.Messages;
 using Grid.Numerics;
@@ -58,6 +60,12 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
 
     /// <summary>The load now.</summary>
     public WorkerLoad Load => _engine.Status.ToMessage() with { State = State };
+
+    /// <summary>What the engine counts.</summary>
+    internal EngineStatus Status => _engine.Status;
+
+    /// <summary>Told when each step began that has just ended (<see cref="Stopwatch"/>'s timestamp), on the device's thread.</summary>
+    internal Action<long>? Stepped { get; set; }
 
     /// <summary>Whether it takes sequences.</summary>
     public WorkerState State => _failure is not null ? WorkerState.Failed
@@ -306,6 +314,7 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
     private void Step()
     {
         _watchdog.BeginStep();
+        long started = Stopwatch.GetTimestamp();
         try
         {
             _publisher.Publish(_engine.Step());
@@ -314,6 +323,8 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
         {
             _watchdog.EndStep();
         }
+
+        Stepped?.Invoke(started);
     }
 
     private void Beat()

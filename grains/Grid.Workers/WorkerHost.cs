@@ -53,6 +53,8 @@ public static class WorkersHosting
     {
         silo.Services.TryAddSingleton<ISiloProbe, TcpSiloProbe>();
         silo.Services.AddSingleton<WorkerHost>();
+        silo.Services.AddMetrics();
+        silo.Services.AddHostedService<WorkerMetrics>();
         silo.Services.AddHostedService<WorkerHostedService>();
         silo.Services.AddSingleton<IDrainable>(provider => provider.GetRequiredService<WorkerHost>());
         silo.Services.AddGridDrain();

@@ -194,7 +194,7 @@ public sealed class InferenceEngine : IDisposable
     private void ReportLoad() => _inbox.Report(new EngineLoad(
         _scheduler.Running.Count, _waiting.Count, _pool.FreePages, _prefixes.CachedPages, _pool.TotalPages, _steps,
         _publisher.GeneratedTokens, _publisher.PromptTokens, _publisher.CachedPromptTokens, _scheduler.Preemptions,
-        _waiting.ExpectedTokens + _scheduler.PrefillTokens));
+        _waiting.ExpectedTokens + _scheduler.PrefillTokens, _prefixes.UnleasedPages));
 
     private void ThrowIfBroken()
     {
@@ -223,4 +223,7 @@ public sealed record EngineStatus(
     /// <summary>Tokens that wait for prefill: those that running sequences have still to compute, and those that waiting
     /// ones would have had to when they came.</summary>
     public long QueuedTokens { get; init; }
+
+    /// <summary>Those of the cached pages that no sequence uses: the next ones to be taken when pages are short.</summary>
+    public int UnleasedPages { get; init; }
 }

@@ -27,7 +27,7 @@ internal sealed class Inbox(int maxWaiting)
                 return new EngineStatus(
                     load.Running, load.Waiting + _submitted, load.FreePages, load.CachedPages, load.TotalPages, load.Steps,
                     load.GeneratedTokens, load.PromptTokens, load.CachedPromptTokens, load.Preemptions)
-                { QueuedTokens = load.QueuedTokens };
+                { QueuedTokens = load.QueuedTokens, UnleasedPages = load.UnleasedPages };
             }
         }
     }
@@ -148,4 +148,4 @@ internal enum CommandKind
 /// <summary>An engine's load as a value: reporting it allocates nothing.</summary>
 internal readonly record struct EngineLoad(
     int Running, int Waiting, int FreePages, int CachedPages, int TotalPages, long Steps, long GeneratedTokens,
-    long PromptTokens, long CachedPromptTokens, long Preemptions, long QueuedTokens);
+    long PromptTokens, long CachedPromptTokens, long Preemptions, long QueuedTokens, int UnleasedPages);
