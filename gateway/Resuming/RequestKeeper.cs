@@ -104,7 +104,8 @@ internal sealed class RequestKeeper(
         {
             try
             {
-                await AskAsync(token => store.RenewAsync(requests.Streams, Life, token), stoppingToken);
+                using var patience = Patience(stoppingToken);
+                await store.RenewAsync(requests.Streams, Life, patience.Token);
             }
             catch (Exception exception) when (!stoppingToken.IsCancellationRequested)
             {
@@ -119,7 +120,8 @@ internal sealed class RequestKeeper(
         {
             try
             {
-                await AskAsync(token => store!.PutAsync(id, record, _self, Life, token), active.Token);
+                using var patience = Patience(active.Token);
+                await store!.PutAsync(id, record, _self, Life, patience.Token);
                 Volatile.Write(ref _pausedUntil, 0);
                 active.Keep(id, epoch: 0);
                 return;
@@ -143,9 +145,8 @@ internal sealed class RequestKeeper(
     {
         try
         {
-            Task<T>? answer = null;
-            await AskAsync(token => answer = ask(token), cancellationToken);
-            return await answer!;
+            using var patience = Patience(cancellationToken);
+            return await ask(patience.Token);
         }
         catch (Exception) when (!cancellationToken.IsCancellationRequested)
         {
@@ -153,10 +154,10 @@ internal sealed class RequestKeeper(
         }
     }
 
-    private static async Task AskAsync(Func<CancellationToken, Task> ask, CancellationToken cancellationToken)
+    private static CancellationTokenSource Patience(CancellationToken cancellationToken)
     {
-        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         patience.CancelAfter(s_patience);
-        await ask(patience.Token);
+        return patience;
     }
 }
