@@ -4,7 +4,6 @@ using Grid.Gateway.Metrics;
 using Grid.Gateway.Resuming;
 using Grid.Gateway.Running;
 using Grid.Grains;
-using Grid.Resumption;
 using Grid.Sequences;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
@@ -34,7 +33,6 @@ public static class GatewayHosting
         services.AddHostedService(provider => provider.GetRequiredService<PrometheusExport>());
         services.AddSingleton<RequestMetrics>();
         services.AddSingleton<ActiveRequests>();
-        services.AddSingleton<IStreamOwner>(provider => provider.GetRequiredService<ActiveRequests>());
         services.AddSingleton<RequestKeeper>();
         services.AddHostedService(provider => provider.GetRequiredService<RequestKeeper>());
         services.AddSingleton<AnswerRunner>();

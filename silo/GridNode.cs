@@ -1,4 +1,5 @@
 using Grid.Clustering;
+using Grid.Engine;
 using Grid.Gateway;
 using Grid.Gateway.Node;
 using Grid.Grains;
@@ -55,7 +56,7 @@ public sealed class GridNode : IAsyncDisposable
     /// only tests have.</summary>
     internal static async Task<GridNode> StartAsync(
         NodeOptions options, TextWriter output, Func<NodeOptions, TextWriter, IReadOnlyList<NodeDevice>> findDevices, CancellationToken cancellationToken,
-        Func<string, IWorkerEngine, IWorkerEngine>? wrap = null)
+        Func<string, IInferenceEngine, IInferenceEngine>? wrap = null)
     {
         CheckDrain(options.Gateway);
         Ports.CheckHttp(options.Host, options.Port);
@@ -118,7 +119,7 @@ public sealed class GridNode : IAsyncDisposable
     }
 
     private static WebApplication Build(
-        NodeOptions options, IReadOnlyList<ServedDevice> devices, ClusterNode cluster, Func<string, IWorkerEngine, IWorkerEngine>? wrap)
+        NodeOptions options, IReadOnlyList<ServedDevice> devices, ClusterNode cluster, Func<string, IInferenceEngine, IInferenceEngine>? wrap)
     {
         var builder = NodeHost.CreateBuilder(options, cluster, silo => silo.AddGridWorkers());
         foreach (var device in devices)
@@ -142,7 +143,7 @@ public sealed class GridNode : IAsyncDisposable
     }
 
     private static DeviceWorker CreateWorker(
-        IServiceProvider provider, NodeOptions options, ServedDevice device, Func<string, IWorkerEngine, IWorkerEngine>? wrap)
+        IServiceProvider provider, NodeOptions options, ServedDevice device, Func<string, IInferenceEngine, IInferenceEngine>? wrap)
     {
         var worker = new DeviceWorker(
             device.Description, wrap?.Invoke(device.Description.Device, device.Engine) ?? device.Engine,

@@ -12,7 +12,7 @@ namespace Grid.Gateway.Resuming;
 /// </summary>
 internal sealed class RequestKeeper(
     ActiveRequests requests, IOptions<GatewayOptions> options, TimeProvider clock, ILogger<RequestKeeper> logger,
-    IRequestStore? store = null, IStreamOwners? owners = null) : BackgroundService
+    IRequestStore? store = null, StreamOwners? owners = null) : BackgroundService
 {
     /// <summary>The longest that a stream's first event waits for the store.</summary>
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2);
@@ -99,6 +99,7 @@ internal sealed class RequestKeeper(
         {
             return;
         }
+        owners?.Superseded += requests.Supersede;
         using var timer = new PeriodicTimer(store.Retention / 2, clock);
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {

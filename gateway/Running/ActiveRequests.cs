@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using Grid.Gateway.Http;
 using Grid.Grains;
-using Grid.Resumption;
 
 namespace Grid.Gateway.Running;
 
@@ -9,7 +8,7 @@ namespace Grid.Gateway.Running;
 /// The requests that this gateway answers. When it is asked to stop it takes no more, lets these end within the grace
 /// time (<see cref="Drain"/>), and then ends the rest in a way that their clients can go on elsewhere.
 /// </summary>
-internal sealed class ActiveRequests(Drain drain) : IStreamOwner
+internal sealed class ActiveRequests(Drain drain)
 {
     private readonly ConcurrentDictionary<ActiveRequest, ActiveRequest> _active = [];
 
@@ -39,7 +38,7 @@ internal sealed class ActiveRequests(Drain drain) : IStreamOwner
         return _active[request] = request;
     }
 
-    /// <inheritdoc/>
+    /// <summary>Ends streams of a request that run under a lower epoch than this.</summary>
     public void Supersede(Guid request, int epoch)
     {
         foreach (var active in _active.Keys)

@@ -108,7 +108,7 @@ public sealed class ClusterNode
         if (_options.SequenceRetention > TimeSpan.Zero)
         {
             silo.Services.TryAddSingleton(TimeProvider.System);
-            silo.Services.AddSingleton<IStreamOwners, StreamOwners>();
+            silo.Services.AddSingleton<StreamOwners>();
             silo.Services.AddSingleton(provider => _store.CreateRequestStore(_options, Silo, provider));
             silo.Services.AddSingleton(provider => new MemoryRequestStore(
                 _options.SequenceRetention, MemoryRequestStore.DefaultMaxBytes, provider.GetRequiredService<TimeProvider>()));

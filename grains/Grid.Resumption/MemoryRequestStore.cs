@@ -49,10 +49,7 @@ public sealed class MemoryRequestStore(TimeSpan retention, long maxBytes, TimePr
             _entries[id] = entry;
             _bytes += entry.Bytes;
             Prolong(id, entry, life);
-            while (_bytes > maxBytes && _expiries.TryDequeue(out var first, out var expiry))
-            {
-                DropUnlessRenewed(first, expiry);
-            }
+            Drop(_ => _bytes > maxBytes);
         }
 
         return Task.CompletedTask;
@@ -111,29 +108,19 @@ public sealed class MemoryRequestStore(TimeSpan retention, long maxBytes, TimePr
         _expiries.Enqueue(id, entry.Expiry);
     }
 
-    private void DropExpired()
+    private void DropExpired() => Drop(expiry => expiry <= clock.GetTimestamp());
+
+    /// <summary>Drops those that would expire first, and were not renewed meanwhile, while they are to go.</summary>
+    private void Drop(Func<long, bool> isDue)
     {
-        long now = clock.GetTimestamp();
-        while (_expiries.TryPeek(out var id, out var expiry) && expiry <= now)
+        while (_expiries.TryPeek(out var id, out long expiry) && isDue(expiry))
         {
             _expiries.Dequeue();
-            DropUnlessRenewed(id, expiry);
-        }
-    }
-
-    private void DropUnlessRenewed(Guid id, long expiry)
-    {
-        if (_entries.GetValueOrDefault(id)?.Expiry == expiry)
-        {
-            Remove(id);
-        }
-    }
-
-    private void Remove(Guid id)
-    {
-        if (_entries.Remove(id, out var entry))
-        {
-            _bytes -= entry.Bytes;
+            if (_entries.GetValueOrDefault(id) is { } entry && entry.Expiry == expiry)
+            {
+                _entries.Remove(id);
+                _bytes -= entry.Bytes;
+            }
         }
     }
 

@@ -7,28 +7,16 @@ using Orleans.Placement;
 
 namespace Grid.Resumption;
 
-/// <summary>The streams that this gateway sends.</summary>
-public interface IStreamOwner
+/// <summary>The gateways of the grid as owners of streams. Owners are silos; one that is gone has no streams.</summary>
+public sealed partial class StreamOwners(ILocalSiloDetails silo, IGrainFactory grains, ILogger<StreamOwners> logger)
 {
-    /// <summary>Ends streams of a request that run under a lower epoch than this.</summary>
-    void Supersede(Guid request, int epoch);
-}
+    /// <summary>Raised when a request was claimed elsewhere: streams of it that run here under a lower epoch end.</summary>
+    public event Action<Guid, int>? Superseded;
 
-/// <summary>The gateways of the grid as owners of streams.</summary>
-public interface IStreamOwners
-{
     /// <summary>This gateway's name.</summary>
-    string Self { get; }
-
-    /// <summary>Tells another gateway that a request was claimed, if it still lives; does not wait for it.</summary>
-    void Supersede(string owner, Guid request, int epoch);
-}
-
-/// <summary>Owners are silos; one that is gone has no streams.</summary>
-internal sealed partial class StreamOwners(ILocalSiloDetails silo, IGrainFactory grains, ILogger<StreamOwners> logger) : IStreamOwners
-{
     public string Self { get; } = silo.SiloAddress.ToParsableString();
 
+    /// <summary>Tells another gateway that a request was claimed, if it still lives; does not wait for it.</summary>
     public void Supersede(string owner, Guid request, int epoch)
     {
         string key = $"{owner}/{IStreamOwnerGrain.Name}";
@@ -37,6 +25,8 @@ internal sealed partial class StreamOwners(ILocalSiloDetails silo, IGrainFactory
             _ = TellAsync(grains.GetGrain<IStreamOwnerGrain>(key), owner, request, epoch);
         }
     }
+
+    internal void Hear(Guid request, int epoch) => Superseded?.Invoke(request, epoch);
 
     private async Task TellAsync(IStreamOwnerGrain grain, string owner, Guid request, int epoch)
     {
@@ -57,15 +47,11 @@ internal sealed partial class StreamOwners(ILocalSiloDetails silo, IGrainFactory
 
 /// <summary>Takes what other gateways say about this one's streams.</summary>
 [NamedSiloPlacement, GrainDirectory(NamedSiloDirectory.Name), Immovable, Reentrant, GrainType("grid-stream-owner")]
-internal sealed class StreamOwnerGrain(IEnumerable<IStreamOwner> owners) : Grain, IStreamOwnerGrain
+internal sealed class StreamOwnerGrain(StreamOwners owners) : Grain, IStreamOwnerGrain
 {
     public Task Supersede(Guid request, int epoch)
     {
-        foreach (var owner in owners)
-        {
-            owner.Supersede(request, epoch);
-        }
-
+        owners.Hear(request, epoch);
         return Task.CompletedTask;
     }
 }

@@ -36,6 +36,7 @@ internal sealed partial class SequenceGrain(
     private SequenceDecoder? _decoder;
     private AttemptLauncher? _launcher;
     private SequenceRun? _run;
+    private AdmissionPlace? _place;
     private int _promptTokens;
     private bool _cachedKnown;
     private bool _gone;
@@ -107,7 +108,7 @@ internal sealed partial class SequenceGrain(
         {
             Id = Id,
             Model = spec.Model,
-            Worker = _run?.Worker,
+            Worker = _run is { Attempts: [var first, ..] } ? first.Worker.Status.Worker : null,
             Epoch = Math.Max(0, (_launcher?.NextEpoch ?? 0) - 1),
             PromptTokens = _promptTokens,
             OutputTokens = _decoder?.OutputIds.Count ?? 0,
@@ -184,6 +185,11 @@ internal sealed partial class SequenceGrain(
         {
             LogBroken(exception, Id); // A silo that stops makes no calls any more.
         }
+
+        if (_place is { } place)
+        {
+            admission.Leave(place);
+        }
     }
 
     /// <summary>Starts the first attempts, when it is its turn; gives the refusal of one that does not run.</summary>
@@ -191,12 +197,13 @@ internal sealed partial class SequenceGrain(
     {
         try
         {
-            using var place = await admission.EnterAsync(spec.Model, spec.NumericsId, spec.Client, reader.Left);
+            _place = await admission.EnterAsync(spec.Model, spec.NumericsId, spec.Client, reader.Left);
             while (true)
             {
                 var refusal = await BeginAsync(spec, reader, noMoreWaits);
                 if (refusal is null)
                 {
+                    admission.Depart(_place);
                     reader.Begin(_launcher!.PromptIds, _launcher.MaxNewTokens);
                 }
 
@@ -205,7 +212,7 @@ internal sealed partial class SequenceGrain(
                     return refusal;
                 }
 
-                await place.WaitAgainAsync(reader.Left);
+                await admission.ReturnAsync(_place, spec.Model, reader.Left);
             }
         }
         catch (RefusedException refused)
@@ -219,7 +226,7 @@ internal sealed partial class SequenceGrain(
     {
         if (spec.PromptText is null == spec.PromptIds is null)
         {
-            return Unusable(nameof(spec.PromptText), "is to be given, or PromptIds, and not both");
+            return SequenceSpec.OnePrompt;
         }
 
         // Whoever asks does not wait for a worker for ever; nor does a gateway that stops.

@@ -58,6 +58,10 @@ public sealed record SequencesOptions
     [DurationOption("How long a sequence waits for a worker at most; then it is refused", 1, 3600, Key = "Gateway:QueueTimeoutSecs")]
     public TimeSpan QueueTimeout { get; set; } = TimeSpan.FromSeconds(60);
 
+    /// <summary>A client that has waited for this long is preferred as if it had one sequence less running: nobody waits for ever
+    /// behind newcomers.</summary>
+    public TimeSpan QueueAgeing { get; set; } = TimeSpan.FromSeconds(1);
+
     /// <summary>Step batches that one read of a step stream may bring.</summary>
     public int StreamBatchSize { get; set; } = 64;
 }

@@ -20,7 +20,7 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
     /// <summary>How long the end of a drain waits for the engine to cancel what was left.</summary>
     private static readonly TimeSpan s_lastCancels = TimeSpan.FromSeconds(2);
 
-    private readonly IWorkerEngine _engine;
+    private readonly IInferenceEngine _engine;
     private readonly WorkerOptions _options;
     private readonly ISiloProbe _probe;
     private readonly TimeProvider _time;
@@ -28,7 +28,6 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
     private readonly ConcurrentDictionary<GatewayId, StepSubscription> _subscriptions = new();
     private readonly ConcurrentDictionary<AttemptId, AcceptedAttempt> _attempts = new();
     private readonly RecentOutputs _outputs;
-    private readonly StepPublisher _publisher;
     private readonly PrefixDigest _prefixes;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Thread _thread;
@@ -40,14 +39,13 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
 
     /// <summary>Takes the device; <see cref="Start"/> begins to run it.</summary>
     public DeviceWorker(
-        WorkerModel model, IWorkerEngine engine, WorkerOptions options, ISiloProbe probe, TimeProvider time, ILogger<DeviceWorker> logger)
+        WorkerModel model, IInferenceEngine engine, WorkerOptions options, ISiloProbe probe, TimeProvider time, ILogger<DeviceWorker> logger)
     {
         (Model, _engine, _options, _probe, _time, _logger) = (model, engine, options, probe, time, logger);
         _prefixes = new(model.NumericsId);
         engine.Observe(_prefixes);
         Started = time.GetUtcNow();
         _outputs = new RecentOutputs(time, options.OutputRetention);
-        _publisher = new StepPublisher(_attempts, _outputs, () => Load);
         _watchdog = new StepWatchdog(options.StepLimit, options.HeartbeatInterval);
         _thread = new Thread(Loop) { Name = $"device {model.Device}", IsBackground = true };
     }
@@ -317,7 +315,7 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
         long started = Stopwatch.GetTimestamp();
         try
         {
-            _publisher.Publish(_engine.Step());
+            Publish(_engine.Step());
         }
         finally
         {
@@ -325,6 +323,40 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
         }
 
         Stepped?.Invoke(started);
+    }
+
+    /// <summary>Writes what a step did into the gateways' streams, one batch each.</summary>
+    private void Publish(IReadOnlyList<EngineEvent> events)
+    {
+        // An engine reports in its own order; a batch wants each sequence's events together.
+        var written = new HashSet<StepSubscription>();
+        foreach (var group in events.GroupBy(one => one.Id))
+        {
+            if (!_attempts.TryGetValue(group.Key.ToMessage(), out var attempt))
+            {
+                continue;
+            }
+
+            EngineEvent[] own = [.. group];
+            _outputs.Add(attempt.Output, own);
+            if (!attempt.Subscription.Ended)
+            {
+                attempt.Subscription.Add(attempt.Id, own);
+                written.Add(attempt.Subscription);
+            }
+
+            if (own[^1] is SequenceFinished)
+            {
+                _attempts.TryRemove(attempt.Id, out _);
+                _outputs.End(attempt.Output);
+            }
+        }
+
+        var load = written.Count > 0 ? Load : default;
+        foreach (var subscription in written)
+        {
+            subscription.Publish(load);
+        }
     }
 
     private void Beat()
@@ -404,4 +436,31 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
             }
         }
     }
+
+    /// <summary>An attempt that runs here.</summary>
+    private sealed record AcceptedAttempt(AttemptId Id, StepSubscription Subscription, AttemptOutput Output);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Gateway {Gateway} reads this worker's steps")]
+    private partial void LogSubscribed(GatewayId gateway);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Gateway {Gateway} has not read its step stream for {Seconds:F1} s; its sequences are cancelled")]
+    private partial void LogSubscriberGone(GatewayId gateway, double seconds);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Gateway {Gateway} has not read its step stream for {Seconds:F1} s and its process has ended; its sequences are cancelled")]
+    private partial void LogSubscriberEnded(GatewayId gateway, double seconds);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} sequences had not ended within the grace time and are given up")]
+    private partial void LogDrainExpired(int count);
+
+    [LoggerMessage(Level = LogLevel.Critical, Message = "Device {Device} hangs: a step lasts longer than {Seconds} s; its {Count} sequences go on elsewhere")]
+    private partial void LogStuck(string device, double seconds, int count);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Device {Device} goes on: the step that hung has ended")]
+    private partial void LogRecovered(string device);
+
+    [LoggerMessage(Level = LogLevel.Critical, Message = "Device {Device} is in quarantine until this node is started anew: {Reason}")]
+    private partial void LogQuarantined(string device, string reason);
+
+    [LoggerMessage(Level = LogLevel.Critical, Message = "Device {Device} failed")]
+    private partial void LogFailed(Exception exception, string device);
 }

@@ -25,7 +25,7 @@ internal sealed class RecentOutputs(TimeProvider time, TimeSpan retention)
     /// <param name="prior">Output of earlier attempts.</param>
     public AttemptOutput Begin(Guid name, ReadOnlySpan<int> prior)
     {
-        var output = new AttemptOutput(name, prior);
+        var output = new AttemptOutput(name, [.. prior]);
         lock (_lock)
         {
             ref var outputs = ref CollectionsMarshal.GetValueRefOrAddDefault(_byName, name, out _);
@@ -35,13 +35,27 @@ internal sealed class RecentOutputs(TimeProvider time, TimeSpan retention)
         return output;
     }
 
+    /// <summary>Takes what a step did for an attempt. The token that ended the sequence is left out: after it, nothing goes
+    /// on.</summary>
+    public void Add(AttemptOutput output, IReadOnlyList<EngineEvent> events)
+    {
+        lock (_lock)
+        {
+            output.Ids.AddRange(events.OfType<TokenGenerated>().Select(generated => generated.Token.TokenId));
+            if (events[^1] is SequenceFinished { Reason: FinishReason.Stop or FinishReason.Length } && output.Ids.Count > 0)
+            {
+                output.Ids.RemoveAt(output.Ids.Count - 1);
+            }
+        }
+    }
+
     /// <summary>An attempt has ended; its output stays for a while.</summary>
     public void End(AttemptOutput output)
     {
         lock (_lock)
         {
             _ended.Enqueue((output, time.GetTimestamp()));
-            _endedTokens += output.Count;
+            _endedTokens += output.Ids.Count;
         }
 
         Prune();
@@ -52,7 +66,7 @@ internal sealed class RecentOutputs(TimeProvider time, TimeSpan retention)
     {
         lock (_lock)
         {
-            return _byName.TryGetValue(name, out var outputs) ? outputs.MaxBy(output => output.Count)!.Take(count) : [];
+            return _byName.TryGetValue(name, out var outputs) ? [.. outputs.MaxBy(output => output.Ids.Count)!.Ids.Take(count)] : [];
         }
     }
 
@@ -64,7 +78,7 @@ internal sealed class RecentOutputs(TimeProvider time, TimeSpan retention)
             while (_ended.TryPeek(out var oldest) && (_endedTokens > MaxEndedTokens || time.GetElapsedTime(oldest.Ended) > retention))
             {
                 _ended.Dequeue();
-                _endedTokens -= oldest.Output.Count;
+                _endedTokens -= oldest.Output.Ids.Count;
                 Remove(oldest.Output);
             }
         }
@@ -91,59 +105,4 @@ internal sealed class RecentOutputs(TimeProvider time, TimeSpan retention)
 }
 
 /// <summary>The output ids of one attempt, those of earlier attempts included.</summary>
-internal sealed class AttemptOutput
-{
-    private readonly Lock _lock = new();
-    private readonly List<int> _ids;
-
-    public AttemptOutput(Guid name, ReadOnlySpan<int> prior)
-    {
-        Name = name;
-        _ids = [.. prior];
-    }
-
-    /// <summary>The sequence's name.</summary>
-    public Guid Name { get; }
-
-    /// <summary>How many there are.</summary>
-    public int Count
-    {
-        get
-        {
-            lock (_lock)
-            {
-                return _ids.Count;
-            }
-        }
-    }
-
-    /// <summary>Takes what a step did for the attempt. The token that ended the sequence is left out: after it, nothing goes
-    /// on.</summary>
-    public void Add(IReadOnlyList<EngineEvent> events)
-    {
-        lock (_lock)
-        {
-            for (int i = 0; i < events.Count; i++)
-            {
-                if (events[i] is TokenGenerated token)
-                {
-                    _ids.Add(token.Token.TokenId);
-                }
-            }
-
-            if (events[^1] is SequenceFinished { Reason: FinishReason.Stop or FinishReason.Length } && _ids.Count > 0)
-            {
-                _ids.RemoveAt(_ids.Count - 1);
-            }
-        }
-    }
-
-    /// <summary>The first ids, at most so many.</summary>
-    public int[] Take(int count)
-    {
-        lock (_lock)
-        {
-            return [.. CollectionsMarshal.AsSpan(_ids)[..Math.Clamp(count, 0, _ids.Count)]];
-        }
-    }
-}
+internal sealed record AttemptOutput(Guid Name, List<int> Ids);

@@ -70,7 +70,7 @@ public sealed class StepSubscription : IDisposable
     }
 
     /// <summary>Adds all that one step did for one sequence.</summary>
-    internal void Add(AttemptId attempt, List<EngineEvent> events)
+    internal void Add(AttemptId attempt, EngineEvent[] events)
     {
         var step = new SequenceStep
         {

@@ -7,8 +7,8 @@ using Orleans.Runtime.Hosting;
 
 namespace Grid.Workers;
 
-/// <summary>The devices of this silo.</summary>
-public sealed class WorkerHost(IEnumerable<DeviceWorker> workers) : IDrainable
+/// <summary>The devices of this silo; they run while it runs.</summary>
+public sealed class WorkerHost(IEnumerable<DeviceWorker> workers) : IDrainable, IHostedService
 {
     /// <summary>One per device.</summary>
     public IReadOnlyList<DeviceWorker> Workers { get; } = [.. workers];
@@ -19,14 +19,11 @@ public sealed class WorkerHost(IEnumerable<DeviceWorker> workers) : IDrainable
 
     /// <inheritdoc/>
     public Task DrainAsync(CancellationToken end) => Task.WhenAll(Workers.Select(worker => worker.DrainAsync(end)));
-}
 
-/// <summary>Runs the devices while the silo runs.</summary>
-internal sealed class WorkerHostedService(WorkerHost host) : IHostedService
-{
+    /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        foreach (var worker in host.Workers)
+        foreach (var worker in Workers)
         {
             worker.Start();
         }
@@ -34,9 +31,10 @@ internal sealed class WorkerHostedService(WorkerHost host) : IHostedService
         return Task.CompletedTask;
     }
 
+    /// <inheritdoc/>
     public Task StopAsync(CancellationToken cancellationToken)
     {
-        foreach (var worker in host.Workers)
+        foreach (var worker in Workers)
         {
             worker.Stop();
         }
@@ -55,7 +53,7 @@ public static class WorkersHosting
         silo.Services.AddSingleton<WorkerHost>();
         silo.Services.AddMetrics();
         silo.Services.AddHostedService<WorkerMetrics>();
-        silo.Services.AddHostedService<WorkerHostedService>();
+        silo.Services.AddHostedService(provider => provider.GetRequiredService<WorkerHost>());
         silo.Services.AddSingleton<IDrainable>(provider => provider.GetRequiredService<WorkerHost>());
         silo.Services.AddGridDrain();
         silo.AddPlacementDirector<NamedSiloPlacement, NamedSiloPlacementDirector>();

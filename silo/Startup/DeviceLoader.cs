@@ -22,7 +22,7 @@ namespace Grid.Silo.Startup;
 internal sealed record ModelToServe(string Folder, string Name, ModelConfig Config, TextFiles Texts, SamplingParameters Sampling);
 
 /// <summary>A model on a device with its engine, ready to be served.</summary>
-internal sealed record ServedDevice(WorkerModel Description, IWorkerEngine Engine, IDisposable Owner) : IDisposable
+internal sealed record ServedDevice(WorkerModel Description, IInferenceEngine Engine, IDisposable Owner) : IDisposable
 {
     /// <inheritdoc/>
     public void Dispose() => Owner.Dispose();
@@ -112,7 +112,7 @@ internal sealed class DeviceLoader : IDisposable
             _output.WriteLine($"Cache   {ByteSize.Format(pages * loaded.Model.KvPageBytes)} for {(long)pages * AttentionLayout.BlockTokens} tokens{(Onto.Length > 0 ? $" on {_device.Name}" : "")}");
             WarmUp(engine, cancellationToken);
             var served = new ServedDevice(
-                Worker(source, loaded, pages), new InferenceEngineAdapter(engine), new Owned(engine, loaded, _operations));
+                Worker(source, loaded, pages), engine, new Owned(engine, loaded, _operations));
             _handedOver = true;
             return served;
         }

@@ -18,7 +18,7 @@ namespace Grid.Engine;
 /// thread; <see cref="Step"/> and <see cref="WaitForWork"/> from one thread only, the one that owns the device.
 /// When <see cref="Step"/> throws, the device or the engine is broken and the engine cannot be used further.
 /// </remarks>
-public sealed class InferenceEngine : IDisposable
+public sealed class InferenceEngine : IInferenceEngine, IDisposable
 {
     private readonly ICausalLanguageModel _model;
     private readonly IOperations _operations;

@@ -1,12 +1,11 @@
 using Grid.Engine;
 using Grid.Engine.PrefixCaching;
-using Grid.Workers;
 
 namespace Grid.FaultySilo;
 
 /// <summary>The engine of one of the node's devices with faults that can be switched on: a step that does not end, one that throws, a
 /// kernel that traps, and tokens or logprobs with a flipped bit.</summary>
-internal sealed class FaultyEngine(string device, IWorkerEngine inner) : IWorkerEngine
+internal sealed class FaultyEngine(string device, IInferenceEngine inner) : IInferenceEngine
 {
     private readonly object _gate = new(); // Not a Lock: the device waits on it.
     private int _hangsAfter = int.MaxValue;

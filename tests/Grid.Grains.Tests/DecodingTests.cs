@@ -125,7 +125,7 @@ public sealed class DecodingTests
 
     private static void Apply(SequenceDecoder decoder, StepBatch batch, int index)
     {
-        foreach (var item in new StepItems(batch, index))
+        foreach (var item in StepItem.Of(batch, index))
         {
             decoder.Take(item);
         }

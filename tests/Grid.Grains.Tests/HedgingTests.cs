@@ -1,5 +1,11 @@
+using System.Threading.Channels;
+using Grid.Grains.Messages;
 using Grid.Grains.Tests.Support;
 using Grid.Sequences;
+using Grid.Sequences.Attempts;
+using Grid.Sequences.Decoding;
+using Grid.Sequences.Routing;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 
 namespace Grid.Grains.Tests;
@@ -59,6 +65,38 @@ public sealed class HedgingTests
         var answer = await Answer.ReadAsync(sequence);
         Assert.Equal(Answer.Expected([4, 6], 30), answer.Tokens);
         Assert.Single(grid.Engines[0].Requests);
+    }
+
+    [Fact]
+    public async Task A_quorum_of_one_puts_no_attempt_in_quarantine_whatever_it_gave()
+    {
+        await using var grid = await TestGrid.StartAsync(2, _ => new ScriptedEngine { HeldBack = true });
+        var inbox = Channel.CreateUnbounded<SequenceEvent>();
+        var workers = grid.Service<WorkerDirectory>(0);
+        var decoder = new SequenceDecoder(null, []);
+        var launcher = new AttemptLauncher(
+            new AttemptId(Guid.NewGuid(), 0), Answer.Spec([4, 7], 5) with { NumericsId = TestModel.NumericsId }, [4, 7], decoder, inbox.Writer, workers, new(), default, default);
+        var run = new SequenceRun(launcher, quorum: 1, () => { }, NullLogger.Instance);
+        Assert.Null(await run.BeginAsync(default));
+        for (int tick = 0; run.Attempts.Count == 1; tick++)
+        {
+            Assert.InRange(tick, 0, SequencesOptions.HedgeTicks);
+            await run.TakeAsync(SequenceEvent.Tick);
+        }
+
+        var other = run.Attempts[1];
+        other.Pending.Enqueue(new StepItem(StepItemKind.Output, 0, new ScoredToken(1, 0, [])));
+        Assert.All(grid.Engines, engine => engine.Allow(1));
+        using var patience = new CancellationTokenSource(TestGrid.Patience);
+        while (decoder.OutputIds.Count == 0)
+        {
+            var item = await inbox.Reader.ReadAsync(patience.Token);
+            await (item.Attempt == run.Attempts[0].Id ? run.TakeAsync(item) : Task.CompletedTask);
+        }
+
+        Assert.Equal(Answer.Expected([4, 7], 1), decoder.OutputIds);
+        Assert.DoesNotContain(other, run.Attempts);
+        Assert.Null(other.Worker.Quarantine);
     }
 
     private static async Task GoneAsync(ScriptedEngine engine)

@@ -92,7 +92,7 @@ internal sealed class AttemptLauncher(
         for (; _fruitless < options.MaxFruitlessAttempts; _fruitless++)
         {
             // A gateway whose grace time is over takes what is there, and does not wait for what may come.
-            if (!await workers.WaitUnlessAsync(Both(fits), options.FailoverWait, waitNoMore))
+            if (!await workers.WaitForAsync(Both(fits), options.FailoverWait, waitNoMore))
             {
                 break;
             }

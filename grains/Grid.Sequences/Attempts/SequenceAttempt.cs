@@ -34,7 +34,7 @@ internal sealed class SequenceAttempt(AttemptId id, LiveWorker worker, bool isCu
         var finish = batch.Sequences[index].Finish;
         _hasEnded = finish != StepFinish.None;
         HasOutgrown = isCutShort && finish == StepFinish.Length;
-        foreach (var item in new StepItems(batch, index))
+        foreach (var item in StepItem.Of(batch, index))
         {
             if (!HasOutgrown || item.Kind != StepItemKind.End)
             {

@@ -1,4 +1,3 @@
-using Grid.Grains;
 using Grid.Grains.Messages;
 using Grid.Numerics;
 using Grid.Sequences.Decoding;
@@ -24,8 +23,8 @@ internal sealed partial class SequenceRun(AttemptLauncher launcher, int quorum, 
     private int _quietTicks;
     private bool _isHedged;
 
-    /// <summary>The worker of its first attempt; null between attempts.</summary>
-    public WorkerId? Worker => _attempts.Count > 0 ? _attempts[0].Worker.Status.Worker : null;
+    /// <summary>The attempts that run, the first one first; none between two.</summary>
+    public IReadOnlyList<SequenceAttempt> Attempts => _attempts;
 
     private SequenceDecoder Decoder => launcher.Decoder;
 
@@ -168,7 +167,7 @@ internal sealed partial class SequenceRun(AttemptLauncher launcher, int quorum, 
             {
                 LogBehind(attempt.Id.Sequence, attempt.Id.Epoch, attempt.Worker.Status.Worker.Key);
             }
-            else if (!isBehind)
+            else if (!isBehind && quorum > 1) // One alone cannot say which of two is wrong.
             {
                 attempt.Worker.PutInQuarantine($"in sequence {attempt.Id.Sequence:N} it gave other bits than {quorum} other workers at {Place(item)}.");
             }

@@ -13,21 +13,19 @@ namespace Grid.Sequences.Decoding;
 public sealed class SequenceDecoder(Tokenizer? tokenizer, IReadOnlyList<string> stopStrings)
 {
     private readonly IncrementalDetokenizer? _detokenizer = tokenizer is null ? null : new(tokenizer, skipSpecialTokens: true);
-    private readonly StopStringMatcher? _matcher = stopStrings.Count > 0 ? new StopStringMatcher(stopStrings) : null;
+    private readonly StopStringMatcher _matcher = new(stopStrings);
     private readonly List<int> _outputIds = [];
     private readonly StringBuilder _text = new();
     private readonly List<ScoredToken> _tokens = [];
     private readonly List<ScoredToken> _promptTokens = [];
-    private int _promptFirstIndex;
-    private object? _matchedStop;
-    private string? _error;
+    private SequenceUpdate _end = new();
     private bool _endTaken;
 
     /// <summary>All output ids so far.</summary>
     public IReadOnlyList<int> OutputIds => _outputIds;
 
     /// <summary>"stop", "length", "abort" or "error"; null while running.</summary>
-    public string? FinishReason { get; private set; }
+    public string? FinishReason => _end.FinishReason;
 
     /// <summary>The next prompt index whose logprob has not been seen; 0 when none has.</summary>
     public int NextPromptIndex { get; private set; }
@@ -44,7 +42,8 @@ public sealed class SequenceDecoder(Tokenizer? tokenizer, IReadOnlyList<string> 
         switch (item.Kind)
         {
             case StepItemKind.Prompt:
-                TakePrompt(item.Index, item.Token);
+                _promptTokens.Add(item.Token);
+                NextPromptIndex = item.Index + 1;
                 break;
             case StepItemKind.Output when item.Index != _outputIds.Count:
                 throw new InvalidOperationException($"Output token {item.Index} came where {_outputIds.Count} was due.");
@@ -65,24 +64,12 @@ public sealed class SequenceDecoder(Tokenizer? tokenizer, IReadOnlyList<string> 
             return;
         }
 
-        string rest = _detokenizer?.Flush() ?? "";
-        if (_matcher is null)
+        Append(_detokenizer?.Flush());
+        if (FinishReason is null)
         {
-            _text.Append(rest);
-        }
-        else
-        {
-            _text.Append(_matcher.Append(rest));
-            if (_matcher.Matched is { } matched)
-            {
-                (FinishReason, _matchedStop) = ("stop", matched);
-                return;
-            }
-
             _text.Append(_matcher.Flush());
+            _end = new() { FinishReason = reason, MatchedStop = matchedStop, Error = error };
         }
-
-        (FinishReason, _matchedStop, _error) = (reason, matchedStop, error);
     }
 
     /// <summary>What is new since the last call; null when nothing is, and after the update with the finish reason.</summary>
@@ -95,15 +82,12 @@ public sealed class SequenceDecoder(Tokenizer? tokenizer, IReadOnlyList<string> 
         }
 
         _endTaken = FinishReason is not null;
-        var update = new SequenceUpdate
+        var update = _end with
         {
             Text = _text.ToString(),
             Tokens = [.. _tokens],
             PromptTokens = [.. _promptTokens],
-            PromptFirstIndex = _promptFirstIndex,
-            FinishReason = FinishReason,
-            MatchedStop = _matchedStop,
-            Error = _error,
+            PromptFirstIndex = NextPromptIndex - _promptTokens.Count,
         };
         _text.Clear();
         _tokens.Clear();
@@ -120,37 +104,22 @@ public sealed class SequenceDecoder(Tokenizer? tokenizer, IReadOnlyList<string> 
         _ => throw new ArgumentOutOfRangeException(nameof(finish), finish, "Unknown finish."),
     };
 
-    private void TakePrompt(int index, ScoredToken token)
-    {
-        if (_promptTokens.Count == 0)
-        {
-            _promptFirstIndex = index;
-        }
-
-        _promptTokens.Add(token);
-        NextPromptIndex = index + 1;
-    }
-
     private void TakeOutput(ScoredToken token, bool isStopToken)
     {
         _outputIds.Add(token.TokenId);
         _tokens.Add(token);
-        if (isStopToken)
+        if (!isStopToken) // It ends the text and is no part of it.
         {
-            return; // It ends the text and is no part of it.
+            Append(_detokenizer?.Append(token.TokenId));
         }
+    }
 
-        string text = _detokenizer?.Append(token.TokenId) ?? "";
-        if (_matcher is null)
-        {
-            _text.Append(text);
-            return;
-        }
-
-        _text.Append(_matcher.Append(text));
+    private void Append(string? text)
+    {
+        _text.Append(_matcher.Append(text ?? ""));
         if (_matcher.Matched is { } matched)
         {
-            (FinishReason, _matchedStop) = ("stop", matched);
+            _end = new() { FinishReason = "stop", MatchedStop = matched };
         }
     }
 }

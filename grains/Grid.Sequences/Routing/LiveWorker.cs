@@ -103,9 +103,7 @@ public sealed class LiveWorker
         try
         {
             var answer = Grain.FindOutput(name, count);
-            answer.Ignore();
-            await Task.WhenAny(answer, _closed.Task);
-            return answer.IsCompletedSuccessfully ? await answer : [];
+            return await IsAnsweredAsync(answer, CancellationToken.None) ? await answer : [];
         }
         catch (Exception)
         {
@@ -114,13 +112,7 @@ public sealed class LiveWorker
     }
 
     /// <summary>Drops unleased prefix-cache pages; false when the worker is lost or does not answer.</summary>
-    public async Task<bool> FlushCacheAsync(CancellationToken cancellationToken)
-    {
-        var flush = Grain.FlushCache();
-        flush.Ignore();
-        await Task.WhenAny(flush, _closed.Task).WaitAsync(cancellationToken);
-        return flush.IsCompletedSuccessfully;
-    }
+    public Task<bool> FlushCacheAsync(CancellationToken cancellationToken) => IsAnsweredAsync(Grain.FlushCache(), cancellationToken);
 
     /// <summary>Gives the worker nothing any more, and has all gateways do so: it computed other bits than two others. What
     /// runs there goes on elsewhere. It stays so until its silo is started anew; the first reason stays.</summary>
@@ -150,6 +142,13 @@ public sealed class LiveWorker
         {
             await Grain.Cancel(attempt);
         }
+    }
+
+    private async Task<bool> IsAnsweredAsync(Task call, CancellationToken cancellationToken)
+    {
+        call.Ignore();
+        await Task.WhenAny(call, _closed.Task).WaitAsync(cancellationToken);
+        return call.IsCompletedSuccessfully;
     }
 
     private Refusal Lost(Exception? exception = null) => Refusal.Unavailable($"Worker {Status.Worker} is lost. {exception?.Message}".TrimEnd());

@@ -1,100 +1,137 @@
 namespace Grid.Sequences.Routing;
 
 /// <summary>
-/// The sequences that wait for one model. Clients take turns: a client's first sequence belongs to the round after the
-/// one that is served, each further one to the round after; rounds go in order, and within a round whoever came first.
-/// So nobody waits longer than it takes to serve one sequence of every other client for each of its own. Used under the
-/// queue's lock.
+/// The sequences that wait for one model. The client that has the least running is first; of equal ones the one whose last turn is
+/// longest ago, and each client's sequences in the order they came. A wait makes up for what runs, so that nobody waits for ever
+/// behind newcomers. Used under the queue's lock.
 /// </summary>
-internal sealed class ModelLine
+internal sealed class ModelLine(TimeProvider time, TimeSpan ageing)
 {
     private const int Remembered = 64;
 
     private static readonly TimeSpan s_memory = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan s_longestWait = TimeSpan.FromMinutes(10);
 
-    private readonly SortedSet<AdmissionPlace> _waiters = new(Comparer<AdmissionPlace>.Create(static (one, other) =>
-        one.Round != other.Round ? one.Round.CompareTo(other.Round) : one.Number.CompareTo(other.Number)));
-
-    private readonly Dictionary<string, (long Round, int Count)> _clients = new(StringComparer.Ordinal);
-    private readonly LinkedList<long> _departures = [];
-    private long _round;
-    private long _numbers;
+    private readonly List<AdmissionPlace> _waiting = []; // As they came.
+    private readonly Dictionary<string, ClientShare> _clients = new(StringComparer.Ordinal);
+    private readonly Queue<long> _departures = [];
+    private long _places;
+    private long _turns;
 
     /// <summary>Sequences waiting.</summary>
-    public int Count => _waiters.Count;
+    public int Count => _waiting.Count;
 
     /// <summary>Sequences let in of which it is not known yet whether a worker took them.</summary>
-    public int Entering { get; set; }
+    public int Entering { get; private set; }
 
-    /// <summary>Gives a sequence that has just come its place, and one that no worker took its old place back.</summary>
-    public void Add(AdmissionPlace waiter)
+    /// <summary>A sequence has come.</summary>
+    public AdmissionPlace Add(string client)
     {
-        var (last, count) = _clients.GetValueOrDefault(waiter.Client);
-        if (waiter.Round == 0)
+        if (!_clients.TryGetValue(client, out var share))
         {
-            (waiter.Round, waiter.Number) = (Math.Max(_round, last) + 1, _numbers++);
+            _clients.Add(client, share = new ClientShare(client));
         }
 
-        _clients[waiter.Client] = (Math.Max(last, waiter.Round), count + 1);
-        _waiters.Add(waiter);
-        waiter.Turn = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        if (waiter.Departure is { List: not null } departure)
-        {
-            _departures.Remove(departure); // It did not leave after all: those behind it wait for it still.
-        }
-
-        waiter.Departure = null;
+        share.Places++;
+        var place = new AdmissionPlace(this, share, _places++, time.GetTimestamp());
+        _waiting.Add(place);
+        return place;
     }
 
-    /// <summary>Takes a sequence out that waits no longer; false when it is not there.</summary>
-    public bool Remove(AdmissionPlace waiter)
+    /// <summary>Lets the sequence in whose turn it is.</summary>
+    public AdmissionPlace TakeNext()
     {
-        if (!_waiters.Remove(waiter))
-        {
-            return false;
-        }
-
-        var (last, count) = _clients[waiter.Client];
-        if (count > 1)
-        {
-            _clients[waiter.Client] = (last, count - 1);
-        }
-        else
-        {
-            _clients.Remove(waiter.Client);
-        }
-
-        return true;
+        var place = _waiting.MinBy(place => (place.Client.Running - Aged(place), place.Client.Turn, place.Number))!;
+        _waiting.Remove(place);
+        place.State = PlaceState.Entering;
+        Entering++;
+        place.Client.Running++;
+        (place.Client.Turn, place.Client.TurnAt) = (++_turns, time.GetTimestamp());
+        return place;
     }
 
-    /// <summary>Takes out the sequence whose turn it is.</summary>
-    public AdmissionPlace TakeNext(TimeProvider time)
+    /// <summary>No worker took it: it has its old place again.</summary>
+    public void PutBack(AdmissionPlace place)
     {
-        var waiter = _waiters.Min!;
-        Remove(waiter);
-        _round = Math.Max(_round, waiter.Round);
-        waiter.Departure = _departures.AddLast(time.GetTimestamp());
+        End(place);
+        (place.State, place.Turn) = (PlaceState.Waiting, AdmissionPlace.NewTurn());
+        int behind = _waiting.FindIndex(other => other.Number > place.Number);
+        _waiting.Insert(behind < 0 ? _waiting.Count : behind, place);
+    }
+
+    /// <summary>A worker took it.</summary>
+    public void Depart(AdmissionPlace place)
+    {
+        place.State = PlaceState.Running;
+        Entering--;
+        _departures.Enqueue(time.GetTimestamp());
         while (_departures.Count > Remembered)
         {
-            _departures.RemoveFirst();
+            _departures.Dequeue();
+        }
+    }
+
+    /// <summary>Takes a sequence out, wherever it stands.</summary>
+    public void Remove(AdmissionPlace place)
+    {
+        if (place.State == PlaceState.Left)
+        {
+            return;
         }
 
-        return waiter;
+        End(place);
+        place.State = PlaceState.Left;
+        if (--place.Client.Places == 0)
+        {
+            _clients.Remove(place.Client.Name);
+        }
     }
 
     /// <summary>How long a sequence that came now would wait, by the pace at which the last ones left; where none has
     /// left lately, as long as the first has waited. Whole seconds, at least one.</summary>
-    public TimeSpan ExpectedWait(TimeProvider time)
+    public TimeSpan ExpectedWait()
     {
-        while (_departures.First is { } departure && time.GetElapsedTime(departure.Value) > s_memory)
+        while (_departures.TryPeek(out long departure) && time.GetElapsedTime(departure) > s_memory)
         {
-            _departures.RemoveFirst();
+            _departures.Dequeue();
         }
 
-        TimeSpan wait = _departures.First is { } oldest ? time.GetElapsedTime(oldest.Value) / _departures.Count * (Count + 1)
-            : _waiters.Min is { } next ? time.GetElapsedTime(next.Since)
+        TimeSpan wait = _departures.TryPeek(out long oldest) ? time.GetElapsedTime(oldest) / _departures.Count * (Count + 1)
+            : Count > 0 ? time.GetElapsedTime(_waiting[0].Since)
             : TimeSpan.Zero;
         return TimeSpan.FromSeconds(Math.Clamp(Math.Ceiling(wait.TotalSeconds), 1, s_longestWait.TotalSeconds));
     }
+
+    private void End(AdmissionPlace place)
+    {
+        if (place.State == PlaceState.Waiting)
+        {
+            _waiting.Remove(place);
+            return;
+        }
+
+        Entering -= place.State == PlaceState.Entering ? 1 : 0;
+        place.Client.Running--;
+    }
+
+    /// <summary>The running sequences that its client's wait makes up for.</summary>
+    private long Aged(AdmissionPlace place) => (long)(time.GetElapsedTime(Math.Max(place.Since, place.Client.TurnAt)) / ageing);
+}
+
+/// <summary>One client's part of a line.</summary>
+internal sealed class ClientShare(string name)
+{
+    public string Name => name;
+
+    /// <summary>Its sequences, waiting and running.</summary>
+    public int Places { get; set; }
+
+    /// <summary>Those that were let in and have not ended.</summary>
+    public int Running { get; set; }
+
+    /// <summary>The number of its last turn; 0 while it has had none.</summary>
+    public long Turn { get; set; }
+
+    /// <summary>When that was.</summary>
+    public long TurnAt { get; set; } = long.MinValue;
 }

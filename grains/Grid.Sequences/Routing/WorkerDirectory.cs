@@ -23,7 +23,7 @@ public sealed partial class WorkerDirectory(
 
     private readonly TextModelCache _texts = new();
     private readonly ConcurrentDictionary<WorkerId, WorkerLink> _links = new();
-    private readonly Dictionary<SiloAddress, (CancellationTokenSource Stop, Task Run)> _nodes = [];
+    private readonly ConcurrentDictionary<SiloAddress, Node> _nodes = new();
     private readonly SequencesOptions _options = options.Value;
     private readonly long _since = time.GetTimestamp();
     private volatile TaskCompletionSource _changed = NewSignal();
@@ -31,7 +31,6 @@ public sealed partial class WorkerDirectory(
     private LiveWorker[] _expected = [];
     private Dictionary<string, LiveWorker> _representatives = [];
     private volatile bool _followed;
-    private int _unasked;
 
     /// <summary>This gateway.</summary>
     public GatewayId Gateway { get; } = GatewayId.Of(silo.SiloAddress);
@@ -49,18 +48,15 @@ public sealed partial class WorkerDirectory(
     /// <summary>Whether every node that is known was asked for its workers and each of those was called once, or a gateway that has
     /// just started has had its time for that.</summary>
     public bool KnowsAll =>
-        (_followed && Volatile.Read(ref _unasked) == 0 && _links.Values.All(link => link.HasBeenUp)) || time.GetElapsedTime(_since) > s_firstLook;
+        (_followed && _nodes.Values.All(node => node.IsAsked) && _links.Values.All(link => link.HasBeenUp)) || time.GetElapsedTime(_since) > s_firstLook;
 
     /// <summary>Tokens that one sequence of a NumericsId may come to, prompt and output: what the largest of its workers takes, live or
     /// expected back. 0 where there is none.</summary>
     public int ContextOf(string numericsId) =>
         Expected.Where(worker => worker.Status.NumericsId == numericsId).Select(worker => worker.Status.Limits.MaxContextTokens).DefaultIfEmpty().Max();
 
-    /// <summary>Raised after <see cref="Live"/> or <see cref="Expected"/> changed.</summary>
+    /// <summary>Raised after <see cref="Live"/> or <see cref="Expected"/> changed, and when a worker has said how loaded it is.</summary>
     public event Action? Changed;
-
-    /// <summary>Raised when a worker has said how loaded it is.</summary>
-    public event Action? Reported;
 
     /// <summary>The worker that stands for a model, live or expected back: of those that serve it the one that came up
     /// first. Its NumericsId is the model's, so that equal requests get equal bits on every gateway; workers that serve
@@ -75,16 +71,8 @@ public sealed partial class WorkerDirectory(
     public LiveWorker[] Find(Func<LiveWorker, bool> fits) =>
         [.. Live.Where(worker => worker.State == WorkerState.Live && fits(worker)).OrderBy(worker => worker.Queue.Sequences)];
 
-    /// <summary>Waits until a live worker fits; false when none did in time.</summary>
-    public async Task<bool> WaitForAsync(Func<LiveWorker, bool> fits, TimeSpan timeout, CancellationToken cancellationToken)
-    {
-        bool fit = await WaitUnlessAsync(fits, timeout, cancellationToken);
-        cancellationToken.ThrowIfCancellationRequested();
-        return fit;
-    }
-
-    /// <summary>As <see cref="WaitForAsync"/>, for a deadline that ends the waiting and not the search: whether one fits then.</summary>
-    public async Task<bool> WaitUnlessAsync(Func<LiveWorker, bool> fits, TimeSpan timeout, CancellationToken deadline)
+    /// <summary>Waits until a live worker fits; false when none did in time. A deadline ends the waiting and not the search.</summary>
+    public async Task<bool> WaitForAsync(Func<LiveWorker, bool> fits, TimeSpan timeout, CancellationToken deadline)
     {
         long start = time.GetTimestamp();
         while (true)
@@ -113,7 +101,7 @@ public sealed partial class WorkerDirectory(
         bool isThere = Live.Any(worker => fits(worker) && worker.State is WorkerState.Live or WorkerState.Draining);
         if (!isThere && mayComeBack)
         {
-            await WaitUnlessAsync(fits, _options.FailoverWait, deadline);
+            await WaitForAsync(fits, _options.FailoverWait, deadline);
         }
 
         return Find(fits);
@@ -135,7 +123,7 @@ public sealed partial class WorkerDirectory(
         {
         }
 
-        await Task.WhenAll(_nodes.Values.Select(node => StopAsync(node.Stop, node.Run)).Append(watching));
+        await Task.WhenAll(_nodes.Values.Select(node => node.StopAsync()).Append(watching));
     }
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -146,63 +134,44 @@ public sealed partial class WorkerDirectory(
         {
             if (types.Grains.ContainsKey(NodeType) && !_nodes.ContainsKey(node))
             {
-                var stop = CancellationTokenSource.CreateLinkedTokenSource(stoppingToken);
-                Interlocked.Increment(ref _unasked);
-                _nodes.Add(node, (stop, RunNodeAsync(node, stop.Token)));
+                var added = _nodes[node] = new Node(CancellationTokenSource.CreateLinkedTokenSource(stoppingToken));
+                added.Run = RunNodeAsync(node, added);
             }
         }
 
-        foreach (var (node, (stop, run)) in _nodes.Where(node => !manifest.Silos.ContainsKey(node.Key)).ToArray())
+        foreach (var (address, node) in _nodes.Where(node => !manifest.Silos.ContainsKey(node.Key)))
         {
-            LogNodeGone(node);
-            StopAsync(stop, run).Ignore();
-            _nodes.Remove(node);
+            LogNodeGone(address);
+            node.StopAsync().Ignore();
+            _nodes.TryRemove(address, out _);
         }
 
         _followed = true;
     }
 
-    private static async Task StopAsync(CancellationTokenSource stop, Task run)
-    {
-        await stop.CancelAsync();
-        await run;
-        stop.Dispose();
-    }
-
-    private async Task RunNodeAsync(SiloAddress address, CancellationToken cancellationToken)
+    private async Task RunNodeAsync(SiloAddress address, Node node)
     {
         await Task.Yield();
-        bool isAsked = false;
-        void Asked()
-        {
-            if (!isAsked)
-            {
-                isAsked = true;
-                Interlocked.Decrement(ref _unasked);
-            }
-        }
-
-        var node = grains.GetGrain<IWorkerNodeGrain>(new SiloKey(address, IWorkerNodeGrain.KeyName).ToString());
-        while (!cancellationToken.IsCancellationRequested)
+        var grain = grains.GetGrain<IWorkerNodeGrain>(new SiloKey(address, IWorkerNodeGrain.KeyName).ToString());
+        while (!node.Stopping.IsCancellationRequested)
         {
             try
             {
-                var workers = await node.GetWorkers().WaitObservedAsync(cancellationToken);
-                var links = Task.WhenAll(workers.Select(worker => RunLinkAsync(worker, cancellationToken)));
-                Asked();
+                var workers = await grain.GetWorkers().WaitObservedAsync(node.Stopping);
+                var links = Task.WhenAll(workers.Select(worker => RunLinkAsync(worker, node.Stopping)));
+                node.IsAsked = true;
                 await links;
                 return;
             }
-            catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+            catch (Exception exception) when (!node.Stopping.IsCancellationRequested)
             {
-                Asked();
-                return;
-            }
-            catch (Exception exception)
-            {
-                Asked();
+                node.IsAsked = true;
                 LogNodeSilent(exception, address);
-                await Task.Delay(_options.ReconnectDelay, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                await Task.Delay(_options.ReconnectDelay, time, node.Stopping).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+            catch (OperationCanceledException)
+            {
+                return;
             }
         }
     }
@@ -210,7 +179,7 @@ public sealed partial class WorkerDirectory(
     private async Task RunLinkAsync(WorkerId worker, CancellationToken cancellationToken)
     {
         var grain = grains.GetGrain<IGpuWorkerGrain>(worker.Key);
-        var link = new WorkerLink(worker, grain, Gateway, probe, _texts, _options, time, Refresh, RaiseReported, logger);
+        var link = new WorkerLink(worker, grain, Gateway, probe, _texts, _options, time, Refresh, RaiseChanged, logger);
         _links[worker] = link;
         await link.RunAsync(cancellationToken);
         if (link.Failed is not null)
@@ -236,6 +205,12 @@ public sealed partial class WorkerDirectory(
             Volatile.Write(ref _live, Ordered(link => link.Live));
         }
 
+        RaiseChanged();
+        Interlocked.Exchange(ref _changed, NewSignal()).TrySetResult();
+    }
+
+    private void RaiseChanged()
+    {
         try
         {
             Changed?.Invoke();
@@ -243,20 +218,6 @@ public sealed partial class WorkerDirectory(
         catch (Exception exception)
         {
             LogHandlerFailed(exception); // Whoever failed, the links go on.
-        }
-
-        Interlocked.Exchange(ref _changed, NewSignal()).TrySetResult();
-    }
-
-    private void RaiseReported()
-    {
-        try
-        {
-            Reported?.Invoke();
-        }
-        catch (Exception exception)
-        {
-            LogHandlerFailed(exception);
         }
     }
 
@@ -276,25 +237,39 @@ public sealed partial class WorkerDirectory(
     {
         // Ticks that this process missed come as one.
         using var timer = new PeriodicTimer(_options.WorkerSilence / SequencesOptions.SilenceTicks, time);
-        try
+        using var end = stoppingToken.UnsafeRegister(static timer => ((PeriodicTimer)timer!).Dispose(), timer);
+        while (await timer.WaitForNextTickAsync(CancellationToken.None))
         {
-            while (await timer.WaitForNextTickAsync(stoppingToken))
+            bool forgot = false;
+            foreach (var link in _links.Values)
             {
-                bool forgot = false;
-                foreach (var link in _links.Values)
-                {
-                    link.CheckSilence();
-                    forgot |= link.ForgetLost();
-                }
+                link.CheckSilence();
+                forgot |= link.ForgetLost();
+            }
 
-                if (forgot)
-                {
-                    Refresh();
-                }
+            if (forgot)
+            {
+                Refresh();
             }
         }
-        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+    }
+
+    /// <summary>A silo with workers, while it is a member.</summary>
+    private sealed class Node(CancellationTokenSource stop)
+    {
+        /// <summary>Cancelled when it is no longer a member.</summary>
+        public CancellationToken Stopping { get; } = stop.Token;
+
+        public Task Run { get; set; } = Task.CompletedTask;
+
+        /// <summary>Whether it was asked for its workers once.</summary>
+        public bool IsAsked { get; set; }
+
+        public async Task StopAsync()
         {
+            await stop.CancelAsync();
+            await Run;
+            stop.Dispose();
         }
     }
 

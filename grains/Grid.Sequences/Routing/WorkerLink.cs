@@ -28,7 +28,7 @@ internal sealed partial class WorkerLink(
     private int _quietTicks;
     private int _allowedTicks;
     private string? _quarantine;
-    private CancellationTokenSource? _stream;
+    private volatile CancellationTokenSource? _stream; // Cancelled under the lock, and not after it was taken away.
     private volatile WorkerStatus? _failed;
 
     /// <summary>The worker's grain.</summary>
@@ -101,15 +101,9 @@ internal sealed partial class WorkerLink(
     /// </summary>
     internal void CheckSilence()
     {
-        CancellationTokenSource stream;
-        lock (_switching)
+        if (_stream is not { IsCancellationRequested: false } stream)
         {
-            if (_stream is null or { IsCancellationRequested: true })
-            {
-                return; // Between two streams.
-            }
-
-            stream = _stream;
+            return; // Between two streams.
         }
 
         int allowed = Volatile.Read(ref _allowedTicks);
@@ -155,12 +149,9 @@ internal sealed partial class WorkerLink(
     /// <summary>Loses the worker, unless another stream has taken the place of this one.</summary>
     private bool GiveUp(CancellationTokenSource stream)
     {
-        lock (_switching)
+        if (_stream != stream || stream.IsCancellationRequested)
         {
-            if (_stream != stream || stream.IsCancellationRequested)
-            {
-                return false;
-            }
+            return false;
         }
 
         Lose();

@@ -4,6 +4,7 @@ using Grid.Numerics;
 using Grid.Sequences;
 using Grid.Sequences.Routing;
 using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
 
 namespace Grid.Grains.Tests.Routing;
 
@@ -28,7 +29,7 @@ public sealed class AdmissionQueueTests
             Assert.Equal("length", (await Answer.ReadAsync(sequence)).FinishReason);
         }
 
-        Assert.Equal([0, 1, 4, 6, 2, 5, 3], grid.Engines[0].Requests.Select(request => request.PromptIds[0]));
+        Assert.Equal([0, 4, 6, 1, 5, 2, 3], grid.Engines[0].Requests.Select(request => request.PromptIds[0]));
     }
 
     [Fact]
@@ -82,68 +83,116 @@ public sealed class AdmissionQueueTests
     [Fact]
     public void What_a_newcomer_would_wait_is_told_by_the_pace_of_those_before_it()
     {
-        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
-        var line = new ModelLine();
+        var (line, time) = Line();
         for (int i = 0; i < 6; i++)
         {
-            Add(line, "client", time.GetTimestamp());
+            line.Add("client");
         }
 
         time.Advance(TimeSpan.FromSeconds(3));
-        Assert.Equal(TimeSpan.FromSeconds(3), line.ExpectedWait(time)); // None has left: as long as the first has waited.
-        line.TakeNext(time);
+        Assert.Equal(TimeSpan.FromSeconds(3), line.ExpectedWait()); // None has left: as long as the first has waited.
+        line.Depart(line.TakeNext());
         time.Advance(TimeSpan.FromSeconds(2));
-        line.TakeNext(time);
+        line.Depart(line.TakeNext());
         time.Advance(TimeSpan.FromSeconds(2));
-        Assert.Equal(TimeSpan.FromSeconds(10), line.ExpectedWait(time)); // Two in 4 s, and four wait.
+        Assert.Equal(TimeSpan.FromSeconds(10), line.ExpectedWait()); // Two in 4 s, and four wait.
         time.Advance(TimeSpan.FromMinutes(5));
-        Assert.Equal(TimeSpan.FromSeconds(307), line.ExpectedWait(time)); // What was long ago counts no more.
+        Assert.Equal(TimeSpan.FromSeconds(307), line.ExpectedWait()); // What was long ago counts no more.
     }
 
     [Fact]
     public void A_sequence_that_is_put_back_has_not_left()
     {
-        var time = new Microsoft.Extensions.Time.Testing.FakeTimeProvider();
-        var line = new ModelLine();
+        var (line, time) = Line();
         for (int i = 0; i < 4; i++)
         {
-            Add(line, "client", time.GetTimestamp());
+            line.Add("client");
         }
 
-        line.TakeNext(time);
+        line.Depart(line.TakeNext());
         time.Advance(TimeSpan.FromSeconds(10));
         for (int i = 0; i < 20; i++)
         {
-            line.Add(line.TakeNext(time));
+            line.PutBack(line.TakeNext());
         }
 
-        Assert.Equal(TimeSpan.FromSeconds(40), line.ExpectedWait(time)); // One in 10 s, and three wait.
+        Assert.Equal(TimeSpan.FromSeconds(40), line.ExpectedWait()); // One in 10 s, and three wait.
+        Assert.Equal(0, line.Entering);
     }
 
     [Fact]
-    public void Whoever_comes_late_to_a_long_line_is_served_within_a_round_and_a_sequence_put_back_keeps_its_place()
+    public void Whoever_comes_late_to_a_long_line_is_next_and_a_sequence_put_back_keeps_its_place()
     {
-        var line = new ModelLine();
-        var many = Enumerable.Range(0, 10).Select(_ => Add(line, "many", 0)).ToArray();
-        Assert.Equal(many[..3], [Next(), Next(), Next()]);
-        var (one, other) = (Add(line, "one", 0), Add(line, "other", 0));
-        line.Add(many[2]);
-        Assert.Equal([many[2], many[3], one, other, many[4]], [Next(), Next(), Next(), Next(), Next()]);
-        Assert.True(line.Remove(many[5]));
-        Assert.False(line.Remove(many[5]));
-        Assert.Equal((many[6], 3), (Next(), line.Count));
-
-        AdmissionPlace Next() => line.TakeNext(TimeProvider.System);
+        var (line, _) = Line();
+        var many = Enumerable.Range(0, 10).Select(_ => line.Add("many")).ToArray();
+        Assert.Equal(many[..3], [line.TakeNext(), line.TakeNext(), line.TakeNext()]);
+        var (one, other) = (line.Add("one"), line.Add("other"));
+        line.PutBack(many[2]);
+        Assert.Equal([one, other], [line.TakeNext(), line.TakeNext()]);
+        Assert.Equal([many[2], many[3]], [line.TakeNext(), line.TakeNext()]);
+        line.Remove(many[5]);
+        line.Remove(many[5]);
+        Assert.Equal([many[4], many[6]], [line.TakeNext(), line.TakeNext()]);
+        Assert.Equal((3, 8), (line.Count, line.Entering));
     }
 
-    private static AdmissionPlace Add(ModelLine line, string client, long since)
+    [Fact]
+    public void The_client_that_has_least_running_is_next_and_of_equal_ones_the_one_whose_turn_was_longest_ago()
     {
-        var place = new AdmissionPlace(null!, (TestModel.Name, ""), client, since);
-        line.Add(place);
-        return place;
+        var (line, _) = Line();
+        foreach (string client in (string[])["a", "a", "a", "b", "b", "c"])
+        {
+            line.Add(client);
+        }
+
+        var first = line.TakeNext();
+        Assert.Equal(["a", "b", "c", "a", "b"], [first.Client.Name, Next(), Next(), Next(), Next()]);
+        line.Add("b");
+        line.Add("c");
+        Assert.Equal("c", Next()); // One is running, and of the others two are.
+        line.Remove(first);
+        Assert.Equal(["a", "b"], [Next(), Next()]);
+
+        string Next() => line.TakeNext().Client.Name;
     }
 
-    private static Task<TestGrid> StartAsync() => TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true, MaxWaiting = 1 });
+    [Fact]
+    public void Who_has_much_running_waits_for_a_turn_no_longer_than_that_allows_however_many_newcomers_there_are()
+    {
+        var (line, time) = Line();
+        for (int i = 0; i < 8; i++)
+        {
+            line.Add("many");
+        }
+
+        for (int i = 0; i < 4; i++)
+        {
+            line.TakeNext();
+        }
+
+        var turns = new List<string>();
+        for (int second = 0; second < 14; second++)
+        {
+            line.Add($"newcomer {second}");
+            turns.Add(line.TakeNext().Client.Name);
+            time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        Assert.Equal([5, 12], turns.Index().Where(turn => turn.Item == "many").Select(turn => turn.Index)); // Four run, and then five; newcomers wait, too.
+    }
+
+    private static (ModelLine Line, FakeTimeProvider Time) Line()
+    {
+        var time = new FakeTimeProvider();
+        return (new ModelLine(time, TimeSpan.FromSeconds(1)), time);
+    }
+
+    private static async Task<TestGrid> StartAsync()
+    {
+        var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true, MaxWaiting = 1 });
+        grid.Service<IOptions<SequencesOptions>>(0).Value.QueueAgeing = TimeSpan.FromHours(1); // A slow machine changes no order.
+        return grid;
+    }
 
     private static SequenceSpec Spec(string client, int number, int tokens = 3) => Answer.Spec([number], tokens) with { Client = client };
 

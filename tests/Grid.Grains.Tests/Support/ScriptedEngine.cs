@@ -3,7 +3,6 @@ using Grid.Engine.Admission;
 using Grid.Models;
 using Grid.Models.Operations;
 using Grid.Numerics;
-using Grid.Workers;
 
 namespace Grid.Grains.Tests.Support;
 
@@ -12,7 +11,7 @@ namespace Grid.Grains.Tests.Support;
 /// the same answer. Each step moves every running sequence by one token; held back, only as many steps do as a test
 /// allows.
 /// </summary>
-public sealed class ScriptedEngine : IWorkerEngine, IDisposable
+public sealed class ScriptedEngine : IInferenceEngine, IDisposable
 {
     public const int Vocabulary = 256;
 

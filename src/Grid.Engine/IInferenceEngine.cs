@@ -1,13 +1,12 @@
-using Grid.Engine;
 using Grid.Engine.PrefixCaching;
 
-namespace Grid.Workers;
+namespace Grid.Engine;
 
 /// <summary>
 /// What a worker asks of its engine: <see cref="InferenceEngine"/>, or a scripted one in tests. Threading is the
 /// engine's: <see cref="Step"/> and <see cref="WaitForWork"/> from the device's thread, the rest from any.
 /// </summary>
-public interface IWorkerEngine
+public interface IInferenceEngine
 {
     /// <inheritdoc cref="InferenceEngine.Status"/>
     EngineStatus Status { get; }
@@ -31,29 +30,4 @@ public interface IWorkerEngine
 
     /// <inheritdoc cref="InferenceEngine.Step"/>
     IReadOnlyList<EngineEvent> Step();
-}
-
-/// <summary>The real engine as a worker's engine.</summary>
-public sealed class InferenceEngineAdapter(InferenceEngine engine) : IWorkerEngine
-{
-    /// <inheritdoc/>
-    public EngineStatus Status => engine.Status;
-
-    /// <inheritdoc/>
-    public void Observe(IPrefixCacheObserver observer) => engine.Observe(observer);
-
-    /// <inheritdoc/>
-    public bool TrySubmit(SequenceRequest request) => engine.TrySubmit(request);
-
-    /// <inheritdoc/>
-    public void Cancel(SequenceId id) => engine.Cancel(id);
-
-    /// <inheritdoc/>
-    public void RequestFlush() => engine.RequestFlush();
-
-    /// <inheritdoc/>
-    public void WaitForWork(CancellationToken cancellationToken) => engine.WaitForWork(cancellationToken);
-
-    /// <inheritdoc/>
-    public IReadOnlyList<EngineEvent> Step() => engine.Step();
 }
