@@ -20,6 +20,10 @@ public sealed record GatewayOptions
     [NumberOption("Largest record of a streamed request that is kept for resumption, in bytes; the stream of a larger one cannot be resumed", 0, 1 << 30, Key = "Gateway:MaxKeptRequestBytes")]
     public int MaxKeptRequestBytes { get; set; } = 4 * 1024 * 1024;
 
+    /// <summary>Null: one is drawn for each.</summary>
+    [NumberOption("Seed of every request that brings none", 0, (1L << 53) - 1, Key = "RandomSeed", Default = "one is drawn for each", Aliases = ["--seed"])]
+    public ulong? RandomSeed { get; set; }
+
     /// <summary>Null: <see cref="DefaultDrainGrace"/>.</summary>
     [DurationOption("The same as --drain-seconds, for a gateway alone", 0, 3600, Key = "Gateway:DrainSeconds", Default = "20")]
     public TimeSpan? DrainGrace { get; set; }

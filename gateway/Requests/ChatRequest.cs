@@ -32,7 +32,7 @@ internal static class ChatRequest
         var top = TakeLogprobs(fields);
         var promptTop = OpenAiFields.TakePromptLogprobs(fields, stream);
         var (maxTokens, maxTokensField) = TakeMaxTokens(fields, promptTop is not null);
-        var seed = fields.Take("seed")?.Seed() ?? Seeds.Draw();
+        var seed = fields.Take("seed")?.Seed() ?? options.RandomSeed ?? Seeds.Draw();
         var spec = OpenAiFields.TakeSpec(fields, model, maxTokens, top, promptTop, scorePrompt: promptTop is not null);
         var plan = new ChatPlan
         {

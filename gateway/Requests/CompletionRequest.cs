@@ -29,7 +29,7 @@ internal static class CompletionRequest
         var promptTop = OpenAiFields.TakePromptLogprobs(fields, stream);
         var asked = TakeMaxTokens(fields, echo || promptTop is not null);
         var maxTokens = asked ?? DefaultMaxTokens;
-        var seed = fields.Take("seed")?.Seed() ?? Seeds.Draw();
+        var seed = fields.Take("seed")?.Seed() ?? options.RandomSeed ?? Seeds.Draw();
         var spec = OpenAiFields.TakeSpec(
             fields, model, maxTokens, top, promptTop, scorePrompt: promptTop is not null || (echo && top is not null));
         // As vLLM has it: a raw prompt begins as the model's texts do.

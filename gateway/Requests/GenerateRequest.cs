@@ -58,7 +58,7 @@ internal static class GenerateRequest
         var requestIds = TakeRequestIds(fields, prompts.Length, isList);
         var stream = fields.Take("stream")?.Boolean() ?? false;
         var crossCheck = fields.Take("cross_check")?.Boolean() ?? false;
-        var sampling = TakeSampling(fields, perPrompt, model, out var choices);
+        var sampling = TakeSampling(fields, perPrompt, model, options.RandomSeed ?? Seeds.Draw(), out var choices);
         OpenAiFields.RequireRoom("sampling_params.n", prompts.Length, choices, options);
         fields.RefuseOthers(s_unsupported);
         RequireTextWhereUsed(model, sampling, logprobs);
@@ -151,10 +151,9 @@ internal static class GenerateRequest
     }
 
     private static Sampling[] TakeSampling(
-        JsonFields fields, PerPromptFields perPrompt, ServedModel model, out int choices)
+        JsonFields fields, PerPromptFields perPrompt, ServedModel model, ulong drawn, out int choices)
     {
         // One draw for the whole request: a list without seeds is replayed with one number.
-        var drawn = Seeds.Draw();
         var silent = SamplingFields.Silent(model).WithSeed(drawn);
         var sampling = perPrompt.Take("sampling_params", field => TakeSampling(field.Object(), model, drawn),
             new Sampling(silent with { Generation = silent.Generation with { MaxNewTokens = DefaultMaxNewTokens } }, 1, null));

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Grid.Cpu;
 using Grid.Models;
 using Grid.Models.Operations;
@@ -36,7 +37,7 @@ internal sealed class CpuNodeDevice : NodeDevice
     /// <inheritdoc/>
     public override void RequireRoom(ModelMemory model)
     {
-        long needed = model.WeightBytes + model.WorkingBytes + model.LogitBytes(MaxLogitRows) + KvCacheBytes(model);
+        long needed = Besides(model) + KvCacheBytes(model);
         if (needed > _memory)
         {
             throw new StartException(
@@ -47,12 +48,17 @@ internal sealed class CpuNodeDevice : NodeDevice
     /// <inheritdoc/>
     public override long KvCacheBytes(ModelMemory model)
     {
-        long budget = _options.KvCacheMemory ?? Math.Min(_memory / 4, MostUnasked);
+        long budget = _options.KvCacheMemory
+            ?? (_options.MemFractionStatic is { } fraction ? (long)(fraction * _memory) - Besides(model) : Math.Min(_memory / 4, MostUnasked));
         return budget >= model.KvPageBytes && budget <= _memory
             ? budget
-            : throw new StartException(
-                $"--kv-cache-memory is {ByteSize.Format(budget)}; it must hold at least one page ({ByteSize.Format(model.KvPageBytes)}) and fit in this machine's memory ({ByteSize.Format(_memory)} for {Name}).");
+            : throw new StartException(_options.MemFractionStatic is { } share
+                ? string.Create(CultureInfo.InvariantCulture, $"--mem-fraction-static is {share}; of this machine's memory ({ByteSize.Format(_memory)} for {Name}) it must leave at least one page ({ByteSize.Format(model.KvPageBytes)}) for the KV cache, besides the weights ({ByteSize.Format(model.WeightBytes)}).")
+                : $"--kv-cache-memory is {ByteSize.Format(budget)}; it must hold at least one page ({ByteSize.Format(model.KvPageBytes)}) and fit in this machine's memory ({ByteSize.Format(_memory)} for {Name}).");
     }
+
+    /// <summary>What a model takes besides its KV cache.</summary>
+    private long Besides(ModelMemory model) => model.WeightBytes + model.WorkingBytes + model.LogitBytes(MaxLogitRows);
 
     /// <summary>Cores of one part: as equal as they can be, one at least.</summary>
     internal static int Part(int cores, int index, int parts) => Math.Max(1, (cores / parts) + (index < cores % parts ? 1 : 0));

@@ -24,7 +24,6 @@ internal sealed class DeviceFinder(NodeOptions options, Func<IReadOnlyList<GpuFo
         var devices = Choose();
         if (!devices.Any(device => device is CudaNodeDevice))
         {
-            RefuseIfGiven("--mem-fraction-static", options.MemFractionStatic is not null, "GPUs, and this node computes on its CPU");
             RefuseIfGiven("--kernel-cache", options.KernelCache is not null, "GPUs, and this node computes on its CPU");
         }
 
@@ -35,7 +34,7 @@ internal sealed class DeviceFinder(NodeOptions options, Func<IReadOnlyList<GpuFo
 
         if (options.MemFractionStatic is not null && options.KvCacheMemory is not null)
         {
-            throw new StartException("--mem-fraction-static and --kv-cache-memory are both given, and each says how large a GPU's KV cache is; leave one out.", StartException.Usage);
+            throw new StartException("--mem-fraction-static and --kv-cache-memory are both given, and each says how large the KV cache is; leave one out.", StartException.Usage);
         }
 
         return devices;

@@ -1,3 +1,5 @@
+using Grid.Options;
+
 namespace Grid.Silo.Options;
 
 /// <summary>What a kind of device does where the options do not say.</summary>
@@ -22,7 +24,10 @@ public sealed record DeviceDefaults(int MaxBatchTokens, int ChunkedPrefillSize, 
     public static DeviceDefaults Of(DeviceKind kind) => kind == DeviceKind.Cuda ? Cuda : Cpu;
 
     /// <summary>The options' values, and these where they have none.</summary>
-    public DeviceDefaults With(NodeOptions options) => new(
-        options.MaxBatchTokens ?? MaxBatchTokens, options.ChunkedPrefillSize ?? ChunkedPrefillSize,
-        options.MaxRunningRequests ?? MaxRunningRequests);
+    public DeviceDefaults With(NodeOptions options)
+    {
+        int batch = options.MaxBatchTokens ?? MaxBatchTokens;
+        int chunk = options.ChunkedPrefillSize switch { null => ChunkedPrefillSize, NumberOrNoneOptionAttribute.None => batch, var given => given.Value };
+        return new(batch, chunk, options.MaxRunningRequests ?? MaxRunningRequests);
+    }
 }

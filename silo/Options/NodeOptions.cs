@@ -11,7 +11,7 @@ public sealed class NodeOptions : GatewayNodeOptions
     public NodeOptions() => (Port, LogLevel) = (8000, LogLevel.Warning);
 
     /// <summary>With <see cref="LoadFormat.Dummy"/> also the name of a configuration that ships with Grid.</summary>
-    [TextOption("Model folder in Hugging Face form, or a model of the hub as org/name or org/name@revision", "folder|org/name", Default = "the demo model")]
+    [TextOption("Model folder in Hugging Face form, or a model of the hub as org/name or org/name@revision", "folder|org/name", Default = "the demo model", Aliases = ["--model"])]
     public string? ModelPath { get; set; }
 
     [TextOption("Branch, tag or commit of a model of the hub", "name", Default = "main")]
@@ -41,24 +41,33 @@ public sealed class NodeOptions : GatewayNodeOptions
     public long? KvCacheMemory { get; set; }
 
     /// <summary>Of what is free at start; null is <see cref="DeviceDefaults.MemFractionStatic"/>.</summary>
-    [ShareOption("Share of a GPU's free memory for weights, working memory and KV cache together", 0.05, 0.99, Default = "0.9")]
+    [ShareOption("Share of a GPU's free memory for weights, working memory and KV cache together; of a CPU's memory, for weights and KV cache", 0.05, 0.99, Default = "0.9 for a GPU", Aliases = ["--gpu-memory-utilization"])]
     public double? MemFractionStatic { get; set; }
 
     [TextOption("Where compiled GPU kernels are kept between starts", "folder", Default = "$XDG_CACHE_HOME/grid/cubins, or ~/.cache/grid/cubins")]
     public string? KernelCache { get; set; }
 
     /// <summary>Null is the device's <see cref="DeviceDefaults"/>, here and in the next two.</summary>
-    [NumberOption("Tokens in one forward pass at most", 1, 65536, Default = "4096 on a GPU, 256 on a CPU")]
+    [NumberOption("Tokens in one forward pass at most", 1, 65536, Default = "4096 on a GPU, 256 on a CPU", Aliases = ["--max-num-batched-tokens"])]
     public int? MaxBatchTokens { get; set; }
 
-    [NumberOption("Prompt tokens of one sequence in one step at most", 1, 65536, Default = "2048 on a GPU, 128 on a CPU")]
+    [NumberOrNoneOption("Prompt tokens of one sequence in one step at most; -1: as many as a forward pass takes", 1, 65536, Default = "2048 on a GPU, 128 on a CPU")]
     public int? ChunkedPrefillSize { get; set; }
 
-    [NumberOption("Sequences running at once at most, on each device", 1, 65536, Default = "512 on a GPU, 128 on a CPU")]
+    [NumberOption("Sequences running at once at most, on each device", 1, 65536, Default = "512 on a GPU, 128 on a CPU", Aliases = ["--max-num-seqs"])]
     public int? MaxRunningRequests { get; set; }
 
     [NumberOption("Sequences waiting at most; more are refused", 1, 1_000_000)]
     public int MaxQueuedRequests { get; set; } = 1024;
+
+    [NumberOption("Tokens of prompt and output together at most; no more than the model's own", 1, 1 << 30, Default = "the model's, as far as the KV cache holds it", Aliases = ["--max-model-len"])]
+    public int? ContextLength { get; set; }
+
+    [SwitchOption("Compute every prompt from its beginning, without a prefix cache", Aliases = ["--no-enable-prefix-caching"])]
+    public bool DisableRadixCache { get; set; }
+
+    [SwitchOption("Serve at once, with devices that are not warm yet")]
+    public bool SkipServerWarmup { get; set; }
 
     [DeterministicOption("Always on in Grid; accepted so that launch scripts work unchanged")]
     public bool EnableDeterministicInference { get; set; } = true;
@@ -69,6 +78,10 @@ public sealed class NodeOptions : GatewayNodeOptions
     /// <summary>0 takes a free one.</summary>
     [NumberOption("Port for grid clients", 0, 65535, Default = "a free one")]
     public int GatewayPort { get; set; }
+
+    /// <summary>What other launchers have, and Grid has no choice of.</summary>
+    [Options]
+    public LaunchOptions Launch { get; } = new();
 
     private sealed class DeviceOptionAttribute(string what) : OptionAttribute(what, "auto|cpu|cuda|cuda:N,...")
     {

@@ -110,7 +110,11 @@ internal sealed class DeviceLoader : IDisposable
             int pages = KvPages(loaded, memory);
             engine = new InferenceEngine(loaded.Model, _operations, EngineOptions(pages));
             _output.WriteLine($"Cache   {ByteSize.Format(pages * loaded.Model.KvPageBytes)} for {(long)pages * AttentionLayout.BlockTokens} tokens{(Onto.Length > 0 ? $" on {_device.Name}" : "")}");
-            WarmUp(engine, cancellationToken);
+            if (!_options.SkipServerWarmup)
+            {
+                WarmUp(engine, cancellationToken);
+            }
+
             var served = new ServedDevice(
                 Worker(source, loaded, pages), engine, new Owned(engine, loaded, _operations));
             _handedOver = true;
@@ -176,6 +180,7 @@ internal sealed class DeviceLoader : IDisposable
         MaxRunningSequences = _device.Limits.MaxRunningRequests,
         MaxWaitingSequences = _options.MaxQueuedRequests,
         MaxLogitRows = _device.MaxLogitRows,
+        PrefixCaching = !_options.DisableRadixCache,
         KvPages = pages,
     };
 
@@ -185,7 +190,7 @@ internal sealed class DeviceLoader : IDisposable
         long tokens = (long)pages * AttentionLayout.BlockTokens;
         var limits = new WorkerLimits
         {
-            MaxContextTokens = (int)Math.Min(config.MaxPositions, tokens),
+            MaxContextTokens = (int)Math.Min(_options.ContextLength ?? config.MaxPositions, tokens),
             MaxRunningSequences = _device.Limits.MaxRunningRequests,
             MaxWaitingSequences = _options.MaxQueuedRequests,
             KvCacheTokens = tokens,

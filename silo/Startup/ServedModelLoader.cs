@@ -39,7 +39,7 @@ internal static class ServedModelLoader
     private static void CheckSmallFiles(NodeOptions options, string path)
     {
         var folder = ModelFolder.Open(path);
-        folder.ReadConfig();
+        ReadConfig(options, folder);
         ReadSampling(options, folder);
         ReadTexts(options, folder);
     }
@@ -48,7 +48,7 @@ internal static class ServedModelLoader
     {
         var folder = ModelFolder.Open(source.Folder);
         var model = new ModelToServe(
-            source.Folder, options.ServedModelName ?? source.Name, folder.ReadConfig(),
+            source.Folder, options.ServedModelName ?? source.Name, ReadConfig(options, folder),
             WorkerModel.PackTextFiles(ReadTexts(options, folder)), ReadSampling(options, folder));
         var loaders = new List<DeviceLoader>();
         var served = new List<ServedDevice>();
@@ -67,6 +67,11 @@ internal static class ServedModelLoader
         }
 
         DescribeSampling(output, model.Sampling);
+        foreach (string remark in options.Launch.Remarks())
+        {
+            output.WriteLine($"        {remark}");
+        }
+
         if (model.Texts.Files.Length == 0)
         {
             output.WriteLine("Text    no tokenizer: /generate takes and gives token ids, and nothing else is served");
@@ -109,6 +114,14 @@ internal static class ServedModelLoader
         {
             throw new StartException("The model cannot be served: its files changed while they were loaded onto one device after the other.");
         }
+    }
+
+    private static ModelConfig ReadConfig(NodeOptions options, ModelFolder folder)
+    {
+        var config = folder.ReadConfig();
+        return options.ContextLength is { } length && length > config.MaxPositions
+            ? throw new StartException($"--context-length is {length}; it must be at most {config.MaxPositions}, the model's own.", StartException.Usage)
+            : config;
     }
 
     private static SamplingParameters ReadSampling(NodeOptions options, ModelFolder folder) =>

@@ -21,6 +21,9 @@ public sealed record EngineOptions
     /// <summary>Requests waiting for admission at most; one more is refused.</summary>
     public int MaxWaitingSequences { get; init; } = 1024;
 
+    /// <summary>Whether prompts may begin with pages that others have computed. It changes no bit.</summary>
+    public bool PrefixCaching { get; init; } = true;
+
     /// <summary>Rows of logits held at a time; a step that needs more works through them in groups of this size.</summary>
     public int MaxLogitRows { get; init; } = 128;
 

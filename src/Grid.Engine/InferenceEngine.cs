@@ -51,7 +51,7 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
         _inbox = new Inbox(options.MaxWaitingSequences);
         _pool = new PagePool(options.KvPages);
         _prefixes = new PrefixCache(options.KvPages);
-        _pages = new SequencePages(_pool, _prefixes);
+        _pages = new SequencePages(_pool, _prefixes, options.PrefixCaching);
         _scheduler = new Scheduler(_pages, _waiting, options);
         _batches = new BatchBuilder(options.MaxBatchTokens);
         _sampler = new Sampler(model, operations, options.MaxBatchTokens, options.MaxLogitRows);
@@ -69,6 +69,8 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
     internal PagePool Pool => _pool;
 
     internal PrefixCache Prefixes => _prefixes;
+
+    internal bool SharesPages => _pages.Sharing;
 
     /// <summary>Has somebody told of every page that enters or leaves the prefix cache; before the first step.</summary>
     public void Observe(IPrefixCacheObserver observer) => _prefixes.Observer = observer;

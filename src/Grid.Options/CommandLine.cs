@@ -25,9 +25,12 @@ internal sealed class CommandLine
             Add(option, option.Name, option.Describe(defaults));
         }
 
-        foreach (var option in options.Where(option => option.Name != option.LongName))
+        foreach (var option in options)
         {
-            Add(option, option.LongName, description: null);
+            foreach (string other in option.OtherNames)
+            {
+                Add(option, other, description: null);
+            }
         }
     }
 

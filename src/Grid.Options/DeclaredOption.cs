@@ -27,6 +27,9 @@ internal sealed partial record DeclaredOption(OptionAttribute Declaration, IRead
         ? $"--{WordStart().Replace(Key[(DefaultSection.Length + 1)..], "-$0").ToLowerInvariant()}"
         : LongName;
 
+    /// <summary>What else the command line takes for it; help names the aliases only.</summary>
+    public IEnumerable<string> OtherNames => [.. Declaration.Aliases, .. Name == LongName ? [] : (string[])[LongName]];
+
     /// <summary>The options of a type and of what it is composed of, in the order of their properties.</summary>
     public static IEnumerable<DeclaredOption> Of(Type type, params PropertyInfo[] path) => type.GetProperties().SelectMany(property =>
         property.GetCustomAttribute<OptionAttribute>() is { } declaration ? [new DeclaredOption(declaration, [.. path, property])]
@@ -38,7 +41,8 @@ internal sealed partial record DeclaredOption(OptionAttribute Declaration, IRead
     {
         object? value = Path[^1].GetValue(Owner(defaults));
         string? shown = Declaration.Default ?? (value is null ? null : Declaration.Show(value));
-        return shown is null ? Declaration.What : $"{Declaration.What} (default: {shown})";
+        string what = Declaration.Aliases.Length == 0 ? Declaration.What : $"{Declaration.What}; also {string.Join(", ", Declaration.Aliases)}";
+        return shown is null ? what : $"{what} (default: {shown})";
     }
 
     /// <summary>Takes a value. Throws <see cref="StartException"/> naming the option as it was spelled, value and rule.</summary>

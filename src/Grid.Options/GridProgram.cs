@@ -31,6 +31,9 @@ public sealed class GridProgram<TOptions> where TOptions : class, new()
     /// <summary>Its options as the command line spells them, in the order of the help text.</summary>
     public IEnumerable<string> Names => _options.Select(option => option.Name);
 
+    /// <summary>Other launchers' names for them.</summary>
+    public IEnumerable<string> Aliases => _options.SelectMany(option => option.Declaration.Aliases);
+
     /// <summary>Runs the process and gives its exit code. What cannot start says so in one sentence on standard error.</summary>
     /// <param name="args">The command line.</param>
     /// <param name="run">Runs with the options that were given, until it is asked to stop.</param>

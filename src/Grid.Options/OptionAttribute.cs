@@ -19,6 +19,9 @@ public abstract class OptionAttribute(string what, string takes) : Attribute
     /// command line --Gateway:QueueSize. Null: the property's name.</summary>
     public string? Key { get; set; }
 
+    /// <summary>Other names on the command line, as other launchers have them: "--max-model-len".</summary>
+    public string[] Aliases { get; set; } = [];
+
     /// <summary>The default in words, where the property's initial value does not say it.</summary>
     public string? Default { get; set; }
 

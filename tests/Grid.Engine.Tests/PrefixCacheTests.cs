@@ -47,6 +47,23 @@ public class PrefixCacheTests
     }
 
     [Fact]
+    public void Without_a_prefix_cache_every_prompt_is_computed_to_the_same_bits()
+    {
+        int[] prompt = EngineHarness.Prompt(200);
+        SequenceLog shared = new EngineHarness().Run(EngineHarness.Request(prompt, 9));
+        EngineHarness harness = new(new() { KvPages = 16, PrefixCaching = false });
+        for (int i = 0; i < 2; i++)
+        {
+            SequenceLog log = harness.Run(EngineHarness.Request(prompt, 9));
+            Assert.Equal(0, log.CachedTokens);
+            Assert.Equal(shared.TokenIds, log.TokenIds);
+            Oracle.AssertMatches(log);
+        }
+
+        Assert.Equal((16, 0), (harness.Status.FreePages, harness.Status.CachedPages));
+    }
+
+    [Fact]
     public void Output_is_cached_as_prompt_is()
     {
         EngineHarness harness = new();

@@ -52,7 +52,6 @@ public sealed class NodeDeviceTests
     }
 
     [Theory]
-    [InlineData("cpu", "--mem-fraction-static is given, but it is about GPUs, and this node computes on its CPU; leave it out.", 0.5, null, 0)]
     [InlineData("auto", "--kernel-cache is given, but it is about GPUs, and this node computes on its CPU; leave it out.", null, "/tmp/x", 0)]
     [InlineData("cuda:0", "--cpu-threads is given, but it is about the CPU, and this node computes on its GPUs; leave it out.", null, null, 2)]
     [InlineData("cpu,cuda:0", null, 0.5, "/tmp/x", 2)]
@@ -70,7 +69,7 @@ public sealed class NodeDeviceTests
     {
         var options = new NodeOptions { Device = DeviceSelection.Parse("cuda:0"), MemFractionStatic = 0.5, KvCacheMemory = 1 << 30 };
         var refused = Assert.Throws<StartException>(new DeviceFinder(options, () => s_two, TextWriter.Null).Find);
-        Assert.Equal("--mem-fraction-static and --kv-cache-memory are both given, and each says how large a GPU's KV cache is; leave one out.", refused.Message);
+        Assert.Equal("--mem-fraction-static and --kv-cache-memory are both given, and each says how large the KV cache is; leave one out.", refused.Message);
     }
 
     [Fact]
@@ -86,6 +85,20 @@ public sealed class NodeDeviceTests
         var options = new NodeOptions { ChunkedPrefillSize = 512 };
         Assert.Equal(new DeviceDefaults(4096, 512, 512), new CudaNodeDevice(0, options).Limits);
         Assert.Equal(new DeviceDefaults(256, 512, 128), new CpuNodeDevice("cpu", options, 0, 1).Limits);
+    }
+
+    [Fact]
+    public void The_kv_cache_of_a_CPU_is_what_a_fraction_of_its_memory_leaves_after_the_weights()
+    {
+        long memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        var model = Model() with { WeightBytes = memory / 4 };
+        long besides = (memory / 4) + model.WorkingBytes + model.LogitBytes(128);
+        Assert.Equal((long)(0.5 * memory) - besides, Cpu(0.5).KvCacheBytes(model));
+        Assert.Equal(Math.Min(memory / 4, 1L << 30), Cpu(null).KvCacheBytes(model));
+        var refused = Assert.Throws<StartException>(() => Cpu(0.2).KvCacheBytes(model));
+        Assert.StartsWith("--mem-fraction-static is 0.2; of this machine's memory (", refused.Message, StringComparison.Ordinal);
+
+        static CpuNodeDevice Cpu(double? fraction) => new("cpu", new NodeOptions { MemFractionStatic = fraction }, 0, 1);
     }
 
     [Fact]

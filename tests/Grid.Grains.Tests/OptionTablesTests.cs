@@ -23,7 +23,7 @@ public sealed partial class OptionTablesTests
     {
         var named = NamePattern().Matches(Read(file)).Select(match => match.Value[1..]).Distinct().ToArray();
         Assert.NotEmpty(named);
-        Assert.Empty(named.Except(s_silo.Keys).Except(["--help", "--version", "--Gateway:<Name>"]));
+        Assert.Empty(named.Except(s_silo.Keys).Except(GridNode.Program.Aliases).Except(["--help", "--version", "--Gateway:<Name>"]));
     }
 
     [Fact]

@@ -49,6 +49,7 @@ public sealed class OptionsArriveTests
                 bool flag => !flag,
                 TimeSpan time => time + TimeSpan.FromSeconds(1),
                 null when property.PropertyType == typeof(TimeSpan?) => TimeSpan.FromSeconds(1),
+                null when property.PropertyType == typeof(ulong?) => 1UL,
                 _ => throw new NotSupportedException($"{property} is of a type that this test does not know yet."),
             });
         }

@@ -13,7 +13,14 @@ public sealed class SiloOptionsTests
     [InlineData("--model_path /x", "--model_path is not an option of Grid; did you mean --model-path?")]
     [InlineData("--Grid:Prot=1", "--Grid:Prot is not an option of Grid; --help lists them.")]
     [InlineData("--Gateway:MaxJsonDeth=1", "--Gateway:MaxJsonDeth is not an option of Grid; did you mean --Gateway:MaxJsonDepth?")]
-    [InlineData("--tensor-parallel-size 2", "--tensor-parallel-size is not an option of Grid; --help lists them.")]
+    [InlineData("--tensor-parallel-size 2", "--tensor-parallel-size is '2': a model runs on one GPU; a node with several serves a whole model on each (--device).")]
+    [InlineData("--dp-size 4", "--dp-size is '4': --device says the copies: cuda is one on every GPU, cuda:0,cuda:1 one on each of two.")]
+    [InlineData("--dtype float16", "--dtype is 'float16': Grid computes in bfloat16 with sums in fp32, and in nothing else, so that all devices give the same bits; auto or bfloat16.")]
+    [InlineData("--attention-backend torch_native", "--attention-backend is 'torch_native': Grid has one attention, that of its numeric contract; flashinfer, fa3 and triton all mean it.")]
+    [InlineData("--enable-metrics=false", "--enable-metrics is 'false': /metrics is always there.")]
+    [InlineData("--max-model-len 8 --context-length 9", "--max-model-len is given twice; give it once.")]
+    [InlineData("--chunked-prefill-size -2", "--chunked-prefill-size is '-2'; it must be a whole number from 1 to 65536.")]
+    [InlineData("--random-seed -1", "--random-seed is '-1'; it must be a whole number from 0 to 9007199254740991.")]
     [InlineData("serve", "'serve' belongs to no option; options are written --name value or --name=value.")]
     [InlineData("--port", "--port has no value; it takes <number>.")]
     [InlineData("--port --host x", "--port has no value; it takes <number>.")]
@@ -54,6 +61,27 @@ public sealed class SiloOptionsTests
         Read("--enable-deterministic-inference=true");
         var error = Assert.Throws<StartException>(() => Read("--enable-deterministic-inference=false"));
         Assert.StartsWith("--enable-deterministic-inference is 'false': Grid has no other arithmetic", error.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>Of SGLang's page on deterministic inference, and of vLLM's on batch invariance.</summary>
+    [Theory]
+    [InlineData("--model-path Qwen/Qwen3-8B --attention-backend flashinfer --enable-deterministic-inference")]
+    [InlineData("--model-path Qwen/Qwen3-8B --attention-backend fa3 --enable-deterministic-inference --random-seed 42 --trust-remote-code")]
+    [InlineData("--model-path Qwen/Qwen3-8B --tp-size 1 --dp-size 1 --dtype bfloat16 --context-length 8192 --mem-fraction-static 0.8 --chunked-prefill-size -1 --disable-radix-cache --skip-server-warmup --enable-metrics --attention-backend triton")]
+    [InlineData("--model-path Qwen/Qwen3-8B --tp 1 --dp 1 --host 0.0.0.0 --port 30000 --dtype auto")]
+    [InlineData("--model Qwen/Qwen3-8B --max-model-len 8192 --tensor-parallel-size 1 --gpu-memory-utilization 0.9 --max-num-seqs 64 --max-num-batched-tokens 2048 --seed 42 --no-enable-prefix-caching")]
+    public void Launch_lines_of_other_servers_are_understood(string line) => Assert.Equal("Qwen/Qwen3-8B", Read(line).ModelPath);
+
+    [Fact]
+    public void What_other_servers_options_mean_here_is_what_Grids_own_mean()
+    {
+        var options = Read("--max-model-len 8192 --gpu-memory-utilization 0.8 --max-num-seqs 64 --max-num-batched-tokens 2048 --seed 42 --no-enable-prefix-caching --chunked-prefill-size -1");
+        Assert.Equal((8192, 0.8, 64, 2048, 42UL, true), (options.ContextLength, options.MemFractionStatic, options.MaxRunningRequests, options.MaxBatchTokens, options.Gateway.RandomSeed, options.DisableRadixCache));
+        Assert.Equal(new DeviceDefaults(2048, 2048, 64), DeviceDefaults.Cuda.With(options));
+        Assert.Empty(options.Launch.Remarks());
+        Assert.Equal(
+            ["--attention-backend fa3: one contract, one attention; flashinfer, fa3 and triton give the same bits here", "--trust-remote-code: nothing to trust, for Grid runs no code of a model"],
+            Read("--attention-backend FA3 --trust-remote-code --tp 1").Launch.Remarks());
     }
 
     [Fact]
@@ -105,10 +133,10 @@ public sealed class SiloOptionsTests
         GridNode.Program.WriteHelp(help);
         Assert.All(GridNode.Program.Names, name => Assert.Contains($"  {name} <", help.ToString(), StringComparison.Ordinal));
         var (gpu, cpu) = (DeviceDefaults.Cuda, DeviceDefaults.Cpu);
-        Assert.Contains($"Tokens in one forward pass at most (default: {gpu.MaxBatchTokens} on a GPU, {cpu.MaxBatchTokens} on a CPU)", help.ToString(), StringComparison.Ordinal);
-        Assert.Contains($"in one step at most (default: {gpu.ChunkedPrefillSize} on a GPU, {cpu.ChunkedPrefillSize} on a CPU)", help.ToString(), StringComparison.Ordinal);
-        Assert.Contains($"on each device (default: {gpu.MaxRunningRequests} on a GPU, {cpu.MaxRunningRequests} on a CPU)", help.ToString(), StringComparison.Ordinal);
-        Assert.Contains($"and KV cache together (default: {DeviceDefaults.MemFractionStatic})", help.ToString(), StringComparison.Ordinal);
+        Assert.Contains($"Tokens in one forward pass at most; also --max-num-batched-tokens (default: {gpu.MaxBatchTokens} on a GPU, {cpu.MaxBatchTokens} on a CPU)", help.ToString(), StringComparison.Ordinal);
+        Assert.Contains($"as many as a forward pass takes (default: {gpu.ChunkedPrefillSize} on a GPU, {cpu.ChunkedPrefillSize} on a CPU)", help.ToString(), StringComparison.Ordinal);
+        Assert.Contains($"on each device; also --max-num-seqs (default: {gpu.MaxRunningRequests} on a GPU, {cpu.MaxRunningRequests} on a CPU)", help.ToString(), StringComparison.Ordinal);
+        Assert.Contains($"for weights and KV cache; also --gpu-memory-utilization (default: {DeviceDefaults.MemFractionStatic} for a GPU)", help.ToString(), StringComparison.Ordinal);
     }
 
     private static NodeOptions Read(string line, params (string Key, string Value)[] settings)

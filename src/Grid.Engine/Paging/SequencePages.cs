@@ -8,8 +8,14 @@ namespace Grid.Engine.Paging;
 /// Gives pages to sequences and takes them back. Every page is at any time exactly one of: free, in the prefix cache, or
 /// owned by one sequence. A sequence's page table is a leased path of the prefix cache followed by its own pages.
 /// </summary>
-internal sealed class SequencePages(PagePool pool, PrefixCache cache)
+/// <param name="pool">The free pages.</param>
+/// <param name="cache">The prefix cache.</param>
+/// <param name="sharing">See <see cref="Sharing"/>.</param>
+internal sealed class SequencePages(PagePool pool, PrefixCache cache, bool sharing = true)
 {
+    /// <summary>Whether pages come into the cache at all.</summary>
+    public bool Sharing => sharing;
+
     /// <summary>Attaches the longest cached prefix that leaves the last known token, and the rows of the prompt logprobs
     /// still owed, to be computed; then takes pages for all known tokens. False, with nothing changed, when there are
     /// not so many pages besides <paramref name="spare"/> ones.</summary>
@@ -74,7 +80,7 @@ internal sealed class SequencePages(PagePool pool, PrefixCache cache)
     /// has a page of this content, the sequence takes that one and gives its own back: equal tokens, equal bits.</summary>
     public void ShareFullPages(Sequence sequence)
     {
-        while ((sequence.LeasedPages + 1) * AttentionLayout.BlockTokens <= sequence.ComputedTokens)
+        while (sharing && (sequence.LeasedPages + 1) * AttentionLayout.BlockTokens <= sequence.ComputedTokens)
         {
             int index = sequence.LeasedPages;
             PageId own = new(sequence.PageTable[index]);

@@ -15,6 +15,16 @@ public class NumberOptionAttribute(string what, long min, long max, string takes
             : throw new OptionValueException($"be a whole number{(Takes == "number" ? "" : $" of {Takes}")} from {min} to {max}");
 }
 
+/// <summary>A whole number within bounds, or -1 for what the property's <see langword="null"/> does not say.</summary>
+public sealed class NumberOrNoneOptionAttribute(string what, long min, long max) : NumberOptionAttribute(what, min, max)
+{
+    /// <summary>What -1 reads as.</summary>
+    public const int None = -1;
+
+    /// <inheritdoc/>
+    public override object Read(string value, Type type) => value == "-1" ? None : base.Read(value, type);
+}
+
 /// <summary>A time in whole seconds, or in whole milliseconds.</summary>
 public sealed class DurationOptionAttribute(string what, long min, long max, bool inMilliseconds = false)
     : NumberOptionAttribute(what, min, max, inMilliseconds ? "milliseconds" : "seconds")

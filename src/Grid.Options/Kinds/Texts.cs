@@ -42,6 +42,25 @@ public class ChoiceOptionAttribute(string what, params string[] choices)
     private string Listed() => Values.Count == 1 ? Values[0] : $"{string.Join(", ", Values.SkipLast(1))} or {Values[^1]}";
 }
 
+/// <summary>An option of another launcher that has one value here, and why: what asks for another one is refused with what to do
+/// instead.</summary>
+/// <param name="what">What the option is for.</param>
+/// <param name="instead">What to do instead, a sentence without its full stop.</param>
+/// <param name="values">The values that mean what is done anyway; "true" first makes a switch.</param>
+public sealed class FixedOptionAttribute(string what, string instead, params string[] values) : OptionAttribute(what, string.Join('|', values))
+{
+    /// <inheritdoc/>
+    public override IReadOnlyList<string> Values { get; } = values;
+
+    /// <inheritdoc/>
+    public override bool IsSwitch => Values[0] == "true";
+
+    /// <inheritdoc/>
+    public override object Read(string value, Type type) => Values.Contains(value, StringComparer.OrdinalIgnoreCase)
+        ? value.ToLowerInvariant()
+        : throw new OptionValueException(instead, isSentence: true);
+}
+
 /// <summary>True or false; the name alone means true.</summary>
 public sealed class SwitchOptionAttribute(string what) : ChoiceOptionAttribute(what, "true", "false")
 {
