@@ -1,6 +1,7 @@
 using System.Diagnostics.Metrics;
 using System.Text;
 using System.Text.RegularExpressions;
+using Grid.Sequences;
 using Prometheus;
 
 namespace Grid.Gateway.Metrics;
@@ -15,23 +16,27 @@ internal sealed partial class PrometheusExport : IHostedService, IDisposable
 
     private readonly CollectorRegistry _registry = Prometheus.Metrics.NewCustomRegistry();
     private readonly MeterListener _listener = new();
+    private readonly SemaphoreSlim _reading = new(1);
+    private readonly List<Action> _forget = []; // Of observable gauges.
     private readonly IMeterFactory _meters;
+    private readonly ISequenceService _service;
 
     /// <param name="meters">Whose instruments: those of other hosts in the process are theirs to show.</param>
-    public PrometheusExport(IMeterFactory meters)
+    /// <param name="service">The grid.</param>
+    public PrometheusExport(IMeterFactory meters, ISequenceService service)
     {
-        _meters = meters;
+        (_meters, _service) = (meters, service);
         DotNetStats.Register(_registry);
         _listener.InstrumentPublished = Take;
         _listener.SetMeasurementEventCallback<double>((_, value, tags, series) => Record(series, value, tags));
         _listener.SetMeasurementEventCallback<long>((_, value, tags, series) => Record(series, value, tags));
         _listener.SetMeasurementEventCallback<int>((_, value, tags, series) => Record(series, value, tags));
-        _registry.AddBeforeCollectCallback(_listener.RecordObservableInstruments);
     }
 
     /// <summary>From before the first request, so that none is missed.</summary>
     public Task StartAsync(CancellationToken cancellationToken)
     {
+        SequenceMetrics.Observe(_meters, _service);
         _listener.Start();
         return Task.CompletedTask;
     }
@@ -43,13 +48,29 @@ internal sealed partial class PrometheusExport : IHostedService, IDisposable
     public async Task WriteAsync(HttpContext context)
     {
         using var page = new MemoryStream();
-        await _registry.CollectAndExportAsTextAsync(page, context.RequestAborted);
+        await _reading.WaitAsync(context.RequestAborted);
+        try
+        {
+            // What nobody observes any more, a model that has gone, must not stay with its last value.
+            _forget.ForEach(static forget => forget());
+            _listener.RecordObservableInstruments();
+            await _registry.CollectAndExportAsTextAsync(page, context.RequestAborted);
+        }
+        finally
+        {
+            _reading.Release();
+        }
+
         context.Response.ContentType = "text/plain; version=0.0.4; charset=utf-8";
         await context.Response.WriteAsync(HiddenColon().Replace(Encoding.UTF8.GetString(page.ToArray()), ":"), context.RequestAborted);
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _listener.Dispose();
+    public void Dispose()
+    {
+        _listener.Dispose();
+        _reading.Dispose();
+    }
 
     /// <summary>The library takes no colon in a name, and vLLM's have one.</summary>
     private static string HideColon(string name) => name.Replace(":", "__", StringComparison.Ordinal);
@@ -80,6 +101,7 @@ internal sealed partial class PrometheusExport : IHostedService, IDisposable
         {
             var gauge = metrics.CreateGauge(known, name.Help, labels);
             record = (values, value) => gauge.WithLabels(values).Set(value);
+            _forget.Add(() => gauge.GetAllLabelValues().ToList().ForEach(values => gauge.RemoveLabelled(values)));
         }
         else
         {

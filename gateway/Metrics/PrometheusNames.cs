@@ -52,7 +52,14 @@ internal static class PrometheusNames
     public static IReadOnlyList<PrometheusName> All { get; } =
     [
         new("grid.worker.running", "vllm:num_requests_running", "Sequences that steps compute.", s_ofWorker),
-        new("grid.worker.waiting", "vllm:num_requests_waiting", "Sequences that wait on the device.", s_ofWorker),
+        new("grid.worker.waiting", "vllm:num_requests_waiting", "Sequences that wait: on a device, or at the gateway for one with room.", s_ofWorker),
+        new("grid.sequence.waiting", "vllm:num_requests_waiting", "Sequences that wait: on a device, or at the gateway for one with room.", s_ofRequest),
+        new("grid.sequence.running", "grid:running_sequences", "Sequences that run for this gateway.", []),
+        new("grid.workers", "grid:workers", "Workers in each state, as this gateway sees them.", [s_model, new("state", "state")]),
+        new("grid.sequence.failovers", "grid:failovers", "Attempts that lost their worker; their sequences go on at another one.", [s_model]),
+        new("grid.sequence.hedges", "grid:hedges", "Sequences started on a second worker for the first one's silence.", [s_model]),
+        new("grid.sequence.disagreements", "grid:disagreements", "Places where workers gave different bits.", [s_model]),
+        new("grid.sequence.resumptions", "grid:resumptions", "Sequences that went on here after their stream had ended elsewhere.", [s_model]),
         new("grid.worker.kv_cache.usage", "vllm:kv_cache_usage_perc", "Share of the KV cache that sequences use; 1 is all of it.", s_ofWorker),
         new("grid.worker.prompt_tokens", "vllm:prompt_tokens", "Prompt tokens of the sequences begun.", s_ofWorker),
         new("grid.worker.generated_tokens", "vllm:generation_tokens", "Output tokens, with those computed again after a fault.", s_ofWorker),

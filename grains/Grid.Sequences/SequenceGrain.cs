@@ -23,7 +23,7 @@ namespace Grid.Sequences;
 [NamedSiloPlacement, GrainDirectory(NamedSiloDirectory.Name), Immovable, KeepAlive, Reentrant, GrainType(ISequenceGrain.GrainTypeName)]
 internal sealed partial class SequenceGrain(
     SequenceService sequences, WorkerDirectory workers, AdmissionQueue admission, IOptions<SequencesOptions> options, Drain drain,
-    TimeProvider time, ILogger<SequenceGrain> logger) : Grain, ISequenceGrain
+    SequenceMetrics metrics, TimeProvider time, ILogger<SequenceGrain> logger) : Grain, ISequenceGrain
 {
     private static readonly TimeSpan s_heartbeat = TimeSpan.FromMilliseconds(400);
     private static readonly SequenceUpdate s_alive = new();
@@ -257,6 +257,7 @@ internal sealed partial class SequenceGrain(
         int[] known = await RememberedOutput.FindAsync(spec.Resumed, [.. workers.Live.Where(Serves)], quorum);
         if (spec.Resumed is { KnownTokens: > 0 } run)
         {
+            metrics.CountResumption(spec.Model);
             LogResumed(Id, run.Name, known.Length, run.KnownTokens);
         }
 
@@ -285,7 +286,7 @@ internal sealed partial class SequenceGrain(
         _launcher = new AttemptLauncher(
             new AttemptId(Id, _launcher?.NextEpoch ?? 0), spec with { Generation = settled }, promptIds, decoder, _inbox.Writer, workers,
             options.Value, noMoreWaits, reader.Left);
-        _run = new SequenceRun(_launcher, quorum, () => Publish(reader, decoder), logger);
+        _run = new SequenceRun(_launcher, quorum, () => Publish(reader, decoder), metrics, logger);
         return await _run.BeginAsync(deadline.Token);
     }
 

@@ -19,6 +19,8 @@ public static class SequencesHosting
         services.AddSingleton(Microsoft.Extensions.Options.Options.Create(options ?? new SequencesOptions()));
         services.AddGridDrain();
         services.TryAddSingleton<ISiloProbe, TcpSiloProbe>();
+        services.AddMetrics();
+        services.AddSingleton<SequenceMetrics>();
         services.AddSingleton<WorkerDirectory>();
         services.AddHostedService(provider => provider.GetRequiredService<WorkerDirectory>());
         services.AddSingleton<AdmissionQueue>();

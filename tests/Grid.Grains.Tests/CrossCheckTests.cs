@@ -18,7 +18,9 @@ public sealed class CrossCheckTests
         // The first worker refuses at first, so that the wrong one is one of the two that begin.
         await using var grid = await TestGrid.StartAsync(
             3, i => new ScriptedEngine { WrongFrom = i == 1 ? 5 : null, WrongInLogprob = inLogprob, MaxWaiting = i == 0 ? 0 : int.MaxValue });
+        using var counted = new Counted(grid);
         await AnswersRightAsync(grid, gateway: 0, () => grid.Engines[0].MaxWaiting = int.MaxValue);
+        Assert.Equal(1, counted["grid.sequence.disagreements"]);
 
         // All gateways come to know it, and give it nothing any more.
         await SeenByAllAsync(grid, 1);

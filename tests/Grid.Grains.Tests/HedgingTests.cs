@@ -17,6 +17,7 @@ public sealed class HedgingTests
     public async Task A_sequence_whose_worker_falls_behind_goes_on_with_the_one_that_delivers_first()
     {
         await using var grid = await StartAsync(2);
+        using var counted = new Counted(grid);
         await using var sequence = await grid.Sequences().StartAsync(Answer.Spec([4, 4], 30), default);
         var (slow, fast) = grid.Engines[0].Requests.Count > 0 ? (grid.Engines[0], grid.Engines[1]) : (grid.Engines[1], grid.Engines[0]);
         slow.Allow(6); // And then nothing more, on a worker that is heard all the time.
@@ -28,6 +29,7 @@ public sealed class HedgingTests
         Assert.True(hedge.Id.Epoch > 0);
         Assert.Equal(Answer.Expected([4, 4], hedge.PriorOutputIds.Length), hedge.PriorOutputIds);
         await GoneAsync(slow); // Cancelled, for it may not generate.
+        Assert.Equal((1, 0), (counted["grid.sequence.hedges"], counted["grid.sequence.failovers"]));
     }
 
     [Fact]
@@ -52,6 +54,7 @@ public sealed class HedgingTests
     public async Task A_second_attempt_takes_the_place_of_a_first_whose_worker_dies()
     {
         await using var grid = await StartAsync(2);
+        using var counted = new Counted(grid);
         grid.Engines[0].MaxWaiting = 0;
         await using var sequence = await grid.Sequences().StartAsync(Answer.Spec([4, 6], 30), default);
         grid.Engines[0].MaxWaiting = int.MaxValue;
@@ -65,6 +68,7 @@ public sealed class HedgingTests
         var answer = await Answer.ReadAsync(sequence);
         Assert.Equal(Answer.Expected([4, 6], 30), answer.Tokens);
         Assert.Single(grid.Engines[0].Requests);
+        Assert.Equal((1, 1), (counted["grid.sequence.hedges"], counted["grid.sequence.failovers"]));
     }
 
     [Fact]
@@ -76,7 +80,7 @@ public sealed class HedgingTests
         var decoder = new SequenceDecoder(null, []);
         var launcher = new AttemptLauncher(
             new AttemptId(Guid.NewGuid(), 0), Answer.Spec([4, 7], 5) with { NumericsId = TestModel.NumericsId }, [4, 7], decoder, inbox.Writer, workers, new(), default, default);
-        var run = new SequenceRun(launcher, quorum: 1, () => { }, NullLogger.Instance);
+        var run = new SequenceRun(launcher, quorum: 1, () => { }, grid.Service<SequenceMetrics>(0), NullLogger.Instance);
         Assert.Null(await run.BeginAsync(default));
         for (int tick = 0; run.Attempts.Count == 1; tick++)
         {

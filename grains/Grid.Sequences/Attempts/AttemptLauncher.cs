@@ -32,6 +32,9 @@ internal sealed class AttemptLauncher(
     /// <summary>The output so far.</summary>
     public SequenceDecoder Decoder => decoder;
 
+    /// <summary>The model's name.</summary>
+    public string Model => spec.Model;
+
     /// <summary>The prompt as ids.</summary>
     public int[] PromptIds => promptIds;
 

@@ -16,8 +16,9 @@ namespace Grid.Sequences.Attempts;
 /// <param name="launcher">Makes the attempts.</param>
 /// <param name="quorum">One, or two for a sequence that is cross-checked.</param>
 /// <param name="publish">Gives the reader what the decoder has; called before something that may take long.</param>
+/// <param name="metrics">Counts what happens.</param>
 /// <param name="logger">For its log.</param>
-internal sealed partial class SequenceRun(AttemptLauncher launcher, int quorum, Action publish, ILogger logger)
+internal sealed partial class SequenceRun(AttemptLauncher launcher, int quorum, Action publish, SequenceMetrics metrics, ILogger logger)
 {
     private readonly List<SequenceAttempt> _attempts = [];
     private int _quietTicks;
@@ -76,6 +77,7 @@ internal sealed partial class SequenceRun(AttemptLauncher launcher, int quorum, 
             }
             else
             {
+                metrics.CountFailover(launcher.Model);
                 LogLost(attempt.Id.Sequence, attempt.Id.Epoch, attempt.Worker.Status.Worker.Key);
                 _attempts.RemoveAt(i);
                 if (i == 0)
@@ -182,6 +184,7 @@ internal sealed partial class SequenceRun(AttemptLauncher launcher, int quorum, 
     {
         string place = Place(_attempts[0].Pending.Peek());
         string names = string.Join(" and ", _attempts.Select(attempt => attempt.Worker.Status.Worker.Key));
+        metrics.CountDisagreement(launcher.Model);
         LogDiffer(_attempts[0].Id.Sequence, place, names);
         string? reason = "";
         if (launcher.MayBeThere(IsOther))
@@ -232,6 +235,7 @@ internal sealed partial class SequenceRun(AttemptLauncher launcher, int quorum, 
 
         if (launcher.Find(worker => worker.Load.Waiting == 0 && IsOther(worker)) is { } other)
         {
+            metrics.CountHedge(launcher.Model);
             LogHedge(_attempts[0].Id.Sequence, _attempts[0].Worker.Status.Worker.Key, other.Status.Worker.Key);
             _isHedged = true;
             _attempts.Add(launcher.On(other));
