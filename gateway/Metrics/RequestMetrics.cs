@@ -16,6 +16,8 @@ internal sealed class RequestMetrics
     public const string Duration = "grid.request.duration";
     public const string TimeToFirstToken = "grid.request.time_to_first_token";
     public const string InterTokenLatency = "grid.request.inter_token_latency";
+    public const string QueueTime = "grid.request.queue.duration";
+    public const string PrefillTime = "grid.request.prefill.duration";
     public const string DecodeTime = "grid.request.decode.duration";
     public const string PromptTokens = "grid.request.prompt_tokens";
     public const string GeneratedTokens = "grid.request.generated_tokens";
@@ -27,6 +29,8 @@ internal sealed class RequestMetrics
     private readonly Histogram<double> _duration;
     private readonly Histogram<double> _timeToFirstToken;
     private readonly Histogram<double> _interTokenLatency;
+    private readonly Histogram<double> _queueTime;
+    private readonly Histogram<double> _prefillTime;
     private readonly Histogram<double> _decodeTime;
     private readonly Histogram<int> _promptTokens;
     private readonly Histogram<int> _generatedTokens;
@@ -41,6 +45,8 @@ internal sealed class RequestMetrics
         _duration = meter.CreateHistogram<double>(Duration, "s", "From a request's arrival to the last token of a sequence.");
         _timeToFirstToken = meter.CreateHistogram<double>(TimeToFirstToken, "s", "From a request's arrival to the first token of a sequence.");
         _interTokenLatency = meter.CreateHistogram<double>(InterTokenLatency, "s", "Between two tokens of a sequence.");
+        _queueTime = meter.CreateHistogram<double>(QueueTime, "s", "From a request's arrival until a worker takes the sequence.");
+        _prefillTime = meter.CreateHistogram<double>(PrefillTime, "s", "From there to the sequence's first token.");
         _decodeTime = meter.CreateHistogram<double>(DecodeTime, "s", "From a sequence's first token to its last.");
         _promptTokens = meter.CreateHistogram<int>(PromptTokens, "{token}", "Prompt tokens of a sequence.");
         _generatedTokens = meter.CreateHistogram<int>(GeneratedTokens, "{token}", "Output tokens of a sequence.");
@@ -67,12 +73,20 @@ internal sealed class RequestMetrics
         private readonly KeyValuePair<string, object?> _model;
         private readonly int? _asked;
         private readonly long _arrived;
+        private long _begun;
         private long _first;
         private long _last;
         private int _tokens;
 
         internal SequenceTimer(RequestMetrics metrics, KeyValuePair<string, object?> model, int? asked, long arrived) =>
             (_metrics, _model, _asked, _arrived) = (metrics, model, asked, arrived);
+
+        /// <summary>A worker has taken it.</summary>
+        public void Begin()
+        {
+            _begun = _metrics._clock.GetTimestamp();
+            _metrics._queueTime.Record(Seconds(_arrived, _begun), _model);
+        }
 
         /// <summary>The grid has news of it.</summary>
         /// <param name="update">The news.</param>
@@ -86,6 +100,7 @@ internal sealed class RequestMetrics
                 {
                     _first = now;
                     _metrics._timeToFirstToken.Record(Seconds(_arrived, now), _model);
+                    _metrics._prefillTime.Record(Seconds(_begun, now), _model);
                 }
                 else
                 {

@@ -89,6 +89,7 @@ internal sealed class RunningBatch : IAsyncDisposable
         try
         {
             var running = await service.StartAsync(plan.SpecOf(sequence) with { Resumed = ResumedRunOf(plan, sequence, known) }, _stop.Token);
+            timer?.Begin();
             var transcript = new Transcript(_transcripts.Count, sequence, running, known);
             _running.Add((running, transcript, timer));
             _transcripts.Add(transcript);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
 using Grid.Gateway.Metrics;
 using Grid.Gateway.Tests.EndToEnd;
 using Grid.Gateway.Tests.Fakes;
@@ -8,7 +9,7 @@ using Grid.Grains.Messages;
 namespace Grid.Gateway.Tests;
 
 /// <summary>What /metrics says, before a fake grid and on a real node.</summary>
-public sealed class MetricsTests(NodeFixture node)
+public sealed partial class MetricsTests(NodeFixture node)
 {
     private const string OfRequest = "{model_name=\"tiny\",engine=\"gateway\"}";
 
@@ -26,6 +27,8 @@ public sealed class MetricsTests(NodeFixture node)
         var read = await ReadAsync(app.Client);
         Assert.Equal(5, read[$"vllm:time_to_first_token_seconds_count{OfRequest}"]);
         Assert.Equal(5, read[$"vllm:e2e_request_latency_seconds_count{OfRequest}"]);
+        Assert.Equal(5, read[$"vllm:request_queue_time_seconds_count{OfRequest}"]);
+        Assert.Equal(5, read[$"vllm:request_prefill_time_seconds_count{OfRequest}"]);
         Assert.Equal(5, read[$"vllm:request_decode_time_seconds_count{OfRequest}"]);
         // The first two came at once, and when the second of them was made is not known.
         Assert.Equal(5 * 4, read[$"vllm:inter_token_latency_seconds_count{OfRequest}"]);
@@ -116,7 +119,7 @@ public sealed class MetricsTests(NodeFixture node)
     [Fact]
     public async Task The_page_of_metrics_says_what_there_is()
     {
-        var rows = (await File.ReadAllLinesAsync(PagePath(), Token)).Where(line => line.StartsWith("| `", StringComparison.Ordinal)).ToArray();
+        var rows = (await File.ReadAllLinesAsync(Path.Combine(Root(), "gateway", "METRICS.md"), Token)).Where(line => line.StartsWith("| `", StringComparison.Ordinal)).ToArray();
         Assert.Equal(PrometheusNames.All.Select(name => name.Name).Distinct().Count(), rows.Length);
         await node.OkAsync("/v1/completions", "{\"prompt\":\"a\",\"max_tokens\":2,\"n\":1}");
         string text = await node.Client.GetStringAsync("/metrics", Token);
@@ -131,6 +134,29 @@ public sealed class MetricsTests(NodeFixture node)
             Assert.Contains($"# HELP {name} {cells[3]}\n", text, StringComparison.Ordinal);
         }
     }
+
+    /// <summary>A query for a metric or a label that does not exist shows nothing, and an alert on it is never raised.</summary>
+    [Theory]
+    [InlineData("deploy/grafana/grid.json")]
+    [InlineData("deploy/prometheus/alerts.yml")]
+    public async Task Dashboards_and_alerts_ask_for_what_there_is(string file)
+    {
+        string text = await File.ReadAllTextAsync(Path.Combine(Root(), file), Token);
+        string[] known = [.. PrometheusNames.All.SelectMany(name => new[] { name.Name, $"{name.Name}_total", $"{name.Name}_bucket", $"{name.Name}_sum", $"{name.Name}_count" })];
+        string[] asked = [.. MetricName().Matches(text).Select(match => match.Value).Distinct()];
+        Assert.NotEmpty(asked);
+        Assert.Empty(asked.Except(known));
+        string[] labels = [.. PrometheusNames.All.SelectMany(name => name.Labels).Select(label => label.Name), "le", "instance", "job"];
+        string[] named = [.. LabelName().Matches(text).SelectMany(match => match.Groups[1].Value.Split(',', StringSplitOptions.TrimEntries)).Distinct()];
+        Assert.NotEmpty(named);
+        Assert.Empty(named.Except(labels));
+    }
+
+    [GeneratedRegex("\\b(?:vllm|grid):[a-z0-9_]+|\\bhttp_server_[a-z0-9_]+")]
+    private static partial Regex MetricName();
+
+    [GeneratedRegex("\\bby \\(([a-z_, ]+)\\)")]
+    private static partial Regex LabelName();
 
     private static async IAsyncEnumerable<SequenceUpdate> SayAsync(params int[][] updates)
     {
@@ -155,6 +181,5 @@ public sealed class MetricsTests(NodeFixture node)
             .ToDictionary(line => line[..line.LastIndexOf(' ')], line => double.Parse(line[(line.LastIndexOf(' ') + 1)..], CultureInfo.InvariantCulture));
     }
 
-    private static string PagePath([CallerFilePath] string here = "") =>
-        Path.Combine(Path.GetDirectoryName(here)!, "..", "..", "gateway", "METRICS.md");
+    private static string Root([CallerFilePath] string here = "") => Path.Combine(Path.GetDirectoryName(here)!, "..", "..");
 }
