@@ -91,13 +91,14 @@ public sealed class GridNode : IAsyncDisposable
     }
 
     /// <summary>Runs until it is asked to stop, lets running sequences end within the grace time, and returns the exit
-    /// code: 0, or 1 when no device was left.</summary>
+    /// code: 0, or 1 when no device was left, or its cluster's store has lost it.</summary>
     /// <param name="output">Gets a line when it is asked to stop.</param>
     /// <param name="signals">Ask it to.</param>
     public async Task<int> RunAsync(TextWriter output, StopSignals signals)
     {
         await NodeHost.RunAsync(_app, output, signals);
-        return Workers.All(worker => worker.Failure is not null) ? StartException.Failed : 0;
+        bool failed = Workers.All(worker => worker.Failure is not null) || Services.GetRequiredService<NodeHealth>().StoreLost is not null;
+        return failed ? StartException.Failed : 0;
     }
 
     /// <inheritdoc/>

@@ -1,6 +1,8 @@
 using System.Text.Json.Nodes;
+using Grid.Clustering;
 using Grid.Gateway.Http;
 using Grid.Grains.Messages;
+using Grid.Options;
 using Grid.Sequences;
 
 namespace Grid.Gateway.Endpoints;
@@ -8,13 +10,22 @@ namespace Grid.Gateway.Endpoints;
 /// <summary>The grid as this gateway sees it.</summary>
 internal static class GridEndpoints
 {
-    /// <summary>GET /v1/grid: workers with what they serve, limits, load and cache, and what waits and runs here.</summary>
-    public static Task ShowAsync(HttpContext context, ISequenceService service)
+    /// <summary>GET /v1/grid: this node and its store, workers with what they serve, limits, load and cache, and what waits and runs
+    /// here.</summary>
+    public static Task ShowAsync(HttpContext context, ISequenceService service, NodeHealth node)
     {
         var grid = service.Snapshot;
         return JsonResponse.WriteAsync(context, new JsonObject
         {
             ["object"] = "grid",
+            ["node"] = new JsonObject
+            {
+                ["name"] = node.Name,
+                ["version"] = GridProgram.Version,
+                ["started"] = node.Started.ToUnixTimeSeconds(),
+                ["uptime_seconds"] = (long)node.Uptime.TotalSeconds,
+            },
+            ["store"] = Store(node),
             ["workers"] = new JsonArray([.. grid.Workers.Select(Worker)]),
             ["queued"] = new JsonObject(grid.Waiting.OrderBy(entry => entry.Key, StringComparer.Ordinal)
                 .Select(entry => KeyValuePair.Create<string, JsonNode?>(entry.Key, entry.Value))),
@@ -24,6 +35,16 @@ internal static class GridEndpoints
 
     /// <summary>A worker's state in the API's words.</summary>
     internal static string NameOf(WorkerState state) => state.ToString().ToLowerInvariant();
+
+    private static JsonObject Store(NodeHealth node)
+    {
+        var json = new JsonObject { ["kind"] = node.Store, ["state"] = node.StoreState.ToString().ToLowerInvariant() };
+        if (node.StoreAwaySince is { } since)
+        {
+            json["away_since"] = since.ToUnixTimeSeconds();
+        }
+        return json;
+    }
 
     private static JsonObject Worker(WorkerSnapshot worker)
     {

@@ -1,3 +1,4 @@
+using Grid.Clustering;
 using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
 using Grid.Gateway.Running;
@@ -14,8 +15,12 @@ internal static class OperationEndpoints
 
     /// <summary>GET /readyz and /health: 200 while a worker is live and the gateway is not asked to stop, otherwise 503 with
     /// the reason.</summary>
-    public static Task ReadyAsync(HttpContext context, ISequenceService service, ActiveRequests requests)
+    public static Task ReadyAsync(HttpContext context, ISequenceService service, ActiveRequests requests, NodeHealth node)
     {
+        if (node.StoreLost is { } lost)
+        {
+            throw ApiErrors.Unavailable(lost);
+        }
         requests.RequireOpen();
         if (service.Models.Count == 0)
         {

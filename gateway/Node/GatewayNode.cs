@@ -59,8 +59,9 @@ public sealed class GatewayNode : IAsyncDisposable
         }
     }
 
-    /// <summary>Runs until it is asked to stop; says when workers come to serve, and when none is left.</summary>
-    public async Task RunAsync(TextWriter output, StopSignals signals)
+    /// <summary>Runs until it is asked to stop; says when workers come to serve, and when none is left. Returns the exit code: 0, or 1
+    /// when its cluster's store has lost it.</summary>
+    public async Task<int> RunAsync(TextWriter output, StopSignals signals)
     {
         var workers = Services.GetRequiredService<WorkerDirectory>();
         bool? serves = null;
@@ -83,6 +84,7 @@ public sealed class GatewayNode : IAsyncDisposable
         Tell();
         await NodeHost.RunAsync(_app, output, signals);
         workers.Changed -= Tell;
+        return Services.GetRequiredService<NodeHealth>().StoreLost is null ? 0 : StartException.Failed;
     }
 
     /// <inheritdoc/>

@@ -105,9 +105,15 @@ public sealed class ClusterNode
             membership.TableRefreshTimeout = TimeSpan.FromSeconds(10);
         });
         _store.Configure(silo, Silo);
+        silo.Services.TryAddSingleton(TimeProvider.System);
+        silo.Services.AddSingleton(provider => new NodeHealth(Name, NameOf(_options.Store), provider.GetRequiredService<TimeProvider>()));
+        if (_options.Store != ClusterStoreKind.Localhost)
+        {
+            silo.Services.AddHostedService<StoreWatch>();
+        }
+
         if (_options.SequenceRetention > TimeSpan.Zero)
         {
-            silo.Services.TryAddSingleton(TimeProvider.System);
             silo.Services.AddSingleton<StreamOwners>();
             silo.Services.AddSingleton(provider => _store.CreateRequestStore(_options, Silo, provider));
             silo.Services.AddSingleton(provider => new MemoryRequestStore(
@@ -122,6 +128,7 @@ public sealed class ClusterNode
         foreach (string category in new[]
         {
             "Orleans.Networking", "Orleans.Runtime.Messaging", "Orleans.Runtime.GrainDirectory",
+            "Polly", "Orleans.Messaging", "Orleans.Runtime.CallbackData", "Orleans.Runtime.AsyncEnumerableRequest",
             "Orleans.Runtime.Metadata.ClusterManifestProvider", "Orleans.Runtime.MembershipService.MembershipSystemTarget",
         })
         {
@@ -151,10 +158,12 @@ public sealed class ClusterNode
         return null;
     }
 
+    private static string NameOf(ClusterStoreKind store) => store.ToString().ToLowerInvariant();
+
     private static void CheckCombination(ClusterNodeOptions options)
     {
         bool local = options.Store == ClusterStoreKind.Localhost;
-        string store = local ? "localhost" : options.Store == ClusterStoreKind.Redis ? "redis" : "postgres";
+        string store = NameOf(options.Store);
         if (local && options.Connection is not null)
         {
             throw new StartException("--cluster-connection is given, but --cluster is localhost, which has no store; choose --cluster redis or --cluster postgres.", StartException.Usage);

@@ -45,6 +45,23 @@ public sealed class OperationTests : IAsyncLifetime
         Assert.Contains("quarantine", body, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task It_names_its_node_and_tells_how_the_cluster_s_store_is()
+    {
+        var grid = JsonNode.Parse((await GetAsync("/v1/grid")).Body)!;
+        Assert.Equal(("a-node", GridProgram.Version), ((string?)grid["node"]!["name"], (string?)grid["node"]!["version"]));
+        Assert.InRange((long)grid["node"]!["uptime_seconds"]!, 0, 3600);
+        Assert.Equal("""{"kind":"redis","state":"well"}""", grid["store"]!.ToJsonString());
+
+        _app.Node.SetAway();
+        Assert.Equal("away", (string?)JsonNode.Parse((await GetAsync("/v1/grid")).Body)!["store"]!["state"]);
+        Assert.Equal(200, (await GetAsync("/readyz")).Status);
+        _app.Node.SetLost("The store has lost it.");
+        Assert.Equal("lost", (string?)JsonNode.Parse((await GetAsync("/v1/grid")).Body)!["store"]!["state"]);
+        var (status, body) = await GetAsync("/readyz");
+        Assert.Equal((503, "The store has lost it."), (status, (string?)JsonNode.Parse(body)!["error"]!["message"]));
+    }
+
     /// <summary>Another gateway serves the model perhaps: nobody is told that there is none.</summary>
     [Fact]
     public async Task A_model_is_not_called_unknown_before_all_nodes_have_said_what_they_serve()

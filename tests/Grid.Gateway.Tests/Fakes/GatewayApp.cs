@@ -1,6 +1,7 @@
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
+using Grid.Clustering;
 using Grid.Gateway.Node;
 using Grid.Resumption;
 using Grid.Sequences;
@@ -36,6 +37,8 @@ public sealed class GatewayApp : IAsyncDisposable
 
     internal LogCollector Logs { get; }
 
+    internal NodeHealth Node => _app.Services.GetRequiredService<NodeHealth>();
+
     public static Task<GatewayApp> StartAsync(params (string Key, string Value)[] settings) =>
         StartAsync(new MemoryRequestStore(TimeSpan.FromMinutes(5), MemoryRequestStore.DefaultMaxBytes, TimeProvider.System), settings);
 
@@ -48,6 +51,7 @@ public sealed class GatewayApp : IAsyncDisposable
         builder.Logging.ClearProviders().AddProvider(logs);
         var grid = new FakeSequenceService();
         builder.Services.AddSingleton<ISequenceService>(grid);
+        builder.Services.AddSingleton(new NodeHealth("a-node", "redis", TimeProvider.System));
         if (store is not null)
         {
             builder.Services.AddSingleton(store);
