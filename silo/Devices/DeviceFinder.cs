@@ -32,6 +32,11 @@ internal sealed class DeviceFinder(NodeOptions options, Func<IReadOnlyList<GpuFo
             RefuseIfGiven("--cpu-threads", options.CpuThreads > 0, "the CPU, and this node computes on its GPUs");
         }
 
+        if (options.CpuThreads > Environment.ProcessorCount)
+        {
+            throw new StartException($"--cpu-threads is {options.CpuThreads}; this process may use {Environment.ProcessorCount} cores, and no more threads than that are of use.", StartException.Usage);
+        }
+
         if (options.MemFractionStatic is not null && options.KvCacheMemory is not null)
         {
             throw new StartException("--mem-fraction-static and --kv-cache-memory are both given, and each says how large the KV cache is; leave one out.", StartException.Usage);

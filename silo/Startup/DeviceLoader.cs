@@ -112,6 +112,7 @@ internal sealed class DeviceLoader : IDisposable
             _output.WriteLine($"Cache   {ByteSize.Format(pages * loaded.Model.KvPageBytes)} for {(long)pages * AttentionLayout.BlockTokens} tokens{(Onto.Length > 0 ? $" on {_device.Name}" : "")}");
             if (!_options.SkipServerWarmup)
             {
+                SayCut(loaded.Model.Config.MaxPositions, (long)pages * AttentionLayout.BlockTokens, loaded.Model.KvPageBytes);
                 WarmUp(engine, cancellationToken);
             }
 
@@ -140,6 +141,17 @@ internal sealed class DeviceLoader : IDisposable
         {
             _handedOver = true;
             _operations.Dispose();
+        }
+    }
+
+    /// <summary>Says where memory makes the context smaller than it was asked to be.</summary>
+    private void SayCut(int maxPositions, long tokens, long pageBytes)
+    {
+        int wanted = _options.ContextLength ?? maxPositions;
+        if (tokens < wanted)
+        {
+            long whole = (wanted + AttentionLayout.BlockTokens - 1L) / AttentionLayout.BlockTokens * pageBytes;
+            _output.WriteLine($"        the context is {tokens} tokens and not {wanted}, for which the KV cache would need {ByteSize.Format(whole)} (--kv-cache-memory)");
         }
     }
 

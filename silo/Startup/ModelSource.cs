@@ -12,6 +12,9 @@ namespace Grid.Silo.Startup;
 /// <param name="Name">The folder's name, or the model's on the hub.</param>
 internal sealed record ModelSource(string Folder, string Name)
 {
+    /// <summary>Endings of weights' files, which no model of the hub is named like.</summary>
+    private static readonly string[] s_files = [".gguf", ".safetensors", ".bin", ".pt", ".pth"];
+
     /// <summary>
     /// Finds what --model-path names: an existing folder, a configuration that ships with Grid (for dummy weights), or a
     /// model of the hub, which is downloaded if the cache lacks it. Throws <see cref="StartException"/>.
@@ -37,6 +40,7 @@ internal sealed record ModelSource(string Folder, string Name)
             return new ModelSource(config, path);
         }
 
+        RefusePath(path);
         try
         {
             var model = HubModelName.Parse(path, options.Revision);
@@ -46,6 +50,22 @@ internal sealed record ModelSource(string Folder, string Name)
         {
             string shipped = options.LoadFormat == LoadFormat.Dummy ? $" With --load-format dummy, {string.Join(", ", ShippedConfigs.Names)} need no download." : "";
             throw new StartException($"The model cannot be had. {exception.Message}{shipped}");
+        }
+    }
+
+    /// <summary>What is written as a path, or is one, is not asked of the hub.</summary>
+    private static void RefusePath(string path)
+    {
+        if (File.Exists(path))
+        {
+            throw new StartException($"--model-path is '{path}', a file; it must be a folder in Hugging Face form (config.json, *.safetensors). Files of other forms, such as GGUF, are not read.");
+        }
+
+        string name = path.Split('@')[0];
+        if (Path.IsPathRooted(path) || name.StartsWith('~') || name.Contains('\\', StringComparison.Ordinal)
+            || name.Split('/') is ["." or "..", ..] or [.., ""] or { Length: > 2 } || s_files.Contains(Path.GetExtension(name), StringComparer.OrdinalIgnoreCase))
+        {
+            throw new StartException($"--model-path is '{path}'; there is no such folder (seen from {Directory.GetCurrentDirectory()}).");
         }
     }
 

@@ -23,6 +23,9 @@ public sealed record Generation
     /// <summary>The seed that it was drawn with.</summary>
     public required ulong Seed { get; init; }
 
+    /// <summary>The fingerprint: with it, the same request and seed give the same bits.</summary>
+    public required string NumericsId { get; init; }
+
     /// <summary>The stop string that ended it, where one did.</summary>
     public string? MatchedStopString { get; init; }
 
@@ -42,6 +45,9 @@ public sealed record GenerationUpdate
 
     /// <summary>The seed of the sequence.</summary>
     public required ulong Seed { get; init; }
+
+    /// <summary>The fingerprint of the sequence.</summary>
+    public required string NumericsId { get; init; }
 
     /// <summary>Text that became final.</summary>
     public string Text { get; init; } = "";

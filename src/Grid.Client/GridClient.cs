@@ -51,6 +51,7 @@ public sealed partial class GridClient(
             PromptTokens = promptTokens,
             FinishReason = last!.FinishReason!,
             Seed = last.Seed,
+            NumericsId = last.NumericsId,
             MatchedStopString = last.MatchedStopString,
             MatchedStopToken = last.MatchedStopToken,
         };
@@ -63,7 +64,7 @@ public sealed partial class GridClient(
     {
         ArgumentNullException.ThrowIfNull(request);
         var spec = await PrepareAsync(request, cancellationToken);
-        var progress = new StreamProgress(spec.Generation.Sampling.Seed);
+        var progress = new StreamProgress(spec.Generation.Sampling.Seed, spec.NumericsId!);
         var lost = new HashSet<SiloAddress>();
         var unknowing = new HashSet<SiloAddress>();
         bool begun = false;

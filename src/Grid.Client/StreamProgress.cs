@@ -5,7 +5,7 @@ namespace Grid.Client;
 
 /// <summary>How far a sequence's stream has come, over all its attempts: each brings the same bits from the beginning, and only what is new
 /// is told.</summary>
-internal sealed class StreamProgress(ulong seed)
+internal sealed class StreamProgress(ulong seed, string numericsId)
 {
     private static readonly SequenceUpdate s_nothing = new();
 
@@ -46,6 +46,7 @@ internal sealed class StreamProgress(ulong seed)
             PromptIds = first ? update.PromptIds : null,
             CachedTokens = first ? update.CachedTokens : 0,
             Seed = seed,
+            NumericsId = numericsId,
             Text = news.Text,
             Tokens = Convert(news.Tokens),
             PromptTokens = Convert(news.PromptTokens),

@@ -31,6 +31,10 @@ public sealed class ModelFormatException : Exception
     /// <summary>What must be there.</summary>
     public string Rule { get; }
 
-    // A value may be a whole JSON object; a message should stay readable.
-    private static string Shorten(string value) => value.Length <= 200 ? value : $"{value[..200]}…";
+    // A value may be a whole JSON object of many lines; a message is one, and should stay readable.
+    private static string Shorten(string value)
+    {
+        string line = string.Join(' ', value.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+        return line.Length <= 200 ? line : $"{line[..200]}…";
+    }
 }

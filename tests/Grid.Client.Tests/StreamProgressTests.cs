@@ -23,7 +23,7 @@ public sealed class StreamProgressTests
         var random = new Random(1);
         for (int round = 0; round < 2000; round++)
         {
-            var progress = new StreamProgress(9);
+            var progress = new StreamProgress(9, "grid-1-x");
             var news = new List<GenerationUpdate>();
             for (int attempt = 0; attempt < 4; attempt++)
             {
@@ -38,14 +38,14 @@ public sealed class StreamProgressTests
             Assert.Equal([5, 6], news.SelectMany(update => update.PromptTokens).Select(token => token.TokenId));
             Assert.Equal(s_prompt, Assert.Single(news, update => update.PromptIds is not null).PromptIds);
             Assert.Equal(["stop"], news.Select(update => update.FinishReason).OfType<string>());
-            Assert.All(news, update => Assert.Equal(9ul, update.Seed));
+            Assert.All(news, update => Assert.Equal((9ul, "grid-1-x"), (update.Seed, update.NumericsId)));
         }
     }
 
     [Fact]
     public void A_sign_of_life_is_no_news()
     {
-        var progress = new StreamProgress(1);
+        var progress = new StreamProgress(1, "grid-1-x");
         Assert.Null(progress.Take(new SequenceUpdate()));
         Assert.NotNull(progress.Take(new SequenceUpdate { PromptIds = s_prompt }));
         Assert.Null(progress.Take(new SequenceUpdate()));

@@ -51,10 +51,19 @@ public sealed class NodeDeviceTests
             Refused("cpu,cuda:2", () => s_two));
     }
 
+    [Fact]
+    public void More_threads_than_cores_are_refused()
+    {
+        int cores = Environment.ProcessorCount;
+        var options = new NodeOptions { Device = DeviceSelection.Parse("cpu"), CpuThreads = cores + 1 };
+        var refused = Assert.Throws<StartException>(() => new DeviceFinder(options, () => [], TextWriter.Null).Find());
+        Assert.Equal((StartException.Usage, $"--cpu-threads is {cores + 1}; this process may use {cores} cores, and no more threads than that are of use."), (refused.ExitCode, refused.Message));
+    }
+
     [Theory]
     [InlineData("auto", "--kernel-cache is given, but it is about GPUs, and this node computes on its CPU; leave it out.", null, "/tmp/x", 0)]
     [InlineData("cuda:0", "--cpu-threads is given, but it is about the CPU, and this node computes on its GPUs; leave it out.", null, null, 2)]
-    [InlineData("cpu,cuda:0", null, 0.5, "/tmp/x", 2)]
+    [InlineData("cpu,cuda:0", null, 0.5, "/tmp/x", 1)]
     public void An_option_about_devices_that_the_node_has_not_is_refused(string asked, string? message, double? fraction, string? cache, int threads)
     {
         var options = new NodeOptions { Device = DeviceSelection.Parse(asked), MemFractionStatic = fraction, KernelCache = cache, CpuThreads = threads };

@@ -15,7 +15,11 @@ public sealed class SiloProcessTests
     [InlineData(2, "grid: --prot is not an option of Grid; did you mean --port?", "--prot", "1")]
     [InlineData(2, "grid: --port is 'x'; it must be a whole number from 0 to 65535.", "--port", "x")]
     [InlineData(2, "grid: --Gateway:QueueSze is not an option of Grid; did you mean --Gateway:QueueSize?", "--Gateway:QueueSze", "4")]
-    [InlineData(1, "'/no/such/folder' is neither an existing folder nor a model of the Hugging Face hub", "--port", "0", "--model-path", "/no/such/folder")]
+    [InlineData(1, "--model-path is '/no/such/folder'; there is no such folder", "--port", "0", "--model-path", "/no/such/folder")]
+    [InlineData(1, "--model-path is './nonexistent'; there is no such folder (seen from ", "--port", "0", "--model-path", "./nonexistent")]
+    [InlineData(1, "--model-path is 'models/demo-Q4_K_M.gguf'; there is no such folder", "--port", "0", "--model-path", "models/demo-Q4_K_M.gguf")]
+    [InlineData(1, "--model-path is 'Grid.Silo.dll', a file; it must be a folder in Hugging Face form (config.json, *.safetensors). Files of other forms, such as GGUF, are not read.", "--port", "0", "--model-path", "Grid.Silo.dll")]
+    [InlineData(1, "'a b' is neither an existing folder nor a model of the Hugging Face hub", "--port", "0", "--model-path", "a b")]
     [InlineData(1, "The cache knows no revision 'v2' of grid/none, and HF_HUB_OFFLINE is set", "--port", "0", "--model-path", "grid/none", "--revision", "v2")]
     [InlineData(2, "--revision is 'v2'; it chooses among the revisions of a model of the hub", "--port", "0", "--revision", "v2")]
     public async Task A_start_that_cannot_succeed_ends_with_one_clear_sentence(int exitCode, string message, params string[] arguments)

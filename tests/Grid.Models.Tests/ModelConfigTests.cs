@@ -60,7 +60,7 @@ public class ModelConfigTests
     [InlineData("architectures", """["Qwen3ForCausalLM", "Other"]""", "one supported architecture")]
     [InlineData("architectures", "null", "one supported architecture")]
     [InlineData("model_type", "\"llama\"", "qwen3")]
-    [InlineData("quantization_config", """{"quant_method": "fp8"}""", "absent or null")]
+    [InlineData("quantization_config", "{\n  \"quant_method\": \"fp8\",\n  \"bits\": 8\n}", "quantization_config is for weights quantised by fp8; Grid serves unquantised weights, so it must be absent or null")]
     [InlineData("auto_map", """{"AutoModel": "x.Y"}""", "absent or null")]
     [InlineData("attention_bias", "true", "must be false")]
     [InlineData("use_sliding_window", "true", "must be false")]

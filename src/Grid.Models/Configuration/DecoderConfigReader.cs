@@ -53,12 +53,17 @@ internal static class DecoderConfigReader
 
     private static void RefuseUnsupported(JsonFields fields)
     {
-        foreach (string name in (ReadOnlySpan<string>)["quantization_config", "auto_map"])
+        if (fields.Find("quantization_config") is { } quantization)
         {
-            if (fields.Find(name) is { } value)
-            {
-                throw fields.Error(name, value, "it changes results and is not supported, so it must be absent or null");
-            }
+            string method = quantization.ValueKind == JsonValueKind.Object && quantization.TryGetProperty("quant_method", out var named) && named.ValueKind == JsonValueKind.String
+                ? named.GetString()!
+                : "a method without a name";
+            throw fields.Error("quantization_config", $"for weights quantised by {method}", "Grid serves unquantised weights, so it must be absent or null: take the model that this one was made of");
+        }
+
+        if (fields.Find("auto_map") is { } map)
+        {
+            throw fields.Error("auto_map", map, "it changes results and is not supported, so it must be absent or null");
         }
 
         foreach (string name in (ReadOnlySpan<string>)["attention_bias", "mlp_bias", "use_sliding_window", "add_cross_attention", "is_encoder_decoder"])

@@ -108,7 +108,7 @@ public sealed class HubClient(HubSettings settings, TimeProvider? time = null) :
     private async Task<HubListing> LookUpAsync(HubModelName model, HubCache cache, HubSelection selection, CancellationToken cancellationToken)
     {
         string what = $"{model} on {settings.Endpoint.Authority}";
-        var retries = new Retries(what, _time, Notice);
+        var retries = new Retries(what, _time, Notice, first: true);
         while (true)
         {
             try

@@ -251,6 +251,17 @@ public sealed class HubDownloadTests
     }
 
     [Fact]
+    public async Task A_hub_whose_name_nobody_knows_is_not_asked_again()
+    {
+        await using var bench = new HubBench(LoopbackHub.WithShards(1, 100));
+        using HubClient client = bench.Client(endpoint: new Uri("http://no-such-hub.invalid/"));
+        var model = HubModelName.Parse(LoopbackHub.Repository);
+        string message = (await Assert.ThrowsAsync<HubException>(() => client.DownloadAsync(model, HubSelection.All, cancellationToken: HubBench.Cancellation))).Message;
+        Assert.Contains("the hub's name cannot be resolved; check the network, HF_ENDPOINT and HTTPS_PROXY", message, StringComparison.Ordinal);
+        Assert.Empty(bench.Notices);
+    }
+
+    [Fact]
     public async Task A_disk_that_is_too_small_is_noticed_before_the_first_byte()
     {
         await using var bench = new HubBench(LoopbackHub.WithDemoModel());
