@@ -15,10 +15,10 @@ internal static class Filters
         ["string"] = (_, value, a) => Only(a, "string", TemplateJson.Str(value)),
         ["safe"] = (_, value, a) => Only(a, "safe", TemplateJson.Str(value)),
         ["trim"] = (_, value, a) => Trim(value, a),
-        ["upper"] = (_, value, a) => Only(a, "upper", TemplateJson.Str(value).ToUpperInvariant()),
-        ["lower"] = (_, value, a) => Only(a, "lower", TemplateJson.Str(value).ToLowerInvariant()),
-        ["capitalize"] = (_, value, a) => Only(a, "capitalize", Methods.Capitalize(TemplateJson.Str(value))),
-        ["title"] = (_, value, a) => Only(a, "title", Methods.Title(TemplateJson.Str(value))),
+        ["upper"] = (_, value, a) => Only(a, "upper", PythonCase.Upper(TemplateJson.Str(value))),
+        ["lower"] = (_, value, a) => Only(a, "lower", PythonCase.Lower(TemplateJson.Str(value))),
+        ["capitalize"] = (_, value, a) => Only(a, "capitalize", PythonCase.Capitalize(TemplateJson.Str(value))),
+        ["title"] = (_, value, a) => Only(a, "title", Title(TemplateJson.Str(value))),
         ["replace"] = Replace,
         ["indent"] = Indent,
         ["int"] = (_, value, a) => ToInteger(value, a),
@@ -36,6 +36,28 @@ internal static class Filters
         arguments.Bind(name, 0);
         return result;
     }
+
+    /// <summary>Jinja's own: a word begins after white space, a dash or an opening bracket, so that "they're" stays one.</summary>
+    private static string Title(string text)
+    {
+        var result = new StringBuilder(text.Length);
+        for (int start = 0, end; start < text.Length; start = end)
+        {
+            end = start;
+            bool between = IsBetweenWords(text[start]);
+            while (end < text.Length && IsBetweenWords(text[end]) == between)
+            {
+                end++;
+            }
+
+            int first = char.IsSurrogatePair(text, start) ? 2 : 1;
+            result.Append(PythonCase.Upper(text.Substring(start, first))).Append(PythonCase.Lower(text[(start + first)..end]));
+        }
+
+        return result.ToString();
+    }
+
+    private static bool IsBetweenWords(char c) => PythonText.IsSpace(c) || c is '-' or '(' or '{' or '[' or '<';
 
     private static string ToJson(RenderState state, object? value, CallArguments arguments)
     {

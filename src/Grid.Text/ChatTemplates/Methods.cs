@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace Grid.Text.ChatTemplates;
@@ -20,17 +21,17 @@ internal static class Methods
         ["removeprefix"] = (_, text, a) => One(a, "removeprefix") is var affix && text.StartsWith(affix, StringComparison.Ordinal) ? text[affix.Length..] : text,
         ["removesuffix"] = (_, text, a) => One(a, "removesuffix") is var affix && text.EndsWith(affix, StringComparison.Ordinal) ? text[..^affix.Length] : text,
         ["replace"] = Replace,
-        ["upper"] = (_, text, a) => Nothing(a, "upper", text.ToUpperInvariant()),
-        ["lower"] = (_, text, a) => Nothing(a, "lower", text.ToLowerInvariant()),
-        ["capitalize"] = (_, text, a) => Nothing(a, "capitalize", Capitalize(text)),
-        ["title"] = (_, text, a) => Nothing(a, "title", Title(text)),
+        ["upper"] = (_, text, a) => Nothing(a, "upper", PythonCase.Upper(text)),
+        ["lower"] = (_, text, a) => Nothing(a, "lower", PythonCase.Lower(text)),
+        ["capitalize"] = (_, text, a) => Nothing(a, "capitalize", PythonCase.Capitalize(text)),
+        ["title"] = (_, text, a) => Nothing(a, "title", PythonCase.Title(text)),
         ["find"] = (_, text, a) => CodePointIndex(text, text.IndexOf(One(a, "find"), StringComparison.Ordinal)),
         ["rfind"] = (_, text, a) => CodePointIndex(text, text.LastIndexOf(One(a, "rfind"), StringComparison.Ordinal)),
         ["count"] = (_, text, a) => Count(text, One(a, "count")),
         ["join"] = (state, text, a) => Join(state, text, a.Bind("join", 1, "iterable")[0], strict: true),
-        ["isdigit"] = (_, text, a) => Nothing(a, "isdigit", text.Length > 0 && text.All(char.IsDigit)),
-        ["isalpha"] = (_, text, a) => Nothing(a, "isalpha", text.Length > 0 && text.All(char.IsLetter)),
-        ["isalnum"] = (_, text, a) => Nothing(a, "isalnum", text.Length > 0 && text.All(char.IsLetterOrDigit)),
+        ["isdigit"] = (_, text, a) => Nothing(a, "isdigit", AreAll(text, IsDigit)),
+        ["isalpha"] = (_, text, a) => Nothing(a, "isalpha", AreAll(text, Rune.IsLetter)),
+        ["isalnum"] = (_, text, a) => Nothing(a, "isalnum", AreAll(text, rune => Rune.IsLetter(rune) || IsNumeric(rune))),
         ["isspace"] = (_, text, a) => Nothing(a, "isspace", text.Length > 0 && text.All(PythonText.IsSpace)),
     };
 
@@ -109,20 +110,12 @@ internal static class Methods
         return result.Append(text, done, text.Length - done).ToString();
     }
 
-    public static string Capitalize(string text) => text.Length == 0 ? text : char.ToUpperInvariant(text[0]) + text[1..].ToLowerInvariant();
+    private static bool AreAll(string text, Func<Rune, bool> condition) => text.Length > 0 && text.EnumerateRunes().All(condition);
 
-    public static string Title(string text)
-    {
-        var result = new StringBuilder(text.Length);
-        bool inWord = false;
-        foreach (char c in text)
-        {
-            result.Append(inWord ? char.ToLowerInvariant(c) : char.ToUpperInvariant(c));
-            inWord = char.IsLetter(c);
-        }
+    // Superscripts and circled digits are digits too, as str.isdigit has it.
+    private static bool IsDigit(Rune rune) => CharUnicodeInfo.GetDigitValue(rune.ToString(), 0) >= 0;
 
-        return result.ToString();
-    }
+    private static bool IsNumeric(Rune rune) => Rune.GetNumericValue(rune) != -1;
 
     private static object? OfMap(RenderState state, TemplateMap map, string name, CallArguments arguments)
     {

@@ -222,22 +222,33 @@ internal static class TemplateJson
     {
         char quote = text.Contains('\'') && !text.Contains('"') ? '"' : '\'';
         output.Append(quote);
-        foreach (char c in text)
+        int at = 0;
+        while (at < text.Length)
         {
-            _ = c switch
+            int value = Rune.TryGetRuneAt(text, at, out Rune rune) ? rune.Value : text[at];
+            int length = value > 0xFFFF ? 2 : 1;
+            _ = value switch
             {
                 '\n' => output.Append("\\n"),
                 '\r' => output.Append("\\r"),
                 '\t' => output.Append("\\t"),
                 '\\' => output.Append("\\\\"),
-                _ when c == quote => output.Append('\\').Append(c),
-                _ when c < ' ' || c is (>= '\x7F' and <= '\xA0') or '\xAD' => output.Append(CultureInfo.InvariantCulture, $"\\x{(int)c:x2}"),
-                _ => output.Append(c),
+                _ when value == quote => output.Append('\\').Append(quote),
+                _ when IsPrintable(value) => output.Append(text, at, length),
+                < 0x100 => output.Append(CultureInfo.InvariantCulture, $"\\x{value:x2}"),
+                < 0x10000 => output.Append(CultureInfo.InvariantCulture, $"\\u{value:x4}"),
+                _ => output.Append(CultureInfo.InvariantCulture, $"\\U{value:x8}"),
             };
+            at += length;
         }
 
         output.Append(quote);
     }
+
+    /// <summary>str.isprintable of a code point: what is neither white space but the space, nor control, format, private or unassigned.</summary>
+    private static bool IsPrintable(int codePoint) => codePoint == ' ' || CharUnicodeInfo.GetUnicodeCategory(codePoint) is not (
+        UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.Surrogate or UnicodeCategory.PrivateUse or UnicodeCategory.OtherNotAssigned
+        or UnicodeCategory.SpaceSeparator or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator);
 }
 
 /// <summary>How json.dumps lays out JSON.</summary>

@@ -57,6 +57,10 @@ TEMPLATES = r'''
 {{ messages[3].items is string }}|{{ messages[3]['items'] }}|{{ messages[3].keys()|list }}|{{ map.values()|list }}|{{ messages[0]|length }}
 {{ text.split() }}{{ 'a,b,,c'.split(',') }}{{ 'a,b,c'.split(',', 1) }}{{ 'a,b,c'.rsplit(',', 1) }}{{ ' a  b c '.split(none, 1) }}{{ ' a  b c '.rsplit(none, 1) }}{{ lines.splitlines() }}{{ ''.split() }}{{ ''.split(',') }}
 {{ 'xxabcxx'.strip('x') }}{{ 'xyabcyx'.lstrip('xy') }}{{ 'abc\n\n'.rstrip('\n') }}|{{ 'abc'.startswith('ab') }}{{ 'abc'.endswith(('x', 'bc')) }}{{ 'abab'.replace('a', 'c') }}{{ 'abab'.replace('a', 'c', 1) }}{{ 'ab'.replace('', '-') }}
+{{ 'ß'.upper() }}{{ 'straße ﬁn ŉ ǰ ΐ և ᾳ 𐐨'|upper }}|{{ 'ΟΔΥΣΣΕΥΣ ΑΣ.Σ Σ Σ͵ İ 𐐀'.lower() }}{{ 'ΣΑΣ'|lower }}|{{ 'ßOT ﬁN'.capitalize() }}{{ 'ǆEP'|capitalize }}{{ 'აბ'.capitalize() }}
+{{ "they're bill's ßa ﬁx ǆu 中ab 1a აბ ᾳβ 𐐨𐐨 ªb"|title }}|{{ "they're bill's ßa ﬁx ǆu 中ab 1a აბ ᾳβ 𐐨𐐨 ªb ΑΣ".title() }}|{{ 'a-b (c) {d} [e] <f> g_h	i'|title }}|{{ ''|title }}{{ ''.title() }}
+{{ ["\u2028\u2029\u00a0\u200b\u00ad\ufeff\ue000\u3000\u0378", "\x7f\x80é中🙂\U000e0001\U0010ffff"] }}|{{ {"\u2028": 1} }}|{{ "\u2028"|length }}
+{{ '²'.isdigit() }}{{ '٣'.isdigit() }}{{ '½'.isdigit() }}{{ '½'.isalnum() }}{{ 'Ⅷ'.isalnum() }}{{ '𝒜𐐨'.isalpha() }}{{ '𝟙'.isdigit() }}{{ 'a1 '.isalnum() }}{{ 'é中'.isalpha() }}{{ '🙂'.isalnum() }}
 {{ 'hello'.find('l') }}{{ 'hello'.rfind('l') }}{{ 'hello'.find('z') }}{{ '🙂x'.find('x') }}{{ 'hello'.count('l') }}{{ 'hELLO wORLD'.capitalize() }}{{ "they're bill's".title() }}{{ ', '.join(words) }}{{ 'abc'.removeprefix('a') }}{{ 'abc'.removesuffix('c') }}
 {{ '12'.isdigit() }}{{ 'a1'.isalnum() }}{{ 'ab'.isalpha() }}{{ ' '.isspace() }}{{ ''.isdigit() }}{{ 'A'.lower() }}{{ 'é'.upper() }}{{ '</think>' in messages[2].content }}{{ messages[2].content.split('</think>')[-1].lstrip('\n') }}
 {{ words|join(', ') }}|{{ numbers|join }}|{{ people|join('-', attribute='name') }}|{{ words|first }}{{ words|last }}|{{ empty|first is defined }}|{{ words|reverse|list }}|{{ 'abc'|reverse }}|{{ words|sort }}|{{ words|sort(case_sensitive=true) }}|{{ words|sort(reverse=true) }}|{{ numbers|sort }}
