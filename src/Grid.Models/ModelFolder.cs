@@ -1,3 +1,4 @@
+using Grid.Models.Checkpoints;
 using Grid.Models.Configuration;
 using Grid.Numerics;
 
@@ -88,6 +89,7 @@ public sealed class ModelFolder
 
         byte[] bytes = new byte[stream.Length];
         stream.ReadExactly(bytes);
+        GitLfsPointer.Refuse(file.FullName, bytes);
         return bytes;
     }
 

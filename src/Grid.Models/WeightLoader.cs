@@ -141,12 +141,12 @@ internal sealed class WeightLoader : IDisposable
     /// <summary>What was uploaded has a new owner, who will free it.</summary>
     public void HandOver() => _uploaded.Clear();
 
-    /// <summary>Waits for the checks of all tensors taken, refuses tensors nobody took, and returns the weights'
-    /// digest.</summary>
+    /// <summary>Waits for the checks of all tensors taken, refuses tensors nobody took (one that holds no values changes
+    /// nothing), and returns the weights' digest.</summary>
     public string Finish(ModelConfig config)
     {
         string? unused = _source.Names?
-            .Where(name => !_tensors.ContainsKey(name) && !_accepted.Contains(name))
+            .Where(name => !_tensors.ContainsKey(name) && !_accepted.Contains(name) && _source.FindOptional(name)!.Bytes > 0)
             .Order(StringComparer.Ordinal).FirstOrDefault();
         if (unused is not null)
         {

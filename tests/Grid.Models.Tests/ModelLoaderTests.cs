@@ -41,6 +41,17 @@ public sealed class ModelLoaderTests : IDisposable
     }
 
     [Fact]
+    public void A_tensor_without_values_changes_nothing()
+    {
+        var checkpoint = new TinyCheckpoint();
+        checkpoint.Write(_folder);
+        NumericsId id = LoadId();
+        checkpoint.Tensors.Add("left.over", ([0, 4], []));
+        checkpoint.Write(_folder);
+        Assert.Equal(id, LoadId());
+    }
+
+    [Fact]
     public void One_flipped_weight_bit_changes_the_id()
     {
         var checkpoint = new TinyCheckpoint();

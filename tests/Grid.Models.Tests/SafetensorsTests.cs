@@ -43,6 +43,49 @@ public sealed class SafetensorsTests : IDisposable
     }
 
     [Fact]
+    public void Single_values_and_tensors_without_values_are_read_as_such()
+    {
+        using Checkpoint checkpoint = Open(new SafetensorsBuilder()
+            .AddBf16("none", [0, 3], []).AddF32("one", [], [0.5f]).AddBf16("wide", [2147483647, 2147483647, 2147483647, 0], [])
+            .AddBf16("v", [2], [7, 8]).AddBf16("last", [0], []).Build());
+
+        Assert.Equal([(ushort)0x3F00], ReadAll(checkpoint.Find("one")));
+        Assert.Equal([(ushort)7, (ushort)8], ReadAll(checkpoint.Find("v", 2)));
+        Assert.Empty(ReadAll(checkpoint.Find("none", 0, 3)));
+        Assert.All(checkpoint.Tensors.Values, tensor => Assert.NotEmpty(tensor.Identify(TestContext.Current.CancellationToken)));
+        Assert.All(checkpoint.Tensors.Values, tensor => tensor.Release());
+        using Checkpoint empty = Open(new SafetensorsBuilder().AddBf16("none", [0], []).Build());
+        Assert.Empty(ReadAll(empty.Find("none", 0)));
+    }
+
+    [Fact]
+    public void A_single_value_that_is_not_finite_is_named()
+    {
+        using Checkpoint checkpoint = Open(new SafetensorsBuilder().AddF32("one", [], [float.NaN]).Build());
+
+        Assert.Equal("one[]", Assert.Throws<ModelFormatException>(() => checkpoint.Find("one").Identify(TestContext.Current.CancellationToken)).Field);
+    }
+
+    [Theory]
+    [InlineData("model.safetensors")]
+    [InlineData("model.safetensors.index.json")]
+    [InlineData("tokenizer.json")]
+    public void A_pointer_of_git_lfs_is_named_as_one(string file)
+    {
+        new TinyCheckpoint().Write(_folder);
+        File.Delete(_folder.File("model.safetensors"));
+        File.WriteAllText(_folder.File(file),
+            "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n");
+        var folder = ModelFolder.Open(_folder.Path);
+
+        var e = Assert.Throws<ModelFormatException>(() => file == "tokenizer.json" ? folder.ReadTextFiles() : (object)Checkpoint.Open(folder));
+
+        Assert.EndsWith(file, e.File, StringComparison.Ordinal);
+        Assert.Contains("a git-lfs pointer", e.Value, StringComparison.Ordinal);
+        Assert.Contains("git lfs pull", e.Rule, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_missing_tensor_and_a_wrong_shape_are_named()
     {
         using Checkpoint checkpoint = Open(Sample().Build());
@@ -183,11 +226,12 @@ public sealed class SafetensorsTests : IDisposable
     [InlineData("a.dtype", "null", "BF16, F16 or F32")]
     [InlineData("a.dtype", "\"F32\"", "does not take 12 bytes")]
     [InlineData("a.shape", "[2, 4]", "does not take 12 bytes")]
-    [InlineData("a.shape", "[]", "positive integers")]
-    [InlineData("a.shape", "[0, 3]", "positive integers")]
-    [InlineData("a.shape", "[-2, -3]", "positive integers")]
-    [InlineData("a.shape", "[2.0, 3]", "positive integers")]
-    [InlineData("a.shape", "6", "positive integers")]
+    [InlineData("a.shape", "[]", "does not take 12 bytes")]
+    [InlineData("a.shape", "[0, 3]", "does not take 12 bytes")]
+    [InlineData("a.shape", "[-2, -3]", "integers of at least 0")]
+    [InlineData("a.shape", "[2.0, 3]", "integers of at least 0")]
+    [InlineData("a.shape", "6", "integers of at least 0")]
+    [InlineData("a.shape", "[1, 1, 1, 1, 1, 1, 1, 2, 3]", "at most 8 integers")]
     [InlineData("a.shape", "[2147483647, 2147483647, 2147483647]", "does not take 12 bytes")]
     [InlineData("a.data_offsets", "[0]", "[begin, end]")]
     [InlineData("a.data_offsets", "[-2, 10]", "[begin, end]")]

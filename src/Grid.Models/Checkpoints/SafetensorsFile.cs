@@ -91,6 +91,9 @@ internal sealed unsafe class SafetensorsFile : IDisposable
     private static List<StoredTensor> ReadHeader(string path, FileStream stream, out long dataOffset)
     {
         long fileBytes = stream.Length;
+        Span<byte> beginning = stackalloc byte[GitLfsPointer.Bytes];
+        GitLfsPointer.Refuse(path, beginning[..stream.ReadAtLeast(beginning, beginning.Length, throwOnEndOfStream: false)]);
+        stream.Position = 0;
         if (fileBytes < SafetensorsHeader.PrefixBytes + 2)
         {
             throw new ModelFormatException(path, "the file's length", $"{fileBytes} bytes", "a safetensors file has at least 10");

@@ -98,9 +98,9 @@ internal static class SafetensorsHeader
 
     private static int[] ParseShape(JsonFields fields)
     {
-        const string Rule = "it must be a list of 1 to 8 positive integers";
+        const string Rule = "it must be a list of at most 8 integers of at least 0";
         JsonElement value = fields.Require("shape", Rule);
-        if (value.ValueKind != JsonValueKind.Array || value.GetArrayLength() is < 1 or > 8)
+        if (value.ValueKind != JsonValueKind.Array || value.GetArrayLength() > 8)
         {
             throw fields.Error("shape", value, Rule);
         }
@@ -108,7 +108,7 @@ internal static class SafetensorsHeader
         int[] shape = new int[value.GetArrayLength()];
         for (int i = 0; i < shape.Length; i++)
         {
-            if (value[i].ValueKind != JsonValueKind.Number || !value[i].TryGetInt32(out shape[i]) || shape[i] < 1)
+            if (value[i].ValueKind != JsonValueKind.Number || !value[i].TryGetInt32(out shape[i]) || shape[i] < 0)
             {
                 throw fields.Error("shape", value, Rule);
             }
@@ -131,6 +131,11 @@ internal static class SafetensorsHeader
     /// <summary>Shape times element size; -1 where that leaves 64 bits.</summary>
     private static long ByteLength(StoredTensor tensor)
     {
+        if (tensor.Shape.Contains(0))
+        {
+            return 0; // However large the others are.
+        }
+
         UInt128 bytes = (UInt128)tensor.ElementSize;
         foreach (int dimension in tensor.Shape)
         {
