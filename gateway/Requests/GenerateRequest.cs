@@ -154,9 +154,8 @@ internal static class GenerateRequest
         JsonFields fields, PerPromptFields perPrompt, ServedModel model, ulong drawn, out int choices)
     {
         // One draw for the whole request: a list without seeds is replayed with one number.
-        var silent = SamplingFields.Silent(model).WithSeed(drawn);
-        var sampling = perPrompt.Take("sampling_params", field => TakeSampling(field.Object(), model, drawn),
-            new Sampling(silent with { Generation = silent.Generation with { MaxNewTokens = DefaultMaxNewTokens } }, 1, null));
+        var silent = new SequenceSpec { Model = model.Id, Generation = new() { MaxNewTokens = DefaultMaxNewTokens } }.WithSeed(drawn);
+        var sampling = perPrompt.Take("sampling_params", field => TakeSampling(field.Object(), model, drawn), new Sampling(silent, 1, null));
         choices = sampling[0].Choices;
         for (var p = 1; p < sampling.Length; p++)
         {

@@ -32,13 +32,15 @@ internal static class SamplingFields
     /// spec. Seed, prompt, lengths and logprobs are the caller's to fill.
     /// </summary>
     /// <param name="fields">The object that holds them.</param>
-    /// <param name="model">Whose defaults hold where the request is silent.</param>
-    /// <param name="openAi">Whether the OpenAI API's range of temperatures holds.</param>
+    /// <param name="model">Who is asked.</param>
+    /// <param name="openAi">Whether the OpenAI API's range of temperatures holds, and the model's own defaults where the request
+    /// is silent. SGLang's form has fixed ones: a trainer that gives a temperature must get the whole distribution.</param>
     public static SequenceSpec Take(JsonFields fields, ServedModel model, bool openAi)
     {
-        var defaults = model.Sampling;
-        return Silent(model) with
+        var defaults = openAi ? model.Sampling : new SamplingParameters();
+        return new SequenceSpec
         {
+            Model = model.Id,
             Generation = new GenerationParameters
             {
                 Sampling = new SamplingParameters
@@ -59,10 +61,6 @@ internal static class SamplingFields
             StopStrings = fields.Take("stop")?.Strings(MaxStops) ?? [],
         };
     }
-
-    /// <summary>The spec of a request that says nothing of sampling.</summary>
-    public static SequenceSpec Silent(ServedModel model) =>
-        new() { Model = model.Id, Generation = new GenerationParameters { Sampling = model.Sampling } };
 
     /// <summary>A spec with another seed.</summary>
     public static SequenceSpec WithSeed(this SequenceSpec spec, ulong seed) =>

@@ -132,7 +132,7 @@ internal static class ServedModelLoader
         if (sampling != new SamplingParameters())
         {
             output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"        sampled with temperature {sampling.Temperature}, top_p {sampling.TopP}, top_k {(sampling.TopK == 0 ? "off" : sampling.TopK)}, min_p {sampling.MinP}, repetition_penalty {sampling.RepetitionPenalty} where a request does not say"));
+                $"        sampled with temperature {sampling.Temperature}, top_p {sampling.TopP}, top_k {(sampling.TopK == 0 ? "off" : sampling.TopK)}, min_p {sampling.MinP}, repetition_penalty {sampling.RepetitionPenalty} where a request to OpenAI's endpoints does not say"));
         }
     }
 

@@ -5,7 +5,7 @@ using Grid.Numerics;
 
 namespace Grid.Gateway.Tests;
 
-/// <summary>Where a request is silent, the model's sampling defaults hold; where it speaks, it is obeyed.</summary>
+/// <summary>Where a request is silent, the model's sampling defaults hold, and on /generate the API's; where it speaks, it is obeyed.</summary>
 public sealed class SamplingDefaultsTests : IAsyncLifetime
 {
     private static readonly SamplingParameters s_defaults = new()
@@ -28,13 +28,14 @@ public sealed class SamplingDefaultsTests : IAsyncLifetime
     public ValueTask DisposeAsync() => _app?.DisposeAsync() ?? ValueTask.CompletedTask;
 
     [Fact]
-    public async Task A_silent_request_gets_the_models_defaults_on_every_endpoint()
+    public async Task A_silent_request_gets_the_models_defaults_and_on_generate_those_of_the_API()
     {
         await AskEverywhereAsync("");
         await _app.OkAsync("/generate", "{\"text\":[\"x\",\"y\"]}");
 
         Assert.Equal(5, _app.Grid.Started.Count);
-        Assert.All(_app.Grid.Started, spec => Assert.Equal(s_defaults, Sampling(spec)));
+        Assert.All(_app.Grid.Started.Take(2), spec => Assert.Equal(s_defaults, Sampling(spec)));
+        Assert.All(_app.Grid.Started.Skip(2), spec => Assert.Equal(new SamplingParameters(), Sampling(spec)));
     }
 
     [Fact]
@@ -42,17 +43,17 @@ public sealed class SamplingDefaultsTests : IAsyncLifetime
     {
         await AskEverywhereAsync("\"temperature\":null,\"top_p\":null,\"top_k\":null,\"min_p\":null,\"repetition_penalty\":null");
 
-        Assert.All(_app.Grid.Started, spec => Assert.Equal(s_defaults, Sampling(spec)));
+        AssertSampling(defaults => defaults);
     }
 
     [Fact]
     public async Task A_request_that_speaks_wins_field_by_field()
     {
         await AskEverywhereAsync("\"temperature\":0.25,\"top_k\":7");
-        Assert.All(Take(), spec => Assert.Equal(s_defaults with { Temperature = 0.25f, TopK = 7 }, Sampling(spec)));
+        AssertSampling(defaults => defaults with { Temperature = 0.25f, TopK = 7 });
 
         await AskEverywhereAsync("\"top_p\":0.5,\"min_p\":0.125,\"repetition_penalty\":1.25");
-        Assert.All(Take(), spec => Assert.Equal(s_defaults with { TopP = 0.5f, MinP = 0.125f, RepetitionPenalty = 1.25f }, Sampling(spec)));
+        AssertSampling(defaults => defaults with { TopP = 0.5f, MinP = 0.125f, RepetitionPenalty = 1.25f });
     }
 
     [Theory]
@@ -82,7 +83,11 @@ public sealed class SamplingDefaultsTests : IAsyncLifetime
     private static string Shown(JsonNode model) => model["default_sampling_params"]!.ToJsonString();
 
     /// <summary>Without the seed, which is drawn.</summary>
-    private static SamplingParameters Sampling(SequenceSpec spec) => spec.Generation.Sampling with { Seed = 0, LogitBias = s_defaults.LogitBias };
+    private static SamplingParameters Sampling(SequenceSpec spec) => spec.Generation.Sampling with { Seed = 0, LogitBias = [] };
+
+    /// <summary>What each endpoint asked for, chat, completions, /generate.</summary>
+    private void AssertSampling(Func<SamplingParameters, SamplingParameters> said) =>
+        Assert.Equal([said(s_defaults), said(s_defaults), said(new SamplingParameters())], Take().Select(Sampling));
 
     private SequenceSpec[] Take()
     {

@@ -14,14 +14,16 @@ public sealed class ModelSamplingTests(NodeFixture node)
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Fact]
-    public async Task A_silent_request_is_sampled_as_the_models_makers_say()
+    public async Task A_silent_request_is_sampled_as_the_models_makers_say_and_on_generate_from_the_whole_distribution()
     {
-        var silent = await GenerateAsync(node.Client, "");
-        Assert.Equal(await GenerateAsync(node.Client, Model), silent);
-        Assert.NotEqual(await GenerateAsync(node.Client, OpenAi), silent);
+        var silent = await CompleteAsync(node.Client, "\"n\":1");
+        Assert.Equal(await CompleteAsync(node.Client, Model), silent);
+        Assert.NotEqual(await CompleteAsync(node.Client, OpenAi), silent);
 
-        Assert.Equal(await CompleteAsync(Model), await CompleteAsync("\"n\":1"));
-        Assert.NotEqual(await CompleteAsync(OpenAi), await CompleteAsync("\"n\":1"));
+        silent = await GenerateAsync("\"n\":1");
+        Assert.Equal(await GenerateAsync(OpenAi), silent);
+        Assert.NotEqual(await GenerateAsync(Model), silent);
+        Assert.Equal(await GenerateAsync("\"temperature\":0.7,\"top_p\":1"), await GenerateAsync("\"temperature\":0.7"));
 
         var shown = JsonNode.Parse(await node.Client.GetStringAsync("/v1/models", Token))!["data"]![0]!["default_sampling_params"]!;
         Assert.Equal((0.7f, 0.9f, -1), ((float)shown["temperature"]!, (float)shown["top_p"]!, (int)shown["top_k"]!));
@@ -34,19 +36,18 @@ public sealed class ModelSamplingTests(NodeFixture node)
         await using var plain = await GridNode.StartAsync(options, TextWriter.Null, Token);
         using var client = new HttpClient { BaseAddress = plain.Address };
 
-        Assert.Equal(await GenerateAsync(node.Client, OpenAi), await GenerateAsync(client, ""));
+        Assert.Equal(await CompleteAsync(node.Client, OpenAi), await CompleteAsync(client, "\"n\":1"));
     }
 
-    private async Task<string> CompleteAsync(string sampling) => (await node.OkAsync(
-        "/v1/completions", $"{{\"prompt\":\"Once upon a time\",\"seed\":11,\"max_tokens\":48,\"ignore_eos\":true,{sampling}}}"))["choices"]!.ToJsonString();
-
-    private static async Task<string> GenerateAsync(HttpClient client, string sampling)
+    private static async Task<string> CompleteAsync(HttpClient client, string sampling)
     {
-        var more = sampling.Length == 0 ? "" : "," + sampling;
-        var json = $"{{\"text\":\"Once upon a time\",\"return_logprob\":true,\"sampling_params\":{{\"sampling_seed\":11,\"max_new_tokens\":48,\"ignore_eos\":true{more}}}}}";
-        using var response = await client.PostAsync("/generate", new StringContent(json, Encoding.UTF8, "application/json"), Token);
+        var json = $"{{\"prompt\":\"Once upon a time\",\"seed\":11,\"max_tokens\":48,\"ignore_eos\":true,{sampling}}}";
+        using var response = await client.PostAsync("/v1/completions", new StringContent(json, Encoding.UTF8, "application/json"), Token);
         var body = await response.Content.ReadAsStringAsync(Token);
         Assert.True(response.IsSuccessStatusCode, body);
-        return NodeFixture.Bits(JsonNode.Parse(body)!);
+        return JsonNode.Parse(body)!["choices"]!.ToJsonString();
     }
+
+    private async Task<string> GenerateAsync(string sampling) => NodeFixture.Bits(await node.OkAsync("/generate",
+        $"{{\"text\":\"Once upon a time\",\"return_logprob\":true,\"sampling_params\":{{\"sampling_seed\":11,\"max_new_tokens\":48,\"ignore_eos\":true,{sampling}}}}}"));
 }
