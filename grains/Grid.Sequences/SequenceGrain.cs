@@ -268,7 +268,7 @@ internal sealed partial class SequenceGrain(
         {
             promptIds = spec.PromptIds ?? tokenizer!.Encode(spec.PromptText!, spec.ParseSpecialTokens, spec.AddSpecialTokens);
             field = nameof(spec.StopStrings);
-            decoder = RememberedOutput.Replay(known, () => new SequenceDecoder(tokenizer, spec.StopStrings));
+            decoder = RememberedOutput.Replay(known, () => new SequenceDecoder(tokenizer, spec.StopStrings, spec.Generation.MinNewTokens));
         }
         catch (Exception exception) when (exception is ArgumentException or TextModelException)
         {

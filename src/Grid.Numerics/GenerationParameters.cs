@@ -14,7 +14,8 @@ public record GenerationParameters
     /// position.</summary>
     public int? MaxNewTokens { get; init; }
 
-    /// <summary>End tokens and StopTokenIds cannot be drawn before this many output tokens.</summary>
+    /// <summary>End tokens and StopTokenIds cannot be drawn before this many output tokens, and no stop string that ends in
+    /// their text ends the sequence.</summary>
     public int MinNewTokens { get; init; }
 
     /// <summary>Ids that end the sequence besides the model's own end tokens, in any order.</summary>

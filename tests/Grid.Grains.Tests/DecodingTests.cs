@@ -37,6 +37,37 @@ public sealed class DecodingTests
         Assert.Null(decoder.TakeUpdate());
     }
 
+    /// <summary>The text has a token for each letter; the stop string ends with the 8th, and again with the 18th.</summary>
+    [Theory]
+    [InlineData(7, "a ")]
+    [InlineData(8, "a donkey, a ")]
+    [InlineData(14, "a donkey, a ")]
+    [InlineData(17, "a donkey, a ")]
+    [InlineData(18, "a donkey, a donkey")]
+    public void No_stop_string_ends_a_sequence_before_it_has_its_least_number_of_tokens(int minNewTokens, string expected)
+    {
+        int[] ids = [.. "a donkey, a donkey".Select(c => (int)c)];
+        for (int perStep = 1; perStep <= ids.Length; perStep++)
+        {
+            var decoder = new SequenceDecoder(TestModel.Text.Tokenizer, ["donkey"], minNewTokens);
+            string text = "";
+            object? stop = null;
+            for (int first = 0; first < ids.Length; first += perStep)
+            {
+                int last = Math.Min(ids.Length, first + perStep);
+                var batch = Batch(first, ids[first..last]);
+                batch.Sequences[0].Finish = last == ids.Length ? StepFinish.Length : StepFinish.None;
+                Apply(decoder, batch, 0);
+                var update = decoder.TakeUpdate();
+                text += update?.Text;
+                stop = update?.MatchedStop ?? stop;
+            }
+
+            Assert.Equal(expected, text);
+            Assert.Equal(minNewTokens == 18 ? ("length", null) : ("stop", "donkey"), (decoder.FinishReason, stop));
+        }
+    }
+
     [Fact]
     public void Half_a_character_at_the_end_becomes_one_replacement_character()
     {

@@ -63,6 +63,24 @@ public sealed class ResumedRunTests
         Assert.Equal("stop", answer.FinishReason);
     }
 
+    /// <summary>What a worker remembers counts, whether the stop string ends in it, over its end or after it.</summary>
+    [Theory]
+    [InlineData(60, 80)]
+    [InlineData(100, 80)]
+    [InlineData(119, 120)]
+    public async Task A_stop_string_that_comes_too_early_does_not_end_a_sequence_that_is_taken_up(int minNewTokens, int known)
+    {
+        await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true });
+        Guid name = await LeaveAsync(grid, after: 130);
+        string all = Answer.TextOf(Answer.Expected(s_prompt, Tokens));
+        string stop = all[15..18]; // And again every 26 tokens: it ends with the 122nd.
+        var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, known), stop, minNewTokens: minNewTokens);
+        int end = all.IndexOf(stop, minNewTokens - stop.Length + 1, StringComparison.Ordinal);
+        Assert.Equal(all[..end], answer.Text);
+        Assert.Equal(("stop", end + stop.Length), (answer.FinishReason, answer.Tokens.Length));
+        Assert.Equal(minNewTokens, Assert.Single(requests).MinNewTokens);
+    }
+
     [Fact]
     public async Task What_two_workers_are_to_agree_on_is_drawn_anew_by_both_where_only_one_remembers_it()
     {
@@ -150,10 +168,10 @@ public sealed class ResumedRunTests
 
     /// <summary>Takes the sequence up, and gives its answer and what the engines were asked for.</summary>
     private static async Task<(Answer Answer, Engine.SequenceRequest[] Requests)> TakeUpAsync(
-        TestGrid grid, ResumedRun former, string? stop = null, bool isChecked = false)
+        TestGrid grid, ResumedRun former, string? stop = null, bool isChecked = false, int minNewTokens = 0)
     {
         int[] before = [.. grid.Engines.Select(engine => engine.Requests.Count)];
-        var spec = Answer.Spec(s_prompt, Tokens) with { Resumed = former, StopStrings = stop is null ? [] : [stop], CrossCheck = isChecked };
+        var spec = Answer.Spec(s_prompt, Tokens, generation => generation with { MinNewTokens = minNewTokens }) with { Resumed = former, StopStrings = stop is null ? [] : [stop], CrossCheck = isChecked };
         await using var sequence = await grid.Sequences().StartAsync(spec, default);
         foreach (var engine in grid.Engines)
         {

@@ -10,7 +10,8 @@ namespace Grid.Sequences.Decoding;
 /// </summary>
 /// <param name="tokenizer">The model's; null gives ids without text.</param>
 /// <param name="stopStrings">Texts that end the sequence; none without a tokenizer.</param>
-public sealed class SequenceDecoder(Tokenizer? tokenizer, IReadOnlyList<string> stopStrings)
+/// <param name="minNewTokens">No stop string ends the sequence that ends in the text of its first so many tokens.</param>
+public sealed class SequenceDecoder(Tokenizer? tokenizer, IReadOnlyList<string> stopStrings, int minNewTokens = 0)
 {
     private readonly IncrementalDetokenizer? _detokenizer = tokenizer is null ? null : new(tokenizer, skipSpecialTokens: true);
     private readonly StopStringMatcher _matcher = new(stopStrings);
@@ -116,7 +117,7 @@ public sealed class SequenceDecoder(Tokenizer? tokenizer, IReadOnlyList<string> 
 
     private void Append(string? text)
     {
-        _text.Append(_matcher.Append(text ?? ""));
+        _text.Append(_matcher.Append(text ?? "", mayMatch: _outputIds.Count > minNewTokens));
         if (_matcher.Matched is { } matched)
         {
             _end = new() { FinishReason = "stop", MatchedStop = matched };

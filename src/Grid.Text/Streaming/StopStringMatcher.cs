@@ -32,7 +32,10 @@ public sealed class StopStringMatcher
     /// <summary>Takes text; returns what is safe to show. The match is the one that ends earliest in the text; of
     /// several that end there, the first listed. After a match the text before it has been returned and nothing more
     /// will be.</summary>
-    public string Append(string text)
+    /// <param name="text">The text.</param>
+    /// <param name="mayMatch">False: a stop string that ends in this text is not looked at. One that begins in it may still
+    /// end later.</param>
+    public string Append(string text, bool mayMatch = true)
     {
         ArgumentNullException.ThrowIfNull(text);
         if (Matched is not null)
@@ -48,7 +51,7 @@ public sealed class StopStringMatcher
         for (int i = 0; i < text.Length; i++)
         {
             _state = Step(_state, text[i]);
-            if (_nodes[_state].Stop is var stop and >= 0)
+            if (mayMatch && _nodes[_state].Stop is var stop and >= 0)
             {
                 Matched = _stops[stop];
                 _held.Append(text, 0, i + 1);

@@ -52,6 +52,21 @@ public sealed class ChatTests(NodeFixture node)
         Assert.True(answer.Usage.InputTokenCount > 20);
     }
 
+    [Fact]
+    public async Task A_stop_string_is_held_back_until_there_are_enough_tokens()
+    {
+        const string Request = "{\"messages\":[{\"role\":\"user\",\"content\":\"Tell me a short story.\"}],\"temperature\":0,\"max_tokens\":60,\"stop\":\"donkey\"";
+        var early = await node.OkAsync("/v1/chat/completions", Request + "}");
+        var late = await node.OkAsync("/v1/chat/completions", Request + ",\"min_tokens\":20}");
+        var streamed = await node.EventsAsync("/v1/chat/completions", Request + ",\"min_tokens\":20,\"stream\":true}");
+
+        Assert.Equal((6, "stop"), ((int)early["usage"]!["completion_tokens"]!, (string)early["choices"]![0]!["finish_reason"]!));
+        Assert.Equal((60, "length"), ((int)late["usage"]!["completion_tokens"]!, (string)late["choices"]![0]!["finish_reason"]!));
+        string text = (string)late["choices"]![0]!["message"]!["content"]!;
+        Assert.Contains("donkey", text, StringComparison.Ordinal);
+        Assert.Equal(text, string.Concat(streamed.Select(e => (string?)e["choices"]![0]!["delta"]!["content"])));
+    }
+
     private static ChatCompletionOptions Options()
     {
         var options = new ChatCompletionOptions { MaxOutputTokenCount = 60, IncludeLogProbabilities = true, TopLogProbabilityCount = 3 };
