@@ -58,6 +58,11 @@ public sealed class ChatTemplate
         {
             throw new ChatTemplateException(state?.Line ?? 0, fault.Message, fault);
         }
+        catch (InvalidOperationException error) when (error.InnerException is TemplateFault or InsufficientExecutionStackException)
+        {
+            // .NET's sort wraps what a comparison throws.
+            throw new ChatTemplateException(state?.Line ?? 0, error.InnerException is TemplateFault fault ? fault.Message : "values are nested too deeply", error);
+        }
         catch (InsufficientExecutionStackException error)
         {
             throw new ChatTemplateException(state?.Line ?? 0, "values or expressions are nested too deeply", error);

@@ -119,6 +119,8 @@ TEMPLATES = r'''
 {{ dict(1, 2) }}
 {{ range(10000000)|length }}
 {{ ''.split('') }}
+{{ messages|sort }}
+{{ {1: 2, 'a': 3, 2: 4}|tojson(sort_keys=true) }}
 '''
 
 
