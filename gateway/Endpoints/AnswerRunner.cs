@@ -42,7 +42,7 @@ internal sealed class AnswerRunner(
         try
         {
             await using var batch = await RunningBatch.StartAsync(
-                service, plan with { Client = ClientOf(context, plan) }, known, sequence => metrics.Begin(plan, sequence, started), active.Token);
+                service, plan with { Client = $"address {context.Connection.RemoteIpAddress}" }, known, sequence => metrics.Begin(plan, sequence, started), active.Token);
             if (known is null)
             {
                 metrics.Begin(plan);
@@ -76,10 +76,6 @@ internal sealed class AnswerRunner(
             throw new ApiException(error);
         }
     }
-
-    /// <summary>The user that the client names, or else the address that it calls from.</summary>
-    private static string ClientOf(HttpContext context, RequestPlan plan) =>
-        plan.User is { } user ? $"user {user}" : $"address {context.Connection.RemoteIpAddress}";
 
     private async Task StreamAsync(
         HttpContext context, ActiveRequest active, RunningBatch batch, Answer answer, EventStream events, StreamPosition? resumed)

@@ -58,10 +58,10 @@ internal abstract record RequestPlan
     /// <summary>The field the prompts came from.</summary>
     public required string PromptField { get; init; }
 
-    /// <summary>The client's name for its user, for the request log.</summary>
+    /// <summary>The client's name for its user: for the request log, and its users share what the client has.</summary>
     public string? User { get; init; }
 
-    /// <summary>Who asks, as far as it can be told: clients take turns where requests have to wait.</summary>
+    /// <summary>The address that asks: clients share what there is.</summary>
     [JsonIgnore]
     public string Client { get; init; } = "";
 
@@ -79,6 +79,7 @@ internal abstract record RequestPlan
         // The fingerprint that the answer shows, and that a resumption asks for, is a promise.
         NumericsId = Model.NumericsId,
         Client = Client,
+        User = User ?? "",
     };
 
     /// <summary>The request's field for what a refusal names; null when it names none.</summary>

@@ -62,7 +62,7 @@ internal sealed class RunningBatch : IAsyncDisposable
             await batch.DisposeAsync();
             throw;
         }
-        batch._pumps = batch.PumpAllAsync();
+        batch._pumps = batch.PumpAllAsync(plan);
         return batch;
     }
 
@@ -88,7 +88,7 @@ internal sealed class RunningBatch : IAsyncDisposable
         }
         try
         {
-            var running = await service.StartAsync(plan.SpecOf(sequence) with { Resumed = ResumedRunOf(plan, sequence, known) }, _stop.Token);
+            var running = await service.StartAsync(Spec(), _stop.Token);
             timer?.Begin();
             var transcript = new Transcript(_transcripts.Count, sequence, running, known);
             _running.Add((running, transcript, timer));
@@ -99,6 +99,9 @@ internal sealed class RunningBatch : IAsyncDisposable
         {
             throw ErrorMapping.ToApiException(refused.Refusal, plan, sequence.PromptIndex);
         }
+
+        // Where there is not room for all, the answer begins with the first.
+        SequenceSpec Spec() => plan.SpecOf(sequence) with { Resumed = ResumedRunOf(plan, sequence, known), Follows = _running.Count > 0 };
     }
 
     /// <summary>Refuses what only the prompt's length in tokens can tell: an output that was asked for by number and that the context
@@ -131,24 +134,28 @@ internal sealed class RunningBatch : IAsyncDisposable
         return new ResumedRun(name, scored ? 0 : Math.Max(0, known.Tokens - 1));
     }
 
-    private async Task PumpAllAsync()
+    private async Task PumpAllAsync(RequestPlan plan)
     {
         var pumps = new Task[_running.Count];
         for (var i = 0; i < pumps.Length; i++)
         {
-            pumps[i] = PumpAsync(_running[i].Sequence, _running[i].Transcript, _running[i].Timer);
+            pumps[i] = PumpAsync(plan, _running[i].Sequence, _running[i].Transcript, _running[i].Timer);
         }
         await Task.WhenAll(pumps);
         _updates.Writer.TryComplete();
     }
 
-    private async Task PumpAsync(IRunningSequence running, Transcript transcript, RequestMetrics.SequenceTimer? timer)
+    private async Task PumpAsync(RequestPlan plan, IRunningSequence running, Transcript transcript, RequestMetrics.SequenceTimer? timer)
     {
         try
         {
             var finished = false;
             await foreach (var update in running.ReadUpdatesAsync(_stop.Token))
             {
+                if (update.Refusal is { } refusal)
+                {
+                    throw ErrorMapping.ToApiException(refusal, plan, transcript.Plan.PromptIndex);
+                }
                 finished |= update.FinishReason is not null;
                 timer?.Take(update, running.PromptIds.Count);
                 _updates.Writer.TryWrite(new BatchUpdate(transcript, Checked(transcript, update)));

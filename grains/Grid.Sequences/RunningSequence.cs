@@ -29,7 +29,7 @@ internal sealed class RunningSequence(Guid id, Action<RunningSequence> closed) :
 
     public int MaxNewTokens { get; private set; }
 
-    /// <summary>Ends when a worker has taken it; fails with <see cref="RefusedException"/>.</summary>
+    /// <summary>Ends when a worker has taken it, or one that follows has its place in the line; fails with <see cref="RefusedException"/>.</summary>
     public Task Begun => _begun.Task;
 
     /// <summary>Cancelled when nobody wants it any more.</summary>
@@ -58,7 +58,7 @@ internal sealed class RunningSequence(Guid id, Action<RunningSequence> closed) :
     /// <summary>Has the grain end it, wherever it stands.</summary>
     public void Cancel() => _left.Cancel();
 
-    /// <summary>A worker has taken it.</summary>
+    /// <summary>It will run.</summary>
     public void Begin(int[] promptIds, int maxNewTokens)
     {
         (PromptIds, MaxNewTokens) = (promptIds, maxNewTokens);
@@ -68,12 +68,10 @@ internal sealed class RunningSequence(Guid id, Action<RunningSequence> closed) :
     /// <summary>It does not run.</summary>
     public void Refuse(Refusal refusal)
     {
-        if (_begun.TrySetException(new RefusedException(refusal)))
-        {
-            _begun.Task.Ignore(); // A reader elsewhere gets it as an update.
-            Write(new SequenceUpdate { Refusal = refusal });
-            _updates.Writer.TryComplete();
-        }
+        _begun.TrySetException(new RefusedException(refusal));
+        _begun.Task.Ignore(); // A reader elsewhere gets it as an update, and so does that of one that follows.
+        Write(new SequenceUpdate { Refusal = refusal });
+        _updates.Writer.TryComplete();
     }
 
     public void Write(SequenceUpdate update)

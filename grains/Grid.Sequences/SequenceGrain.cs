@@ -192,27 +192,47 @@ internal sealed partial class SequenceGrain(
         }
     }
 
-    /// <summary>Starts the first attempts, when it is its turn; gives the refusal of one that does not run.</summary>
+    /// <summary>Gets it a place in the line and starts the first attempts when it is its turn; gives the refusal of one that does not
+    /// run.</summary>
     private async Task<Refusal?> EnterAsync(SequenceSpec spec, RunningSequence reader, CancellationToken noMoreWaits)
     {
+        // All attempts must give the same bits: those the client was told, or that the model's name stands for.
+        spec = spec with { NumericsId = spec.NumericsId ?? workers.Representative(spec.Model)?.Status.NumericsId };
         try
         {
-            _place = await admission.EnterAsync(spec.Model, spec.NumericsId, spec.Client, reader.Left);
+            if (await PrepareAsync(spec, reader, noMoreWaits) is { } unusable)
+            {
+                return unusable;
+            }
+
+            _place = admission.Enter(spec);
+            if (spec.Follows)
+            {
+                reader.Begin(_launcher!.PromptIds, _launcher.MaxNewTokens);
+            }
+
             while (true)
             {
-                var refusal = await BeginAsync(spec, reader, noMoreWaits);
+                await admission.WaitAsync(_place, spec, reader.Left);
+                _launcher!.Rank = _place.Rank;
+
+                // Whoever asks does not look for a worker for ever; nor does a gateway that stops.
+                using var limit = new CancellationTokenSource(options.Value.StartLimit, time);
+                using var deadline = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, noMoreWaits);
+                var refusal = await _run!.BeginAsync(deadline.Token);
                 if (refusal is null)
                 {
                     admission.Depart(_place);
-                    reader.Begin(_launcher!.PromptIds, _launcher.MaxNewTokens);
+                    reader.Begin(_launcher.PromptIds, _launcher.MaxNewTokens);
+                    return null;
                 }
 
-                if (refusal?.Kind != RefusalKind.Overloaded)
+                if (refusal.Kind != RefusalKind.Overloaded)
                 {
-                    return refusal;
+                    return refusal is { Kind: RefusalKind.Unavailable, Field: null } ? WhyNone(spec) ?? refusal : refusal;
                 }
 
-                await admission.ReturnAsync(_place, spec.Model, reader.Left);
+                admission.Return(_place, spec);
             }
         }
         catch (RefusedException refused)
@@ -221,28 +241,21 @@ internal sealed partial class SequenceGrain(
         }
     }
 
-    /// <summary>Asks the workers once.</summary>
-    private async Task<Refusal?> BeginAsync(SequenceSpec spec, RunningSequence reader, CancellationToken noMoreWaits)
+    /// <summary>Settles what is asked of the workers; the refusal of what they could not take.</summary>
+    private async Task<Refusal?> PrepareAsync(SequenceSpec spec, RunningSequence reader, CancellationToken noMoreWaits)
     {
         if (spec.PromptText is null == spec.PromptIds is null)
         {
             return SequenceSpec.OnePrompt;
         }
 
-        // Whoever asks does not wait for a worker for ever; nor does a gateway that stops.
         using var limit = new CancellationTokenSource(options.Value.StartLimit, time);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, noMoreWaits);
-
-        // All attempts must give the same bits: those the client was told, or that the model's name stands for.
-        string? served = workers.Representative(spec.Model)?.Status.NumericsId;
-        spec = spec with { NumericsId = spec.NumericsId ?? served };
         bool Serves(LiveWorker worker) => worker.Status.NumericsId == spec.NumericsId && worker.Status.ModelId == spec.Model;
         var candidates = await workers.FindExpectedAsync(Serves, deadline.Token);
         if (candidates.Length == 0)
         {
-            return served is not null ? Refusal.Unavailable(WhyNone(spec.Model, workers.Live.Where(Serves)))
-                : workers.KnowsAll ? Refusal.ModelNotFound(nameof(spec.Model), spec.Model)
-                : Refusal.Unavailable("This gateway has just started and is still asking the grid's nodes what they serve; try again.");
+            return WhyNone(spec);
         }
 
         var tokenizer = candidates[0].Text?.Tokenizer;
@@ -275,6 +288,13 @@ internal sealed partial class SequenceGrain(
             return Unusable(field, $"cannot be used: {exception.Message.TrimEnd('.')}");
         }
 
+        // Said before an answer has begun with another of the request's sequences.
+        int vocabulary = candidates[0].Status.Limits.VocabularySize;
+        if (Array.FindIndex(promptIds, id => id < 0 || id >= vocabulary) is var wrong and >= 0)
+        {
+            return Refusal.Invalid(nameof(spec.PromptIds), promptIds[wrong], $"be a token id from 0 to {vocabulary - 1}", wrong);
+        }
+
         // Settled here for all attempts, now and after a resumption: where it ends must not depend on who runs it.
         if (SequenceLength.Settle(
             promptIds.Length, spec.Generation, workers.ContextOf(spec.NumericsId!), candidates[0].Status.Limits.MaxModelTokens, out var settled) is { } refusal)
@@ -284,23 +304,29 @@ internal sealed partial class SequenceGrain(
 
         (_decoder, _promptTokens) = (decoder, promptIds.Length);
         _launcher = new AttemptLauncher(
-            new AttemptId(Id, _launcher?.NextEpoch ?? 0), spec with { Generation = settled }, promptIds, decoder, _inbox.Writer, workers,
+            new AttemptId(Id, 0), spec with { Generation = settled }, promptIds, decoder, _inbox.Writer, workers,
             options.Value, noMoreWaits, reader.Left);
         _run = new SequenceRun(_launcher, quorum, () => Publish(reader, decoder), metrics, logger);
-        return await _run.BeginAsync(deadline.Token);
+        return null;
     }
 
     private int QuorumOf(SequenceSpec spec) => spec.CrossCheck || options.Value.CrossCheck ? 2 : 1;
 
     private static Refusal Unusable(string field, string rule) => new() { Kind = RefusalKind.Invalid, Field = field, Rule = rule };
 
-    private static string WhyNone(string model, IEnumerable<LiveWorker> workers)
+    /// <summary>Why no worker takes sequences of the model and its bits; null where one does.</summary>
+    private Refusal? WhyNone(SequenceSpec spec)
     {
-        var states = workers.Select(worker => worker.State).ToHashSet();
-        return states.Contains(WorkerState.Draining) ? $"Every worker of model '{model}' is shutting down."
-            : states.Contains(WorkerState.Stuck) ? $"Every worker of model '{model}' hangs."
-            : states.Contains(WorkerState.Quarantined) ? $"Every worker of model '{model}' is in quarantine: it was found to compute wrongly."
-            : $"No worker of model '{model}' answers.";
+        var states = workers.Live.Where(worker => worker.Status.NumericsId == spec.NumericsId && worker.Status.ModelId == spec.Model)
+            .Select(worker => worker.State).ToHashSet();
+        return states.Contains(WorkerState.Live) ? null
+            : workers.Representative(spec.Model) is null ? workers.KnowsAll ? Refusal.ModelNotFound(nameof(spec.Model), spec.Model)
+                : Refusal.Unavailable("This gateway has just started and is still asking the grid's nodes what they serve; try again.")
+            : Refusal.Unavailable(
+                states.Contains(WorkerState.Draining) ? $"Every worker of model '{spec.Model}' is shutting down."
+                : states.Contains(WorkerState.Stuck) ? $"Every worker of model '{spec.Model}' hangs."
+                : states.Contains(WorkerState.Quarantined) ? $"Every worker of model '{spec.Model}' is in quarantine: it was found to compute wrongly."
+                : $"No worker of model '{spec.Model}' answers.");
     }
 
     private async Task ReadAsync(RunningSequence reader, SequenceDecoder decoder, SequenceRun run)
@@ -329,7 +355,11 @@ internal sealed partial class SequenceGrain(
     {
         if (_reader is { } reader)
         {
-            reader.Refuse(Refusal.Unavailable(error ?? "The sequence was cancelled."));
+            if (!reader.Begun.IsCompletedSuccessfully)
+            {
+                reader.Refuse(Refusal.Unavailable(error ?? "The sequence was cancelled."));
+            }
+
             _decoder?.Finish(reason, error: error);
             Publish(reader, _decoder);
         }

@@ -52,8 +52,8 @@ public sealed record SequencesOptions
     /// <summary>A worker that has not reported for this long may be loaded otherwise than it seems.</summary>
     public TimeSpan StaleReport { get; set; } = TimeSpan.FromMilliseconds(750);
 
-    [NumberOption("Sequences of one model that may wait while all its workers are full; more are refused", 0, 1_000_000, Key = "Gateway:QueueSize")]
-    public int QueueSize { get; set; } = 1024;
+    [NumberOption("Sequences of one model that may wait while all its workers are full, half of those left for one client; more are refused", 0, 1_000_000, Key = "Gateway:QueueSize")]
+    public int QueueSize { get; set; } = 4096;
 
     [DurationOption("How long a sequence waits for a worker at most; then it is refused", 1, 3600, Key = "Gateway:QueueTimeoutSecs")]
     public TimeSpan QueueTimeout { get; set; } = TimeSpan.FromSeconds(60);

@@ -17,6 +17,7 @@ internal static class EngineMessages
         PromptIds = request.PromptIds,
         PriorOutputIds = request.PriorOutputIds,
         BypassesQueueLimit = request.BypassesQueueLimit,
+        Rank = request.Rank,
     };
 
     public static StepFinish ToMessage(this FinishReason reason) => reason switch
@@ -41,5 +42,7 @@ internal static class EngineMessages
         CachedPromptTokens = status.CachedPromptTokens,
         Preemptions = status.Preemptions,
         QueuedTokens = status.QueuedTokens,
+        Room = status.Room,
+        DisplacedRank = status.DisplacedRank,
     };
 }

@@ -57,8 +57,8 @@ public sealed class NodeOptions : GatewayNodeOptions
     [NumberOption("Sequences running at once at most, on each device", 1, 65536, Default = "512 on a GPU, 128 on a CPU", Aliases = ["--max-num-seqs"])]
     public int? MaxRunningRequests { get; set; }
 
-    [NumberOption("Sequences waiting at most; more are refused", 1, 1_000_000)]
-    public int MaxQueuedRequests { get; set; } = 1024;
+    [NumberOption("Sequences waiting on each device besides those that there is room for; more wait at their gateway", 1, 1_000_000)]
+    public int MaxQueuedRequests { get; set; } = 4;
 
     [NumberOption("Tokens of prompt and output together at most; no more than the model's own", 1, 1 << 30, Default = "the model's, as far as the KV cache holds it", Aliases = ["--max-model-len"])]
     public int? ContextLength { get; set; }

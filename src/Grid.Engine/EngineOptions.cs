@@ -18,7 +18,7 @@ public sealed record EngineOptions
     /// <summary>KV pages.</summary>
     public required int KvPages { get; init; }
 
-    /// <summary>Requests waiting for admission at most; one more is refused.</summary>
+    /// <summary>Requests waiting at most besides those that there is room for; one more is refused.</summary>
     public int MaxWaitingSequences { get; init; } = 1024;
 
     /// <summary>Whether prompts may begin with pages that others have computed. It changes no bit.</summary>

@@ -48,7 +48,7 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
         _operations = operations;
         _kvCache = model.AllocateKvCache(options.KvPages);
         _validator = new RequestValidator(model.Config, options.KvPages);
-        _inbox = new Inbox(options.MaxWaitingSequences);
+        _inbox = new Inbox();
         _pool = new PagePool(options.KvPages);
         _prefixes = new PrefixCache(options.KvPages);
         _pages = new SequencePages(_pool, _prefixes, options.PrefixCaching);
@@ -75,7 +75,7 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
     /// <summary>Has somebody told of every page that enters or leaves the prefix cache; before the first step.</summary>
     public void Observe(IPrefixCacheObserver observer) => _prefixes.Observer = observer;
 
-    /// <summary>Queues a sequence; false when the waiting queue is full (resumed ones are always taken). Throws
+    /// <summary>Queues a sequence; false when there is no room for one more of its rank (resumed ones are always taken). Throws
     /// <see cref="RefusedException"/> when the request cannot run on this model.</summary>
     public bool TrySubmit(SequenceRequest request)
     {
@@ -196,7 +196,7 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
     private void ReportLoad() => _inbox.Report(new EngineLoad(
         _scheduler.Running.Count, _waiting.Count, _pool.FreePages, _prefixes.CachedPages, _pool.TotalPages, _steps,
         _publisher.GeneratedTokens, _publisher.PromptTokens, _publisher.CachedPromptTokens, _scheduler.Preemptions,
-        _waiting.ExpectedTokens + _scheduler.PrefillTokens, _prefixes.UnleasedPages));
+        _waiting.ExpectedTokens + _scheduler.PrefillTokens, _prefixes.UnleasedPages, _scheduler.Room, _scheduler.DisplacedRank));
 
     private void ThrowIfBroken()
     {
@@ -228,4 +228,10 @@ public sealed record EngineStatus(
 
     /// <summary>Those of the cached pages that no sequence uses: the next ones to be taken when pages are short.</summary>
     public int UnleasedPages { get; init; }
+
+    /// <summary>Sequences that would be taken now.</summary>
+    public int Room { get; init; }
+
+    /// <summary>A sequence of a lower rank is taken though there is no room; 0: none is.</summary>
+    public int DisplacedRank { get; init; }
 }

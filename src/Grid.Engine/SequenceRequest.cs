@@ -27,6 +27,10 @@ public sealed record SequenceRequest : GenerationParameters
     /// reported again.</summary>
     public int[] PriorOutputIds { get; init; } = [];
 
+    /// <summary>How many sequences its client has before it, from 0. Where there is not room for all, those of lower ranks run: one takes
+    /// the place of a running one of a higher rank, which goes on later. No part of the result.</summary>
+    public int Rank { get; init; }
+
     /// <summary>The sequence was accepted before, here or elsewhere: a full waiting queue does not refuse it.</summary>
     public bool BypassesQueueLimit { get; init; }
 }

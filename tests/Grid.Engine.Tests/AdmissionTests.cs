@@ -116,14 +116,15 @@ public class AdmissionTests
         EngineHarness harness = new(new EngineOptions { KvPages = 64, MaxWaitingSequences = 2, MaxRunningSequences = 1 });
         SequenceLog first = harness.Submit(EngineHarness.Request([9], 3));
         SequenceLog second = harness.Submit(EngineHarness.Request([10], 3));
+        SequenceLog third = harness.Submit(EngineHarness.Request([11], 3)); // One will run.
         Assert.False(harness.Engine.TrySubmit(_good));
-        Assert.Equal(2, harness.Status.Waiting);
+        Assert.Equal((3, 0), (harness.Status.Waiting, harness.Status.Room));
         harness.Step();
-        Assert.Equal((1, 1), (harness.Status.Running, harness.Status.Waiting));
-        SequenceLog third = harness.Submit(EngineHarness.Request([11], 3));
+        Assert.Equal((1, 2, 0), (harness.Status.Running, harness.Status.Waiting, harness.Status.Room));
         Assert.False(harness.Engine.TrySubmit(_good));
+        SequenceLog accepted = harness.Submit(EngineHarness.Request([12], 3) with { BypassesQueueLimit = true });
         harness.RunToEnd();
-        Assert.All([first, second, third], log => Oracle.AssertMatches(log));
+        Assert.All([first, second, third, accepted], log => Oracle.AssertMatches(log));
         Assert.True(harness.Engine.TrySubmit(_good));
     }
 

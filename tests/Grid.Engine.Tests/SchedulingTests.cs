@@ -66,6 +66,58 @@ public class SchedulingTests
         Assert.All(logs, log => Oracle.AssertMatches(log));
     }
 
+    /// <summary>Once where there is no slot for all, once where there are no pages.</summary>
+    [Theory]
+    [InlineData(4, 64)]
+    [InlineData(64, 8)]
+    public void A_sequence_of_a_lower_rank_has_the_place_of_one_of_the_highest_which_goes_on_later(int running, int pages)
+    {
+        EngineHarness harness = new(new EngineOptions { KvPages = pages, MaxRunningSequences = running, MaxWaitingSequences = 4 });
+        SequenceLog[] many = [.. Enumerable.Range(0, 8).Select(i => harness.Submit(
+            EngineHarness.Request(EngineHarness.Prompt(64, i), 80, (ulong)i) with { Rank = i }))];
+        for (int step = 0; step < 10; step++)
+        {
+            harness.Step();
+        }
+
+        Assert.True(harness.Status.Running < 8);
+        Assert.InRange(harness.Status.DisplacedRank, 1, 7);
+        var refused = EngineHarness.Request([9], 3) with { Id = new SequenceId(Guid.NewGuid(), 0), Rank = 7 };
+        Assert.Equal(harness.Status.Room > 0, harness.Engine.TrySubmit(refused));
+        harness.Engine.Cancel(refused.Id);
+        SequenceLog[] others = [.. Enumerable.Range(0, 2).Select(i => harness.Submit(EngineHarness.Request(EngineHarness.Prompt(64, 10 + i), 20) with { Rank = i }))];
+        while (others.Any(log => log.End is null))
+        {
+            Assert.All(many, log => Assert.Null(log.End)); // Those had 70 tokens to go, and these have 20.
+            harness.Step();
+        }
+
+        harness.RunToEnd();
+        Assert.All([.. many, .. others], log => Oracle.AssertMatches(log));
+    }
+
+    [Fact]
+    public void Whoever_has_waited_long_enough_is_not_passed_by_any_more()
+    {
+        EngineHarness harness = new(new EngineOptions { KvPages = 64, MaxRunningSequences = 1, MaxWaitingSequences = 4 });
+        SequenceLog waits = harness.Submit(EngineHarness.Request(EngineHarness.Prompt(5), 300) with { Rank = 5 });
+        harness.Step();
+        List<SequenceLog> newcomers = [];
+        while (waits.End is null)
+        {
+            Assert.InRange(newcomers.Count, 0, 200);
+            if (newcomers.Count == 0 || newcomers[^1].End is not null)
+            {
+                newcomers.Add(harness.Submit(EngineHarness.Request([9, 10 + (newcomers.Count % 50)], 6) with { Rank = 0 }));
+            }
+
+            harness.Step();
+        }
+
+        harness.RunToEnd();
+        Assert.All([waits, .. newcomers], log => Oracle.AssertMatches(log));
+    }
+
     [Fact]
     public void Logits_are_held_in_bounded_groups()
     {

@@ -26,8 +26,8 @@ public sealed record SequenceSpec
     [Id(1)]
     public string? NumericsId { get; init; }
 
-    /// <summary>Who asks, as far as the edge knows: where requests have to wait, clients take turns. No part of what is asked
-    /// for.</summary>
+    /// <summary>Who asks, as the edge knows and the client cannot choose, such as its address: where there is not room for all, clients share
+    /// what there is. No part of what is asked for.</summary>
     [Id(2)]
     public string Client { get; init; } = "";
 
@@ -65,6 +65,15 @@ public sealed record SequenceSpec
     /// again without logprobs; where no worker remembers it, all is computed anew.</summary>
     [Id(10)]
     public ResumedRun? Resumed { get; init; }
+
+    /// <summary>For whom the client asks, as it says itself: what one client has is shared among them.</summary>
+    [Id(11)]
+    public string User { get; init; } = "";
+
+    /// <summary>Another sequence of the same request runs already: this one has begun when it has its place in the line, and waits there as
+    /// long as it takes.</summary>
+    [Id(12)]
+    public bool Follows { get; init; }
 }
 
 /// <summary>A run of a sequence that its gateway or its client has left, and whose client is back.</summary>
@@ -105,6 +114,10 @@ public sealed record SubmitRequest
     /// <summary>Names the sequence over all its runs, for <see cref="IGpuWorkerGrain.FindOutput"/>.</summary>
     [Id(7)]
     public Guid Name { get; init; }
+
+    /// <summary>How many sequences its client has before it: where there is not room for all, those of lower ranks run.</summary>
+    [Id(8)]
+    public int Rank { get; init; }
 }
 
 /// <summary>Where a sequence stands.</summary>

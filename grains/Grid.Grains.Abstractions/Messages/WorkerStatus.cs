@@ -144,6 +144,14 @@ public readonly record struct WorkerLoad
     /// cache did not have when they came.</summary>
     [Id(11)]
     public long QueuedTokens { get; init; }
+
+    /// <summary>Sequences that it takes now.</summary>
+    [Id(12)]
+    public int Room { get; init; }
+
+    /// <summary>Without room, it takes a sequence of a lower rank than this (<see cref="SubmitRequest.Rank"/>); 0: none.</summary>
+    [Id(13)]
+    public int DisplacedRank { get; init; }
 }
 
 /// <summary>The text files of a model folder.</summary>

@@ -35,6 +35,9 @@ internal sealed class AttemptLauncher(
     /// <summary>The model's name.</summary>
     public string Model => spec.Model;
 
+    /// <summary>How many sequences its client has before it (<see cref="SubmitRequest.Rank"/>).</summary>
+    public int Rank { get; set; }
+
     /// <summary>The prompt as ids.</summary>
     public int[] PromptIds => promptIds;
 
@@ -179,6 +182,7 @@ internal sealed class AttemptLauncher(
             PriorOutputIds = [.. decoder.OutputIds],
             Generation = generation,
             BypassesQueueLimit = _isAccepted,
+            Rank = Rank,
             Name = spec.Resumed?.Name ?? attempt.Sequence,
         };
     }

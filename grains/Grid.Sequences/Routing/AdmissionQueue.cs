@@ -1,5 +1,6 @@
 using System.Globalization;
 using Grid.Grains;
+using Grid.Grains.Messages;
 using Grid.Numerics;
 using Microsoft.Extensions.Options;
 
@@ -34,12 +35,11 @@ internal sealed class AdmissionQueue
         }
     }
 
-    /// <summary>Waits until the client's sequence may be offered to the model's workers. Its place counts until it is
-    /// given back. Throws <see cref="RefusedException"/> when too many wait already or this one has waited too long.</summary>
-    public async Task<AdmissionPlace> EnterAsync(string model, string? numericsId, string client, CancellationToken cancellationToken)
+    /// <summary>A place in the line of the sequence's model, until it is given back. Throws <see cref="RefusedException"/> when too many
+    /// wait already.</summary>
+    public AdmissionPlace Enter(SequenceSpec spec)
     {
-        var content = (model, numericsId ?? _workers.Representative(model)?.Status.NumericsId ?? "");
-        AdmissionPlace place;
+        var content = (spec.Model, spec.NumericsId ?? "");
         lock (_gate)
         {
             if (!_lines.TryGetValue(content, out var line))
@@ -47,25 +47,47 @@ internal sealed class AdmissionQueue
                 _lines.Add(content, line = new ModelLine(_time, _options.QueueAgeing));
             }
 
-            place = line.Add(client);
+            var place = line.Add(spec.Client, spec.User);
             LetIn(content, line);
-            Stand(place, model);
+            Stand(place, spec);
+            return place;
         }
-
-        await WaitAsync(place, model, cancellationToken);
-        return place;
     }
 
-    /// <summary>All workers refused it as full: waits for its turn again.</summary>
-    public Task ReturnAsync(AdmissionPlace place, string model, CancellationToken cancellationToken)
+    /// <summary>All workers refused it as full: it waits for its turn again.</summary>
+    public void Return(AdmissionPlace place, SequenceSpec spec)
     {
         lock (_gate)
         {
             place.Line.PutBack(place);
-            Stand(place, model);
+            Stand(place, spec);
         }
+    }
 
-        return WaitAsync(place, model, cancellationToken);
+    /// <summary>Waits until the sequence may be offered to the model's workers. Throws <see cref="RefusedException"/> when it has waited
+    /// too long.</summary>
+    public async Task WaitAsync(AdmissionPlace place, SequenceSpec spec, CancellationToken cancellationToken)
+    {
+        var left = spec.Follows ? Timeout.InfiniteTimeSpan : _options.QueueTimeout - _time.GetElapsedTime(place.Since);
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _graceOver);
+        try
+        {
+            await place.Turn.Task.WaitAsync(spec.Follows || left > TimeSpan.Zero ? left : TimeSpan.Zero, _time, end.Token);
+        }
+        catch (Exception exception) when (exception is TimeoutException or OperationCanceledException)
+        {
+            TimeSpan retryAfter;
+            lock (_gate)
+            {
+                retryAfter = place.Line.ExpectedWait();
+            }
+
+            Leave(place); // Let in at the last moment, maybe.
+            cancellationToken.ThrowIfCancellationRequested();
+            throw _graceOver.IsCancellationRequested
+                ? new RefusedException(Refusal.Unavailable("The gateway is shutting down."))
+                : Refuse($"Every worker of model '{spec.Model}' has been full for {Seconds(_options.QueueTimeout)} s.", retryAfter);
+        }
     }
 
     /// <summary>A worker took the sequence.</summary>
@@ -88,41 +110,19 @@ internal sealed class AdmissionQueue
         LetIn();
     }
 
-    /// <summary>Refuses one more than may wait.</summary>
-    private void Stand(AdmissionPlace place, string model)
+    /// <summary>Refuses one more than may wait. Half of what is left is for others: nobody fills the line alone.</summary>
+    private void Stand(AdmissionPlace place, SequenceSpec spec)
     {
-        if (place is { State: PlaceState.Waiting, HasWaited: false } && place.Line.Count > _options.QueueSize)
+        var (line, client) = (place.Line, place.User.Client);
+        if (place is { State: PlaceState.Waiting, HasWaited: false } && client.Waiting - 1 > _options.QueueSize - line.Count)
         {
-            place.Line.Remove(place);
+            line.Remove(place);
+            string whose = client.Waiting == line.Count ? "" : $", {client.Waiting} of this client";
             throw Refuse(
-                $"Every worker of model '{model}' is full, and {place.Line.Count} sequences wait for one already, as many as may.", place.Line.ExpectedWait());
+                $"Every worker of model '{spec.Model}' is full, and {line.Count} sequences wait for one already{whose}, as many as may.", line.ExpectedWait());
         }
 
         place.HasWaited |= place.State == PlaceState.Waiting;
-    }
-
-    private async Task WaitAsync(AdmissionPlace place, string model, CancellationToken cancellationToken)
-    {
-        var left = _options.QueueTimeout - _time.GetElapsedTime(place.Since);
-        using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _graceOver);
-        try
-        {
-            await place.Turn.Task.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, _time, end.Token);
-        }
-        catch (Exception exception) when (exception is TimeoutException or OperationCanceledException)
-        {
-            TimeSpan retryAfter;
-            lock (_gate)
-            {
-                retryAfter = place.Line.ExpectedWait();
-            }
-
-            Leave(place); // Let in at the last moment, maybe.
-            cancellationToken.ThrowIfCancellationRequested();
-            throw _graceOver.IsCancellationRequested
-                ? new RefusedException(Refusal.Unavailable("The gateway is shutting down."))
-                : Refuse($"Every worker of model '{model}' has been full for {Seconds(_options.QueueTimeout)} s.", retryAfter);
-        }
     }
 
     private void LetIn()
@@ -144,9 +144,15 @@ internal sealed class AdmissionQueue
         {
             var workers = _workers.Find(worker => worker.Status.NumericsId == content.NumericsId && worker.Status.ModelId == content.Model);
             long room = workers.Length == 0 ? long.MaxValue : workers.Sum(worker => (long)worker.Queue.Room);
-            while (line.Count > 0 && line.Entering < room)
+            while (line.Entering < room && line.Next is { } next)
             {
-                line.TakeNext().Turn.SetResult();
+                line.LetIn(next);
+            }
+
+            // Where there is none, one after the other takes the place of one of a client that has more.
+            if (line.Entering == 0 && line.Next is { } first && workers.Any(worker => first.User.NextRank < worker.Queue.DisplacedRank))
+            {
+                line.LetIn(first);
             }
         }
     }
@@ -179,20 +185,23 @@ internal enum PlaceState
 
 /// <summary>A sequence's place in its line, from when it comes until it ends. What changes is under the queue's lock.</summary>
 /// <param name="line">The line.</param>
-/// <param name="client">Who asks.</param>
+/// <param name="user">Who asks.</param>
 /// <param name="number">Counts the line's sequences as they come.</param>
 /// <param name="since">When it came.</param>
-internal sealed class AdmissionPlace(ModelLine line, ClientShare client, long number, long since)
+internal sealed class AdmissionPlace(ModelLine line, UserShare user, long number, long since)
 {
     public ModelLine Line => line;
 
-    public ClientShare Client => client;
+    public UserShare User => user;
 
     public long Number => number;
 
     public long Since => since;
 
     public PlaceState State { get; set; }
+
+    /// <summary>How many running sequences of its client were before it when it was let in.</summary>
+    public int Rank { get; set; }
 
     /// <summary>Whether it may stay: the line's bound is for those that come.</summary>
     public bool HasWaited { get; set; }

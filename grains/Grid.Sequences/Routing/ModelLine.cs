@@ -1,9 +1,9 @@
 namespace Grid.Sequences.Routing;
 
 /// <summary>
-/// The sequences that wait for one model. The client that has the least running is first; of equal ones the one whose last turn is
-/// longest ago, and each client's sequences in the order they came. A wait makes up for what runs, so that nobody waits for ever
-/// behind newcomers. Used under the queue's lock.
+/// The sequences that wait for one model, and those that were let in and still run. Next is one of the client that has least running:
+/// clients are counted, not the names that they give themselves, and what one client has is shared among its users. A wait makes up
+/// for what runs, so that nobody waits for ever behind newcomers. Used under the queue's lock.
 /// </summary>
 internal sealed class ModelLine(TimeProvider time, TimeSpan ageing)
 {
@@ -12,42 +12,46 @@ internal sealed class ModelLine(TimeProvider time, TimeSpan ageing)
     private static readonly TimeSpan s_memory = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan s_longestWait = TimeSpan.FromMinutes(10);
 
-    private readonly List<AdmissionPlace> _waiting = []; // As they came.
-    private readonly Dictionary<string, ClientShare> _clients = new(StringComparer.Ordinal);
+    private readonly Dictionary<(string Client, string User), UserShare> _users = [];
     private readonly Queue<long> _departures = [];
     private long _places;
     private long _turns;
 
     /// <summary>Sequences waiting.</summary>
-    public int Count => _waiting.Count;
+    public int Count { get; private set; }
 
     /// <summary>Sequences let in of which it is not known yet whether a worker took them.</summary>
     public int Entering { get; private set; }
 
+    /// <summary>The one whose turn it is; null while none waits.</summary>
+    public AdmissionPlace? Next => _users.Values.Where(user => user.Waiting.Count > 0).Select(user => user.Waiting.Min!).MinBy(
+        place => (place.User.NextRank - Aged(place), place.User.Client.Turn, place.User.Turn, place.Number));
+
     /// <summary>A sequence has come.</summary>
-    public AdmissionPlace Add(string client)
+    public AdmissionPlace Add(string client, string user)
     {
-        if (!_clients.TryGetValue(client, out var share))
+        if (!_users.TryGetValue((client, user), out var share))
         {
-            _clients.Add(client, share = new ClientShare(client));
+            var whose = _users.Values.FirstOrDefault(other => other.Client.Name == client)?.Client ?? new ClientShare(client);
+            _users.Add((client, user), share = new UserShare(whose, user));
         }
 
-        share.Places++;
         var place = new AdmissionPlace(this, share, _places++, time.GetTimestamp());
-        _waiting.Add(place);
+        share.Places++;
+        Wait(place);
         return place;
     }
 
-    /// <summary>Lets the sequence in whose turn it is.</summary>
-    public AdmissionPlace TakeNext()
+    /// <summary>Lets one in that waits.</summary>
+    public void LetIn(AdmissionPlace place)
     {
-        var place = _waiting.MinBy(place => (place.Client.Running - Aged(place), place.Client.Turn, place.Number))!;
-        _waiting.Remove(place);
-        place.State = PlaceState.Entering;
+        var (user, client) = (place.User, place.User.Client);
+        End(place);
+        (place.State, place.Rank) = (PlaceState.Entering, user.NextRank);
         Entering++;
-        place.Client.Running++;
-        (place.Client.Turn, place.Client.TurnAt) = (++_turns, time.GetTimestamp());
-        return place;
+        user.Count(1);
+        (client.Turn, client.TurnAt, user.Turn) = (++_turns, time.GetTimestamp(), _turns);
+        place.Turn.SetResult();
     }
 
     /// <summary>No worker took it: it has its old place again.</summary>
@@ -55,8 +59,7 @@ internal sealed class ModelLine(TimeProvider time, TimeSpan ageing)
     {
         End(place);
         (place.State, place.Turn) = (PlaceState.Waiting, AdmissionPlace.NewTurn());
-        int behind = _waiting.FindIndex(other => other.Number > place.Number);
-        _waiting.Insert(behind < 0 ? _waiting.Count : behind, place);
+        Wait(place);
     }
 
     /// <summary>A worker took it.</summary>
@@ -81,9 +84,9 @@ internal sealed class ModelLine(TimeProvider time, TimeSpan ageing)
 
         End(place);
         place.State = PlaceState.Left;
-        if (--place.Client.Places == 0)
+        if (--place.User.Places == 0)
         {
-            _clients.Remove(place.Client.Name);
+            _users.Remove((place.User.Client.Name, place.User.Name));
         }
     }
 
@@ -97,25 +100,34 @@ internal sealed class ModelLine(TimeProvider time, TimeSpan ageing)
         }
 
         TimeSpan wait = _departures.TryPeek(out long oldest) ? time.GetElapsedTime(oldest) / _departures.Count * (Count + 1)
-            : Count > 0 ? time.GetElapsedTime(_waiting[0].Since)
+            : Count > 0 ? time.GetElapsedTime(_users.Values.Where(user => user.Waiting.Count > 0).Min(user => user.Waiting.Min!.Since))
             : TimeSpan.Zero;
         return TimeSpan.FromSeconds(Math.Clamp(Math.Ceiling(wait.TotalSeconds), 1, s_longestWait.TotalSeconds));
+    }
+
+    private void Wait(AdmissionPlace place)
+    {
+        place.User.Waiting.Add(place);
+        place.User.Client.Waiting++;
+        Count++;
     }
 
     private void End(AdmissionPlace place)
     {
         if (place.State == PlaceState.Waiting)
         {
-            _waiting.Remove(place);
+            place.User.Waiting.Remove(place);
+            place.User.Client.Waiting--;
+            Count--;
             return;
         }
 
         Entering -= place.State == PlaceState.Entering ? 1 : 0;
-        place.Client.Running--;
+        place.User.Count(-1);
     }
 
     /// <summary>The running sequences that its client's wait makes up for.</summary>
-    private long Aged(AdmissionPlace place) => (long)(time.GetElapsedTime(Math.Max(place.Since, place.Client.TurnAt)) / ageing);
+    private long Aged(AdmissionPlace place) => (long)(time.GetElapsedTime(Math.Max(place.Since, place.User.Client.TurnAt)) / ageing);
 }
 
 /// <summary>One client's part of a line.</summary>
@@ -123,15 +135,49 @@ internal sealed class ClientShare(string name)
 {
     public string Name => name;
 
-    /// <summary>Its sequences, waiting and running.</summary>
-    public int Places { get; set; }
+    /// <summary>Its sequences that wait.</summary>
+    public int Waiting { get; set; }
 
-    /// <summary>Those that were let in and have not ended.</summary>
-    public int Running { get; set; }
+    /// <summary>Item i is how many of its users have more than i running.</summary>
+    public List<int> UsersWithMore { get; } = [];
 
     /// <summary>The number of its last turn; 0 while it has had none.</summary>
     public long Turn { get; set; }
 
     /// <summary>When that was.</summary>
     public long TurnAt { get; set; } = long.MinValue;
+}
+
+/// <summary>One user's part of its client's.</summary>
+internal sealed class UserShare(ClientShare client, string name)
+{
+    private int _running;
+
+    public ClientShare Client => client;
+
+    public string Name => name;
+
+    /// <summary>Those that wait, in the order they came.</summary>
+    public SortedSet<AdmissionPlace> Waiting { get; } = new(Comparer<AdmissionPlace>.Create(static (one, other) => one.Number.CompareTo(other.Number)));
+
+    /// <summary>Its sequences, waiting and running.</summary>
+    public int Places { get; set; }
+
+    /// <summary>The number of its last turn; 0 while it has had none.</summary>
+    public long Turn { get; set; }
+
+    /// <summary>How many of its client's running sequences are before its next one, when its client's users take turns.</summary>
+    public int NextRank => client.UsersWithMore.Take(_running + 1).Sum();
+
+    /// <summary>One more of its sequences runs, or one less.</summary>
+    public void Count(int change)
+    {
+        int more = change > 0 ? _running++ : --_running;
+        if (more == client.UsersWithMore.Count)
+        {
+            client.UsersWithMore.Add(0);
+        }
+
+        client.UsersWithMore[more] += change;
+    }
 }

@@ -41,14 +41,26 @@ internal sealed class WorkerQueue(StepDemultiplexer own, WorkerStatus status, Se
     public long Cost => own.PrefillTokens + Interlocked.Read(ref _otherTokens) + Interlocked.Read(ref _reservedTokens)
         + ((long)Sequences * options.SequenceCost);
 
-    /// <summary>Sequences that the waiting queue has still room for; none after a refusal, until the next report.</summary>
+    /// <summary>Sequences that it has still room for; none after a refusal, until the next report.</summary>
     public int Room
     {
         get
         {
             lock (_gate)
             {
-                return _full ? 0 : Math.Max(0, status.Limits.MaxWaitingSequences - _load.Waiting - _submitted);
+                return _full ? 0 : Math.Max(0, _load.Room - _submitted);
+            }
+        }
+    }
+
+    /// <summary>A sequence of a lower rank is taken though there is no room; none after a refusal, until the next report.</summary>
+    public int DisplacedRank
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _full ? 0 : _load.DisplacedRank;
             }
         }
     }

@@ -6,7 +6,7 @@ namespace Grid.Engine.Admission;
 /// Where other threads meet the step thread: commands in the order given, the ids that are alive, and the load that
 /// others may read. Everything here is under one lock, held briefly.
 /// </summary>
-internal sealed class Inbox(int maxWaiting)
+internal sealed class Inbox
 {
     // An object and not a Lock: the step thread also waits on it.
     private readonly object _gate = new();
@@ -27,12 +27,17 @@ internal sealed class Inbox(int maxWaiting)
                 return new EngineStatus(
                     load.Running, load.Waiting + _submitted, load.FreePages, load.CachedPages, load.TotalPages, load.Steps,
                     load.GeneratedTokens, load.PromptTokens, load.CachedPromptTokens, load.Preemptions)
-                { QueuedTokens = load.QueuedTokens, UnleasedPages = load.UnleasedPages };
+                {
+                    QueuedTokens = load.QueuedTokens,
+                    UnleasedPages = load.UnleasedPages,
+                    Room = Math.Max(0, load.Room - _submitted),
+                    DisplacedRank = load.DisplacedRank,
+                };
             }
         }
     }
 
-    /// <summary>Posts a new sequence; false when the waiting queue is full, unless it was accepted before.</summary>
+    /// <summary>Posts a new sequence; false when there is no room for one more of its rank, unless it was accepted before.</summary>
     public bool TrySubmit(Sequence sequence)
     {
         lock (_gate)
@@ -42,7 +47,7 @@ internal sealed class Inbox(int maxWaiting)
                 throw RequestValidator.Refuse(nameof(sequence.Id), sequence.Id, "not be that of a sequence still waiting or running");
             }
 
-            if (_load.Waiting + _submitted >= maxWaiting && !sequence.Request.BypassesQueueLimit)
+            if (_load.Room <= _submitted && sequence.Rank >= _load.DisplacedRank && !sequence.Request.BypassesQueueLimit)
             {
                 return false;
             }
@@ -95,7 +100,7 @@ internal sealed class Inbox(int maxWaiting)
         {
             _taken.Clear();
             (_posted, _taken) = (_taken, _posted);
-            _load = _load with { Waiting = _load.Waiting + _submitted };
+            _load = _load with { Waiting = _load.Waiting + _submitted, Room = _load.Room - _submitted };
             _submitted = 0;
             return _taken;
         }
@@ -148,4 +153,4 @@ internal enum CommandKind
 /// <summary>An engine's load as a value: reporting it allocates nothing.</summary>
 internal readonly record struct EngineLoad(
     int Running, int Waiting, int FreePages, int CachedPages, int TotalPages, long Steps, long GeneratedTokens,
-    long PromptTokens, long CachedPromptTokens, long Preemptions, long QueuedTokens, int UnleasedPages);
+    long PromptTokens, long CachedPromptTokens, long Preemptions, long QueuedTokens, int UnleasedPages, int Room, int DisplacedRank);

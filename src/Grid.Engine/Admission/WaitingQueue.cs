@@ -2,7 +2,7 @@ using Grid.Engine.Sequences;
 
 namespace Grid.Engine.Admission;
 
-/// <summary>Sequences waiting to run, first come first served; preempted ones go back to the front.</summary>
+/// <summary>Sequences waiting to run: by rank, and of equal ranks first come first served; preempted ones go to the front of theirs.</summary>
 internal sealed class WaitingQueue
 {
     private readonly LinkedList<Sequence> _queue = [];
@@ -14,18 +14,54 @@ internal sealed class WaitingQueue
 
     public Sequence? First => _queue.First?.Value;
 
+    /// <summary>Adds it behind those of its rank.</summary>
     public void AddLast(Sequence sequence)
     {
-        sequence.Phase = SequencePhase.Waiting;
-        sequence.WaitingPlace = _queue.AddLast(sequence);
-        ExpectedTokens += sequence.ExpectedTokens;
+        var before = _queue.Last;
+        while (before is not null && before.Value.Rank > sequence.Rank)
+        {
+            before = before.Previous;
+        }
+
+        Place(sequence, before is null ? _queue.AddFirst(sequence) : _queue.AddAfter(before, sequence));
     }
 
+    /// <summary>Adds it in front of those of its rank.</summary>
     public void AddFirst(Sequence sequence)
     {
-        sequence.Phase = SequencePhase.Waiting;
-        sequence.WaitingPlace = _queue.AddFirst(sequence);
-        ExpectedTokens += sequence.ExpectedTokens;
+        var behind = _queue.First;
+        while (behind is not null && behind.Value.Rank < sequence.Rank)
+        {
+            behind = behind.Next;
+        }
+
+        Place(sequence, behind is null ? _queue.AddLast(sequence) : _queue.AddBefore(behind, sequence));
+    }
+
+    /// <summary>Those of a rank below one.</summary>
+    public int CountBelow(int rank)
+    {
+        int count = 0;
+        foreach (var sequence in _queue)
+        {
+            if (sequence.Rank >= rank)
+            {
+                break;
+            }
+
+            count++;
+        }
+
+        return count;
+    }
+
+    /// <summary>They have waited for a while: every rank is one lower.</summary>
+    public void Age()
+    {
+        foreach (var sequence in _queue)
+        {
+            sequence.Rank = Math.Max(0, sequence.Rank - 1);
+        }
     }
 
     public void Remove(Sequence sequence)
@@ -33,5 +69,12 @@ internal sealed class WaitingQueue
         _queue.Remove(sequence.WaitingPlace!);
         sequence.WaitingPlace = null;
         ExpectedTokens -= sequence.ExpectedTokens;
+    }
+
+    private void Place(Sequence sequence, LinkedListNode<Sequence> place)
+    {
+        sequence.Phase = SequencePhase.Waiting;
+        sequence.WaitingPlace = place;
+        ExpectedTokens += sequence.ExpectedTokens;
     }
 }

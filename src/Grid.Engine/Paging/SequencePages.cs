@@ -21,9 +21,7 @@ internal sealed class SequencePages(PagePool pool, PrefixCache cache, bool shari
     /// not so many pages besides <paramref name="spare"/> ones.</summary>
     public bool TryAttach(Sequence sequence, int spare)
     {
-        PrefixNode path = cache.Match(sequence.Tokens.AsSpan(0, sequence.TokenCount), MaxHitPages(sequence), out int hits, out int unleasedHits);
-        int needed = Sequence.PagesFor(sequence.TokenCount) - hits;
-        if (needed + spare > pool.FreePages + cache.UnleasedPages - unleasedHits)
+        if (!CanAttach(sequence, spare, out PrefixNode path, out int hits))
         {
             return false;
         }
@@ -45,6 +43,9 @@ internal sealed class SequencePages(PagePool pool, PrefixCache cache, bool shari
 
         return true;
     }
+
+    /// <summary>Whether <see cref="TryAttach"/> would.</summary>
+    public bool CanAttach(Sequence sequence, int spare) => CanAttach(sequence, spare, out _, out _);
 
     /// <summary>Tokens of a sequence that would have to be computed if it were attached now.</summary>
     public int UncachedTokens(Sequence sequence)
@@ -132,6 +133,12 @@ internal sealed class SequencePages(PagePool pool, PrefixCache cache, bool shari
         {
             pool.Return(page);
         }
+    }
+
+    private bool CanAttach(Sequence sequence, int spare, out PrefixNode path, out int hits)
+    {
+        path = cache.Match(sequence.Tokens.AsSpan(0, sequence.TokenCount), MaxHitPages(sequence), out hits, out int unleasedHits);
+        return Sequence.PagesFor(sequence.TokenCount) - hits + spare <= pool.FreePages + cache.UnleasedPages - unleasedHits;
     }
 
     private static int MaxHitPages(Sequence sequence)

@@ -6,20 +6,26 @@ namespace Grid.Engine.Scheduling;
 
 /// <summary>
 /// Continuous batching: every step has a row of each decoding sequence, and what is left of the batch goes to prefill
-/// chunks, first of running sequences, then of newly admitted ones, all in order of admission. When pages run out, the
-/// most recently admitted sequence is preempted and later recomputed.
+/// chunks, first of running sequences, then of newly admitted ones, all by rank and in order of admission. When pages run out, the
+/// most recently admitted sequence of the highest rank is preempted and later recomputed; so it is when one of a lower rank waits
+/// and there is no room for it.
 /// </summary>
 /// <remarks>
-/// The first running sequence is never preempted and every sequence alone fits in the pages, so something always ends.
+/// The first running sequence is preempted only by one of a lower rank, and every sequence alone fits in the pages, so something
+/// always ends.
 /// A sequence has the pages of all its known tokens from admission on; only decode asks for more.
 /// </remarks>
 internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, EngineOptions options)
 {
+    /// <summary>Steps after which the waiting ones' ranks are one lower.</summary>
+    private const int AgeSteps = 16;
+
     private readonly int _maxRunning = Math.Min(options.MaxRunningSequences, options.MaxBatchTokens);
     private readonly List<Sequence> _running = [];
     private readonly StepPlan _plan = new();
+    private int _schedules;
 
-    /// <summary>Running sequences in order of admission.</summary>
+    /// <summary>Running sequences by rank and in order of admission.</summary>
     public IReadOnlyList<Sequence> Running => _running;
 
     /// <summary>Preemptions so far.</summary>
@@ -27,6 +33,14 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
 
     /// <summary>Counts preemptions anew from 0.</summary>
     public void ForgetCounts() => Preemptions = 0;
+
+    /// <summary>Sequences that could be submitted now and would not wait for others to end for long: what may run and wait besides
+    /// those that do.</summary>
+    public int Room => waiting.Count == 0 ? _maxRunning - _running.Count + options.MaxWaitingSequences : options.MaxWaitingSequences - waiting.Count;
+
+    /// <summary>A newcomer of a lower rank than this is taken although there is no room: it will have the place of one that runs. 0
+    /// when none is.</summary>
+    public int DisplacedRank => _running.Count > 0 && waiting.CountBelow(_running[^1].Rank) < options.MaxWaitingSequences ? _running[^1].Rank : 0;
 
     /// <summary>Known tokens that running sequences have still to compute before they decode.</summary>
     public long PrefillTokens
@@ -47,6 +61,12 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
     public StepPlan Schedule()
     {
         _plan.Clear();
+        if (++_schedules % AgeSteps == 0)
+        {
+            waiting.Age();
+        }
+
+        MakeWay();
         long before = Preemptions;
         PlanDecode();
         PlanPrefill();
@@ -60,6 +80,16 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
 
     /// <summary>Takes an ended sequence out.</summary>
     public void Remove(Sequence sequence) => _running.Remove(sequence);
+
+    /// <summary>Preempts running sequences of higher ranks until there is room for the first that waits.</summary>
+    private void MakeWay()
+    {
+        while (_running.Count > 0 && waiting.First is { } first && _running[^1].Rank > first.Rank
+            && (_running.Count == _maxRunning || !pages.CanAttach(first, SpareFor(_running.Count))))
+        {
+            Preempt(_running[^1]);
+        }
+    }
 
     private void PlanDecode()
     {
@@ -98,15 +128,14 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
     {
         while (_running.Count < _maxRunning && _plan.RowCount < options.MaxBatchTokens && waiting.First is { } sequence)
         {
-            // One page to spare, or the newcomer would be preempted by its neighbours' next page.
-            if (!pages.TryAttach(sequence, spare: _running.Count > 0 ? 1 : 0))
+            if (!pages.TryAttach(sequence, SpareFor(_running.Count)))
             {
                 return;
             }
 
             waiting.Remove(sequence);
             sequence.Phase = SequencePhase.Running;
-            _running.Add(sequence);
+            _running.Insert(_running.FindLastIndex(one => one.Rank <= sequence.Rank) + 1, sequence);
             if (!sequence.Started)
             {
                 sequence.Started = true;
@@ -117,6 +146,9 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
             PlanChunk(sequence);
         }
     }
+
+    /// <summary>One page, or a newcomer would be preempted by its neighbours' next page.</summary>
+    private static int SpareFor(int running) => running > 0 ? 1 : 0;
 
     /// <summary>Gets the page of a decode row, preempting from the back. False when the sequence itself had to go.</summary>
     private bool TryMakeRoom(Sequence sequence)

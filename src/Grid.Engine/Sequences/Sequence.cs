@@ -15,6 +15,7 @@ internal sealed class Sequence
     public Sequence(SequenceRequest request, IReadOnlyList<int> endTokenIds, int maxPositions)
     {
         Request = request;
+        Rank = request.Rank;
         Tokens = [.. request.PromptIds, .. request.PriorOutputIds];
         TokenCount = Tokens.Length;
         LengthLimit = LengthLimitOf(request, maxPositions);
@@ -71,6 +72,9 @@ internal sealed class Sequence
     public bool Started { get; set; }
 
     public SequencePhase Phase { get; set; }
+
+    /// <summary>The request's rank, less what it has waited.</summary>
+    public int Rank { get; set; }
 
     /// <summary>Tokens that admission would leave to compute, as of when it came or went back to the waiting queue.</summary>
     public int ExpectedTokens { get; set; }

@@ -86,14 +86,14 @@ public sealed class AdmissionQueueTests
         var (line, time) = Line();
         for (int i = 0; i < 6; i++)
         {
-            line.Add("client");
+            line.Add("client", "");
         }
 
         time.Advance(TimeSpan.FromSeconds(3));
         Assert.Equal(TimeSpan.FromSeconds(3), line.ExpectedWait()); // None has left: as long as the first has waited.
-        line.Depart(line.TakeNext());
+        line.Depart(TakeNext(line));
         time.Advance(TimeSpan.FromSeconds(2));
-        line.Depart(line.TakeNext());
+        line.Depart(TakeNext(line));
         time.Advance(TimeSpan.FromSeconds(2));
         Assert.Equal(TimeSpan.FromSeconds(10), line.ExpectedWait()); // Two in 4 s, and four wait.
         time.Advance(TimeSpan.FromMinutes(5));
@@ -106,14 +106,14 @@ public sealed class AdmissionQueueTests
         var (line, time) = Line();
         for (int i = 0; i < 4; i++)
         {
-            line.Add("client");
+            line.Add("client", "");
         }
 
-        line.Depart(line.TakeNext());
+        line.Depart(TakeNext(line));
         time.Advance(TimeSpan.FromSeconds(10));
         for (int i = 0; i < 20; i++)
         {
-            line.PutBack(line.TakeNext());
+            line.PutBack(TakeNext(line));
         }
 
         Assert.Equal(TimeSpan.FromSeconds(40), line.ExpectedWait()); // One in 10 s, and three wait.
@@ -124,15 +124,15 @@ public sealed class AdmissionQueueTests
     public void Whoever_comes_late_to_a_long_line_is_next_and_a_sequence_put_back_keeps_its_place()
     {
         var (line, _) = Line();
-        var many = Enumerable.Range(0, 10).Select(_ => line.Add("many")).ToArray();
-        Assert.Equal(many[..3], [line.TakeNext(), line.TakeNext(), line.TakeNext()]);
-        var (one, other) = (line.Add("one"), line.Add("other"));
+        var many = Enumerable.Range(0, 10).Select(_ => line.Add("many", "")).ToArray();
+        Assert.Equal(many[..3], [TakeNext(line), TakeNext(line), TakeNext(line)]);
+        var (one, other) = (line.Add("one", ""), line.Add("other", ""));
         line.PutBack(many[2]);
-        Assert.Equal([one, other], [line.TakeNext(), line.TakeNext()]);
-        Assert.Equal([many[2], many[3]], [line.TakeNext(), line.TakeNext()]);
+        Assert.Equal([one, other], [TakeNext(line), TakeNext(line)]);
+        Assert.Equal([many[2], many[3]], [TakeNext(line), TakeNext(line)]);
         line.Remove(many[5]);
         line.Remove(many[5]);
-        Assert.Equal([many[4], many[6]], [line.TakeNext(), line.TakeNext()]);
+        Assert.Equal([many[4], many[6]], [TakeNext(line), TakeNext(line)]);
         Assert.Equal((3, 8), (line.Count, line.Entering));
     }
 
@@ -142,18 +142,18 @@ public sealed class AdmissionQueueTests
         var (line, _) = Line();
         foreach (string client in (string[])["a", "a", "a", "b", "b", "c"])
         {
-            line.Add(client);
+            line.Add(client, "");
         }
 
-        var first = line.TakeNext();
-        Assert.Equal(["a", "b", "c", "a", "b"], [first.Client.Name, Next(), Next(), Next(), Next()]);
-        line.Add("b");
-        line.Add("c");
+        var first = TakeNext(line);
+        Assert.Equal(["a", "b", "c", "a", "b"], [first.User.Client.Name, Next(), Next(), Next(), Next()]);
+        line.Add("b", "");
+        line.Add("c", "");
         Assert.Equal("c", Next()); // One is running, and of the others two are.
         line.Remove(first);
         Assert.Equal(["a", "b"], [Next(), Next()]);
 
-        string Next() => line.TakeNext().Client.Name;
+        string Next() => TakeNext(line).User.Client.Name;
     }
 
     [Fact]
@@ -162,23 +162,124 @@ public sealed class AdmissionQueueTests
         var (line, time) = Line();
         for (int i = 0; i < 8; i++)
         {
-            line.Add("many");
+            line.Add("many", "");
         }
 
         for (int i = 0; i < 4; i++)
         {
-            line.TakeNext();
+            TakeNext(line);
         }
 
         var turns = new List<string>();
         for (int second = 0; second < 14; second++)
         {
-            line.Add($"newcomer {second}");
-            turns.Add(line.TakeNext().Client.Name);
+            line.Add($"newcomer {second}", "");
+            turns.Add(TakeNext(line).User.Client.Name);
             time.Advance(TimeSpan.FromSeconds(1));
         }
 
         Assert.Equal([5, 12], turns.Index().Where(turn => turn.Item == "many").Select(turn => turn.Index)); // Four run, and then five; newcomers wait, too.
+    }
+
+    /// <summary>Names that a client gives itself get it nothing that others lose.</summary>
+    [Fact]
+    public void A_client_with_many_users_has_what_a_client_has_and_its_users_share_that()
+    {
+        var (line, _) = Line();
+        for (int i = 0; i < 6; i++)
+        {
+            line.Add("one", $"user {i}");
+            line.Add("other", "");
+            line.Add("other", "late");
+        }
+
+        var taken = Enumerable.Range(0, 12).Select(_ => TakeNext(line)).ToArray();
+        Assert.Equal(6, taken.Count(place => place.User.Client.Name == "one"));
+        Assert.Equal(3, taken.Count(place => place.User.Name == "late"));
+        Assert.Equal([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5], taken.Select(place => place.Rank));
+    }
+
+    [Fact]
+    public void Another_user_of_a_client_that_has_much_running_comes_right_after_the_first_of_it()
+    {
+        var (line, _) = Line();
+        for (int i = 0; i < 6; i++)
+        {
+            line.Add("one", "many");
+            TakeNext(line);
+        }
+
+        line.Add("one", "few");
+        line.Add("one", "few");
+        line.Add("one", "many");
+        Assert.Equal([("few", 1), ("few", 3), ("many", 8)], Enumerable.Range(0, 3).Select(_ => TakeNext(line)).Select(place => (place.User.Name, place.Rank)));
+    }
+
+    [Fact]
+    public async Task A_client_that_fills_the_line_leaves_half_of_what_is_left_to_others()
+    {
+        await using var grid = await StartAsync();
+        grid.Service<IOptions<SequencesOptions>>(0).Value.QueueSize = 6;
+        await using var running = await grid.Sequences().StartAsync(Spec("a", 0), default);
+        var waiting = new List<Task<IRunningSequence>>();
+        foreach (var (client, user, number) in new[] { ("a", "x", 1), ("a", "y", 2), ("a", "z", 3), ("b", "", 4), ("b", "", 5) })
+        {
+            waiting.Add(await WaitingAsync(grid, Spec(client, number) with { User = user }, default));
+        }
+
+        foreach (string client in (string[])["a", "b"])
+        {
+            var refused = await Assert.ThrowsAsync<RefusedException>(() => grid.Sequences().StartAsync(Spec(client, 9) with { User = "new" }, default));
+            Assert.Equal(RefusalKind.Overloaded, refused.Refusal.Kind);
+            Assert.Contains($"5 sequences wait for one already, {(client == "a" ? 3 : 2)} of this client", refused.Message, StringComparison.Ordinal);
+        }
+
+        waiting.Add(await WaitingAsync(grid, Spec("c", 6), default));
+        grid.Engines[0].Allow(1_000_000);
+        foreach (var started in waiting)
+        {
+            await using var sequence = await started.WaitAsync(TestGrid.Patience);
+            await Answer.ReadAsync(sequence);
+        }
+    }
+
+    [Fact]
+    public async Task A_client_that_has_less_than_others_is_let_in_where_it_takes_the_place_of_one_of_theirs()
+    {
+        await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true, MaxWaiting = 2, Displaces = true });
+        await using var one = await grid.Sequences().StartAsync(Spec("a", 1), default);
+        await using var two = await grid.Sequences().StartAsync(Spec("a", 2), default);
+        var waiting = await WaitingAsync(grid, Spec("a", 3), default);
+        await using var other = await grid.Sequences().StartAsync(Spec("b", 4), default);
+        Assert.Equal([(1, 0), (2, 1), (4, 0)], grid.Engines[0].Requests.Select(request => (request.PromptIds[0], request.Rank)));
+        var also = await WaitingAsync(grid, Spec("b", 5), default); // Both have as much, or one more.
+        grid.Engines[0].Allow(1_000_000);
+        foreach (var started in new[] { waiting, also })
+        {
+            await using var sequence = await started.WaitAsync(TestGrid.Patience);
+            await Answer.ReadAsync(sequence);
+        }
+    }
+
+    [Fact]
+    public async Task Of_a_request_s_sequences_the_first_waits_to_begin_and_those_that_follow_begin_in_the_line_and_wait_as_long_as_it_takes()
+    {
+        await using var grid = await StartAsync();
+        grid.Service<IOptions<SequencesOptions>>(0).Value.QueueTimeout = TimeSpan.FromMilliseconds(100);
+        await using var first = await grid.Sequences().StartAsync(Spec("a", 0), default);
+        await using var follows = await grid.Sequences().StartAsync(Spec("a", 1) with { Follows = true }, default);
+        Assert.Equal([1], follows.PromptIds);
+        await Assert.ThrowsAsync<RefusedException>(() => grid.Sequences().StartAsync(Spec("b", 2), default)); // In that time the other would have been refused.
+        Assert.Equal(1, Queue(grid).Waiting(TestModel.Name));
+        grid.Engines[0].Allow(1_000_000);
+        Assert.Equal("length", (await Answer.ReadAsync(follows)).FinishReason);
+    }
+
+    private static AdmissionPlace TakeNext(ModelLine line)
+    {
+        var next = line.Next!;
+        line.LetIn(next);
+        return next;
     }
 
     private static (ModelLine Line, FakeTimeProvider Time) Line()

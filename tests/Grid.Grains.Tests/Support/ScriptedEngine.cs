@@ -47,6 +47,9 @@ public sealed class ScriptedEngine : IInferenceEngine, IDisposable
 
     public int MaxWaiting { get; set; } = int.MaxValue;
 
+    /// <summary>Whether a sequence is taken though it is full when one of a higher rank runs; all run on then.</summary>
+    public bool Displaces { get; init; }
+
     /// <summary>Throws from the step with this number on.</summary>
     public long? FailAtStep { get; set; }
 
@@ -72,8 +75,8 @@ public sealed class ScriptedEngine : IInferenceEngine, IDisposable
         {
             lock (_sync)
             {
-                int waiting = Math.Max(0, TestModel.MaxWaiting - Math.Max(0, MaxWaiting - _running.Count)); // What leaves the room there is.
-                return new EngineStatus(_running.Count, waiting, 10, 0, 10, _steps, _generated, 0, 0, 0);
+                int room = Math.Min(TestModel.MaxWaiting, Math.Max(0, MaxWaiting - _running.Count));
+                return new EngineStatus(_running.Count, TestModel.MaxWaiting - room, 10, 0, 10, _steps, _generated, 0, 0, 0) { Room = room, DisplacedRank = HighestRank };
             }
         }
     }
@@ -93,7 +96,7 @@ public sealed class ScriptedEngine : IInferenceEngine, IDisposable
 
             _validator.Validate(request); // As the real engine does.
 
-            if (_running.Count >= MaxWaiting && !request.BypassesQueueLimit)
+            if (_running.Count >= MaxWaiting && request.Rank >= HighestRank && !request.BypassesQueueLimit)
             {
                 return false;
             }
@@ -105,6 +108,8 @@ public sealed class ScriptedEngine : IInferenceEngine, IDisposable
         _work.Release();
         return true;
     }
+
+    private int HighestRank => Displaces ? _running.Select(run => run.Request.Rank).DefaultIfEmpty().Max() : 0;
 
     public void Cancel(SequenceId id)
     {
