@@ -6,6 +6,7 @@ using Grid.Gateway.Running;
 using Grid.Grains;
 using Grid.Sequences;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
 namespace Grid.Gateway;
 
@@ -23,6 +24,14 @@ public static class GatewayHosting
         {
             kestrel.AddServerHeader = false;
             kestrel.Limits.MaxRequestBodySize = options.MaxRequestBodyBytes;
+            kestrel.Limits.MaxConcurrentConnections = options.MaxConnections;
+        });
+        services.Configure<SocketTransportOptions>(transport => transport.CreateBoundListenSocket = endpoint =>
+        {
+            // Of what a client does not read, the system holds so much; then the gateway notices.
+            var socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
+            socket.SendBufferSize = 128 * 1024;
+            return socket;
         });
         services.AddSingleton(Microsoft.Extensions.Options.Options.Create(new DrainOptions { Grace = options.DrainGrace ?? GatewayOptions.DefaultDrainGrace }));
         services.AddRouting();

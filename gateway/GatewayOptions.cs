@@ -24,6 +24,15 @@ public sealed record GatewayOptions
     [NumberOption("Seed of every request that brings none", 0, (1L << 53) - 1, Key = "RandomSeed", Default = "one is drawn for each", Aliases = ["--seed"])]
     public ulong? RandomSeed { get; set; }
 
+    [DurationOption("How long a request may take in all, waiting included; its 'timeout' may say less", 1, 604_800, Default = "unlimited")]
+    public TimeSpan? RequestTimeout { get; set; }
+
+    [DurationOption("How long a client may take nothing of what it is sent; then its connection is cut and its sequences end", 1, 3600)]
+    public TimeSpan ReaderTimeout { get; set; } = TimeSpan.FromSeconds(30);
+
+    [NumberOption("HTTP connections open at a time at most; one more is closed at once", 1, 1_000_000)]
+    public int MaxConnections { get; set; } = 10_000;
+
     /// <summary>Null: <see cref="DefaultDrainGrace"/>.</summary>
     [DurationOption("The same as --drain-seconds, for a gateway alone", 0, 3600, Key = "Gateway:DrainSeconds", Default = "20")]
     public TimeSpan? DrainGrace { get; set; }

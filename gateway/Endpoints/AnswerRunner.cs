@@ -7,12 +7,13 @@ using Grid.Gateway.Running;
 using Grid.Grains.Messages;
 using Grid.Numerics;
 using Grid.Sequences;
+using Microsoft.Extensions.Options;
 
 namespace Grid.Gateway.Endpoints;
 
 /// <summary>Runs a planned request and sends its answer, whole or as a stream of events.</summary>
 internal sealed class AnswerRunner(
-    ISequenceService service, ActiveRequests requests, RequestKeeper keeper, RequestMetrics metrics, TimeProvider clock, ILogger<AnswerRunner> logger)
+    ISequenceService service, ActiveRequests requests, RequestKeeper keeper, IOptions<GatewayOptions> options, RequestMetrics metrics, TimeProvider clock, ILogger<AnswerRunner> logger)
 {
     /// <summary>Bytes after which a stream is flushed even while updates are at hand.</summary>
     private const int FlushBytes = 64 * 1024;
@@ -39,6 +40,12 @@ internal sealed class AnswerRunner(
     public async Task RunAsync(HttpContext context, ActiveRequest active, RequestPlan plan, StoredRequest? stored = null, StreamPosition? known = null)
     {
         var started = clock.GetTimestamp();
+        if (plan.Timeout is { } seconds)
+        {
+            // One that is resumed has what is left.
+            var limit = TimeSpan.FromSeconds(seconds);
+            active.EndAfter(stored is null ? limit : stored.Created + limit - clock.GetUtcNow(), clock, ApiErrors.TimedOut(limit));
+        }
         try
         {
             await using var batch = await RunningBatch.StartAsync(
@@ -64,7 +71,7 @@ internal sealed class AnswerRunner(
                 {
                     transcript.Apply(update);
                 }
-                await JsonResponse.WriteAsync(context, StatusCodes.Status200OK, json => answer.WriteWhole(json, batch.Transcripts));
+                await JsonResponse.WriteAsync(context, StatusCodes.Status200OK, json => answer.WriteWhole(json, batch.Transcripts), options.Value.ReaderTimeout);
             }
             var (prompt, _, completion) = Usage.Of(batch.Transcripts, plan.Prompts.Count);
             GatewayLog.Answered(logger, context.Request.Path, batch.Transcripts.Count, prompt, completion,
@@ -91,7 +98,7 @@ internal sealed class AnswerRunner(
                     Write(item);
                 }
                 answer.WritePending(events);
-                await events.FlushAsync(context.RequestAborted, active.Token);
+                await FlushAsync();
             }
             answer.WriteEnd(events, batch.Transcripts);
         }
@@ -100,6 +107,19 @@ internal sealed class AnswerRunner(
             error = ErrorOf(context, active, exception);
         }
         await LeaveAsync(context, active, events, error);
+
+        async ValueTask FlushAsync()
+        {
+            var flush = events.FlushAsync(context.RequestAborted, active.Token);
+            if (!flush.IsCompleted)
+            {
+                using var stalls = clock.CreateTimer(
+                    _ => active.End(ApiErrors.NotRead(options.Value.ReaderTimeout)), null, options.Value.ReaderTimeout, Timeout.InfiniteTimeSpan);
+                await flush;
+                return;
+            }
+            await flush;
+        }
 
         void Write(BatchUpdate item)
         {

@@ -77,6 +77,18 @@ internal static class ApiErrors
         new(StatusCodes.Status503ServiceUnavailable, $"This gateway is shutting down; {advice}.", "service_unavailable", null,
             "gateway_draining", RetryAfterSeconds: 1);
 
+    /// <summary>A request that took longer than it may.</summary>
+    public static ApiError TimedOut(TimeSpan limit) =>
+        new(StatusCodes.Status504GatewayTimeout,
+            FormattableString.Invariant($"The request has taken {limit.TotalSeconds} s, as long as its 'timeout' or this gateway (--request-timeout) allows."),
+            "timeout", null, "request_timeout");
+
+    /// <summary>A client that does not take what it is sent.</summary>
+    public static ApiError NotRead(TimeSpan limit) =>
+        new(StatusCodes.Status408RequestTimeout,
+            FormattableString.Invariant($"Nothing was read for {limit.TotalSeconds} s, as long as this gateway allows (--reader-timeout)."),
+            "timeout", null, "reader_timeout");
+
     /// <summary>A request that is not, or no longer, possible as things stand.</summary>
     public static ApiException Conflict(string code, string message) =>
         new(new ApiError(StatusCodes.Status409Conflict, message, "conflict", null, code));

@@ -39,6 +39,9 @@ internal static class ErrorMapping
             RefusalKind.ModelNotFound => ApiErrors.ModelNotFound(refusal.Value ?? "").Error,
             RefusalKind.Overloaded => ApiErrors.Overloaded(message, refusal.RetryAfter).Error,
             RefusalKind.Failed => ApiErrors.ServerError(message),
+            RefusalKind.ClientLimit => ApiErrors.Overloaded(message, refusal.RetryAfter).Error with { Code = "rate_limit_exceeded" },
+            RefusalKind.WorkerLost => ApiErrors.Unavailable(message).Error with { Code = "worker_lost" },
+            RefusalKind.Draining => ApiErrors.Draining("send the request to another one"),
             _ => ApiErrors.Unavailable(message).Error with { Param = field },
         };
     }

@@ -11,8 +11,11 @@ internal static class JsonResponse
     /// <summary>Sends a JSON object under status 200.</summary>
     public static Task WriteAsync(HttpContext context, JsonObject json) => WriteAsync(context, StatusCodes.Status200OK, writer => json.WriteTo(writer));
 
-    /// <summary>Sends a JSON body whole, with its length.</summary>
-    public static async Task WriteAsync(HttpContext context, int status, Action<Utf8JsonWriter> write)
+    /// <summary>Bytes that a client takes within the time that it may take nothing.</summary>
+    private const int PartBytes = 64 * 1024;
+
+    /// <summary>Sends a JSON body whole, with its length. A client that takes nothing of it for longer than it may is cut off.</summary>
+    public static async Task WriteAsync(HttpContext context, int status, Action<Utf8JsonWriter> write, TimeSpan? readerTimeout = null)
     {
         var buffer = new ArrayBufferWriter<byte>(1024);
         using (var json = new Utf8JsonWriter(buffer, EventStream.WriterOptions))
@@ -23,7 +26,12 @@ internal static class JsonResponse
         response.StatusCode = status;
         response.ContentType = "application/json; charset=utf-8";
         response.ContentLength = buffer.WrittenCount;
-        await response.Body.WriteAsync(buffer.WrittenMemory, context.RequestAborted);
+        for (var rest = buffer.WrittenMemory; rest.Length > 0; rest = rest[Math.Min(PartBytes, rest.Length)..])
+        {
+            using var stalls = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+            stalls.CancelAfter(readerTimeout ?? Timeout.InfiniteTimeSpan); // The server breaks the connection then.
+            await response.Body.WriteAsync(rest[..Math.Min(PartBytes, rest.Length)], stalls.Token);
+        }
     }
 
     /// <summary>Sends an error object under its status.</summary>

@@ -98,6 +98,11 @@ internal sealed class RequestMetrics
                 long now = _metrics._clock.GetTimestamp();
                 if (_tokens == 0)
                 {
+                    if (_begun == 0)
+                    {
+                        Begin(); // It has waited behind others of its request until about now.
+                    }
+
                     _first = now;
                     _metrics._timeToFirstToken.Record(Seconds(_arrived, now), _model);
                     _metrics._prefillTime.Record(Seconds(_begun, now), _model);

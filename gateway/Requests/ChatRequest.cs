@@ -47,6 +47,7 @@ internal static class ChatRequest
             Seed = seed,
             TopLogprobs = top,
             PromptLogprobs = promptTop,
+            Timeout = OpenAiFields.TakeTimeout(fields, options),
             User = fields.Take("user")?.String(maxLength: 256),
             Metadata = OpenAiFields.TakeMetadata(fields),
         };

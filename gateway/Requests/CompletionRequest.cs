@@ -47,6 +47,7 @@ internal static class CompletionRequest
             TopLogprobs = top,
             PromptLogprobs = promptTop,
             Echo = echo,
+            Timeout = OpenAiFields.TakeTimeout(fields, options),
             User = fields.Take("user")?.String(maxLength: 256),
             Metadata = OpenAiFields.TakeMetadata(fields),
         };

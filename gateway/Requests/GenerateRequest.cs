@@ -60,6 +60,7 @@ internal static class GenerateRequest
         var crossCheck = fields.Take("cross_check")?.Boolean() ?? false;
         var sampling = TakeSampling(fields, perPrompt, model, options.RandomSeed ?? Seeds.Draw(), out var choices);
         OpenAiFields.RequireRoom("sampling_params.n", prompts.Length, choices, options);
+        var timeout = OpenAiFields.TakeTimeout(fields, options);
         fields.RefuseOthers(s_unsupported);
         RequireTextWhereUsed(model, sampling, logprobs);
 
@@ -82,6 +83,7 @@ internal static class GenerateRequest
             PromptField = promptField,
             PromptsAreList = isList,
             Stream = stream,
+            Timeout = timeout,
             IsList = isList || choices > 1,
         };
     }

@@ -39,6 +39,13 @@ internal static class OpenAiFields
             : throw ApiErrors.WrongValue("metadata", $"keyed by {JsonShown.Text(name)}", "keyed by at most 64 characters"))];
     }
 
+    /// <summary>Takes timeout, in seconds.</summary>
+    public static float? TakeTimeout(JsonFields fields, GatewayOptions options)
+    {
+        var most = (float?)options.RequestTimeout?.TotalSeconds;
+        return fields.Take("timeout")?.Single(new NumberRange(0, most ?? 604_800, AboveMin: true)) ?? most;
+    }
+
     /// <summary>Takes stream and stream_options.</summary>
     public static (bool Stream, bool IncludeUsage) TakeStream(JsonFields fields)
     {

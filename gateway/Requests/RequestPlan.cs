@@ -61,6 +61,9 @@ internal abstract record RequestPlan
     /// <summary>The client's name for its user: for the request log, and its users share what the client has.</summary>
     public string? User { get; init; }
 
+    /// <summary>Seconds that it may take in all; null where nothing limits it.</summary>
+    public float? Timeout { get; init; }
+
     /// <summary>The address that asks: clients share what there is.</summary>
     [JsonIgnore]
     public string Client { get; init; } = "";

@@ -60,6 +60,7 @@ internal sealed class ActiveRequest : IAsyncDisposable
     private readonly CancellationTokenRegistration _over;
     private readonly Action<ActiveRequest> _leave;
     private readonly Lock _lock = new();
+    private ITimer? _deadline;
     private volatile KeptStream? _stream;
     private Guid? _claimed;
     private int _newestEpoch;
@@ -123,12 +124,17 @@ internal sealed class ActiveRequest : IAsyncDisposable
         }
     }
 
+    /// <summary>Ends it when it has not been answered by then.</summary>
+    public void EndAfter(TimeSpan time, TimeProvider clock, ApiError error) =>
+        _deadline = clock.CreateTimer(_ => End(error), null, time > TimeSpan.Zero ? time : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+
     public async ValueTask DisposeAsync()
     {
         lock (_lock)
         {
             _left = true;
         }
+        _deadline?.Dispose();
         await _over.DisposeAsync();
         await _end.CancelAsync();
         await Keeping.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -144,7 +150,8 @@ internal sealed class ActiveRequest : IAsyncDisposable
         }
     }
 
-    private void End(ApiError error)
+    /// <summary>Ends it from this side.</summary>
+    public void End(ApiError error)
     {
         lock (_lock)
         {

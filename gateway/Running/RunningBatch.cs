@@ -89,7 +89,10 @@ internal sealed class RunningBatch : IAsyncDisposable
         try
         {
             var running = await service.StartAsync(Spec(), _stop.Token);
-            timer?.Begin();
+            if (_running.Count == 0)
+            {
+                timer?.Begin(); // One that follows may still wait.
+            }
             var transcript = new Transcript(_transcripts.Count, sequence, running, known);
             _running.Add((running, transcript, timer));
             _transcripts.Add(transcript);

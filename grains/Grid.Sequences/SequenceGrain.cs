@@ -83,7 +83,7 @@ internal sealed partial class SequenceGrain(
                 while (reader.Updates.TryRead(out var update))
                 {
                     yield return update.FinishReason is "error" or "abort" && MayGoOnElsewhere(spec) ? Refused(update.Error ?? "The sequence cannot go on here.")
-                        : !isFirst || update.Refusal is not null ? update
+                        : !isFirst || update.Refusal is not null ? update.FinishReason is null ? update : update with { Refusal = null }
                         : update with { PromptIds = [.. reader.PromptIds], MaxNewTokens = reader.MaxNewTokens, CachedTokens = reader.CachedTokens };
                     isFirst = false;
                 }
@@ -205,7 +205,7 @@ internal sealed partial class SequenceGrain(
                 return unusable;
             }
 
-            _place = admission.Enter(spec);
+            _place = admission.Enter(spec, _promptTokens);
             if (spec.Follows)
             {
                 reader.Begin(_launcher!.PromptIds, _launcher.MaxNewTokens);
@@ -331,6 +331,7 @@ internal sealed partial class SequenceGrain(
 
     private async Task ReadAsync(RunningSequence reader, SequenceDecoder decoder, SequenceRun run)
     {
+        int counted = decoder.OutputIds.Count;
         while (decoder.FinishReason is null && await _inbox.Reader.WaitToReadAsync())
         {
             // Whatever has gathered becomes one update.
@@ -347,6 +348,8 @@ internal sealed partial class SequenceGrain(
             }
 
             Publish(reader, decoder);
+            admission.Count(_place!, decoder.OutputIds.Count - counted);
+            counted = decoder.OutputIds.Count;
         }
     }
 

@@ -85,6 +85,16 @@ public enum RefusalKind
     /// <summary>The sequence itself failed (logits that are not finite, workers that differ and nobody to decide): another run
     /// of the same request would, too.</summary>
     Failed = 6,
+
+    /// <summary>Its client has as much as one may have; later it may run.</summary>
+    ClientLimit = 7,
+
+    /// <summary>It ran, its worker was lost, and no other of its model can go on with it. Another run of the same request gives the same
+    /// once there is one.</summary>
+    WorkerLost = 8,
+
+    /// <summary>Its gateway is shutting down; another one may take it.</summary>
+    Draining = 9,
 }
 
 /// <summary>A request is refused.</summary>

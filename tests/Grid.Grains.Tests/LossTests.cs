@@ -3,6 +3,7 @@ using Grid.Grains.Messages;
 using Grid.Grains.Placement;
 using Grid.Grains.Tests.Support;
 using Grid.Numerics;
+using Grid.Sequences;
 using Grid.Sequences.Routing;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
@@ -41,6 +42,24 @@ public sealed class LossTests
         await grid.KillAsync(0);
         var refused = await Assert.ThrowsAsync<RefusedException>(() => sequences.StartAsync(Answer.Spec([1, 2], 5), default));
         Assert.Equal(RefusalKind.Unavailable, refused.Refusal.Kind);
+    }
+
+    [Fact]
+    public async Task A_sequence_whose_only_worker_is_lost_ends_with_a_refusal_that_says_so()
+    {
+        await using var grid = await TestGrid.StartAsync(2, i => new ScriptedEngine { HeldBack = true, MaxWaiting = i });
+        grid.Service<IOptions<SequencesOptions>>(0).Value.FailoverWait = TimeSpan.FromMilliseconds(100);
+        await using var sequence = await grid.Sequences().StartAsync(Answer.Spec([1, 2], 5), default);
+        await grid.Worker(0).DrainAsync(default);
+        await grid.KillAsync(1);
+        SequenceUpdate? last = null;
+        using var patience = new CancellationTokenSource(TestGrid.Patience);
+        await foreach (var update in sequence.ReadUpdatesAsync(patience.Token))
+        {
+            last = update;
+        }
+
+        Assert.Equal(("error", RefusalKind.WorkerLost), (last?.FinishReason, last?.Refusal?.Kind));
     }
 
     [Fact]
@@ -104,6 +123,6 @@ public sealed class LossTests
         var waiting = grid.Sequences().StartAsync(Answer.Spec([2], 5), default);
         grid.Service<IHostApplicationLifetime>(0).StopApplication();
         var refused = await Assert.ThrowsAsync<RefusedException>(() => waiting.WaitAsync(TestGrid.Patience));
-        Assert.Equal((RefusalKind.Unavailable, "The gateway is shutting down."), (refused.Refusal.Kind, refused.Message));
+        Assert.Equal((RefusalKind.Draining, "The gateway is shutting down."), (refused.Refusal.Kind, refused.Message));
     }
 }

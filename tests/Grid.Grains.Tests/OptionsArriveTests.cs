@@ -50,6 +50,7 @@ public sealed class OptionsArriveTests
                 TimeSpan time => time + TimeSpan.FromSeconds(1),
                 null when property.PropertyType == typeof(TimeSpan?) => TimeSpan.FromSeconds(1),
                 null when property.PropertyType == typeof(ulong?) => 1UL,
+                null when property.PropertyType == typeof(int?) => 1,
                 _ => throw new NotSupportedException($"{property} is of a type that this test does not know yet."),
             });
         }

@@ -49,7 +49,8 @@ public sealed record SequenceUpdate
     [Id(9)]
     public string? Error { get; init; }
 
-    /// <summary>Why the sequence does not run, or cannot go on, on this silo; it is then the only content.</summary>
+    /// <summary>Why the sequence does not run, or cannot go on, on this silo. It is the only content but with finish reason "error", which it
+    /// explains.</summary>
     [Id(10)]
     public Refusal? Refusal { get; init; }
 }

@@ -204,9 +204,10 @@ internal sealed partial class SequenceRun(AttemptLauncher launcher, int quorum, 
     {
         if (await AddAsync() is { } reason)
         {
-            Decoder.Finish("error", error: quorum == 1
+            string error = quorum == 1
                 ? $"The worker was lost or is too small, and the sequence could not go on elsewhere: {reason}"
-                : $"A worker was lost or is too small, and no second one is there to check the other by: {reason}");
+                : $"A worker was lost or is too small, and no second one is there to check the other by: {reason}";
+            Decoder.Finish("error", error: error, refusal: new() { Kind = RefusalKind.WorkerLost, Rule = error });
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Text;
 using Grid.Grains.Messages;
+using Grid.Numerics;
 using Grid.Text;
 
 namespace Grid.Sequences.Decoding;
@@ -58,7 +59,7 @@ public sealed class SequenceDecoder(Tokenizer? tokenizer, IReadOnlyList<string> 
     }
 
     /// <summary>Ends the sequence from this side ("abort", "error"); does nothing once it has ended.</summary>
-    public void Finish(string reason, object? matchedStop = null, string? error = null)
+    public void Finish(string reason, object? matchedStop = null, string? error = null, Refusal? refusal = null)
     {
         if (FinishReason is not null)
         {
@@ -69,7 +70,7 @@ public sealed class SequenceDecoder(Tokenizer? tokenizer, IReadOnlyList<string> 
         if (FinishReason is null)
         {
             _text.Append(_matcher.Flush());
-            _end = new() { FinishReason = reason, MatchedStop = matchedStop, Error = error };
+            _end = new() { FinishReason = reason, MatchedStop = matchedStop, Error = error, Refusal = refusal };
         }
     }
 

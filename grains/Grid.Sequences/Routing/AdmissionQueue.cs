@@ -18,11 +18,13 @@ internal sealed class AdmissionQueue
     private readonly CancellationToken _graceOver;
     private readonly Lock _gate = new();
     private readonly Dictionary<(string Model, string NumericsId), ModelLine> _lines = [];
+    private readonly ClientLimits _clients;
 
     /// <summary>Made by the container.</summary>
     public AdmissionQueue(WorkerDirectory workers, IOptions<SequencesOptions> options, Drain drain, TimeProvider time)
     {
         (_workers, _options, _time, _graceOver) = (workers, options.Value, time, drain.Over);
+        _clients = new ClientLimits(_options, time);
         workers.Changed += LetIn;
     }
 
@@ -36,8 +38,8 @@ internal sealed class AdmissionQueue
     }
 
     /// <summary>A place in the line of the sequence's model, until it is given back. Throws <see cref="RefusedException"/> when too many
-    /// wait already.</summary>
-    public AdmissionPlace Enter(SequenceSpec spec)
+    /// wait already, or its client has as much as it may have.</summary>
+    public AdmissionPlace Enter(SequenceSpec spec, int promptTokens)
     {
         var content = (spec.Model, spec.NumericsId ?? "");
         lock (_gate)
@@ -47,6 +49,7 @@ internal sealed class AdmissionQueue
                 _lines.Add(content, line = new ModelLine(_time, _options.QueueAgeing));
             }
 
+            _clients.Enter(spec.Client, promptTokens);
             var place = line.Add(spec.Client, spec.User);
             LetIn(content, line);
             Stand(place, spec);
@@ -85,7 +88,7 @@ internal sealed class AdmissionQueue
             Leave(place); // Let in at the last moment, maybe.
             cancellationToken.ThrowIfCancellationRequested();
             throw _graceOver.IsCancellationRequested
-                ? new RefusedException(Refusal.Unavailable("The gateway is shutting down."))
+                ? new RefusedException(new Refusal { Kind = RefusalKind.Draining, Rule = "The gateway is shutting down." })
                 : Refuse($"Every worker of model '{spec.Model}' has been full for {Seconds(_options.QueueTimeout)} s.", retryAfter);
         }
     }
@@ -99,12 +102,21 @@ internal sealed class AdmissionQueue
         }
     }
 
+    /// <summary>Output tokens came.</summary>
+    public void Count(AdmissionPlace place, int tokens)
+    {
+        lock (_gate)
+        {
+            _clients.Count(place.User.Client.Name, tokens);
+        }
+    }
+
     /// <summary>The sequence has ended, or waits no longer.</summary>
     public void Leave(AdmissionPlace place)
     {
         lock (_gate)
         {
-            place.Line.Remove(place);
+            Remove(place);
         }
 
         LetIn();
@@ -116,13 +128,22 @@ internal sealed class AdmissionQueue
         var (line, client) = (place.Line, place.User.Client);
         if (place is { State: PlaceState.Waiting, HasWaited: false } && client.Waiting - 1 > _options.QueueSize - line.Count)
         {
-            line.Remove(place);
+            Remove(place);
             string whose = client.Waiting == line.Count ? "" : $", {client.Waiting} of this client";
             throw Refuse(
                 $"Every worker of model '{spec.Model}' is full, and {line.Count} sequences wait for one already{whose}, as many as may.", line.ExpectedWait());
         }
 
         place.HasWaited |= place.State == PlaceState.Waiting;
+    }
+
+    private void Remove(AdmissionPlace place)
+    {
+        if (place.State != PlaceState.Left)
+        {
+            place.Line.Remove(place);
+            _clients.Leave(place.User.Client.Name);
+        }
     }
 
     private void LetIn()

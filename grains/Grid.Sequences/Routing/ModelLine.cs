@@ -77,11 +77,6 @@ internal sealed class ModelLine(TimeProvider time, TimeSpan ageing)
     /// <summary>Takes a sequence out, wherever it stands.</summary>
     public void Remove(AdmissionPlace place)
     {
-        if (place.State == PlaceState.Left)
-        {
-            return;
-        }
-
         End(place);
         place.State = PlaceState.Left;
         if (--place.User.Places == 0)

@@ -1,0 +1,92 @@
+using System.Globalization;
+using Grid.Numerics;
+
+namespace Grid.Sequences.Routing;
+
+/// <summary>What one client may have at this gateway: sequences at a time, and tokens a minute. Used under the queue's lock.</summary>
+internal sealed class ClientLimits(SequencesOptions options, TimeProvider time)
+{
+    /// <summary>Clients remembered that have nothing here, before those are forgotten that may have all again.</summary>
+    private const int Remembered = 1024;
+
+    private readonly Dictionary<string, Account> _accounts = new(StringComparer.Ordinal);
+
+    /// <summary>Clients remembered.</summary>
+    internal int Clients => _accounts.Count;
+
+    /// <summary>Takes one more of a client's sequences in. Throws <see cref="RefusedException"/> when it has as much as it may have.</summary>
+    public void Enter(string client, int promptTokens)
+    {
+        if (!_accounts.TryGetValue(client, out var account))
+        {
+            ForgetFull();
+            _accounts.Add(client, account = new Account { Tokens = options.MaxClientTokens ?? 0, At = time.GetTimestamp() });
+        }
+
+        Refill(account);
+        if (account.Sequences >= options.MaxClientRequests)
+        {
+            throw Refuse($"{account.Sequences} sequences of this client run and wait, as many as may (--max-client-requests)", TimeSpan.FromSeconds(1));
+        }
+
+        if (options.MaxClientTokens is { } most && account.Tokens <= 0)
+        {
+            throw Refuse(
+                $"This client has had the {most} tokens that one may have a minute (--max-client-tokens)", TimeSpan.FromMinutes((1 - account.Tokens) / most));
+        }
+
+        account.Sequences++;
+        account.Tokens -= promptTokens;
+    }
+
+    /// <summary>Output tokens of a client came.</summary>
+    public void Count(string client, int tokens) => _accounts[client].Tokens -= tokens;
+
+    /// <summary>One of a client's sequences has ended.</summary>
+    public void Leave(string client) => _accounts[client].Sequences--;
+
+    /// <summary>What was not had in the last minute is not saved for later.</summary>
+    private void Refill(Account account)
+    {
+        int most = options.MaxClientTokens ?? 0;
+        account.Tokens = Math.Min(most, account.Tokens + (time.GetElapsedTime(account.At).TotalMinutes * most));
+        account.At = time.GetTimestamp();
+    }
+
+    private void ForgetFull()
+    {
+        if (_accounts.Count >= Remembered)
+        {
+            foreach (var (client, account) in _accounts)
+            {
+                Refill(account);
+                if (account.Sequences == 0 && account.Tokens >= (options.MaxClientTokens ?? 0))
+                {
+                    _accounts.Remove(client);
+                }
+            }
+        }
+    }
+
+    private static RefusedException Refuse(string reason, TimeSpan wait)
+    {
+        var retryAfter = TimeSpan.FromSeconds(Math.Max(1, Math.Ceiling(wait.TotalSeconds)));
+        return new(new Refusal
+        {
+            Kind = RefusalKind.ClientLimit,
+            Rule = string.Create(CultureInfo.InvariantCulture, $"{reason}. Try again in {retryAfter.TotalSeconds} s."),
+            RetryAfter = retryAfter,
+        });
+    }
+
+    private sealed class Account
+    {
+        public int Sequences { get; set; }
+
+        /// <summary>What it may have now; below zero when it had more.</summary>
+        public double Tokens { get; set; }
+
+        /// <summary>As of when.</summary>
+        public long At { get; set; }
+    }
+}

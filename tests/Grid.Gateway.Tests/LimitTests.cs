@@ -1,0 +1,109 @@
+using System.Net.Sockets;
+using System.Runtime.CompilerServices;
+using System.Text;
+using Grid.Gateway.Tests.Fakes;
+using Grid.Grains.Messages;
+using Grid.Numerics;
+
+namespace Grid.Gateway.Tests;
+
+/// <summary>How long a request may take, how long a client may read nothing, how many may come; and what they are told.</summary>
+public sealed class LimitTests
+{
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
+
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
+    [Theory]
+    [InlineData("/v1/completions", "{\"prompt\":\"x\",\"timeout\":0.3}")]
+    [InlineData("/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"timeout\":0.3}")]
+    [InlineData("/generate", "{\"text\":\"x\",\"timeout\":0.3}")]
+    public async Task A_request_that_takes_longer_than_its_timeout_ends_and_so_do_its_sequences(string path, string json)
+    {
+        await using var app = await GatewayApp.StartAsync();
+        app.Grid.Script = _ => FakeAnswers.Endless();
+        var (status, body) = await app.PostAsync(path, json);
+        Assert.Equal((504, "request_timeout", "timeout"), (status, (string)body["error"]!["code"]!, (string)body["error"]!["type"]!));
+        var events = await app.EventsAsync(path, json.Insert(1, "\"stream\":true,"));
+        Assert.Equal("request_timeout", (string)events[^1]["error"]!["code"]!);
+        foreach (var sequence in app.Grid.Sequences)
+        {
+            await sequence.Disposed.WaitAsync(s_patience, Token);
+        }
+    }
+
+    [Fact]
+    public async Task Waiting_counts_and_the_gateways_own_limit_holds_for_requests_that_name_none()
+    {
+        await using var app = await GatewayApp.StartAsync(("Grid:RequestTimeout", "1"));
+        app.Grid.Admission = token => Task.Delay(Timeout.Infinite, token);
+        var (status, body) = await app.PostAsync("/v1/completions", "{\"prompt\":\"x\"}");
+        Assert.Equal((504, "request_timeout"), (status, (string)body["error"]!["code"]!));
+        (status, body) = await app.PostAsync("/v1/completions", "{\"prompt\":\"x\",\"timeout\":2}");
+        Assert.Equal((400, "'timeout' is 2; it must be a number above 0 and at most 1."), (status, (string)body["error"]!["message"]!));
+    }
+
+    [Fact]
+    public async Task A_client_that_reads_nothing_is_cut_off_and_its_sequences_end()
+    {
+        await using var app = await GatewayApp.StartAsync(("Grid:ReaderTimeout", "1"));
+        app.Grid.Script = _ => Flood();
+        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4096 };
+        await socket.ConnectAsync(app.Client.BaseAddress!.Host, app.Client.BaseAddress.Port, Token);
+        const string Body = "{\"prompt\":\"x\",\"stream\":true}";
+        await socket.SendAsync(Encoding.ASCII.GetBytes($"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\n\r\n{Body}"), Token);
+        while (app.Grid.Sequences.IsEmpty)
+        {
+            await Task.Delay(10, Token);
+        }
+        await app.Grid.Sequences.Single().Disposed.WaitAsync(s_patience, Token);
+
+        static async IAsyncEnumerable<SequenceUpdate> Flood([EnumeratorCancellation] CancellationToken cancellationToken = default)
+        {
+            while (!cancellationToken.IsCancellationRequested)
+            {
+                yield return new SequenceUpdate { Text = new string('x', 10_000), Tokens = [new('x', 0, [])] };
+                await Task.Delay(1, cancellationToken);
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_connection_more_than_there_may_be_is_closed()
+    {
+        await using var app = await GatewayApp.StartAsync(("Grid:MaxConnections", "1"));
+        await app.OkAsync("/v1/completions", "{\"prompt\":\"x\"}"); // Its connection stays open.
+        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        await socket.ConnectAsync(app.Client.BaseAddress!.Host, app.Client.BaseAddress.Port, Token);
+        using var patience = new CancellationTokenSource(s_patience);
+        Assert.Equal(0, await socket.ReceiveAsync(new byte[1], patience.Token));
+        await app.OkAsync("/v1/completions", "{\"prompt\":\"x\"}");
+    }
+
+    [Theory]
+    [InlineData(RefusalKind.Overloaded, 429, "overloaded", "7")]
+    [InlineData(RefusalKind.ClientLimit, 429, "rate_limit_exceeded", "7")]
+    [InlineData(RefusalKind.Unavailable, 503, "service_unavailable", "1")]
+    [InlineData(RefusalKind.WorkerLost, 503, "worker_lost", "1")]
+    [InlineData(RefusalKind.Draining, 503, "gateway_draining", "1")]
+    [InlineData(RefusalKind.Failed, 500, "internal_error", null)]
+    public async Task What_the_grid_refuses_at_first_or_later_has_a_code_of_its_kind(RefusalKind kind, int status, string code, string? retryAfter)
+    {
+        await using var app = await GatewayApp.StartAsync();
+        var refusal = new Refusal { Kind = kind, Rule = "So it is.", RetryAfter = TimeSpan.FromSeconds(7) };
+        app.Grid.Script = _ => FakeAnswers.Of(new SequenceUpdate { Text = "a", Tokens = [new('a', 0, [])] }, new SequenceUpdate { FinishReason = "error", Refusal = refusal });
+        await AssertRefusedAsync();
+        var events = await app.EventsAsync("/v1/completions", "{\"prompt\":\"x\",\"stream\":true}");
+        Assert.Equal("a", (string)events[0]["choices"]![0]!["text"]!);
+        Assert.Equal(code, (string)events[^1]["error"]!["code"]!);
+        app.Grid.Admission = _ => throw new RefusedException(refusal);
+        await AssertRefusedAsync();
+
+        async Task AssertRefusedAsync()
+        {
+            using var answer = await app.SendAsync("/v1/completions", "{\"prompt\":\"x\"}");
+            Assert.Equal((status, retryAfter), ((int)answer.StatusCode, answer.Headers.RetryAfter?.ToString()));
+            Assert.Contains($"\"code\":\"{code}\"", await answer.Content.ReadAsStringAsync(Token), StringComparison.Ordinal);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+using Grid.Numerics;
+using Grid.Sequences;
+using Grid.Sequences.Routing;
+using Microsoft.Extensions.Time.Testing;
+
+namespace Grid.Grains.Tests.Routing;
+
+public sealed class ClientLimitsTests
+{
+    private readonly FakeTimeProvider _time = new();
+
+    [Fact]
+    public void A_client_has_no_more_sequences_at_a_time_than_it_may_and_others_have_theirs()
+    {
+        var limits = new ClientLimits(new SequencesOptions { MaxClientRequests = 2 }, _time);
+        limits.Enter("a", 1000);
+        limits.Enter("a", 1000);
+        var refused = Assert.Throws<RefusedException>(() => limits.Enter("a", 1)).Refusal;
+        Assert.Equal((RefusalKind.ClientLimit, TimeSpan.FromSeconds(1)), (refused.Kind, refused.RetryAfter));
+        Assert.Contains("2 sequences of this client run and wait", refused.Rule, StringComparison.Ordinal);
+        limits.Enter("b", 1000);
+        limits.Leave("a");
+        limits.Enter("a", 1000);
+    }
+
+    [Fact]
+    public void A_client_that_had_its_tokens_waits_until_it_may_have_more_and_saves_none()
+    {
+        var limits = new ClientLimits(new SequencesOptions { MaxClientTokens = 600 }, _time);
+        limits.Enter("a", 100);
+        limits.Count("a", 700); // What has begun goes on.
+        var refused = Assert.Throws<RefusedException>(() => limits.Enter("a", 1)).Refusal;
+        Assert.Equal((RefusalKind.ClientLimit, TimeSpan.FromSeconds(21)), (refused.Kind, refused.RetryAfter)); // 201 tokens, at 10 a second.
+        limits.Enter("b", 1);
+        _time.Advance(TimeSpan.FromSeconds(20));
+        Assert.Throws<RefusedException>(() => limits.Enter("a", 1));
+        _time.Advance(TimeSpan.FromSeconds(1));
+        limits.Enter("a", 1);
+        _time.Advance(TimeSpan.FromHours(1));
+        limits.Enter("a", 600);
+        Assert.Throws<RefusedException>(() => limits.Enter("a", 1));
+    }
+
+    [Fact]
+    public void Clients_that_may_have_all_again_are_forgotten_and_no_others()
+    {
+        var limits = new ClientLimits(new SequencesOptions { MaxClientTokens = 60, MaxClientRequests = 1 }, _time);
+        limits.Enter("runs", 0);
+        limits.Enter("spent", 1000);
+        limits.Leave("spent");
+        for (int i = 0; i < 5000; i++)
+        {
+            limits.Enter($"{i}", 1);
+            limits.Leave($"{i}");
+            _time.Advance(TimeSpan.FromMilliseconds(10));
+        }
+
+        Assert.InRange(limits.Clients, 1, 1200);
+        Assert.Throws<RefusedException>(() => limits.Enter("runs", 1));
+        Assert.Throws<RefusedException>(() => limits.Enter("spent", 1));
+    }
+}
