@@ -61,6 +61,7 @@ internal static class GenerateRequest
         var sampling = TakeSampling(fields, perPrompt, model, options.RandomSeed ?? Seeds.Draw(), out var choices);
         OpenAiFields.RequireRoom("sampling_params.n", prompts.Length, choices, options);
         var timeout = OpenAiFields.TakeTimeout(fields, options);
+        var cacheSalt = OpenAiFields.TakeCacheSalt(fields);
         fields.RefuseOthers(s_unsupported);
         RequireTextWhereUsed(model, sampling, logprobs);
 
@@ -71,7 +72,7 @@ internal static class GenerateRequest
             var plan = Plan(sampling[p], logprobs[p], p, index % choices);
             sequences[index] = plan with
             {
-                Spec = plan.Spec with { CrossCheck = crossCheck },
+                Spec = plan.Spec with { CrossCheck = crossCheck, CacheSalt = cacheSalt },
                 RequestId = requestIds is null ? null : choices == 1 ? requestIds[p] : $"{requestIds[p]}_{index % choices}",
             };
         }

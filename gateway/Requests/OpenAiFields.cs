@@ -14,7 +14,7 @@ internal static class OpenAiFields
     [
         "documents", "truncate_prompt_tokens", "allowed_token_ids", "bad_words", "logits_processors",
         "guided_json", "guided_regex", "guided_choice", "guided_grammar", "guided_decoding_backend",
-        "structured_outputs", "regex", "ebnf", "json_schema", "lora_path", "cache_salt", "kv_transfer_params",
+        "structured_outputs", "regex", "ebnf", "json_schema", "lora_path", "kv_transfer_params",
         "request_id", "rid", "custom_logit_processor", "custom_params", "session_params", "bootstrap_host",
         "bootstrap_port", "bootstrap_room", "vllm_xargs", "logprob_token_ids", "prompt_embeds", "stop_regex",
         "skip_special_tokens: true", "spaces_between_special_tokens: true or false", "include_stop_str_in_output: false",
@@ -37,6 +37,17 @@ internal static class OpenAiFields
         return [.. names.Select(name => name.Length <= 64
             ? KeyValuePair.Create(name, metadata.Take(name)?.String(maxLength: 512) ?? throw ApiErrors.WrongType(metadata.PathOf(name), "null", "a string"))
             : throw ApiErrors.WrongValue("metadata", $"keyed by {JsonShown.Text(name)}", "keyed by at most 64 characters"))];
+    }
+
+    /// <summary>Takes cache_salt; empty where there is none.</summary>
+    public static string TakeCacheSalt(JsonFields fields)
+    {
+        if (fields.Take("cache_salt") is not { } field)
+        {
+            return "";
+        }
+        var salt = field.String(maxLength: 256);
+        return salt.Length > 0 ? salt : throw field.WrongValue("a string that is not empty");
     }
 
     /// <summary>Takes timeout, in seconds.</summary>
@@ -109,6 +120,7 @@ internal static class OpenAiFields
                 PromptLogprobsFrom = scorePrompt ? 0 : null,
             },
             CrossCheck = fields.Take("cross_check")?.Boolean() ?? false,
+            CacheSalt = TakeCacheSalt(fields),
         };
     }
 

@@ -147,7 +147,7 @@ internal sealed partial class SequenceGrain(
         {
             if (await EnterAsync(spec, reader, noMoreWaits.Token) is { } refusal)
             {
-                reader.Refuse(refusal);
+                reader.Refuse(AsSeenHere(refusal));
                 return;
             }
 
@@ -368,13 +368,17 @@ internal sealed partial class SequenceGrain(
         }
     }
 
-    private static void Publish(RunningSequence reader, SequenceDecoder? decoder)
+    private void Publish(RunningSequence reader, SequenceDecoder? decoder)
     {
         if (decoder?.TakeUpdate() is { } update)
         {
-            reader.Write(update);
+            reader.Write(update.Refusal is { } refusal ? update with { Refusal = AsSeenHere(refusal) } : update);
         }
     }
+
+    /// <summary>On a node that stops, workers that are gone are its own: it is the node that its reader should leave.</summary>
+    private Refusal AsSeenHere(Refusal refusal) =>
+        drain.HasBegun && refusal.Kind is (RefusalKind.Unavailable or RefusalKind.WorkerLost) ? refusal with { Kind = RefusalKind.Draining } : refusal;
 
     private static SequenceUpdate Refused(string reason) => new() { Refusal = Refusal.Unavailable(reason) };
 

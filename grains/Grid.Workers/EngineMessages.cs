@@ -18,6 +18,7 @@ internal static class EngineMessages
         PriorOutputIds = request.PriorOutputIds,
         BypassesQueueLimit = request.BypassesQueueLimit,
         Rank = request.Rank,
+        CacheSalt = request.CacheSalt,
     };
 
     public static StepFinish ToMessage(this FinishReason reason) => reason switch

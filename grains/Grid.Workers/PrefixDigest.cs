@@ -16,7 +16,7 @@ public sealed class PrefixDigest : IPrefixCacheObserver
     /// <summary>Changes remembered; a stream that is further behind is told all from the start.</summary>
     internal const int LogSize = 2 * PrefixChanges.MaxChains;
 
-    private readonly ulong _start;
+    private readonly string _numericsId;
     private readonly Lock _gate = new();
     private readonly HashSet<ulong> _cached = [];
     private readonly ulong[] _log = new ulong[LogSize];
@@ -24,17 +24,17 @@ public sealed class PrefixDigest : IPrefixCacheObserver
     private long _changes;
 
     /// <summary>The digest of a cache of this model, empty.</summary>
-    public PrefixDigest(string numericsId) => _start = PageChain.Start(numericsId);
+    public PrefixDigest(string numericsId) => _numericsId = numericsId;
 
     /// <inheritdoc/>
-    public void Added(int page, int parent, ReadOnlySpan<int> tokens)
+    public void Added(int page, int parent, ReadOnlySpan<int> tokens, string salt)
     {
         if (page >= _chains.Length)
         {
             Array.Resize(ref _chains, Math.Max(page + 1, 2 * _chains.Length));
         }
 
-        ulong chain = PageChain.Next(parent < 0 ? _start : _chains[parent], tokens);
+        ulong chain = PageChain.Next(parent < 0 ? PageChain.Start(_numericsId, salt) : _chains[parent], tokens);
         _chains[page] = chain;
         lock (_gate)
         {

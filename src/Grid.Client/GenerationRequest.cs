@@ -76,6 +76,9 @@ public sealed record GenerationRequest
     /// workers of the model take sequences.</summary>
     public bool CrossCheck { get; init; }
 
+    /// <summary>Prompts of other salts are not found in the prefix cache; empty is a salt like any other. No part of the result.</summary>
+    public string CacheSalt { get; init; } = "";
+
     /// <summary>The request with everything that an answer depends on, so that every attempt is the same.</summary>
     internal SequenceSpec ToSpec(ModelDescription served) => new()
     {
@@ -88,6 +91,7 @@ public sealed record GenerationRequest
         AddSpecialTokens = AddSpecialTokens,
         StopStrings = [.. StopStrings],
         CrossCheck = CrossCheck,
+        CacheSalt = CacheSalt,
         Resumed = new ResumedRun(Guid.NewGuid(), 0), // A name at workers that all attempts share.
         Generation = new GenerationParameters
         {

@@ -27,6 +27,9 @@ public sealed record SequenceRequest : GenerationParameters
     /// reported again.</summary>
     public int[] PriorOutputIds { get; init; } = [];
 
+    /// <summary>It shares cached prefixes with sequences of the same salt only. No part of the result.</summary>
+    public string CacheSalt { get; init; } = "";
+
     /// <summary>How many sequences its client has before it, from 0. Where there is not room for all, those of lower ranks run: one takes
     /// the place of a running one of a higher rank, which goes on later. No part of the result.</summary>
     public int Rank { get; init; }

@@ -47,6 +47,23 @@ public class PrefixCacheTests
     }
 
     [Fact]
+    public void Sequences_of_other_salts_find_nothing_of_each_other_and_have_the_same_bits()
+    {
+        EngineHarness harness = new();
+        int[] prompt = EngineHarness.Prompt(200);
+        SequenceLog[] first = [.. new[] { "", "mine", "yours" }.Select(salt => harness.Run(EngineHarness.Request(prompt, 9) with { CacheSalt = salt }))];
+        Assert.All(first, log => Assert.Equal(0, log.CachedTokens));
+        SequenceLog[] again = [.. new[] { "yours", "", "mine" }.Select(salt => harness.Run(EngineHarness.Request(prompt, 9) with { CacheSalt = salt }))];
+        Assert.All(again, log => Assert.Equal(192, log.CachedTokens));
+        Assert.All([.. first, .. again], Oracle.AssertMatches);
+
+        // A longer prompt follows its own salt's pages to the end of what is there, and no further.
+        SequenceLog longer = harness.Run(EngineHarness.Request([.. prompt, .. EngineHarness.Prompt(100, 7)], 3) with { CacheSalt = "mine" });
+        Assert.Equal(192, longer.CachedTokens);
+        Assert.Equal(0, harness.Run(EngineHarness.Request(prompt, 3) with { CacheSalt = "min" }).CachedTokens);
+    }
+
+    [Fact]
     public void Without_a_prefix_cache_every_prompt_is_computed_to_the_same_bits()
     {
         int[] prompt = EngineHarness.Prompt(200);

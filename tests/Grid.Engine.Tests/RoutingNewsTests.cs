@@ -69,7 +69,7 @@ public class RoutingNewsTests
 
         public int Removals { get; private set; }
 
-        public void Added(int page, int parent, ReadOnlySpan<int> tokens) =>
+        public void Added(int page, int parent, ReadOnlySpan<int> tokens, string salt) =>
             Cached.Add(page, $"{(parent < 0 ? "" : Cached[parent])} {string.Join(' ', tokens.ToArray())}");
 
         public void Removed(int page)

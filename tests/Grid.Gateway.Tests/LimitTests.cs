@@ -68,6 +68,22 @@ public sealed class LimitTests
         }
     }
 
+    [Theory]
+    [InlineData("/v1/completions", "{\"prompt\":\"x\",\"cache_salt\":\"mine\"}")]
+    [InlineData("/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"cache_salt\":\"mine\"}")]
+    [InlineData("/generate", "{\"text\":[\"x\",\"y\"],\"cache_salt\":\"mine\"}")]
+    public async Task The_salt_and_the_address_go_with_every_sequence(string path, string json)
+    {
+        await using var app = await GatewayApp.StartAsync();
+        await app.OkAsync(path, json);
+        Assert.All(app.Grid.Started, spec => Assert.Equal(("mine", "address 127.0.0.1"), (spec.CacheSalt, spec.Client)));
+        Assert.Equal(app.Grid.Started.Select((_, i) => i > 0), app.Grid.Started.Select(spec => spec.Follows));
+        var (status, body) = await app.PostAsync(path, json.Replace("mine", "", StringComparison.Ordinal));
+        Assert.Equal((400, "cache_salt"), (status, (string)body["error"]!["param"]!));
+        (status, body) = await app.PostAsync(path, json.Replace("mine", new string('x', 257), StringComparison.Ordinal));
+        Assert.Equal((400, "cache_salt"), (status, (string)body["error"]!["param"]!));
+    }
+
     [Fact]
     public async Task A_connection_more_than_there_may_be_is_closed()
     {

@@ -9,14 +9,19 @@ public static class PageChain
 {
     private const ulong Multiplier = 0x9E3779B97F4A7C15;
 
-    /// <summary>The chain of the empty prefix: a model's salt, so that models' prefixes differ.</summary>
-    public static ulong Start(string numericsId)
+    /// <summary>The chain of the empty prefix: of a model, and of a salt under which sequences share prefixes.</summary>
+    public static ulong Start(string numericsId, string salt = "")
     {
         ArgumentNullException.ThrowIfNull(numericsId);
         ulong chain = 0x13198A2E03707344;
         foreach (char c in numericsId)
         {
             chain = Mix(chain, c);
+        }
+
+        foreach (char c in salt)
+        {
+            chain = Mix(chain, (1UL << 32) | c); // No NumericsId goes on like that.
         }
 
         return chain;
@@ -34,11 +39,11 @@ public static class PageChain
     }
 
     /// <summary>The chains after each full page of the tokens, the partial last page left out.</summary>
-    public static ulong[] Of(string numericsId, ReadOnlySpan<int> tokens, int pageTokens)
+    public static ulong[] Of(string numericsId, ReadOnlySpan<int> tokens, int pageTokens, string salt = "")
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(pageTokens, 1);
         var chains = new ulong[tokens.Length / pageTokens];
-        ulong chain = Start(numericsId);
+        ulong chain = Start(numericsId, salt);
         for (int i = 0; i < chains.Length; i++)
         {
             chains[i] = chain = Next(chain, tokens.Slice(i * pageTokens, pageTokens));

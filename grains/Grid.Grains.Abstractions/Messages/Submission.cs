@@ -74,6 +74,11 @@ public sealed record SequenceSpec
     /// long as it takes.</summary>
     [Id(12)]
     public bool Follows { get; init; }
+
+    /// <summary>Prompts of other salts are not found in the prefix cache, and how long an answer takes tells nothing of them; empty is a
+    /// salt like any other. No part of the result.</summary>
+    [Id(13)]
+    public string CacheSalt { get; init; } = "";
 }
 
 /// <summary>A run of a sequence that its gateway or its client has left, and whose client is back.</summary>
@@ -118,6 +123,10 @@ public sealed record SubmitRequest
     /// <summary>How many sequences its client has before it: where there is not room for all, those of lower ranks run.</summary>
     [Id(8)]
     public int Rank { get; init; }
+
+    /// <summary>It shares cached prefixes with sequences of the same salt only.</summary>
+    [Id(9)]
+    public string CacheSalt { get; init; } = "";
 }
 
 /// <summary>Where a sequence stands.</summary>

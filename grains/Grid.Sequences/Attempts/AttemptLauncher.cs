@@ -183,6 +183,7 @@ internal sealed class AttemptLauncher(
             Generation = generation,
             BypassesQueueLimit = _isAccepted,
             Rank = Rank,
+            CacheSalt = spec.CacheSalt,
             Name = spec.Resumed?.Name ?? attempt.Sequence,
         };
     }

@@ -86,7 +86,7 @@ internal sealed class PromptPrefix(SubmitRequest request)
         if (page != _pageTokens)
         {
             int[] ids = request.PriorOutputIds.Length == 0 ? request.PromptIds : [.. request.PromptIds, .. request.PriorOutputIds];
-            _chains = PageChain.Of(request.NumericsId, ids.AsSpan(0, Reusable(ids.Length)), page);
+            _chains = PageChain.Of(request.NumericsId, ids.AsSpan(0, Reusable(ids.Length)), page, request.CacheSalt);
             _pageTokens = page;
         }
 

@@ -50,7 +50,7 @@ internal sealed class SequencePages(PagePool pool, PrefixCache cache, bool shari
     /// <summary>Tokens of a sequence that would have to be computed if it were attached now.</summary>
     public int UncachedTokens(Sequence sequence)
     {
-        cache.Match(sequence.Tokens.AsSpan(0, sequence.TokenCount), MaxHitPages(sequence), out int hits, out _);
+        cache.Match(sequence.Tokens.AsSpan(0, sequence.TokenCount), MaxHitPages(sequence), out int hits, out _, sequence.Request.CacheSalt);
         return sequence.TokenCount - (hits * AttentionLayout.BlockTokens);
     }
 
@@ -86,7 +86,7 @@ internal sealed class SequencePages(PagePool pool, PrefixCache cache, bool shari
             int index = sequence.LeasedPages;
             PageId own = new(sequence.PageTable[index]);
             ReadOnlySpan<int> tokens = sequence.Tokens.AsSpan(index * AttentionLayout.BlockTokens, AttentionLayout.BlockTokens);
-            PrefixNode node = cache.Extend(sequence.LeasedPath ?? cache.Root, tokens, own);
+            PrefixNode node = cache.Extend(sequence.LeasedPath ?? cache.Root, tokens, own, sequence.Request.CacheSalt);
             if (node.Page != own)
             {
                 pool.Return(own);
@@ -137,7 +137,7 @@ internal sealed class SequencePages(PagePool pool, PrefixCache cache, bool shari
 
     private bool CanAttach(Sequence sequence, int spare, out PrefixNode path, out int hits)
     {
-        path = cache.Match(sequence.Tokens.AsSpan(0, sequence.TokenCount), MaxHitPages(sequence), out hits, out int unleasedHits);
+        path = cache.Match(sequence.Tokens.AsSpan(0, sequence.TokenCount), MaxHitPages(sequence), out hits, out int unleasedHits, sequence.Request.CacheSalt);
         return Sequence.PagesFor(sequence.TokenCount) - hits + spare <= pool.FreePages + cache.UnleasedPages - unleasedHits;
     }
 

@@ -7,7 +7,8 @@ public interface IPrefixCacheObserver
     /// <param name="page">The page; no other cached page has this number.</param>
     /// <param name="parent">The cached page that its tokens follow; -1 at the beginning of a sequence.</param>
     /// <param name="tokens">Its token ids; valid during the call.</param>
-    void Added(int page, int parent, ReadOnlySpan<int> tokens);
+    /// <param name="salt">Whose prefix it begins, at the beginning of a sequence.</param>
+    void Added(int page, int parent, ReadOnlySpan<int> tokens, string salt);
 
     /// <summary>A page has left the cache; nothing that follows it is cached either.</summary>
     void Removed(int page);

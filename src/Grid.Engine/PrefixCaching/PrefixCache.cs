@@ -5,7 +5,8 @@ namespace Grid.Engine.PrefixCaching;
 
 /// <summary>
 /// A radix tree over full pages: a path from the root spells a token prefix, and its nodes' pages hold the prefix's keys
-/// and values. Pages are shared by leases; unleased leaves are evicted, least recently released first.
+/// and values. A path belongs to a salt: sequences of other salts do not find it. Pages are shared by leases; unleased leaves are
+/// evicted, least recently released first.
 /// </summary>
 /// <remarks>A sequence leases every node of its path, so a node without leases has no leased descendants, and all
 /// unleased nodes can be evicted from the leaves up.</remarks>
@@ -45,8 +46,8 @@ internal sealed class PrefixCache
     /// <summary>The nodes in the tree, for the audit.</summary>
     public IEnumerable<PrefixNode> Nodes => _nodes.Where(n => n?.Parent is not null)!;
 
-    /// <summary>The longest cached prefix of the tokens, of at most <paramref name="maxPages"/> pages.</summary>
-    public PrefixNode Match(ReadOnlySpan<int> tokens, int maxPages, out int pages, out int unleased)
+    /// <summary>The longest cached prefix of the tokens under a salt, of at most <paramref name="maxPages"/> pages.</summary>
+    public PrefixNode Match(ReadOnlySpan<int> tokens, int maxPages, out int pages, out int unleased, string salt = "")
     {
         PrefixNode node = Root;
         pages = 0;
@@ -54,7 +55,7 @@ internal sealed class PrefixCache
         while (pages < maxPages)
         {
             ReadOnlySpan<int> page = tokens.Slice(pages * AttentionLayout.BlockTokens, AttentionLayout.BlockTokens);
-            PrefixNode? child = Find(node, page, _hash(page));
+            PrefixNode? child = Find(node, page, _hash(page), salt);
             if (child is null)
             {
                 break;
@@ -102,13 +103,13 @@ internal sealed class PrefixCache
 
     /// <summary>Lengthens a leased path by one page and leases the new node: the cache's own page where it has one of
     /// this content, else <paramref name="page"/>, which then belongs to the cache.</summary>
-    public PrefixNode Extend(PrefixNode path, ReadOnlySpan<int> tokens, PageId page)
+    public PrefixNode Extend(PrefixNode path, ReadOnlySpan<int> tokens, PageId page, string salt = "")
     {
         ulong hash = _hash(tokens);
-        PrefixNode? node = Find(path, tokens, hash);
+        PrefixNode? node = Find(path, tokens, hash, salt);
         if (node is null)
         {
-            node = Add(path, tokens, hash, page);
+            node = Add(path, tokens, hash, page, salt);
         }
         else if (node.Leases == 0)
         {
@@ -150,10 +151,10 @@ internal sealed class PrefixCache
         return true;
     }
 
-    private PrefixNode? Find(PrefixNode parent, ReadOnlySpan<int> tokens, ulong hash)
+    private PrefixNode? Find(PrefixNode parent, ReadOnlySpan<int> tokens, ulong hash, string salt)
     {
         PrefixNode? node = _children.GetValueOrDefault((parent.Page.Value, hash));
-        while (node is not null && !tokens.SequenceEqual(node.Tokens))
+        while (node is not null && !(tokens.SequenceEqual(node.Tokens) && (parent != Root || node.Salt == salt)))
         {
             node = node.NextSameKey;
         }
@@ -161,11 +162,12 @@ internal sealed class PrefixCache
         return node;
     }
 
-    private PrefixNode Add(PrefixNode parent, ReadOnlySpan<int> tokens, ulong hash, PageId page)
+    private PrefixNode Add(PrefixNode parent, ReadOnlySpan<int> tokens, ulong hash, PageId page, string salt)
     {
         // A page has one node for life: the tree allocates only until every page has been cached once.
         PrefixNode node = _nodes[page.Value] ??= new PrefixNode(page) { Tokens = new int[AttentionLayout.BlockTokens] };
         tokens.CopyTo(node.Tokens);
+        node.Salt = parent == Root ? salt : "";
         node.Parent = parent;
         node.Depth = parent.Depth + 1;
         node.Children = 0;
@@ -176,7 +178,7 @@ internal sealed class PrefixCache
         _children[key] = node;
         parent.Children++;
         CachedPages++;
-        Observer?.Added(page.Value, parent.Page.Value, tokens);
+        Observer?.Added(page.Value, parent.Page.Value, tokens, node.Salt);
         return node;
     }
 

@@ -10,6 +10,9 @@ internal sealed class PrefixNode(PageId page)
     /// <summary>The page's token ids.</summary>
     public int[] Tokens { get; set; } = [];
 
+    /// <summary>Whose prefix begins with this page; empty is everybody's. Said by the first node of a path, and holds for all that follow.</summary>
+    public string Salt { get; set; } = "";
+
     /// <summary>Null for the root and for a node not in the tree.</summary>
     public PrefixNode? Parent { get; set; }
 

@@ -30,6 +30,20 @@ public sealed class PrefixDigestTests
     }
 
     [Fact]
+    public void A_salt_is_part_of_the_chain_on_both_sides()
+    {
+        int[] prompt = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+        var digest = new PrefixDigest(Model);
+        var view = new PrefixView();
+        digest.Added(0, -1, prompt.AsSpan(0, 4), "mine");
+        digest.Added(1, 0, prompt.AsSpan(4, 4), "");
+        Hear(view, new PrefixDigestReader(digest));
+        Assert.Equal(
+            [2, 0, 0, 0], new[] { "mine", "", "yours", "minf" }.Select(salt => view.Match(PageChain.Of(Model, prompt, PageTokens, salt))));
+        Assert.NotEqual(PageChain.Start(Model + "mine"), PageChain.Start(Model, "mine"));
+    }
+
+    [Fact]
     public void A_gateway_finds_the_cached_pages_of_a_prompt_and_no_more_after_an_eviction()
     {
         var digest = new PrefixDigest(Model);
@@ -37,14 +51,14 @@ public sealed class PrefixDigestTests
         var view = new PrefixView();
         int[] prompt = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13];
         var chains = PageChain.Of(Model, prompt, PageTokens);
-        digest.Added(7, -1, prompt.AsSpan(0, 4));
-        digest.Added(2, 7, prompt.AsSpan(4, 4));
+        digest.Added(7, -1, prompt.AsSpan(0, 4), "");
+        digest.Added(2, 7, prompt.AsSpan(4, 4), "");
         Hear(view, reader);
         Assert.Equal(2, view.Match(chains));
         Assert.Null(reader.Take());
 
         digest.Removed(2);
-        digest.Added(2, -1, prompt.AsSpan(8, 4)); // The page, of another prefix now.
+        digest.Added(2, -1, prompt.AsSpan(8, 4), ""); // The page, of another prefix now.
         Hear(view, reader);
         Assert.Equal((1, 2), (view.Match(chains), view.Pages));
     }
@@ -67,7 +81,7 @@ public sealed class PrefixDigestTests
             else
             {
                 int[] tokens = [number++, 0, 0, 0];
-                digest.Added(page, -1, tokens);
+                digest.Added(page, -1, tokens, "");
                 cached.Add(page, PageChain.Of(Model, tokens, PageTokens)[0]);
             }
 
@@ -92,7 +106,7 @@ public sealed class PrefixDigestTests
         var digest = new PrefixDigest(Model);
         for (int page = 0; page < PrefixDigest.MaxPages + 5; page++)
         {
-            digest.Added(page, -1, [page, 1, 2, 3]);
+            digest.Added(page, -1, [page, 1, 2, 3], "");
         }
 
         var reader = new PrefixDigestReader(digest);
@@ -102,7 +116,7 @@ public sealed class PrefixDigestTests
         digest.Removed(PrefixDigest.MaxPages + 2); // Never told of.
         Assert.Null(reader.Take());
         digest.Removed(0);
-        digest.Added(0, -1, [-1, 1, 2, 3]);
+        digest.Added(0, -1, [-1, 1, 2, 3], "");
         Hear(view, reader);
         Assert.Equal((PrefixDigest.MaxPages, 1), (view.Pages, view.Match(PageChain.Of(Model, [-1, 1, 2, 3], PageTokens))));
     }
