@@ -60,13 +60,13 @@ public sealed class GridNode : IAsyncDisposable
     {
         CheckDrain(options.Gateway);
         Ports.CheckHttp(options.Host, options.Port);
-        await ClusterNode.PrepareAsync(options.Cluster, options.GatewayPort, output, cancellationToken);
+        await ClusterNode.PrepareAsync(options.Cluster, "grid", options.GatewayPort, output, cancellationToken);
         var devices = await ServedModelLoader.LoadAsync(options, findDevices, output, cancellationToken);
         WebApplication? app = null;
         try
         {
             // Again: loading may have taken minutes, in which free ports were taken or the store was lost.
-            var cluster = await ClusterNode.PrepareAsync(options.Cluster, options.GatewayPort, output, cancellationToken);
+            var cluster = await ClusterNode.PrepareAsync(options.Cluster, "grid", options.GatewayPort, output, cancellationToken);
             output.WriteLine($"Cluster {cluster.Description}");
             app = Build(options, devices, cluster, wrap);
             await NodeHost.StartAsync(app, cancellationToken);

@@ -41,7 +41,7 @@ public sealed class GatewayNode : IAsyncDisposable
             // A gateway is never the primary: the cluster ends with that one, and should end with a worker at most.
             options.Cluster.Primary ??= new(IPAddress.Loopback, 11111);
         }
-        var cluster = await ClusterNode.PrepareAsync(options.Cluster, clientPort: null, output, cancellationToken);
+        var cluster = await ClusterNode.PrepareAsync(options.Cluster, "gateway", clientPort: null, output, cancellationToken);
         var builder = NodeHost.CreateBuilder(options, cluster);
         // Standard output says where the gateway listens and whether it serves, and nothing else.
         builder.Services.Configure<ConsoleLoggerOptions>(console => console.LogToStandardErrorThreshold = LogLevel.Trace);

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using Grid.Clustering.Stores;
+using Grid.Grains;
 using Grid.Options;
 using Grid.Resumption;
 using Microsoft.Extensions.DependencyInjection;
@@ -20,10 +21,15 @@ public sealed class ClusterNode
 {
     private readonly ClusterNodeOptions _options;
     private readonly IMembershipStore _store;
+    private readonly string _program;
+    private readonly ClusterSecret? _secret;
 
-    private ClusterNode(ClusterNodeOptions options, IMembershipStore store, IPEndPoint silo, IPAddress listen, int clientPort)
+    private ClusterNode(
+        ClusterNodeOptions options, string program, ClusterSecret? secret, IMembershipStore store, IPEndPoint silo, IPAddress listen, int clientPort)
     {
         _options = options;
+        _program = program;
+        _secret = secret;
         _store = store;
         Silo = silo;
         Listen = listen;
@@ -48,25 +54,32 @@ public sealed class ClusterNode
 
     /// <summary>Checks store, addresses and ports. Throws <see cref="StartException"/>.</summary>
     /// <param name="options">The options.</param>
-    /// <param name="clientPort">Port for grid clients, 0 for a free one; null for none: a gateway's own face is HTTP.</param>
+    /// <param name="program">What its sentences begin with.</param>
+    /// <param name="clientPort">Port for grid clients, 0 for a free one; null for none.</param>
     /// <param name="output">Gets a line when something has to be waited for.</param>
     /// <param name="cancellationToken">Gives up.</param>
     public static async Task<ClusterNode> PrepareAsync(
-        ClusterNodeOptions options, int? clientPort, TextWriter output, CancellationToken cancellationToken)
+        ClusterNodeOptions options, string program, int? clientPort, TextWriter output, CancellationToken cancellationToken)
     {
         CheckCombination(options);
+        var secret = ReadSecret(options);
         IMembershipStore store = options.Store switch
         {
             ClusterStoreKind.Redis => new RedisStore(options.Connection!),
             ClusterStoreKind.Postgres => new PostgresStore(options.Connection!, options.ApplySchema),
-            _ => new LocalhostStore(options.Primary),
+            _ => new LocalhostStore(options.Primary, secret),
         };
         var towardsStore = await store.PrepareAsync(output, cancellationToken);
         var advertised = options.AdvertisedAddress ?? towardsStore;
         var listen = options.ListenAddress ?? advertised;
+        if (secret is null && !IPAddress.IsLoopback(listen))
+        {
+            throw new StartException($"Other nodes' connections are taken at {listen}, where anybody who reaches it could read and end what runs here: give all nodes the same --cluster-secret-file (or Grid__ClusterSecret in the environment), or --listen-address 127.0.0.1.", StartException.Usage);
+        }
+
         int siloPort = NodePorts.Choose("--silo-port", options.SiloPort, listen);
         return new ClusterNode(
-            options, store, new IPEndPoint(advertised, siloPort), listen,
+            options, program, secret, store, new IPEndPoint(advertised, siloPort), listen,
             clientPort is { } asked ? NodePorts.Choose("--gateway-port", asked, listen) : 0);
     }
 
@@ -88,8 +101,19 @@ public sealed class ClusterNode
             endpoints.GatewayListeningEndpoint = ClientPort == 0 ? null : new IPEndPoint(Listen, ClientPort);
         });
 
-        silo.Services.AddSingleton<IFatalErrorHandler>(new DeadNodeHandler(ClientPort == 0 ? "gateway" : "grid"));
+        silo.Services.AddSingleton<IFatalErrorHandler>(new DeadNodeHandler(_program));
         silo.Services.AddHostedService<UnobservedFailures>();
+        if (_secret is { } secret)
+        {
+            silo.Services.AddSingleton<Strangers>();
+            silo.Services.AddOptions<SiloConnectionOptions>().Configure<Strangers>((connections, strangers) =>
+            {
+                connections.ConfigureSiloInboundConnection(connection => secret.Demand(connection, strangers.Refused));
+                connections.ConfigureGatewayInboundConnection(connection => secret.Demand(connection, strangers.Refused));
+                connections.ConfigureSiloOutboundConnection(secret.Prove);
+            });
+        }
+
 
         // Moderate on purpose: a worker's silence is noticed by its gateways (WorkerLink), long before membership agrees,
         // and a busy node that is declared dead has to start anew.
@@ -156,6 +180,29 @@ public sealed class ClusterNode
         }
 
         return null;
+    }
+
+    /// <summary>The secret, from where it is given; null for none. No sentence quotes it.</summary>
+    private static ClusterSecret? ReadSecret(ClusterNodeOptions options)
+    {
+        if (options.ClusterSecret is not null && options.ClusterSecretFile is not null)
+        {
+            throw new StartException("--cluster-secret and --cluster-secret-file are both given; leave one out.", StartException.Usage);
+        }
+
+        string? secret = options.ClusterSecret;
+        try
+        {
+            secret ??= options.ClusterSecretFile is { } file ? File.ReadAllText(file).Trim() : null;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new StartException($"--cluster-secret-file is '{options.ClusterSecretFile}', which cannot be read: {exception.Message}", StartException.Usage);
+        }
+
+        return secret is null ? null
+            : secret.Length >= ClusterSecret.LeastLength ? new ClusterSecret(secret)
+            : throw new StartException($"The cluster secret has {secret.Length} characters; it must have at least {ClusterSecret.LeastLength}.", StartException.Usage);
     }
 
     private static string NameOf(ClusterStoreKind store) => store.ToString().ToLowerInvariant();

@@ -26,6 +26,13 @@ public sealed class ClusterNodeOptions
     [TextOption("How Redis or PostgreSQL is reached; better as Grid__ClusterConnection in the environment, where no process list shows it", "string", Key = "ClusterConnection")]
     public string? Connection { get; set; }
 
+    /// <summary>A secret: it is never printed.</summary>
+    [TextOption("What all nodes of the cluster know and nobody else; better as Grid__ClusterSecret in the environment, or in a file", "string")]
+    public string? ClusterSecret { get; set; }
+
+    [TextOption("File that holds the cluster secret", "file")]
+    public string? ClusterSecretFile { get; set; }
+
     [NameOption("Nodes with the same id are one cluster")]
     public string ClusterId { get; set; } = "grid";
 

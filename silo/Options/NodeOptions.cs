@@ -75,9 +75,9 @@ public sealed class NodeOptions : GatewayNodeOptions
     [DurationOption("Longest step of the device; after it the worker counts as hung until the step ends, and its sequences go on elsewhere; a GPU's steps need far less", 1, 86_400)]
     public TimeSpan WatchdogTimeout { get; set; } = TimeSpan.FromSeconds(300);
 
-    /// <summary>0 takes a free one.</summary>
-    [NumberOption("Port for grid clients", 0, 65535, Default = "a free one")]
-    public int GatewayPort { get; set; }
+    /// <summary>Null: none. 0 takes a free one.</summary>
+    [NumberOption("Port for grid clients, at the address of --listen-address; 0 takes a free one", 0, 65535, Default = "none")]
+    public int? GatewayPort { get; set; }
 
     /// <summary>What other launchers have, and Grid has no choice of.</summary>
     [Options]

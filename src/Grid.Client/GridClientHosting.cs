@@ -1,4 +1,5 @@
 using System.Net;
+using Grid.Grains;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -43,6 +44,16 @@ public static class GridClientHosting
             adoNet.Invariant = "Npgsql";
             adoNet.ConnectionString = connection;
         }).AddGridClient(clusterId, serviceId);
+
+    /// <summary>Proves the cluster's secret to its silos, and has them prove it.</summary>
+    /// <param name="client">The client.</param>
+    /// <param name="secret">As the nodes' <c>--cluster-secret</c>.</param>
+    public static IClientBuilder UseClusterSecret(this IClientBuilder client, string secret)
+    {
+        var proof = new ClusterSecret(secret);
+        client.Configure<ClientConnectionOptions>(connections => connections.ConfigureConnection(proof.Prove));
+        return client;
+    }
 
     /// <summary>Adds <see cref="GridClient"/> to a client whose clustering is configured otherwise.</summary>
     public static IClientBuilder AddGridClient(this IClientBuilder client, string clusterId, string serviceId)

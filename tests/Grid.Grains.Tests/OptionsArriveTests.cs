@@ -1,7 +1,9 @@
+using System.Net;
 using System.Reflection;
 using Grid.Clustering;
 using Grid.Gateway;
 using Grid.Gateway.Node;
+using Grid.Options;
 using Grid.Sequences;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -27,11 +29,39 @@ public sealed class OptionsArriveTests
         var options = new GatewayNodeOptions { DrainGrace = TimeSpan.FromSeconds(7) };
         Changed(options.Sequences);
         Changed(options.Gateway);
-        var cluster = await ClusterNode.PrepareAsync(options.Cluster, clientPort: null, TextWriter.Null, CancellationToken.None);
+        var cluster = await ClusterNode.PrepareAsync(options.Cluster, "test", clientPort: null, TextWriter.Null, CancellationToken.None);
         var services = NodeHost.CreateBuilder(options, cluster).Services;
         Assert.Equal(options.Sequences, Got<SequencesOptions>(services));
         Assert.Equal(TimeSpan.FromSeconds(7), Got<DrainOptions>(services).Grace);
         Assert.Equal(options.Gateway with { DrainGrace = TimeSpan.FromSeconds(7) }, Got<GatewayOptions>(services));
+    }
+
+    [Fact]
+    public async Task A_silo_takes_clients_where_it_is_told_and_nowhere_unless_asked()
+    {
+        foreach (int? asked in new int?[] { null, 0 })
+        {
+            var options = new GatewayNodeOptions();
+            var cluster = await ClusterNode.PrepareAsync(options.Cluster, "test", asked, TextWriter.Null, CancellationToken.None);
+            await using var host = NodeHost.CreateBuilder(options, cluster).Build();
+            var place = host.Services.GetRequiredService<IOptions<Orleans.Configuration.EndpointOptions>>().Value.GatewayListeningEndpoint;
+            Assert.Equal(asked is null ? null : IPAddress.Loopback, place?.Address);
+            Assert.Equal(asked is null, cluster.ClientPort == 0);
+        }
+    }
+
+    [Theory]
+    [InlineData("The cluster secret has 5 characters; it must have at least 16.", "hush!", null, null)]
+    [InlineData("--cluster-secret and --cluster-secret-file are both given; leave one out.", "0123456789abcdef", "/tmp/x", null)]
+    [InlineData("--cluster-secret-file is '/no/such/file', which cannot be read", null, "/no/such/file", null)]
+    [InlineData("Other nodes' connections are taken at 0.0.0.0, where anybody who reaches it", null, null, "0.0.0.0")]
+    public async Task A_secret_that_protects_nothing_is_refused(string sentence, string? secret, string? file, string? listen)
+    {
+        var options = new ClusterNodeOptions { ClusterSecret = secret, ClusterSecretFile = file, ListenAddress = listen is null ? null : IPAddress.Parse(listen) };
+        var refused = await Assert.ThrowsAsync<StartException>(() => ClusterNode.PrepareAsync(options, "test", null, TextWriter.Null, CancellationToken.None));
+        Assert.StartsWith(sentence, refused.Message, StringComparison.Ordinal);
+        Assert.Equal(StartException.Usage, refused.ExitCode);
+        Assert.DoesNotContain("hush!", refused.Message, StringComparison.Ordinal);
     }
 
     private static T Got<T>(IServiceCollection services) where T : class =>

@@ -1,5 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
+using Grid.Grains;
+using Grid.Options;
 using Grid.Resumption;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -7,7 +9,8 @@ namespace Grid.Clustering.Stores;
 
 /// <summary>No store: one silo, the primary, holds the membership in its memory.</summary>
 /// <param name="primary">The silo to join; null when this one is the primary.</param>
-internal sealed class LocalhostStore(IPEndPoint? primary) : IMembershipStore
+/// <param name="secret">The cluster's; null for none.</param>
+internal sealed class LocalhostStore(IPEndPoint? primary, ClusterSecret? secret) : IMembershipStore
 {
     private static readonly TimeSpan s_retry = TimeSpan.FromMilliseconds(250);
 
@@ -27,6 +30,7 @@ internal sealed class LocalhostStore(IPEndPoint? primary) : IMembershipStore
         {
             if (await StoreNetwork.AddressTowardsAsync(primary.Address.ToString(), primary.Port, cancellationToken) is { } address)
             {
+                await RequireAcceptedAsync(primary, cancellationToken);
                 return address;
             }
 
@@ -39,6 +43,27 @@ internal sealed class LocalhostStore(IPEndPoint? primary) : IMembershipStore
 
             await Task.Delay(s_retry, cancellationToken);
         }
+    }
+
+    private async Task RequireAcceptedAsync(IPEndPoint silo, CancellationToken cancellationToken)
+    {
+        using var probe = new TcpClient();
+        try
+        {
+            await probe.ConnectAsync(silo, cancellationToken);
+            if (await ClusterSecret.IsAcceptedAsync(secret, probe.GetStream(), cancellationToken))
+            {
+                return;
+            }
+        }
+        catch (SocketException)
+        {
+            return; // It has just ended; Orleans waits for it.
+        }
+
+        throw new StartException(secret is null
+            ? $"The silo at {silo} lets only nodes in that know its cluster's secret; give this one the same --cluster-secret-file (or Grid__ClusterSecret in the environment)."
+            : $"The silo at {silo} does not have this node's cluster secret; give both the same --cluster-secret-file (or Grid__ClusterSecret in the environment).");
     }
 
     public void Configure(ISiloBuilder silo, IPEndPoint self) => silo.UseDevelopmentClustering(primary ?? self);

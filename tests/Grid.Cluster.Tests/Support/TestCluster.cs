@@ -6,6 +6,9 @@ internal sealed class TestCluster : IAsyncDisposable
     private static readonly string[] s_smallModel =
         ["--model-path", Path.Combine(AppContext.BaseDirectory, "models", "small"), "--load-format", "dummy", "--cpu-threads", "1"];
 
+    /// <summary>For clients that are not nodes.</summary>
+    private static readonly string[] s_clientPort = ["--gateway-port", "0"];
+
     private static int s_number;
 
     private readonly List<NodeProcess> _nodes = [];
@@ -62,10 +65,10 @@ internal sealed class TestCluster : IAsyncDisposable
     }
 
     /// <summary>Starts a worker; without a store, the first one is the primary.</summary>
-    public NodeProcess StartSilo(params string[] arguments) => Add(NodeProcess.Silo(_environment, [.. Place(isSilo: true), .. _model, .. arguments]));
+    public NodeProcess StartSilo(params string[] arguments) => Add(NodeProcess.Silo(_environment, [.. Place(isSilo: true), .. s_clientPort, .. _model, .. arguments]));
 
     /// <summary>Starts a worker whose device can be told to be faulty.</summary>
-    public NodeProcess StartFaultySilo(params string[] arguments) => Add(NodeProcess.FaultySilo(_environment, [.. Place(isSilo: true), .. _model, .. arguments]));
+    public NodeProcess StartFaultySilo(params string[] arguments) => Add(NodeProcess.FaultySilo(_environment, [.. Place(isSilo: true), .. s_clientPort, .. _model, .. arguments]));
 
     public NodeProcess StartGateway(params string[] arguments) => Add(NodeProcess.Gateway(_environment, [.. Place(isSilo: false), .. arguments]));
 
