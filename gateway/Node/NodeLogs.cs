@@ -12,11 +12,12 @@ internal sealed class NodeLogs(ConsoleLoggerProvider console) : ILoggerProvider,
     /// <summary>The form of dates in log lines, UTC.</summary>
     public const string Timestamp = "yyyy-MM-dd'T'HH:mm:ss.fff'Z'";
     private const int MaxCharacters = 400;
+    private const int MostRemembered = 1000;
 
-    /// <summary>What others (not Grid) say again and again is said once in this time.</summary>
+    /// <summary>What is said again and again is said once in this time.</summary>
     private static readonly TimeSpan s_again = TimeSpan.FromMinutes(1);
 
-    private readonly Dictionary<(string Category, int Event, string? Exception), (long Said, int LeftOut)> _repeated = [];
+    private readonly Dictionary<(string Category, int Event, string? What), (long Said, int LeftOut)> _repeated = [];
 
     /// <summary>From when the node stops: what Orleans says of its own end is no news.</summary>
     public bool Stopping { get; set; }
@@ -64,18 +65,24 @@ internal sealed class NodeLogs(ConsoleLoggerProvider console) : ILoggerProvider,
     public void Dispose() => console.Dispose();
 
     /// <summary>How often something was left out since it was last said; null where it is to be left out now.</summary>
-    private int? LeftOut(string category, EventId id, string? kind)
+    private int? LeftOut(string category, EventId id, string? what)
     {
         lock (_repeated)
         {
             long now = Environment.TickCount64;
-            var key = (category, id.Id, kind);
+            var key = (category, id.Id, what);
+            if (_repeated.Count > MostRemembered)
+            {
+                _repeated.Clear();
+            }
             var (said, left) = _repeated.GetValueOrDefault(key, (long.MinValue / 2, 0));
             bool again = now - said < s_again.TotalMilliseconds;
             _repeated[key] = again ? (said, left + 1) : (now, 0);
             return again ? null : left;
         }
     }
+
+    private static string Again(int left) => left == 0 ? "" : $" ({left} more like it)";
 
     private static string FirstLine(string text)
     {
@@ -106,13 +113,16 @@ internal sealed class NodeLogs(ConsoleLoggerProvider console) : ILoggerProvider,
             }
             else if (_ours)
             {
-                inner.Log(logLevel, eventId, state, null, (said, _) => formatter(said, null) + reason);
+                // An attempt that fails again and again is one event: the same words about the same thing.
+                if (owner.LeftOut(category, eventId, formatter(state, null)) is { } left)
+                {
+                    inner.Log(logLevel, eventId, state, null, (said, _) => formatter(said, null) + reason + Again(left));
+                }
             }
             else if (!owner.Stopping && owner.LeftOut(category, eventId, exception?.GetType().FullName) is { } left)
             {
                 // The state of others goes with the rest: it may be a trace, too.
-                string again = left == 0 ? "" : $" ({left} more like it)";
-                string line = FirstLine(formatter(state, null)) + reason + again;
+                string line = FirstLine(formatter(state, null)) + reason + Again(left);
                 inner.Log(logLevel, eventId, line, null, (said, _) => said);
             }
         }

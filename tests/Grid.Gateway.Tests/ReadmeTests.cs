@@ -20,6 +20,7 @@ public sealed partial class ReadmeTests
             .SelectMany(file => Snippet().Matches(File.ReadAllText(file)).Select(match => (File: file, Code: match.Groups[1].Value)))
             .Where(snippet => snippet.Code.StartsWith("using ", StringComparison.Ordinal)).ToArray();
         Assert.Contains(programs, program => program.File.EndsWith("src/Grid.Client/README.md", StringComparison.Ordinal));
+        Assert.Contains(programs, program => program.File.EndsWith("Readmes/README.md", StringComparison.Ordinal));
         Assert.All(programs, program =>
         {
             var compilation = CSharpCompilation.Create(
