@@ -82,15 +82,15 @@ internal readonly record struct JsonField(JsonElement Value, string Path)
         return ids;
     }
 
-    /// <summary>One string or a list of them, none of them empty.</summary>
-    public string[] Strings(int maxItems = int.MaxValue)
+    /// <summary>One string or a list of them, none of them empty unless that is allowed.</summary>
+    public string[] Strings(int maxItems = int.MaxValue, bool mayBeEmpty = false)
     {
         if (Kind == JsonValueKind.String)
         {
-            return [NonEmpty()];
+            return [mayBeEmpty ? String() : NonEmpty()];
         }
         RequireList("a string or a list of strings");
-        return Value.GetArrayLength() <= maxItems ? [.. Items().Select(item => item.NonEmpty())] : throw WrongValue($"a list of at most {maxItems}");
+        return Value.GetArrayLength() <= maxItems ? [.. Items().Select(item => mayBeEmpty ? item.String() : item.NonEmpty())] : throw WrongValue($"a list of at most {maxItems}");
     }
 
     /// <summary>Opens an object.</summary>

@@ -20,7 +20,10 @@ internal static class CompletionRequest
         var fields = new JsonField(body, "").Object();
         var model = ModelDirectory.Resolve(service, fields.Take("model")?.String());
         ModelDirectory.RequireText(model);
-        var (prompts, isList) = PromptFields.TextOrIds(fields.Require("prompt", PromptFields.Rule));
+        // As vLLM has it: a raw prompt begins as the model's texts do.
+        var addSpecialTokens = fields.Take("add_special_tokens")?.Boolean() ?? true;
+        var (prompts, isList) = PromptFields.TextOrIds(
+            fields.Require("prompt", PromptFields.Rule), PromptFields.MayBeEmpty(model, addSpecialTokens));
         var choices = OpenAiFields.TakeChoices(fields, prompts.Length, options);
         TakeBestOf(fields, choices);
         var (stream, includeUsage) = OpenAiFields.TakeStream(fields);
@@ -32,8 +35,7 @@ internal static class CompletionRequest
         var seed = fields.Take("seed")?.Seed() ?? options.RandomSeed ?? Seeds.Draw();
         var spec = OpenAiFields.TakeSpec(
             fields, model, maxTokens, top, promptTop, scorePrompt: promptTop is not null || (echo && top is not null));
-        // As vLLM has it: a raw prompt begins as the model's texts do.
-        spec = spec with { AddSpecialTokens = fields.Take("add_special_tokens")?.Boolean() ?? true };
+        spec = spec with { AddSpecialTokens = addSpecialTokens };
         var plan = new CompletionPlan
         {
             Model = model,

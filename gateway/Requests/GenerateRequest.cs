@@ -133,7 +133,7 @@ internal static class GenerateRequest
         if (text is not null)
         {
             ModelDirectory.RequireText(model, "text", "give 'input_ids'");
-            var (prompts, isList) = PromptFields.Texts(text.Value);
+            var (prompts, isList) = PromptFields.Texts(text.Value, PromptFields.MayBeEmpty(model, addSpecialTokens: true));
             return (prompts, isList, "text");
         }
         if (ids is not null)

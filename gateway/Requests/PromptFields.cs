@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Grid.Gateway.Json;
+using Grid.Sequences;
 
 namespace Grid.Gateway.Requests;
 
@@ -10,26 +11,30 @@ internal static class PromptFields
     public const string Rule = "a string, a list of strings, a list of token ids or a list of lists of token ids";
 
     /// <summary>The completions endpoint's prompt: any of the four shapes.</summary>
-    public static (Prompt[] Prompts, bool IsList) TextOrIds(JsonField field)
+    public static (Prompt[] Prompts, bool IsList) TextOrIds(JsonField field, bool mayBeEmpty)
     {
         if (field.Kind == JsonValueKind.String)
         {
-            return Texts(field);
+            return Texts(field, mayBeEmpty);
         }
         field.RequireList(Rule);
         field.RequireItems();
         return field.Value[0].ValueKind switch
         {
-            JsonValueKind.String => Texts(field),
+            JsonValueKind.String => Texts(field, mayBeEmpty),
             JsonValueKind.Number or JsonValueKind.Array => Ids(field),
             _ => throw field.Items().First().WrongType("a string, a token id or a list of token ids"),
         };
     }
 
+    /// <summary>Whether an empty text is a prompt all the same: the tokens that are put around it.</summary>
+    public static bool MayBeEmpty(ServedModel model, bool addSpecialTokens) =>
+        addSpecialTokens && model.Text is { Tokenizer: var tokenizer } && tokenizer.AddedBefore + tokenizer.AddedAfter > 0;
+
     /// <summary>A text, or a list of them.</summary>
-    public static (Prompt[] Prompts, bool IsList) Texts(JsonField field)
+    public static (Prompt[] Prompts, bool IsList) Texts(JsonField field, bool mayBeEmpty)
     {
-        var texts = field.Strings();
+        var texts = field.Strings(mayBeEmpty: mayBeEmpty);
         if (field.Kind == JsonValueKind.Array)
         {
             field.RequireItems();

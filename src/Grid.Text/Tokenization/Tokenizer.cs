@@ -15,8 +15,8 @@ public sealed class Tokenizer
     private readonly AddedTokenSplitter? _tokensInText;
     private readonly AddedTokenSplitter? _tokensInNormalizedText;
     private readonly bool _composeCanonically;
-    private readonly int[] _prefix;
-    private readonly int[] _suffix;
+    private int[] _prefix;
+    private int[] _suffix;
     private readonly byte[]?[] _bytesOfId;
     private readonly string?[] _textOfId;
     private readonly bool[] _isSpecial;
@@ -58,12 +58,20 @@ public sealed class Tokenizer
         return new Tokenizer(TokenizerFileReader.Read(tokenizerJson, FileName));
     }
 
+    /// <summary>The same tokenizer, that puts other ids around a text.</summary>
+    internal Tokenizer PutBetween(int[] before, int[] after)
+    {
+        var other = (Tokenizer)MemberwiseClone();
+        (other._prefix, other._suffix) = (before, after);
+        return other;
+    }
+
     /// <summary>Text to ids. Lone surrogates count as U+FFFD.</summary>
     /// <param name="text">The text.</param>
     /// <param name="parseSpecialTokens">False: text that looks like a special token is ordinary text. Added tokens that
     /// are not special are found either way.</param>
-    /// <param name="addSpecialTokens">True: puts the tokens around the text that the file's post_processor asks for
-    /// (a beginning-of-sequence token for Llama). A chat template writes its own, so a rendered chat takes false.</param>
+    /// <param name="addSpecialTokens">True: puts the tokens around the text that the file's post_processor asks for, or the
+    /// tokenizer's class in its place (a beginning-of-sequence token for Llama). A chat template writes its own, so a rendered chat takes false.</param>
     /// <returns>The ids, as the Hugging Face tokenizers library gives them.</returns>
     public int[] Encode(string text, bool parseSpecialTokens, bool addSpecialTokens = false)
     {
