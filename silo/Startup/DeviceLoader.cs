@@ -19,7 +19,11 @@ namespace Grid.Silo.Startup;
 /// <param name="Config">The model's configuration.</param>
 /// <param name="Texts">Its text files, packed once for all devices.</param>
 /// <param name="Sampling">How requests are sampled that do not say.</param>
-internal sealed record ModelToServe(string Folder, string Name, ModelConfig Config, TextFiles Texts, SamplingParameters Sampling);
+internal sealed record ModelToServe(string Folder, string Name, ModelConfig Config, TextFiles Texts, SamplingParameters Sampling)
+{
+    /// <summary>Which place names which tokens that end an answer.</summary>
+    public IReadOnlyList<EndTokens> EndTokens { get; init; } = [];
+}
 
 /// <summary>A model on a device with its engine, ready to be served.</summary>
 internal sealed record ServedDevice(WorkerModel Description, IInferenceEngine Engine, IDisposable Owner) : IDisposable
@@ -103,7 +107,12 @@ internal sealed class DeviceLoader : IDisposable
             {
                 loaded = ModelLoader.Load(
                     source.Folder, _operations,
-                    new ModelLoadOptions { LoadFormat = _options.LoadFormat, MaxBatchTokens = _device.Limits.MaxBatchTokens }, progress);
+                    new ModelLoadOptions
+                    {
+                        LoadFormat = _options.LoadFormat,
+                        MaxBatchTokens = _device.Limits.MaxBatchTokens,
+                        EndTokenIds = [.. source.EndTokens.SelectMany(place => place.Ids)],
+                    }, progress);
             }
 
             Describe(source.Name, loaded, progress.Latest, clock.Elapsed);

@@ -39,17 +39,19 @@ internal static class ServedModelLoader
     private static void CheckSmallFiles(NodeOptions options, string path)
     {
         var folder = ModelFolder.Open(path);
-        ReadConfig(options, folder);
+        ReadConfig(options, folder, out _);
         ReadSampling(options, folder);
-        ReadTexts(options, folder);
+        ReadTexts(options, folder, out _);
     }
 
     private static List<ServedDevice> Load(NodeOptions options, IReadOnlyList<NodeDevice> devices, ModelSource source, TextWriter output, CancellationToken cancellationToken)
     {
         var folder = ModelFolder.Open(source.Folder);
+        var texts = ReadTexts(options, folder, out var endTokens);
+        var config = ReadConfig(options, folder, out var configured);
         var model = new ModelToServe(
-            source.Folder, options.ServedModelName ?? source.Name, ReadConfig(options, folder),
-            WorkerModel.PackTextFiles(ReadTexts(options, folder)), ReadSampling(options, folder));
+            source.Folder, options.ServedModelName ?? source.Name, config, WorkerModel.PackTextFiles(texts), ReadSampling(options, folder))
+        { EndTokens = [.. configured, .. endTokens] };
         var loaders = new List<DeviceLoader>();
         var served = new List<ServedDevice>();
         try
@@ -66,6 +68,7 @@ internal static class ServedModelLoader
             throw;
         }
 
+        DescribeEndTokens(output, model);
         DescribeSampling(output, model.Sampling);
         foreach (string remark in options.Launch.Remarks())
         {
@@ -116,9 +119,9 @@ internal static class ServedModelLoader
         }
     }
 
-    private static ModelConfig ReadConfig(NodeOptions options, ModelFolder folder)
+    private static ModelConfig ReadConfig(NodeOptions options, ModelFolder folder, out IReadOnlyList<EndTokens> endTokens)
     {
-        var config = folder.ReadConfig();
+        var config = folder.ReadConfig(out endTokens);
         return options.ContextLength is { } length && length > config.MaxPositions
             ? throw new StartException($"--context-length is {length}; it must be at most {config.MaxPositions}, the model's own.", StartException.Usage)
             : config;
@@ -126,6 +129,14 @@ internal static class ServedModelLoader
 
     private static SamplingParameters ReadSampling(NodeOptions options, ModelFolder folder) =>
         options.UseModelSampling ? folder.ReadRecommendedSampling() : new SamplingParameters();
+
+    private static void DescribeEndTokens(TextWriter output, ModelToServe model)
+    {
+        var places = EndTokens.Union(model.EndTokens, model.Config.VocabularySize)
+            .Select(id => $"{id} ({string.Join(", ", model.EndTokens.Where(place => place.Ids.Contains(id)).Select(place => place.Source))})");
+        string all = string.Join(", ", places);
+        output.WriteLine(all.Length > 0 ? $"        an answer ends with {all}" : "        no file names a token that ends an answer: it ends at its length");
+    }
 
     private static void DescribeSampling(TextWriter output, SamplingParameters sampling)
     {
@@ -136,8 +147,9 @@ internal static class ServedModelLoader
         }
     }
 
-    private static IReadOnlyDictionary<string, byte[]> ReadTexts(NodeOptions options, ModelFolder folder)
+    private static IReadOnlyDictionary<string, byte[]> ReadTexts(NodeOptions options, ModelFolder folder, out EndTokens[] endTokens)
     {
+        endTokens = [];
         var files = folder.ReadTextFiles();
         bool hasTokenizer = files.ContainsKey(ModelFolder.TokenizerFile);
         if (options.SkipTokenizerInit || (options.LoadFormat == LoadFormat.Dummy && !hasTokenizer))
@@ -151,7 +163,12 @@ internal static class ServedModelLoader
                 $"The model cannot be served. {folder.Path} has no {ModelFolder.TokenizerFile}; --skip-tokenizer-init serves a model without one, by token ids alone.");
         }
 
-        TextModel.Load(files); // Gateways will read them; a fault should show here and now.
+        var text = TextModel.Load(files); // Gateways will read them; a fault should show here and now.
+        endTokens =
+        [
+            new("tokenizer_config.json", text.EosTokenId is { } eos ? [eos] : []),
+            new("chat template", text.FindEndOfTurn() is { } endOfTurn ? [endOfTurn] : []),
+        ];
         return files;
     }
 }

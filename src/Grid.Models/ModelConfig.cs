@@ -34,7 +34,8 @@ public sealed record ModelConfig
 
     public required bool TiedEmbeddings { get; init; }
 
-    /// <summary>End-of-sequence ids of generation_config.json (or config.json), ascending.</summary>
+    /// <summary>The ids that end an answer, ascending: those of config.json and generation_config.json, and once loaded those of
+    /// <see cref="ModelLoadOptions.EndTokenIds"/> too.</summary>
     public required IReadOnlyList<int> EndTokenIds { get; init; }
 }
 

@@ -36,13 +36,17 @@ public sealed class ModelFolder
     }
 
     /// <summary>Reads and checks config.json and generation_config.json.</summary>
-    public ModelConfig ReadConfig()
+    public ModelConfig ReadConfig() => ReadConfig(out _);
+
+    /// <summary>Reads and checks config.json and generation_config.json, and tells which of them names which end
+    /// tokens.</summary>
+    public ModelConfig ReadConfig(out IReadOnlyList<EndTokens> endTokens)
     {
         byte[] config = ReadBounded(ModelConfigReader.ConfigFile, MaxConfigBytes)
             ?? throw new ModelFormatException(FilePath(ModelConfigReader.ConfigFile), "the file", "absent",
                 "a model folder must hold config.json");
         byte[]? generation = ReadBounded(ModelConfigReader.GenerationConfigFile, MaxConfigBytes);
-        return ModelConfigReader.Read(config, generation);
+        return ModelConfigReader.Read(config, generation, out endTokens);
     }
 
     /// <summary>How the model's makers want it sampled: what generation_config.json says, checked, and otherwise the values of the OpenAI

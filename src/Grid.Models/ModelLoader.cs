@@ -25,6 +25,10 @@ public sealed record ModelLoadOptions
 
     /// <summary>Rows (tokens) in one forward pass at most; working memory is allocated for them.</summary>
     public int MaxBatchTokens { get; init; } = 512;
+
+    /// <summary>Ids that end an answer besides those that the configuration files name (the tokenizer's, the chat template's). As
+    /// they decide where answers end, they are part of the model's digest.</summary>
+    public IReadOnlyList<int> EndTokenIds { get; init; } = [];
 }
 
 /// <summary>How far a load has come.</summary>
@@ -55,7 +59,8 @@ public static class ModelLoader
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxBatchTokens, 1, "MaxBatchTokens");
         ModelFolder folder = ModelFolder.Open(path);
-        ModelConfig config = folder.ReadConfig();
+        ModelConfig config = folder.ReadConfig(out IReadOnlyList<EndTokens> endTokens);
+        config = config with { EndTokenIds = EndTokens.Union([.. endTokens, new EndTokens("", options.EndTokenIds)], config.VocabularySize) };
         using IWeightSource source = options.LoadFormat == LoadFormat.Dummy ? new DummyWeightSource() : Checkpoint.Open(folder);
         using var weights = new WeightLoader(source, operations, progress);
         ICausalLanguageModel model = SupportedArchitectures.Load(config, weights, operations, options.MaxBatchTokens);

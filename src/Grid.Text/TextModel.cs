@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Grid.Text.Tokenization;
 
 namespace Grid.Text;
 
@@ -20,11 +21,33 @@ public sealed class TextModel(Tokenizer tokenizer, ChatTemplate? chatTemplate)
     /// <summary>The chat template; null when the model folder has none.</summary>
     public ChatTemplate? ChatTemplate { get; } = chatTemplate;
 
-    /// <summary>The token that begins a text ("bos_token" of tokenizer_config.json), or null.</summary>
+    /// <summary>The token that begins a text ("bos_token" of tokenizer_config.json, or its class's), or null.</summary>
     public string? BosToken { get; private init; }
 
-    /// <summary>The token that ends an answer ("eos_token" of tokenizer_config.json), or null.</summary>
+    /// <summary>The token that ends an answer ("eos_token" of tokenizer_config.json, or its class's), or null.</summary>
     public string? EosToken { get; private init; }
+
+    /// <summary>The id of <see cref="EosToken"/>; null where there is none.</summary>
+    public int? EosTokenId => EosToken is { Length: > 0 } text ? Tokenizer.FindToken(text) : null;
+
+    /// <summary>The id of the special token with which the chat template closes what the assistant says; null where it has none.
+    /// Found by rendering a chat: what follows the answer, white space aside.</summary>
+    public int? FindEndOfTurn()
+    {
+        const string Answer = "Xanswerx";
+        JsonArray chat = [new JsonObject { ["role"] = "user", ["content"] = "Hi" }, new JsonObject { ["role"] = "assistant", ["content"] = Answer }];
+        try
+        {
+            string text = ChatTemplate?.Render(chat, addGenerationPrompt: false) ?? "";
+            int at = text.LastIndexOf(Answer, StringComparison.Ordinal);
+            string after = at < 0 ? "" : text[(at + Answer.Length)..].TrimStart();
+            return Tokenizer.Encode(after, parseSpecialTokens: true) is [int first, ..] && Tokenizer.IsSpecial(first) ? first : null;
+        }
+        catch (ChatTemplateException)
+        {
+            return null; // A template that takes no such chat.
+        }
+    }
 
     /// <summary>Reads the text files of a model folder (tokenizer.json, tokenizer_config.json and, where present,
     /// chat_template.jinja), given by name. Throws <see cref="TextModelException"/>, which names file, field and rule.
@@ -46,7 +69,9 @@ public sealed class TextModel(Tokenizer tokenizer, ChatTemplate? chatTemplate)
             JsonField config = JsonField.ParseRoot(configJson, ConfigFile, out JsonDocument document);
             using JsonDocument owned = document;
             CheckAddedTokens(config, tokenizer);
-            ReadNamedTokens(config, variables);
+            var tokenizerClass = TokenizerClass.Of(config);
+            ReadNamedTokens(config, tokenizerClass, variables);
+            tokenizer = tokenizerClass.Apply(tokenizer, config, name => (string?)variables[name]);
             template = ReadTemplate(config);
         }
 
@@ -110,11 +135,18 @@ public sealed class TextModel(Tokenizer tokenizer, ChatTemplate? chatTemplate)
         throw template.Error("is a list without a template named \"default\"");
     }
 
-    private static void ReadNamedTokens(JsonField config, JsonObject variables)
+    private static void ReadNamedTokens(JsonField config, TokenizerClass tokenizerClass, JsonObject variables)
     {
         foreach (string name in NamedTokens)
         {
-            if (config.TryGet(name, out JsonField field) && !field.IsNull)
+            if (!config.TryGet(name, out JsonField field))
+            {
+                if (tokenizerClass.Named(name) is { } token)
+                {
+                    variables[name] = token;
+                }
+            }
+            else if (!field.IsNull)
             {
                 // Older files write the token as an object with its flags.
                 bool isObject = field.Element.ValueKind == JsonValueKind.Object;

@@ -211,6 +211,6 @@ public class ArchitectureConfigTests
     {
         JsonObject config = JsonNode.Parse(text)!.AsObject();
         change?.Invoke(config);
-        return ModelConfigReader.Read(Encoding.UTF8.GetBytes(config.ToJsonString()), null);
+        return ModelConfigReader.Read(Encoding.UTF8.GetBytes(config.ToJsonString()), null, out _);
     }
 }

@@ -158,7 +158,7 @@ public sealed class MixtureOfExpertsTests : IDisposable
     {
         JsonObject config = JsonNode.Parse(Qwen3MoeConfig)!.AsObject();
         change(config);
-        return ModelConfigReader.Read(Encoding.UTF8.GetBytes(config.ToJsonString()), null);
+        return ModelConfigReader.Read(Encoding.UTF8.GetBytes(config.ToJsonString()), null, out _);
     }
 
     /// <summary>The tensors of the random checkpoint.</summary>

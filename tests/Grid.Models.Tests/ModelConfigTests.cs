@@ -44,13 +44,18 @@ public class ModelConfigTests
     }
 
     [Theory]
-    [InlineData("""{"eos_token_id": 5}""", new[] { 5 })]
-    [InlineData("""{"eos_token_id": [9, 3, 9]}""", new[] { 3, 9 })]
-    [InlineData("""{"eos_token_id": null}""", new[] { 7 })]
-    [InlineData("""{"temperature": 0.6}""", new[] { 7 })]
-    public void End_tokens_come_from_the_generation_config_first(string generation, int[] expected)
+    [InlineData("7", """{"eos_token_id": 5}""", new[] { 5, 7 })]
+    [InlineData("7", """{"eos_token_id": [9, 3, 9, 7]}""", new[] { 3, 7, 9 })]
+    [InlineData("7", """{"eos_token_id": null}""", new[] { 7 })]
+    [InlineData("7", """{"eos_token_id": []}""", new[] { 7 })]
+    [InlineData("7", """{"temperature": 0.6}""", new[] { 7 })]
+    [InlineData("7", null, new[] { 7 })]
+    [InlineData("null", """{"eos_token_id": 5}""", new[] { 5 })]
+    [InlineData("[]", """{"eos_token_id": [5, 6]}""", new[] { 5, 6 })]
+    [InlineData("null", null, new int[0])]
+    public void End_tokens_are_those_of_both_files(string own, string? generation, int[] expected)
     {
-        ModelConfig config = Read(_ => { }, generation);
+        ModelConfig config = Read(c => c["eos_token_id"] = JsonNode.Parse(own), generation);
 
         Assert.Equal(expected, config.EndTokenIds);
     }
@@ -123,7 +128,7 @@ public class ModelConfigTests
     [InlineData("""{"\ud800": 1}""")]
     public void What_is_not_a_JSON_object_is_refused(string text)
     {
-        var e = Assert.Throws<ModelFormatException>(() => ModelConfigReader.Read(Encoding.UTF8.GetBytes(text), null));
+        var e = Assert.Throws<ModelFormatException>(() => ModelConfigReader.Read(Encoding.UTF8.GetBytes(text), null, out _));
 
         Assert.Equal("config.json", e.File);
     }
@@ -133,7 +138,7 @@ public class ModelConfigTests
     {
         string text = TinyCheckpoint.Config.Replace("\"use_cache\"", "\"hidden_size\": 64, \"use_cache\"", StringComparison.Ordinal);
 
-        Assert.Throws<ModelFormatException>(() => ModelConfigReader.Read(Encoding.UTF8.GetBytes(text), null));
+        Assert.Throws<ModelFormatException>(() => ModelConfigReader.Read(Encoding.UTF8.GetBytes(text), null, out _));
     }
 
     [Fact]
@@ -142,7 +147,7 @@ public class ModelConfigTests
         byte[] bytes = Encoding.UTF8.GetBytes(TinyCheckpoint.Config);
         bytes[TinyCheckpoint.Config.IndexOf("silu", StringComparison.Ordinal)] = 0xFF;
 
-        var e = Assert.Throws<ModelFormatException>(() => ModelConfigReader.Read(bytes, null));
+        var e = Assert.Throws<ModelFormatException>(() => ModelConfigReader.Read(bytes, null, out _));
 
         Assert.Contains("UTF-8", e.Rule, StringComparison.Ordinal);
     }
@@ -164,6 +169,6 @@ public class ModelConfigTests
         change(config);
         return ModelConfigReader.Read(
             Encoding.UTF8.GetBytes(config.ToJsonString()),
-            generation is null ? null : Encoding.UTF8.GetBytes(generation));
+            generation is null ? null : Encoding.UTF8.GetBytes(generation), out _);
     }
 }

@@ -40,6 +40,29 @@ public sealed class ModelLoaderTests : IDisposable
         Assert.Equal(first, LoadId());
     }
 
+    /// <summary>The tokenizer's and the template's, as the files of the configuration may lack them.</summary>
+    [Fact]
+    public void End_tokens_that_others_name_count_and_are_part_of_the_id()
+    {
+        new TinyCheckpoint().Write(_folder, With("eos_token_id", "7"));
+        (NumericsId Id, IReadOnlyList<int> EndTokenIds) Load(params int[] more)
+        {
+            using var recorder = new UploadRecorder();
+            using LoadedModel loaded = ModelLoader.Load(_folder.Path, recorder, new ModelLoadOptions { EndTokenIds = more });
+            return (loaded.NumericsId, loaded.Model.Config.EndTokenIds);
+        }
+
+        var plain = Load();
+        var same = Load(7, 48); // The vocabulary has no 48.
+        var more = Load(9, 3);
+
+        Assert.Equal([7], plain.EndTokenIds);
+        Assert.Equal([7], same.EndTokenIds);
+        Assert.Equal([3, 7, 9], more.EndTokenIds);
+        Assert.Equal(plain.Id, same.Id);
+        Assert.NotEqual(plain.Id, more.Id);
+    }
+
     [Fact]
     public void A_tensor_without_values_changes_nothing()
     {

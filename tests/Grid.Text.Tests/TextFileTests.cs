@@ -146,6 +146,83 @@ public class TextFileTests
         Assert.Equal([300, 302, 300], tokenizer.Encode("", parseSpecialTokens: false, addSpecialTokens: true));
     }
 
+    /// <summary>What transformers' classes put around a text, given what the files say. The file's post_processor puts
+    /// &lt;|im_start|&gt; before it, or is ByteLevel.</summary>
+    [Theory]
+    // Llama's class sets its own tokens, whatever the file has; add_bos_token is on unless it is said, and null is no.
+    [InlineData("LlamaTokenizerFast", """ "add_bos_token": true, "bos_token": "<|endoftext|>" """, false, new[] { SmallTokenizer.EndOfText }, new int[0])]
+    [InlineData("LlamaTokenizerFast", """ "add_bos_token": true, "bos_token": {"content": "<|endoftext|>"} """, true, new[] { SmallTokenizer.EndOfText }, new int[0])]
+    [InlineData("LlamaTokenizer", """ "bos_token": "<|endoftext|>" """, false, new[] { SmallTokenizer.EndOfText }, new int[0])]
+    [InlineData("LlamaTokenizerFast", """ "add_bos_token": false, "bos_token": "<|endoftext|>" """, true, new int[0], new int[0])]
+    [InlineData("LlamaTokenizerFast", """ "add_bos_token": null, "bos_token": "<|endoftext|>" """, true, new int[0], new int[0])]
+    [InlineData("LlamaTokenizerFast", """ "add_eos_token": true, "bos_token": "<|endoftext|>", "eos_token": "<|im_end|>" """, false, new[] { SmallTokenizer.EndOfText }, new[] { SmallTokenizer.End })]
+    [InlineData("LlamaTokenizerFast", """ "add_bos_token": true, "bos_token": null """, true, new int[0], new int[0])]
+    [InlineData("LlamaTokenizerFast", """ "add_bos_token": true, "bos_token": "" """, true, new int[0], new int[0])]
+    [InlineData("CodeLlamaTokenizer", """ "bos_token": "<|endoftext|>" """, false, new[] { SmallTokenizer.EndOfText }, new int[0])]
+    [InlineData("GemmaTokenizerFast", """ "bos_token": "<|endoftext|>" """, false, new[] { SmallTokenizer.EndOfText }, new int[0])]
+    [InlineData("CohereTokenizerFast", """ "bos_token": "<|endoftext|>" """, false, new[] { SmallTokenizer.EndOfText }, new int[0])]
+    // Other classes take the file's word.
+    [InlineData("PreTrainedTokenizerFast", """ "add_bos_token": true, "add_eos_token": true, "bos_token": "<|endoftext|>", "eos_token": "<|im_end|>" """, false, new int[0], new int[0])]
+    [InlineData("PreTrainedTokenizerFast", """ "add_bos_token": false, "bos_token": "<|endoftext|>" """, true, new[] { SmallTokenizer.Start }, new int[0])]
+    [InlineData("Qwen2Tokenizer", """ "add_bos_token": false, "bos_token": null """, true, new[] { SmallTokenizer.Start }, new int[0])]
+    [InlineData(null, """ "add_bos_token": true, "bos_token": "<|endoftext|>" """, true, new[] { SmallTokenizer.Start }, new int[0])]
+    [InlineData(null, """ "add_bos_token": true, "bos_token": "<|endoftext|>" """, false, new int[0], new int[0])]
+    public void The_tokens_around_a_text_follow_the_tokenizers_class(string? tokenizerClass, string fields, bool hasTemplate, int[] before, int[] after)
+    {
+        TextModel model = WithConfig($$"""{"tokenizer_class": {{(tokenizerClass is null ? "null" : $"\"{tokenizerClass}\"")}}, {{fields}}}""", hasTemplate);
+        int[] plain = model.Tokenizer.Encode("hello", parseSpecialTokens: true);
+        Assert.Equal([.. before, .. plain, .. after], model.Tokenizer.Encode("hello", parseSpecialTokens: true, addSpecialTokens: true));
+        Assert.Equal([.. before, .. after], model.Tokenizer.Encode("", parseSpecialTokens: true, addSpecialTokens: true));
+        Assert.Equal((before.Length, after.Length), (model.Tokenizer.AddedBefore, model.Tokenizer.AddedAfter));
+    }
+
+    [Theory]
+    [InlineData("""{"tokenizer_class": "LlamaTokenizerFast"}""", "puts the bos_token '<s>' around a text, which is not a token of tokenizer.json")]
+    [InlineData("""{"tokenizer_class": "LlamaTokenizerFast", "bos_token": null, "add_eos_token": true}""", "puts the eos_token '</s>' around a text")]
+    [InlineData("""{"tokenizer_class": "LlamaTokenizerFast", "add_bos_token": "yes"}""", "add_bos_token: must be true or false, not \"yes\"")]
+    [InlineData("""{"tokenizer_class": 5}""", "tokenizer_class: must be a string, not 5")]
+    public void A_class_that_asks_for_what_is_not_there_is_refused(string config, string expected)
+    {
+        var error = Assert.Throws<TextModelException>(() => WithConfig(config, hasTemplate: false));
+        Assert.StartsWith("tokenizer_config.json: ", error.Message, StringComparison.Ordinal);
+        Assert.Contains(expected, error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""{"eos_token": "<|im_end|>"}""", SmallTokenizer.End)]
+    [InlineData("""{"eos_token": {"content": "<|endoftext|>"}}""", SmallTokenizer.EndOfText)]
+    [InlineData("""{"tokenizer_class": "Qwen2TokenizerFast"}""", SmallTokenizer.EndOfText)]
+    [InlineData("""{"tokenizer_class": "Qwen2TokenizerFast", "eos_token": null}""", null)]
+    [InlineData("""{"eos_token": "</s>"}""", null)]
+    [InlineData("""{"eos_token": ""}""", null)]
+    [InlineData("""{"eos_token": null}""", null)]
+    [InlineData("{}", null)]
+    public void The_tokenizers_end_token_is_found(string config, int? expected) =>
+        Assert.Equal(expected, WithConfig(config, hasTemplate: false).EosTokenId);
+
+    [Theory]
+    [InlineData("{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}", SmallTokenizer.End)]
+    [InlineData("{% for m in messages %}{{ m.content | trim }} {{ eos_token }}{% endfor %}", SmallTokenizer.EndOfText)]
+    [InlineData("{% for m in messages %}<|im_start|>{{ m.content }}\n<think>{% endfor %}", null)] // A token, but no special one.
+    [InlineData("{% for m in messages %}<|im_start|>{{ m.content }}.<|im_end|>{% endfor %}", null)]
+    [InlineData("{% for m in messages %}<|im_start|>{{ m.content }}{% endfor %}", null)]
+    [InlineData("{{ messages[0].content }}<|im_end|>", null)]
+    [InlineData("{{ raise_exception('one message only') }}", null)]
+    [InlineData(null, null)]
+    public void The_token_that_closes_a_turn_is_found_in_the_chat_template(string? template, int? expected)
+    {
+        var config = new JsonObject { ["eos_token"] = "<|endoftext|>", ["chat_template"] = template };
+        Assert.Equal(expected, WithConfig(config.ToJsonString(), hasTemplate: false).FindEndOfTurn());
+    }
+
+    private static TextModel WithConfig(string config, bool hasTemplate) => TextModel.Load(new Dictionary<string, byte[]>
+    {
+        ["tokenizer.json"] = SmallTokenizer.Bytes(file => file["post_processor"] = hasTemplate
+            ? JsonNode.Parse(Template("""[{"SpecialToken": {"id": "<|im_start|>"}}, {"Sequence": {"id": "A"}}]""", """{"<|im_start|>": {"ids": [301]}}"""))
+            : SmallTokenizer.ByteLevel()),
+        ["tokenizer_config.json"] = Encoding.UTF8.GetBytes(config),
+    });
+
     [Fact]
     public void Merges_may_be_pairs_or_strings()
     {

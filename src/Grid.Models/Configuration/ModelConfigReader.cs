@@ -19,12 +19,20 @@ internal static class ModelConfigReader
     /// <summary>Reads and checks a configuration.</summary>
     /// <param name="config">The bytes of config.json.</param>
     /// <param name="generationConfig">The bytes of generation_config.json, where the folder has one.</param>
-    public static ModelConfig Read(byte[] config, byte[]? generationConfig)
+    /// <param name="endTokens">Which file names which end tokens. Each has what the other may lack, so all of them count.</param>
+    public static ModelConfig Read(byte[] config, byte[]? generationConfig, out IReadOnlyList<EndTokens> endTokens)
     {
         JsonFields fields = JsonFields.Parse(ConfigFile, config);
         Architecture architecture = ReadArchitecture(fields);
         ModelConfig result = architecture.ReadConfig(fields);
-        result = result with { EndTokenIds = ReadEndTokens(fields, generationConfig, result.VocabularySize) };
+        List<EndTokens> places = [ReadEndTokens(ConfigFile, fields, result.VocabularySize)];
+        if (generationConfig is not null)
+        {
+            places.Add(ReadEndTokens(GenerationConfigFile, JsonFields.Parse(GenerationConfigFile, generationConfig), result.VocabularySize));
+        }
+
+        endTokens = places;
+        result = result with { EndTokenIds = EndTokens.Union(places, result.VocabularySize) };
         HarmlessFields.RefuseOthers(fields, architecture.Name);
         return result;
     }
@@ -41,35 +49,22 @@ internal static class ModelConfigReader
             : architecture;
     }
 
-    private static int[] ReadEndTokens(JsonFields config, byte[]? generationConfig, int vocabulary)
+    private static EndTokens ReadEndTokens(string file, JsonFields fields, int vocabulary)
     {
-        JsonElement? own = config.Find("eos_token_id");
-        if (generationConfig is not null)
-        {
-            JsonFields generation = JsonFields.Parse(GenerationConfigFile, generationConfig);
-            if (generation.Find("eos_token_id") is { } ids)
-            {
-                return ReadEndTokens(generation, ids, vocabulary);
-            }
-        }
-
-        return own is { } value ? ReadEndTokens(config, value, vocabulary) : [];
-    }
-
-    private static int[] ReadEndTokens(JsonFields fields, JsonElement value, int vocabulary)
-    {
-        IEnumerable<JsonElement> list = value.ValueKind == JsonValueKind.Array ? value.EnumerateArray() : [value];
         var ids = new SortedSet<int>();
-        foreach (JsonElement element in list)
+        if (fields.Find("eos_token_id") is { } value)
         {
-            if (element.ValueKind != JsonValueKind.Number || !element.TryGetInt32(out int id) || id < 0 || id >= vocabulary)
+            foreach (JsonElement element in value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().ToArray() : [value])
             {
-                throw fields.Error("eos_token_id", value, $"it must be a token id, or a list of token ids, below vocab_size ({vocabulary})");
-            }
+                if (element.ValueKind != JsonValueKind.Number || !element.TryGetInt32(out int id) || id < 0 || id >= vocabulary)
+                {
+                    throw fields.Error("eos_token_id", value, $"it must be a token id, or a list of token ids, below vocab_size ({vocabulary})");
+                }
 
-            ids.Add(id);
+                ids.Add(id);
+            }
         }
 
-        return [.. ids];
+        return new EndTokens(file, [.. ids]);
     }
 }

@@ -60,6 +60,17 @@ public class RealTemplateTests
         Assert.Equal((97, 97 * 36), (templates, cases));
     }
 
+    [Fact]
+    public void The_token_that_closes_a_turn_is_the_one_that_ends_an_answer()
+    {
+        foreach ((string name, string token) in new[] { (RealModel.Qwen3, "<|im_end|>"), (RealModel.Llama31, "<|eot_id|>"), (RealModel.MistralNemo, "</s>") })
+        {
+            TextModel text = RealModel.Get(name);
+            Assert.Equal(text.Tokenizer.FindToken(token), text.FindEndOfTurn());
+            Assert.NotNull(text.EosTokenId);
+        }
+    }
+
     /// <summary>What the template gives, or null where it gives an error, which must be expected then.</summary>
     private static string? Check(ChatTemplate template, JsonObject chat, JsonObject expected)
     {
