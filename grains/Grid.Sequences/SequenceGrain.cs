@@ -65,7 +65,7 @@ internal sealed partial class SequenceGrain(
 
             await using var reader = sequences.Open(Id);
             using var over = drain.Over.UnsafeRegister(static reader => ((RunningSequence)reader!).Cancel(), reader);
-            _ = Begin(spec, reader);
+            _ = Begin(spec with { Client = "" }, reader); // Readers elsewhere are one client: names that they choose only order within it.
             bool isFirst = true;
             while (true)
             {

@@ -84,7 +84,7 @@ public sealed record GenerationRequest
     {
         Model = Model,
         NumericsId = served.NumericsId,
-        Client = User,
+        User = User,
         PromptText = PromptText,
         PromptIds = PromptIds is { } ids ? [.. ids] : null,
         ParseSpecialTokens = ParseSpecialTokens,

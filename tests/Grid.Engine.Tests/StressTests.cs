@@ -87,6 +87,8 @@ public class StressTests
             PriorOutputIds = random.Next(5) == 0 ? EngineHarness.Prompt(1 + random.Next(90), random.Next()) : [],
             MaxNewTokens = 91 + random.Next(150),
             MinNewTokens = random.Next(3) * 30,
+            Rank = random.Next(2) * random.Next(30),
+            CacheSalt = random.Next(4) == 0 ? "other" : "",
             Logprobs = random.Next(2) == 0,
             PromptLogprobsFrom = random.Next(4) == 0 ? random.Next(prompt.Length + 1) : null,
             IgnoreEndTokens = random.Next(4) != 0,

@@ -105,6 +105,11 @@ internal sealed class AdmissionQueue
     /// <summary>Output tokens came.</summary>
     public void Count(AdmissionPlace place, int tokens)
     {
+        if (_options.MaxClientTokens is null)
+        {
+            return; // Updates come by the thousand a second.
+        }
+
         lock (_gate)
         {
             _clients.Count(place.User.Client.Name, tokens);
