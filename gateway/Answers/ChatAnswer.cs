@@ -44,7 +44,7 @@ internal sealed class ChatAnswer(ChatPlan plan, string id, DateTimeOffset create
 
     protected override void WriteUpdateEvents(EventStream events, Transcript transcript, SequenceUpdate update)
     {
-        var scored = Plan.TopLogprobs is not null && update.Tokens.Length > 0;
+        bool scored = Plan.TopLogprobs is not null && update.Tokens.Length > 0;
         if (!_begun[transcript.Index] && (update.Tokens.Length > 0 || update.Text.Length > 0 || update.FinishReason is not null))
         {
             _begun[transcript.Index] = true;

@@ -35,9 +35,9 @@ internal sealed class CompletionAnswer(CompletionPlan plan, string id, DateTimeO
     protected override void WriteUpdateEvents(EventStream events, Transcript transcript, SequenceUpdate update)
     {
         // The prompt goes first, and once its scores are complete: they come before the first output token.
-        var echo = plan.Echo && _offsets[transcript.Index] is null
+        bool echo = plan.Echo && _offsets[transcript.Index] is null
             && (update.Tokens.Length > 0 || update.FinishReason is not null);
-        var scored = Plan.TopLogprobs is not null && update.Tokens.Length > 0;
+        bool scored = Plan.TopLogprobs is not null && update.Tokens.Length > 0;
         if (!echo && !scored && update.Text.Length == 0)
         {
             return;
@@ -105,8 +105,8 @@ internal sealed class CompletionAnswer(CompletionPlan plan, string id, DateTimeO
             return;
         }
         json.WriteStartObject();
-        var own = false;
-        for (var i = 0; i < Math.Min(top, token.Top.Length); i++)
+        bool own = false;
+        for (int i = 0; i < Math.Min(top, token.Top.Length); i++)
         {
             json.WritePropertyName(TokenJson.Name(Tokenizer, token.Top[i].Key));
             TokenJson.WriteLogprob(json, token.Top[i].Value);

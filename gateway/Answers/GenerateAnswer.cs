@@ -112,7 +112,7 @@ internal sealed class GenerateAnswer(GeneratePlan plan, TimeProvider clock) : An
     private void WriteLogprobs(Utf8JsonWriter json, Transcript transcript)
     {
         var plan = transcript.Plan;
-        var start = plan.Spec.Generation.PromptLogprobsFrom ?? transcript.PromptIds.Count;
+        int start = plan.Spec.Generation.PromptLogprobsFrom ?? transcript.PromptIds.Count;
         // The first has none: SGLang counts from a token whose predecessor it did not score.
         var input = transcript.PromptIds.Skip(start).Zip(transcript.PromptScores(start));
         json.WriteList("input_token_logprobs", input, token => WriteTriple(json, plan, token.First, token.Second?.Logprob));

@@ -124,13 +124,13 @@ internal abstract class OpenAiAnswer(OpenAiPlan plan, string id, DateTimeOffset 
             return;
         }
         json.WriteStartObject();
-        var rankOfToken = 0;
-        for (var rank = 1; rank <= score.Top.Length; rank++)
+        int rankOfToken = 0;
+        for (int rank = 1; rank <= score.Top.Length; rank++)
         {
             rankOfToken = score.Top[rank - 1].Key == score.TokenId ? rank : rankOfToken;
         }
         WriteRanked(json, score.TokenId, score.Logprob, rankOfToken);
-        for (var rank = 1; rank <= Math.Min(top, score.Top.Length); rank++)
+        for (int rank = 1; rank <= Math.Min(top, score.Top.Length); rank++)
         {
             if (score.Top[rank - 1].Key != score.TokenId)
             {

@@ -27,7 +27,7 @@ internal sealed class TextOffsets(Tokenizer tokenizer)
 
     private int Advance(string text)
     {
-        var begin = _offset;
+        int begin = _offset;
         foreach (var _ in text.EnumerateRunes())
         {
             _offset++;

@@ -64,7 +64,7 @@ internal static class TokenJson
             return Encoding.UTF8.GetString(bytes);
         }
         var name = new StringBuilder("bytes:");
-        foreach (var b in bytes)
+        foreach (byte b in bytes)
         {
             name.Append("\\x").Append(b.ToString("x2", System.Globalization.CultureInfo.InvariantCulture));
         }

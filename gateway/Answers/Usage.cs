@@ -9,7 +9,7 @@ internal static class Usage
     public static (int Prompt, int Cached, int Completion) Of(IReadOnlyList<Transcript> transcripts, int promptCount)
     {
         var (prompt, cached, completion) = (0, 0, 0);
-        var choices = transcripts.Count / promptCount;
+        int choices = transcripts.Count / promptCount;
         foreach (var transcript in transcripts)
         {
             completion += transcript.CompletionTokens;

@@ -18,7 +18,7 @@ internal sealed class SequenceEndpoints(
     public async Task EventsAsync(HttpContext context)
     {
         await using var active = requests.Enter(context.RequestAborted);
-        var shown = (string)context.Request.RouteValues["id"]!;
+        string shown = (string)context.Request.RouteValues["id"]!;
         var position = TakePosition(context.Request);
         if (!TryParse(shown, out var id))
         {
@@ -65,7 +65,7 @@ internal sealed class SequenceEndpoints(
     {
         var given = request.Headers[Header];
         var asked = request.Query[Query];
-        foreach (var name in request.Query.Keys)
+        foreach (string name in request.Query.Keys)
         {
             if (name != Query)
             {
@@ -88,7 +88,7 @@ internal sealed class SequenceEndpoints(
     /// <summary>A request's id: that of its first sequence, with or without the prefix that answers show it with.</summary>
     private static bool TryParse(string shown, out Guid id)
     {
-        foreach (var prefix in (ReadOnlySpan<string>)[ChatAnswer.IdPrefix, CompletionAnswer.IdPrefix])
+        foreach (string prefix in (ReadOnlySpan<string>)[ChatAnswer.IdPrefix, CompletionAnswer.IdPrefix])
         {
             if (shown.StartsWith(prefix, StringComparison.Ordinal))
             {

@@ -25,7 +25,7 @@ internal static class ErrorMapping
 
     private static ApiError ToApiError(Refusal refusal, string? field)
     {
-        var message = refusal.Describe(field is null ? null : refusal.Field switch
+        string message = refusal.Describe(field is null ? null : refusal.Field switch
         {
             Refusal.PromptLength => $"The number of tokens of '{field}'",
             Refusal.BiasedToken => $"A token id of '{field}'",

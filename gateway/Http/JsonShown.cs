@@ -21,8 +21,8 @@ internal static class JsonShown
     /// <summary>A string, quoted and shortened.</summary>
     public static string Text(string text)
     {
-        var head = text.Length <= MaxBytes ? text : text[..MaxBytes];
-        var quoted = $"\"{JavaScriptEncoder.UnsafeRelaxedJsonEscaping.Encode(head)}\"";
+        string head = text.Length <= MaxBytes ? text : text[..MaxBytes];
+        string quoted = $"\"{JavaScriptEncoder.UnsafeRelaxedJsonEscaping.Encode(head)}\"";
         return head.Length == text.Length ? quoted : quoted + "...";
     }
 
@@ -32,7 +32,7 @@ internal static class JsonShown
         {
             return Encoding.UTF8.GetString(utf8);
         }
-        var end = MaxBytes;
+        int end = MaxBytes;
         // Step back to a character boundary: continuation bytes are 10xxxxxx.
         while ((utf8[end] & 0xC0) == 0x80)
         {

@@ -22,7 +22,7 @@ internal static class RequestBody
     /// <summary>Refuses a body where none is taken.</summary>
     public static async Task RequireEmptyAsync(HttpContext context)
     {
-        var buffer = new byte[1];
+        byte[] buffer = new byte[1];
         if (await context.Request.Body.ReadAsync(buffer, context.RequestAborted) != 0)
         {
             throw ApiErrors.Invalid(null, "unexpected_body", "This request takes no body; send it empty.");
@@ -53,7 +53,7 @@ internal static class RequestBody
         }
         if (document.RootElement.ValueKind != JsonValueKind.Object)
         {
-            var shown = JsonShown.Value(document.RootElement);
+            string shown = JsonShown.Value(document.RootElement);
             document.Dispose();
             throw ApiErrors.Invalid(null, "invalid_type", $"The request body is {shown}; it must be a JSON object.");
         }

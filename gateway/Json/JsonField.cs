@@ -40,9 +40,9 @@ internal readonly record struct JsonField(JsonElement Value, string Path)
 
     public int Int32(int min, int max = int.MaxValue)
     {
-        var rule = max == int.MaxValue ? $"an integer of at least {min}" : $"an integer from {min} to {max}";
+        string rule = max == int.MaxValue ? $"an integer of at least {min}" : $"an integer from {min} to {max}";
         RequireNumber(rule);
-        return Value.TryGetInt32(out var number) && number >= min && number <= max ? number : throw WrongValue(rule);
+        return Value.TryGetInt32(out int number) && number >= min && number <= max ? number : throw WrongValue(rule);
     }
 
     public float Single(NumberRange range)
@@ -50,7 +50,7 @@ internal readonly record struct JsonField(JsonElement Value, string Path)
         RequireNumber(range.ToString());
         // The range is checked on the double (which overflows to infinity, and fails), then rounded once to fp32. A
         // value above an open lower end may still round down to it (1e-60), so the rounded value must pass too.
-        return Value.TryGetDouble(out var number) && range.Contains(number) && range.Contains((float)number)
+        return Value.TryGetDouble(out double number) && range.Contains(number) && range.Contains((float)number)
             ? (float)number
             : throw WrongValue(range.ToString());
     }
@@ -60,16 +60,16 @@ internal readonly record struct JsonField(JsonElement Value, string Path)
     {
         const string Rule = "an integer of 64 bits, signed or unsigned";
         RequireNumber(Rule);
-        return Value.TryGetInt64(out var signed) ? unchecked((ulong)signed)
-            : Value.TryGetUInt64(out var unsigned) ? unsigned : throw WrongValue(Rule);
+        return Value.TryGetInt64(out long signed) ? unchecked((ulong)signed)
+            : Value.TryGetUInt64(out ulong unsigned) ? unsigned : throw WrongValue(Rule);
     }
 
     /// <summary>A list of token ids, each at least 0. Whether the model has them, the sequence's start tells.</summary>
     public int[] TokenIds()
     {
         RequireList("a list of token ids");
-        var ids = new int[Value.GetArrayLength()];
-        var index = 0;
+        int[] ids = new int[Value.GetArrayLength()];
+        int index = 0;
         foreach (var item in Value.EnumerateArray())
         {
             // The happy path builds no path text: prompts have many ids.
@@ -99,7 +99,7 @@ internal readonly record struct JsonField(JsonElement Value, string Path)
     /// <summary>The items of a list.</summary>
     public IEnumerable<JsonField> Items()
     {
-        var path = Path;
+        string path = Path;
         return Value.EnumerateArray().Select((item, index) => new JsonField(item, ItemPath(path, index)));
     }
 

@@ -23,7 +23,7 @@ internal sealed class JsonFields
         }
         foreach (var property in field.Value.EnumerateObject())
         {
-            var name = NameOf(property);
+            string name = NameOf(property);
             if (!_fields.TryAdd(name, property.Value))
             {
                 throw ApiErrors.Duplicate(PathOf(name));
@@ -37,7 +37,7 @@ internal sealed class JsonFields
     /// <summary>Full path of a field of this object.</summary>
     public string PathOf(string name)
     {
-        var shown = name.Length <= 64 ? name : name[..64] + "...";
+        string shown = name.Length <= 64 ? name : name[..64] + "...";
         return _path.Length == 0 ? shown : $"{_path}.{shown}";
     }
 
@@ -58,7 +58,7 @@ internal sealed class JsonFields
     {
         foreach (var (name, value) in _fields)
         {
-            var off = unsupported.Select(field => field.Split(": ", 2)).FirstOrDefault(field => field[0] == name)?.Skip(1).ToArray()
+            string[] off = unsupported.Select(field => field.Split(": ", 2)).FirstOrDefault(field => field[0] == name)?.Skip(1).ToArray()
                 ?? throw ApiErrors.Unknown(PathOf(name));
             if (value.ValueKind != JsonValueKind.Null && !off.SelectMany(values => values.Split(" or ")).Any(one => JsonElement.DeepEquals(value, JsonElement.Parse(one))))
             {

@@ -9,8 +9,8 @@ internal readonly record struct NumberRange(float Min, float Max, bool AboveMin 
 
     public override string ToString()
     {
-        var min = Min.ToString(CultureInfo.InvariantCulture);
-        var max = Max.ToString(CultureInfo.InvariantCulture);
+        string min = Min.ToString(CultureInfo.InvariantCulture);
+        string max = Max.ToString(CultureInfo.InvariantCulture);
         return AboveMin ? $"a number above {min} and at most {max}" : $"a number from {min} to {max}";
     }
 }

@@ -28,7 +28,7 @@ internal static class ChatMessages
             ["content"] = Content(fields.Require("content", "a string or a list of text parts")),
         };
         // Handed to the template, which decides what these mean to the model.
-        foreach (var name in (ReadOnlySpan<string>)["name", "reasoning_content"])
+        foreach (string name in (ReadOnlySpan<string>)["name", "reasoning_content"])
         {
             if (fields.Take(name)?.String() is { } text)
             {
@@ -67,11 +67,11 @@ internal static class ChatMessages
     private static string TextPart(JsonFields part)
     {
         var field = part.Require("type", "\"text\"");
-        var type = field.String();
+        string type = field.String();
         switch (type)
         {
             case "text":
-                var text = part.Require("text", "a string").String();
+                string text = part.Require("text", "a string").String();
                 part.RefuseOthers();
                 return text;
             case "image_url" or "input_audio" or "file" or "refusal" or "video_url" or "audio_url":

@@ -33,7 +33,7 @@ internal static class ModelDirectory
     public static ServedModel Find(ISequenceService service, string name)
     {
         // Asked first: what is linked in between is among the models.
-        var knowsAll = service.KnowsAllModels;
+        bool knowsAll = service.KnowsAllModels;
         return service.Models.FirstOrDefault(model => string.Equals(model.Id, name, StringComparison.Ordinal))
             ?? throw (knowsAll ? ApiErrors.ModelNotFound(name) : ApiErrors.Unavailable(
                 $"'model' is {JsonShown.Text(name)}, which no node serves that this gateway has heard of. It has just started and is still asking them; try again."));

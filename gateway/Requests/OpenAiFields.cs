@@ -29,7 +29,7 @@ internal static class OpenAiFields
         {
             return [];
         }
-        var names = metadata.Names.ToArray();
+        string[] names = metadata.Names.ToArray();
         if (names.Length > 16)
         {
             throw ApiErrors.WrongValue("metadata", $"a map of {names.Length}", "a map of at most 16");
@@ -60,7 +60,7 @@ internal static class OpenAiFields
     /// <summary>Takes stream and stream_options.</summary>
     public static (bool Stream, bool IncludeUsage) TakeStream(JsonFields fields)
     {
-        var stream = fields.Take("stream")?.Boolean() ?? false;
+        bool stream = fields.Take("stream")?.Boolean() ?? false;
         if (fields.Take("stream_options")?.Object() is not { } options)
         {
             return (stream, false);
@@ -69,7 +69,7 @@ internal static class OpenAiFields
         {
             throw ApiErrors.WrongValue("stream_options", "an object", "left out unless 'stream' is true");
         }
-        var includeUsage = options.Take("include_usage")?.Boolean() ?? false;
+        bool includeUsage = options.Take("include_usage")?.Boolean() ?? false;
         options.RefuseOthers("include_obfuscation: false", "continuous_usage_stats: false");
         return (stream, includeUsage);
     }
@@ -77,7 +77,7 @@ internal static class OpenAiFields
     /// <summary>Takes n; refuses more sequences than a request may start.</summary>
     public static int TakeChoices(JsonFields fields, int prompts, GatewayOptions options)
     {
-        var choices = fields.Take("n")?.Int32(1, SamplingFields.MaxChoices) ?? 1;
+        int choices = fields.Take("n")?.Int32(1, SamplingFields.MaxChoices) ?? 1;
         RequireRoom(fields.PathOf("n"), prompts, choices, options);
         return choices;
     }
@@ -95,7 +95,7 @@ internal static class OpenAiFields
     /// <summary>Takes prompt_logprobs, which a stream cannot carry.</summary>
     public static int? TakePromptLogprobs(JsonFields fields, bool stream)
     {
-        var top = fields.Take("prompt_logprobs")?.Int32(0, SamplingFields.MaxTopLogprobs);
+        int? top = fields.Take("prompt_logprobs")?.Int32(0, SamplingFields.MaxTopLogprobs);
         return top is null || !stream
             ? top
             : throw ApiErrors.WrongValue("prompt_logprobs", top.Value.ToString(CultureInfo.InvariantCulture),
@@ -106,7 +106,7 @@ internal static class OpenAiFields
     public static SequenceSpec TakeSpec(
         JsonFields fields, ServedModel model, int? maxTokens, int? topLogprobs, int? promptTop, bool scorePrompt)
     {
-        var minTokens = fields.Take("min_tokens")?.Int32(0) ?? 0;
+        int minTokens = fields.Take("min_tokens")?.Int32(0) ?? 0;
         SamplingFields.RequireOrder(fields, "min_tokens", minTokens, maxTokens);
         var spec = SamplingFields.Take(fields, model, openAi: true);
         return spec with

@@ -94,7 +94,7 @@ internal abstract record RequestPlan
         {
             return null;
         }
-        var field = NameOf(property);
+        string field = NameOf(property);
         field = field == PromptField && PromptsAreList ? JsonField.ItemPath(field, promptIndex) : field;
         return property is nameof(SequenceSpec.PromptIds) or nameof(GenerationParameters.StopTokenIds) && refusal.Index is { } index
             ? JsonField.ItemPath(field, index)

@@ -82,7 +82,7 @@ internal static class SamplingFields
         {
             return [];
         }
-        var ids = field.TokenIds();
+        int[] ids = field.TokenIds();
         return ids.Length <= MaxStops ? [.. ids.Distinct().Order()] : throw field.WrongValue($"a list of at most {MaxStops}");
     }
 
@@ -94,13 +94,13 @@ internal static class SamplingFields
         }
         var biases = field.Object();
         var byId = new SortedDictionary<int, float>();
-        foreach (var name in biases.Names.ToArray())
+        foreach (string? name in biases.Names.ToArray())
         {
-            if (!int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out var id))
+            if (!int.TryParse(name, NumberStyles.None, CultureInfo.InvariantCulture, out int id))
             {
                 throw ApiErrors.WrongValue(field.Path, $"keyed by {JsonShown.Text(name)}", "keyed by token ids");
             }
-            var bias = biases.Take(name)?.Single(Bias) ?? throw ApiErrors.WrongType(biases.PathOf(name), "null", Bias.ToString());
+            float bias = biases.Take(name)?.Single(Bias) ?? throw ApiErrors.WrongType(biases.PathOf(name), "null", Bias.ToString());
             if (!byId.TryAdd(id, bias))
             {
                 throw ApiErrors.Duplicate(biases.PathOf(name));

@@ -46,7 +46,7 @@ internal sealed class RequestKeeper(
         {
             return null;
         }
-        var record = StoredRequest.Write(plan, transcripts, created);
+        byte[] record = StoredRequest.Write(plan, transcripts, created);
         if (record.Length > options.Value.MaxKeptRequestBytes)
         {
             return null;
@@ -129,7 +129,7 @@ internal sealed class RequestKeeper(
             }
             catch (Exception exception) when (!active.Token.IsCancellationRequested)
             {
-                var quietUntil = Volatile.Read(ref _quietUntil);
+                long quietUntil = Volatile.Read(ref _quietUntil);
                 if (clock.GetTimestamp() >= quietUntil && Interlocked.CompareExchange(ref _quietUntil, After(s_pause), quietUntil) == quietUntil)
                 {
                     GatewayLog.NotKept(logger, exception);

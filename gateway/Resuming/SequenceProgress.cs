@@ -32,7 +32,7 @@ internal readonly record struct SequenceProgress(int Tokens, int Characters, boo
             utf8[0] = (byte)'-';
             return 1;
         }
-        Utf8.TryWrite(utf8, CultureInfo.InvariantCulture, $"{Tokens}/{Characters}{(Ended ? "." : "")}", out var written);
+        Utf8.TryWrite(utf8, CultureInfo.InvariantCulture, $"{Tokens}/{Characters}{(Ended ? "." : "")}", out int written);
         return written;
     }
 
@@ -40,10 +40,10 @@ internal readonly record struct SequenceProgress(int Tokens, int Characters, boo
     public static bool TryParse(ReadOnlySpan<char> text, out SequenceProgress position)
     {
         position = None;
-        var ended = text is [.., '.'];
+        bool ended = text is [.., '.'];
         var digits = ended ? text[..^1] : text;
-        var slash = digits.IndexOf('/');
-        if (slash < 0 || !Number(digits[..slash], out var tokens) || !Number(digits[(slash + 1)..], out var characters))
+        int slash = digits.IndexOf('/');
+        if (slash < 0 || !Number(digits[..slash], out int tokens) || !Number(digits[(slash + 1)..], out int characters))
         {
             return text is "-";
         }

@@ -52,7 +52,7 @@ internal sealed class StreamPosition(Guid request, SequenceProgress[] sequences)
     /// <summary>Writes the id to a span of <see cref="MaxLength"/> bytes and gives its length.</summary>
     public int Format(Span<byte> utf8)
     {
-        Utf8.TryWrite(utf8, $"{Request:N}:{Stage switch { StreamStage.Usage => "usage", StreamStage.End => "end", _ => "" }}", out var written);
+        Utf8.TryWrite(utf8, $"{Request:N}:{Stage switch { StreamStage.Usage => "usage", StreamStage.End => "end", _ => "" }}", out int written);
         if (Stage == StreamStage.Sequences)
         {
             foreach (var sequence in Sequences)
@@ -90,7 +90,7 @@ internal sealed class StreamPosition(Guid request, SequenceProgress[] sequences)
         {
             return false;
         }
-        var count = 0;
+        int count = 0;
         foreach (var range in places.Split(','))
         {
             if (!SequenceProgress.TryParse(places[range], out sequences[count++]))

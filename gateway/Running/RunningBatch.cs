@@ -51,7 +51,7 @@ internal sealed class RunningBatch : IAsyncDisposable
         var batch = new RunningBatch(cancellationToken);
         try
         {
-            for (var i = 0; i < plan.Sequences.Count; i++)
+            for (int i = 0; i < plan.Sequences.Count; i++)
             {
                 await batch.StartAsync(
                     service, plan, plan.Sequences[i], known?.Sequences[i] ?? SequenceProgress.None, known is null ? measure(plan.Sequences[i]) : null);
@@ -111,7 +111,7 @@ internal sealed class RunningBatch : IAsyncDisposable
     /// cannot hold, and prompt logprobs from beyond the prompt.</summary>
     private static void RequireRoom(RequestPlan plan, PlannedSequence sequence, int promptTokens)
     {
-        var context = plan.Model.MaxContextTokens;
+        int context = plan.Model.MaxContextTokens;
         if (sequence.AskedTokens is { } asked && (long)promptTokens + asked > context)
         {
             throw new RefusedException(Refusal.Invalid(nameof(GenerationParameters.MaxNewTokens), asked,
@@ -133,14 +133,14 @@ internal sealed class RunningBatch : IAsyncDisposable
         {
             return null;
         }
-        var scored = sequence.Spec.Generation.PromptLogprobsFrom is not null || (plan is GeneratePlan && sequence.Spec.Generation.Logprobs);
+        bool scored = sequence.Spec.Generation.PromptLogprobsFrom is not null || (plan is GeneratePlan && sequence.Spec.Generation.Logprobs);
         return new ResumedRun(name, scored ? 0 : Math.Max(0, known.Tokens - 1));
     }
 
     private async Task PumpAllAsync(RequestPlan plan)
     {
         var pumps = new Task[_running.Count];
-        for (var i = 0; i < pumps.Length; i++)
+        for (int i = 0; i < pumps.Length; i++)
         {
             pumps[i] = PumpAsync(plan, _running[i].Sequence, _running[i].Transcript, _running[i].Timer);
         }
@@ -152,7 +152,7 @@ internal sealed class RunningBatch : IAsyncDisposable
     {
         try
         {
-            var finished = false;
+            bool finished = false;
             await foreach (var update in running.ReadUpdatesAsync(_stop.Token))
             {
                 if (update.Refusal is { } refusal)

@@ -59,7 +59,7 @@ internal sealed class Transcript(int index, PlannedSequence plan, IRunningSequen
     /// <summary>Takes in an update.</summary>
     public void Apply(SequenceUpdate update)
     {
-        for (var i = 0; i < update.PromptTokens.Length; i++)
+        for (int i = 0; i < update.PromptTokens.Length; i++)
         {
             _promptScores[update.PromptFirstIndex + i] = update.PromptTokens[i];
         }
