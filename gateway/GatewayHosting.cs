@@ -45,6 +45,7 @@ public static class GatewayHosting
         services.AddSingleton<RequestKeeper>();
         services.AddHostedService(provider => provider.GetRequiredService<RequestKeeper>());
         services.AddSingleton<AnswerRunner>();
+        services.AddSingleton<BodyBudget>();
         services.AddSingleton<InferenceEndpoints>();
         services.AddSingleton<SequenceEndpoints>();
         return services;
@@ -68,7 +69,7 @@ public static class GatewayHosting
         endpoints.MapGet("/livez", OperationEndpoints.LiveAsync);
         endpoints.MapGet("/readyz", OperationEndpoints.ReadyAsync);
         endpoints.MapGet("/health", OperationEndpoints.ReadyAsync);
-        endpoints.MapMethods("/flush_cache", ["GET", "POST"], OperationEndpoints.FlushAsync);
+        endpoints.MapPost("/flush_cache", OperationEndpoints.FlushAsync);
         endpoints.MapGet("/v1/grid", GridEndpoints.ShowAsync);
         endpoints.MapGet("/metrics", (HttpContext context, PrometheusExport export) => export.WriteAsync(context));
         return endpoints;

@@ -11,6 +11,10 @@ public sealed record GatewayOptions
     [NumberOption("Largest request body in bytes", 1024, 1 << 30, Key = "Gateway:MaxRequestBodyBytes")]
     public long MaxRequestBodyBytes { get; set; } = 16 * 1024 * 1024;
 
+    /// <summary>Null: <see cref="TotalBodyBytes"/> says.</summary>
+    [NumberOption("Bytes that the bodies of all requests under way may have together; past it, requests get 429", 1024, 1L << 40, Key = "Gateway:MaxTotalBodyBytes", Default = "a 64th of the memory")]
+    public long? MaxTotalBodyBytes { get; set; }
+
     [NumberOption("Deepest nesting of a request's JSON", 8, 256, Key = "Gateway:MaxJsonDepth")]
     public int MaxJsonDepth { get; set; } = 32;
 
@@ -33,7 +37,24 @@ public sealed record GatewayOptions
     [NumberOption("HTTP connections open at a time at most; one more is closed at once", 1, 1_000_000)]
     public int MaxConnections { get; set; } = 10_000;
 
+    /// <summary>Null: <see cref="TotalKeptBytes"/> says.</summary>
+    [NumberOption("Bytes that the records of all streamed requests kept for resumption may have together; past it, streams get 429", 1024, 1L << 40, Key = "Gateway:MaxTotalKeptBytes", Default = "a 16th of the memory, 256 MiB at most")]
+    public long? MaxTotalKeptBytes { get; set; }
+
+    /// <summary>Null: any to who calls from other machines, none but localhost to who calls from this one.</summary>
+    [TextOption("Host names that requests may be for, besides localhost and addresses; * for any", "names", Key = "Gateway:AllowedHosts", Default = "none from this machine, any from others")]
+    public string? AllowedHosts { get; set; }
+
     /// <summary>Null: <see cref="DefaultDrainGrace"/>.</summary>
     [DurationOption("The same as --drain-seconds, for a gateway alone", 0, 3600, Key = "Gateway:DrainSeconds", Default = "20")]
     public TimeSpan? DrainGrace { get; set; }
+
+    /// <summary>Bytes of all bodies under way, in effect. Taking one apart takes a multiple of its size.</summary>
+    internal long TotalBodyBytes => MaxTotalBodyBytes ?? (Memory / 64);
+
+    /// <summary>Bytes of all records kept, in effect.</summary>
+    internal long TotalKeptBytes => MaxTotalKeptBytes ?? Math.Min(256L << 20, Memory / 16);
+
+    /// <summary>What the process may use.</summary>
+    private static long Memory => GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
 }

@@ -74,7 +74,7 @@ internal sealed class AnswerRunner(
                 await JsonResponse.WriteAsync(context, StatusCodes.Status200OK, json => answer.WriteWhole(json, batch.Transcripts), options.Value.ReaderTimeout);
             }
             var (prompt, _, completion) = Usage.Of(batch.Transcripts, plan.Prompts.Count);
-            GatewayLog.Answered(logger, context.Request.Path, batch.Transcripts.Count, prompt, completion,
+            GatewayLog.Answered(logger, GatewayLog.PathOf(context), batch.Transcripts.Count, prompt, completion,
                 clock.GetElapsedTime(started).TotalMilliseconds, plan.User is null ? null : JsonShown.Text(plan.User),
                 context.TraceIdentifier);
         }
@@ -149,11 +149,11 @@ internal sealed class AnswerRunner(
     {
         if (active.EndedBy is { } ended)
         {
-            GatewayLog.Ended(logger, context.Request.Path, ended.Code, context.TraceIdentifier);
+            GatewayLog.Ended(logger, GatewayLog.PathOf(context), ended.Code, context.TraceIdentifier);
             return ended;
         }
         var error = ErrorMapping.ToApiError(exception, context.TraceIdentifier);
-        GatewayLog.StreamFailed(logger, context.Request.Path, error.Code, context.TraceIdentifier,
+        GatewayLog.StreamFailed(logger, GatewayLog.PathOf(context), error.Code, context.TraceIdentifier,
             exception is ApiException or RefusedException ? null : exception);
         return error;
     }

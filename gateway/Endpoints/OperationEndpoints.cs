@@ -32,9 +32,10 @@ internal static class OperationEndpoints
             : throw ApiErrors.Unavailable(WhyNotReady([.. states.Where(state => state != WorkerState.Failed)]));
     }
 
-    /// <summary>POST or GET /flush_cache: drops the prefix caches; an empty 200 when a worker did.</summary>
+    /// <summary>POST /flush_cache: drops the prefix caches; an empty 200 when a worker did.</summary>
     public static async Task FlushAsync(HttpContext context, ISequenceService service)
     {
+        HostNames.RequireSameOrigin(context.Request);
         await RequestBody.RequireEmptyAsync(context);
         if (await service.FlushCacheAsync(context.RequestAborted) == 0)
         {

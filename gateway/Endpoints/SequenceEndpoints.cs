@@ -1,4 +1,3 @@
-using Grid.Gateway.Answers;
 using Grid.Gateway.Http;
 using Grid.Gateway.Resuming;
 using Grid.Gateway.Running;
@@ -8,7 +7,7 @@ namespace Grid.Gateway.Endpoints;
 
 /// <summary>Streams that go on after their connection, or their gateway, was lost.</summary>
 internal sealed class SequenceEndpoints(
-    ISequenceService service, ActiveRequests requests, RequestKeeper keeper, AnswerRunner runner)
+    ISequenceService service, ActiveRequests requests, RequestKeeper keeper, BodyBudget budget, AnswerRunner runner)
 {
     private const string Header = "Last-Event-ID";
     private const string Query = "last_event_id";
@@ -20,7 +19,7 @@ internal sealed class SequenceEndpoints(
         await using var active = requests.Enter(context.RequestAborted);
         string shown = (string)context.Request.RouteValues["id"]!;
         var position = TakePosition(context.Request);
-        if (!TryParse(shown, out var id))
+        if (!Guid.TryParseExact(shown, "N", out var id))
         {
             throw ApiErrors.StreamNotFound(shown, "ids are 32 hexadecimal digits");
         }
@@ -33,9 +32,9 @@ internal sealed class SequenceEndpoints(
             context.Response.StatusCode = StatusCodes.Status204NoContent;
             return;
         }
-        var stored = StoredRequest.Read(await keeper.FindAsync(id, context.RequestAborted)
-            ?? throw ApiErrors.StreamNotFound(shown, keeper.NotFoundReason))
-            ?? throw ApiErrors.Conflict("record_version", "The stream was begun by a gateway of another version of Grid; send its request again.");
+        byte[] record = await keeper.FindAsync(id, context.RequestAborted) ?? throw ApiErrors.StreamNotFound(shown, keeper.NotFoundReason);
+        budget.Open(context).Take(record.Length);
+        var stored = StoredRequest.Read(record) ?? throw ApiErrors.Conflict("record_version", "The stream was begun by a gateway of another version of Grid; send its request again.");
         position ??= new StreamPosition(id, stored.Plan.Sequences.Count);
         if (!position.TryFit(stored.Plan.Sequences.Count, out var fitted))
         {
@@ -83,18 +82,5 @@ internal sealed class SequenceEndpoints(
         return StreamPosition.TryParse(text, out var position)
             ? position
             : throw ApiErrors.WrongEventId(JsonShown.Text(text), StreamPosition.Rule);
-    }
-
-    /// <summary>A request's id: that of its first sequence, with or without the prefix that answers show it with.</summary>
-    private static bool TryParse(string shown, out Guid id)
-    {
-        foreach (string prefix in (ReadOnlySpan<string>)[ChatAnswer.IdPrefix, CompletionAnswer.IdPrefix])
-        {
-            if (shown.StartsWith(prefix, StringComparison.Ordinal))
-            {
-                return Guid.TryParseExact(shown.AsSpan(prefix.Length), "N", out id);
-            }
-        }
-        return Guid.TryParseExact(shown, "N", out id);
     }
 }

@@ -93,6 +93,10 @@ internal static class ApiErrors
     public static ApiException Conflict(string code, string message) =>
         new(new ApiError(StatusCodes.Status409Conflict, message, "conflict", null, code));
 
+    /// <summary>A request that a web page of others may have made.</summary>
+    public static ApiException Forbidden(string code, string message) =>
+        new(new ApiError(StatusCodes.Status403Forbidden, message, InvalidRequest, null, code));
+
     /// <summary>No stream is kept under an id.</summary>
     public static ApiException StreamNotFound(string id, string reason) =>
         new(new ApiError(StatusCodes.Status404NotFound, $"No stream {JsonShown.Text(id)} can be resumed: {reason}.",

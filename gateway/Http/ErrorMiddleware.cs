@@ -1,15 +1,17 @@
 using Grid.Numerics;
+using Microsoft.Extensions.Options;
 
 namespace Grid.Gateway.Http;
 
 /// <summary>Turns every failure into the API's error object, the router's bare 404 and 405 included.</summary>
-internal sealed class ErrorMiddleware(RequestDelegate next, ILogger<ErrorMiddleware> logger)
+internal sealed class ErrorMiddleware(RequestDelegate next, IOptions<GatewayOptions> options, ILogger<ErrorMiddleware> logger)
 {
     public async Task InvokeAsync(HttpContext context)
     {
         context.Response.Headers["X-Request-Id"] = context.TraceIdentifier;
         try
         {
+            HostNames.RequireAllowed(context, options.Value.AllowedHosts);
             await next(context);
             if (!context.Response.HasStarted && RoutingError(context) is { } error)
             {
@@ -26,17 +28,17 @@ internal sealed class ErrorMiddleware(RequestDelegate next, ILogger<ErrorMiddlew
     {
         if (context.RequestAborted.IsCancellationRequested)
         {
-            GatewayLog.ClientLeft(logger, context.Request.Path, context.TraceIdentifier);
+            GatewayLog.ClientLeft(logger, GatewayLog.PathOf(context), context.TraceIdentifier);
             return;
         }
         var error = ErrorMapping.ToApiError(exception, context.TraceIdentifier);
         if (error.Status >= 500 && exception is not (ApiException or RefusedException))
         {
-            GatewayLog.RequestFailed(logger, context.Request.Path, context.TraceIdentifier, exception);
+            GatewayLog.RequestFailed(logger, GatewayLog.PathOf(context), context.TraceIdentifier, exception);
         }
         else
         {
-            GatewayLog.RequestRefused(logger, context.Request.Path, error.Status, error.Code, context.TraceIdentifier);
+            GatewayLog.RequestRefused(logger, GatewayLog.PathOf(context), error.Status, error.Code, context.TraceIdentifier);
         }
         if (context.Response.HasStarted)
         {

@@ -4,6 +4,10 @@ namespace Grid.Gateway.Http;
 /// <summary>The gateway's log lines. None carries a prompt, an answer, or an error's text (which may quote a prompt).</summary>
 internal static partial class GatewayLog
 {
+    /// <summary>A request's path, without the id that lets its caller go on with a stream.</summary>
+    public static string PathOf(HttpContext context) =>
+        context.Request.Path.StartsWithSegments("/v1/sequences", out var rest) && rest.HasValue ? "/v1/sequences/..." : context.Request.Path.ToUriComponent();
+
     [LoggerMessage(1, LogLevel.Information,
         "{Path} answered: {Sequences} sequences, {PromptTokens} prompt tokens, {CompletionTokens} completion tokens, {Milliseconds:F1} ms, user {User}, request {RequestId}")]
     public static partial void Answered(

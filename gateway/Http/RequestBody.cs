@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using System.Text.Json;
 using System.Text.Unicode;
 using Microsoft.Net.Http.Headers;
@@ -8,29 +9,62 @@ namespace Grid.Gateway.Http;
 internal static class RequestBody
 {
     /// <summary>
-    /// The body as a document; its root is an object. Throws <see cref="ApiException"/>: 415 for another content type,
-    /// 413 above <see cref="GatewayOptions.MaxRequestBodyBytes"/>, 400 for invalid UTF-8 or JSON and for nesting deeper
-    /// than <see cref="GatewayOptions.MaxJsonDepth"/>.
+    /// A JSON body's bytes. Throws <see cref="ApiException"/>: 415 for another content type, 413 above
+    /// <see cref="BodyBudget.MaxBodyBytes"/>, 429 when all bodies together are too large.
     /// </summary>
-    public static async Task<JsonDocument> ReadAsync(HttpContext context, GatewayOptions options)
+    public static async Task<ReadOnlyMemory<byte>> ReadAsync(HttpContext context, BodyBudget budget)
     {
         RequireJson(context.Request.ContentType);
-        var body = await ReadBytesAsync(context.Request, options.MaxRequestBodyBytes, context.RequestAborted);
-        return Parse(body, options.MaxJsonDepth);
+        long limit = budget.MaxBodyBytes;
+        if (context.Request.ContentLength > limit)
+        {
+            throw ApiErrors.TooLarge(limit);
+        }
+        var share = budget.Open(context);
+        using var bytes = new MemoryStream((int)Math.Min(context.Request.ContentLength ?? 4096, 64 * 1024));
+        var reader = context.Request.BodyReader;
+        while (true)
+        {
+            var read = await ReadAsync(reader, context.RequestAborted);
+            try
+            {
+                if (bytes.Length + read.Buffer.Length > limit)
+                {
+                    throw ApiErrors.TooLarge(limit);
+                }
+                share.Take(read.Buffer.Length);
+                foreach (var segment in read.Buffer)
+                {
+                    bytes.Write(segment.Span);
+                }
+            }
+            finally
+            {
+                // A connection is used again after a refusal.
+                reader.AdvanceTo(read.Buffer.End);
+            }
+            if (read.IsCompleted)
+            {
+                return bytes.GetBuffer().AsMemory(0, (int)bytes.Length);
+            }
+        }
     }
 
     /// <summary>Refuses a body where none is taken.</summary>
     public static async Task RequireEmptyAsync(HttpContext context)
     {
-        byte[] buffer = new byte[1];
-        if (await context.Request.Body.ReadAsync(buffer, context.RequestAborted) != 0)
+        var read = await ReadAsync(context.Request.BodyReader, context.RequestAborted);
+        bool isEmpty = read.Buffer.IsEmpty;
+        context.Request.BodyReader.AdvanceTo(read.Buffer.End);
+        if (!isEmpty)
         {
             throw ApiErrors.Invalid(null, "unexpected_body", "This request takes no body; send it empty.");
         }
     }
 
-    /// <summary>Bytes to a document whose root is an object.</summary>
-    internal static JsonDocument Parse(ReadOnlyMemory<byte> utf8, int maxDepth)
+    /// <summary>Bytes to a document whose root is an object. Throws <see cref="ApiException"/> (400) for invalid UTF-8 or JSON and
+    /// for nesting that is too deep.</summary>
+    public static JsonDocument Parse(ReadOnlyMemory<byte> utf8, int maxDepth)
     {
         if (utf8.IsEmpty)
         {
@@ -60,6 +94,19 @@ internal static class RequestBody
         return document;
     }
 
+    /// <summary>Reads on. What the server cannot make out of the body's chunks and trailers is the client's mistake.</summary>
+    private static async Task<ReadResult> ReadAsync(PipeReader reader, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return await reader.ReadAsync(cancellationToken);
+        }
+        catch (Exception exception) when (exception is (IOException or InvalidOperationException) and not BadHttpRequestException && !cancellationToken.IsCancellationRequested)
+        {
+            throw ApiErrors.Invalid(null, "bad_request", "The request body is not framed as HTTP asks.");
+        }
+    }
+
     private static string Shortened(string message) => message.Length <= 200 ? message : message[..200] + "...";
 
     private static void RequireJson(string? contentType)
@@ -69,34 +116,6 @@ internal static class RequestBody
             || (parsed.Charset.HasValue && !parsed.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase)))
         {
             throw ApiErrors.NotJson(contentType);
-        }
-    }
-
-    private static async Task<ReadOnlyMemory<byte>> ReadBytesAsync(
-        HttpRequest request, long limit, CancellationToken cancellationToken)
-    {
-        if (request.ContentLength > limit)
-        {
-            throw ApiErrors.TooLarge(limit);
-        }
-        using var bytes = new MemoryStream((int)Math.Min(request.ContentLength ?? 4096, 64 * 1024));
-        var reader = request.BodyReader;
-        while (true)
-        {
-            var read = await reader.ReadAsync(cancellationToken);
-            foreach (var segment in read.Buffer)
-            {
-                if (bytes.Length + segment.Length > limit)
-                {
-                    throw ApiErrors.TooLarge(limit);
-                }
-                bytes.Write(segment.Span);
-            }
-            reader.AdvanceTo(read.Buffer.End);
-            if (read.IsCompleted)
-            {
-                return bytes.GetBuffer().AsMemory(0, (int)bytes.Length);
-            }
         }
     }
 }

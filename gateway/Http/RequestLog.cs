@@ -17,7 +17,7 @@ internal sealed partial class RequestLog(RequestDelegate next, ILogger<RequestLo
         {
             var request = context.Request;
             var client = $"{context.Connection.RemoteIpAddress}:{context.Connection.RemotePort}";
-            var path = request.Path.ToUriComponent();
+            var path = GatewayLog.PathOf(context);
             var milliseconds = Stopwatch.GetElapsedTime(began).TotalMilliseconds;
             LogRequest(client, request.Method, path, request.Protocol, context.Response.StatusCode, milliseconds, context.TraceIdentifier);
         }

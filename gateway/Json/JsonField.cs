@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using Grid.Gateway.Http;
 
@@ -36,7 +37,7 @@ internal readonly record struct JsonField(JsonElement Value, string Path)
         return text.Length <= maxLength ? text : throw ApiErrors.WrongValue(Path, JsonShown.Text(text), $"at most {maxLength} characters long");
     }
 
-    public string NonEmpty() => String() is { Length: > 0 } text ? text : throw WrongValue("a string that is not empty");
+    public string NonEmpty(int maxLength = int.MaxValue) => String(maxLength) is { Length: > 0 } text ? text : throw WrongValue("a string that is not empty");
 
     public int Int32(int min, int max = int.MaxValue)
     {
@@ -65,9 +66,9 @@ internal readonly record struct JsonField(JsonElement Value, string Path)
     }
 
     /// <summary>A list of token ids, each at least 0. Whether the model has them, the sequence's start tells.</summary>
-    public int[] TokenIds()
+    public int[] TokenIds(int maxItems = int.MaxValue)
     {
-        RequireList("a list of token ids");
+        RequireList("a list of token ids", maxItems);
         int[] ids = new int[Value.GetArrayLength()];
         int index = 0;
         foreach (var item in Value.EnumerateArray())
@@ -83,14 +84,15 @@ internal readonly record struct JsonField(JsonElement Value, string Path)
     }
 
     /// <summary>One string or a list of them, none of them empty unless that is allowed.</summary>
-    public string[] Strings(int maxItems = int.MaxValue, bool mayBeEmpty = false)
+    public string[] Strings(int maxItems, int maxLength = int.MaxValue, bool mayBeEmpty = false)
     {
+        string Read(JsonField item) => mayBeEmpty ? item.String(maxLength) : item.NonEmpty(maxLength);
         if (Kind == JsonValueKind.String)
         {
-            return [mayBeEmpty ? String() : NonEmpty()];
+            return [Read(this)];
         }
-        RequireList("a string or a list of strings");
-        return Value.GetArrayLength() <= maxItems ? [.. Items().Select(item => mayBeEmpty ? item.String() : item.NonEmpty())] : throw WrongValue($"a list of at most {maxItems}");
+        RequireList("a string or a list of strings", maxItems);
+        return [.. Items().Select(Read)];
     }
 
     /// <summary>Opens an object.</summary>
@@ -103,12 +105,57 @@ internal readonly record struct JsonField(JsonElement Value, string Path)
         return Value.EnumerateArray().Select((item, index) => new JsonField(item, ItemPath(path, index)));
     }
 
-    /// <summary>Refuses what is no list.</summary>
-    public void RequireList(string rule)
+    /// <summary>Refuses what is no list, and a list that is too long.</summary>
+    public void RequireList(string rule, int maxItems = int.MaxValue)
     {
         if (Kind != JsonValueKind.Array)
         {
             throw WrongType(rule);
+        }
+        if (Value.GetArrayLength() > maxItems)
+        {
+            throw WrongValue($"a list of at most {maxItems}");
+        }
+    }
+
+    /// <summary>Refuses an object with more fields than this.</summary>
+    public void RequireFields(int max)
+    {
+        if (Kind == JsonValueKind.Object && Value.GetPropertyCount() is var count && count > max)
+        {
+            throw ApiErrors.WrongValue(Path, $"an object of {count} fields", $"one of at most {max}");
+        }
+    }
+
+    /// <summary>Refuses a value that takes more bytes in the body than this.</summary>
+    public void RequireBytes(int max)
+    {
+        if (JsonMarshal.GetRawUtf8Value(Value).Length is var bytes && bytes > max)
+        {
+            throw ApiErrors.WrongValue(Path, $"{bytes} bytes of JSON", $"at most {max}");
+        }
+    }
+
+    /// <summary>Refuses unpaired surrogates, in whatever depth.</summary>
+    public void RequireUnicode()
+    {
+        switch (Kind)
+        {
+            case JsonValueKind.String:
+                String();
+                break;
+            case JsonValueKind.Array:
+                foreach (var item in Items())
+                {
+                    item.RequireUnicode();
+                }
+                break;
+            case JsonValueKind.Object:
+                foreach (var property in Value.EnumerateObject())
+                {
+                    new JsonField(property.Value, $"{Path}.{JsonFields.NameOf(property, Path)}").RequireUnicode();
+                }
+                break;
         }
     }
 

@@ -9,6 +9,9 @@ namespace Grid.Gateway.Json;
 /// </summary>
 internal sealed class JsonFields
 {
+    /// <summary>Most fields of an object.</summary>
+    public const int MaxFields = 1024;
+
     private readonly Dictionary<string, JsonElement> _fields = [];
     private readonly string _path;
 
@@ -21,9 +24,10 @@ internal sealed class JsonFields
         {
             throw field.WrongType("an object");
         }
+        field.RequireFields(MaxFields);
         foreach (var property in field.Value.EnumerateObject())
         {
-            string name = NameOf(property);
+            string name = NameOf(property, _path);
             if (!_fields.TryAdd(name, property.Value))
             {
                 throw ApiErrors.Duplicate(PathOf(name));
@@ -60,15 +64,27 @@ internal sealed class JsonFields
         {
             string[] off = unsupported.Select(field => field.Split(": ", 2)).FirstOrDefault(field => field[0] == name)?.Skip(1).ToArray()
                 ?? throw ApiErrors.Unknown(PathOf(name));
-            if (value.ValueKind != JsonValueKind.Null && !off.SelectMany(values => values.Split(" or ")).Any(one => JsonElement.DeepEquals(value, JsonElement.Parse(one))))
+            if (value.ValueKind != JsonValueKind.Null && !off.SelectMany(values => values.Split(" or ")).Any(one => IsEqual(value, one)))
             {
                 throw ApiErrors.Unsupported(PathOf(name), JsonShown.Value(value), off.Length == 0 ? "leave it out" : $"leave it out or set it to {off[0]}");
             }
         }
     }
 
+    private static bool IsEqual(JsonElement value, string json)
+    {
+        try
+        {
+            return JsonElement.DeepEquals(value, JsonElement.Parse(json));
+        }
+        catch (InvalidOperationException)
+        {
+            return false; // It holds an unpaired surrogate.
+        }
+    }
+
     /// <summary>A property's name; an unpaired surrogate in it is refused.</summary>
-    private string NameOf(JsonProperty property)
+    public static string NameOf(JsonProperty property, string path)
     {
         try
         {
@@ -76,7 +92,7 @@ internal sealed class JsonFields
         }
         catch (InvalidOperationException)
         {
-            throw ApiErrors.Malformed($"A field name of {(_path.Length == 0 ? "the body" : $"'{_path}'")} is not valid Unicode.");
+            throw ApiErrors.Malformed($"A field name of {(path.Length == 0 ? "the body" : $"'{path}'")} is not valid Unicode.");
         }
     }
 }

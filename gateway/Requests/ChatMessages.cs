@@ -8,6 +8,9 @@ namespace Grid.Gateway.Requests;
 /// <summary>The messages of a chat, checked and brought into the form chat templates take.</summary>
 internal static class ChatMessages
 {
+    /// <summary>Most messages, and most text parts of a message.</summary>
+    public const int MaxItems = 4096;
+
     private const string Roles = "\"system\", \"developer\", \"user\" or \"assistant\"";
 
     private static readonly string[] s_unsupported = ["audio", "function_call", "tool_call_id", "tool_calls: []"];
@@ -15,7 +18,7 @@ internal static class ChatMessages
     /// <summary>A list of at least one message. Throws <see cref="ApiException"/> with the path of what is wrong.</summary>
     public static JsonArray Parse(JsonField value)
     {
-        value.RequireList("a list of messages");
+        value.RequireList("a list of messages", MaxItems);
         value.RequireItems("a list of at least one message");
         return [.. value.Items().Select(item => (JsonNode)Message(item.Object()))];
     }
@@ -59,7 +62,7 @@ internal static class ChatMessages
         {
             return field.String();
         }
-        field.RequireList("a string or a list of text parts");
+        field.RequireList("a string or a list of text parts", MaxItems);
         field.RequireItems("a string or a list of at least one text part");
         return string.Join('\n', field.Items().Select(item => TextPart(item.Object())));
     }

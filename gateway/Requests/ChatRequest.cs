@@ -20,6 +20,9 @@ internal static class ChatRequest
         "add_special_tokens: false", "include_reasoning: true", "separate_reasoning: false", "stream_reasoning: true",
     ];
 
+    /// <summary>Most bytes of JSON of chat_template_kwargs.</summary>
+    private const int MaxVariableBytes = 64 * 1024;
+
     /// <summary>Maps and validates a body. Throws <see cref="ApiException"/>.</summary>
     public static ChatPlan Parse(JsonElement body, ISequenceService service, GatewayOptions options)
     {
@@ -48,7 +51,7 @@ internal static class ChatRequest
             TopLogprobs = top,
             PromptLogprobs = promptTop,
             Timeout = OpenAiFields.TakeTimeout(fields, options),
-            User = fields.Take("user")?.String(maxLength: 256),
+            User = fields.Take("user")?.String(SamplingFields.MaxNameLength),
             Metadata = OpenAiFields.TakeMetadata(fields),
         };
         fields.RefuseOthers(s_unsupported);
@@ -106,6 +109,7 @@ internal static class ChatRequest
         {
             return null;
         }
+        field.RequireBytes(MaxVariableBytes);
         var named = field.Object();
         foreach (var reserved in (ReadOnlySpan<string>)["messages", "add_generation_prompt", "tools", "documents"])
         {
@@ -116,6 +120,7 @@ internal static class ChatRequest
         }
         try
         {
+            field.RequireUnicode();
             return JsonNode.Parse(field.Value.GetRawText(), documentOptions: new() { AllowDuplicateProperties = false })!.AsObject();
         }
         catch (JsonException exception)

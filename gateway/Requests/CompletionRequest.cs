@@ -23,7 +23,7 @@ internal static class CompletionRequest
         // As vLLM has it: a raw prompt begins as the model's texts do.
         var addSpecialTokens = fields.Take("add_special_tokens")?.Boolean() ?? true;
         var (prompts, isList) = PromptFields.TextOrIds(
-            fields.Require("prompt", PromptFields.Rule), PromptFields.MayBeEmpty(model, addSpecialTokens));
+            fields.Require("prompt", PromptFields.Rule), options.MaxSequencesPerRequest, PromptFields.MayBeEmpty(model, addSpecialTokens));
         var choices = OpenAiFields.TakeChoices(fields, prompts.Length, options);
         TakeBestOf(fields, choices);
         var (stream, includeUsage) = OpenAiFields.TakeStream(fields);
@@ -50,7 +50,7 @@ internal static class CompletionRequest
             PromptLogprobs = promptTop,
             Echo = echo,
             Timeout = OpenAiFields.TakeTimeout(fields, options),
-            User = fields.Take("user")?.String(maxLength: 256),
+            User = fields.Take("user")?.String(SamplingFields.MaxNameLength),
             Metadata = OpenAiFields.TakeMetadata(fields),
         };
         fields.RefuseOthers(s_unsupported);

@@ -52,7 +52,7 @@ internal static class GenerateRequest
     {
         var fields = new JsonField(body, "").Object();
         var model = ModelDirectory.Resolve(service, fields.Take("model")?.String());
-        var (prompts, isList, promptField) = TakePrompts(fields, model);
+        var (prompts, isList, promptField) = TakePrompts(fields, model, options.MaxSequencesPerRequest);
         var perPrompt = new PerPromptFields(fields, prompts.Length, isList);
         var logprobs = TakeLogprobs(perPrompt);
         var requestIds = TakeRequestIds(fields, prompts.Length, isList);
@@ -122,7 +122,7 @@ internal static class GenerateRequest
         };
     }
 
-    private static (Prompt[] Prompts, bool IsList, string Field) TakePrompts(JsonFields fields, ServedModel model)
+    private static (Prompt[] Prompts, bool IsList, string Field) TakePrompts(JsonFields fields, ServedModel model, int max)
     {
         var text = fields.Take("text");
         var ids = fields.Take("input_ids");
@@ -133,12 +133,12 @@ internal static class GenerateRequest
         if (text is not null)
         {
             ModelDirectory.RequireText(model, "text", "give 'input_ids'");
-            var (prompts, isList) = PromptFields.Texts(text.Value, PromptFields.MayBeEmpty(model, addSpecialTokens: true));
+            var (prompts, isList) = PromptFields.Texts(text.Value, max, PromptFields.MayBeEmpty(model, addSpecialTokens: true));
             return (prompts, isList, "text");
         }
         if (ids is not null)
         {
-            var (prompts, isList) = PromptFields.Ids(ids.Value);
+            var (prompts, isList) = PromptFields.Ids(ids.Value, max);
             return (prompts, isList, "input_ids");
         }
         throw ApiErrors.Missing("text", "a string or a list of strings, unless 'input_ids' is given");
@@ -191,12 +191,12 @@ internal static class GenerateRequest
         {
             return null;
         }
-        var names = field.Strings();
-        if (field.Kind == JsonValueKind.String)
+        if (field.Kind == JsonValueKind.Array && !(isList && field.Value.GetArrayLength() == prompts))
         {
-            return isList ? [.. Enumerable.Range(0, prompts).Select(p => $"{names[0]}_{p}")] : names;
+            throw field.WrongValue(isList ? $"a string or a list of {prompts}" : "a string");
         }
-        return isList && names.Length == prompts ? names : throw field.WrongValue(isList ? $"a string or a list of {prompts}" : "a string");
+        string[] names = field.Strings(prompts, SamplingFields.MaxNameLength);
+        return field.Kind == JsonValueKind.String && isList ? [.. Enumerable.Range(0, prompts).Select(p => $"{names[0]}_{p}")] : names;
     }
 
     private readonly record struct Logprobs(bool Wanted, int Start, int Top, bool WithText);

@@ -4,25 +4,25 @@ using Grid.Sequences;
 
 namespace Grid.Gateway.Requests;
 
-/// <summary>Prompts in the shapes the APIs allow: text, texts, ids, lists of ids.</summary>
+/// <summary>Prompts in the shapes the APIs allow: text, texts, ids, lists of ids; at most as many as a request may start sequences.</summary>
 internal static class PromptFields
 {
     /// <summary>What the completions endpoint's prompt may be.</summary>
     public const string Rule = "a string, a list of strings, a list of token ids or a list of lists of token ids";
 
     /// <summary>The completions endpoint's prompt: any of the four shapes.</summary>
-    public static (Prompt[] Prompts, bool IsList) TextOrIds(JsonField field, bool mayBeEmpty)
+    public static (Prompt[] Prompts, bool IsList) TextOrIds(JsonField field, int max, bool mayBeEmpty)
     {
         if (field.Kind == JsonValueKind.String)
         {
-            return Texts(field, mayBeEmpty);
+            return Texts(field, max, mayBeEmpty);
         }
         field.RequireList(Rule);
         field.RequireItems();
         return field.Value[0].ValueKind switch
         {
-            JsonValueKind.String => Texts(field, mayBeEmpty),
-            JsonValueKind.Number or JsonValueKind.Array => Ids(field),
+            JsonValueKind.String => Texts(field, max, mayBeEmpty),
+            JsonValueKind.Number or JsonValueKind.Array => Ids(field, max),
             _ => throw field.Items().First().WrongType("a string, a token id or a list of token ids"),
         };
     }
@@ -32,9 +32,9 @@ internal static class PromptFields
         addSpecialTokens && model.Text is { Tokenizer: var tokenizer } && tokenizer.AddedBefore + tokenizer.AddedAfter > 0;
 
     /// <summary>A text, or a list of them.</summary>
-    public static (Prompt[] Prompts, bool IsList) Texts(JsonField field, bool mayBeEmpty)
+    public static (Prompt[] Prompts, bool IsList) Texts(JsonField field, int max, bool mayBeEmpty)
     {
-        var texts = field.Strings(mayBeEmpty: mayBeEmpty);
+        var texts = field.Strings(max, mayBeEmpty: mayBeEmpty);
         if (field.Kind == JsonValueKind.Array)
         {
             field.RequireItems();
@@ -43,7 +43,7 @@ internal static class PromptFields
     }
 
     /// <summary>A list of ids, or a list of such lists.</summary>
-    public static (Prompt[] Prompts, bool IsList) Ids(JsonField field)
+    public static (Prompt[] Prompts, bool IsList) Ids(JsonField field, int max)
     {
         field.RequireList("a list of token ids or a list of such lists");
         field.RequireItems();
@@ -51,6 +51,7 @@ internal static class PromptFields
         {
             return ([new Prompt(null, field.TokenIds())], false);
         }
+        field.RequireList(Rule, max);
         return ([.. field.Items().Select(item =>
         {
             var ids = item.TokenIds();

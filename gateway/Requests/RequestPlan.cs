@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Grid.Gateway.Http;
 using Grid.Gateway.Json;
 using Grid.Grains.Messages;
 using Grid.Numerics;
@@ -84,6 +85,19 @@ internal abstract record RequestPlan
         Client = Client,
         User = User ?? "",
     };
+
+    /// <summary>Refuses a text that the context cannot hold whatever its tokens are, before it is cut into them. Throws
+    /// <see cref="ApiException"/>.</summary>
+    public void RequireRoom()
+    {
+        long longest = (long)Model.MaxContextTokens * (Model.Text?.Tokenizer.LongestToken ?? 0);
+        if (Prompts.ToList().FindIndex(prompt => prompt.Text?.Length > longest) is var index and >= 0)
+        {
+            string field = PromptsAreList ? JsonField.ItemPath(PromptField, index) : PromptField;
+            throw ApiErrors.Invalid(field, ApiErrors.ContextLengthExceeded,
+                $"'{field}' has {Prompts[index].Text!.Length} characters; it must have at most {longest}: the model's context is {Model.MaxContextTokens} tokens of at most {Model.Text!.Tokenizer.LongestToken} bytes.");
+        }
+    }
 
     /// <summary>The request's field for what a refusal names; null when it names none.</summary>
     /// <param name="refusal">The refusal.</param>

@@ -1,9 +1,12 @@
 using System.Globalization;
+using System.Text;
+using System.Text.Json;
 using Grid.Gateway.Http;
 using Grid.Gateway.Json;
 using Grid.Grains.Messages;
 using Grid.Numerics;
 using Grid.Sequences;
+using Grid.Text;
 
 namespace Grid.Gateway.Requests;
 
@@ -12,6 +15,12 @@ internal static class SamplingFields
 {
     /// <summary>Most entries of stop and of stop_token_ids.</summary>
     public const int MaxStops = 16;
+
+    /// <summary>Most entries of logit_bias.</summary>
+    public const int MaxBiases = 1024;
+
+    /// <summary>Most characters of a name that the client gives: user, rid.</summary>
+    public const int MaxNameLength = 128;
 
     /// <summary>Most top logprobs at a position.</summary>
     public const int MaxTopLogprobs = 20;
@@ -58,7 +67,7 @@ internal static class SamplingFields
                 StopTokenIds = TakeStopIds(fields),
                 IgnoreEndTokens = fields.Take("ignore_eos")?.Boolean() ?? false,
             },
-            StopStrings = fields.Take("stop")?.Strings(MaxStops) ?? [],
+            StopStrings = TakeStops(fields),
         };
     }
 
@@ -82,8 +91,28 @@ internal static class SamplingFields
         {
             return [];
         }
-        int[] ids = field.TokenIds();
-        return ids.Length <= MaxStops ? [.. ids.Distinct().Order()] : throw field.WrongValue($"a list of at most {MaxStops}");
+        return [.. field.TokenIds(MaxStops).Distinct().Order()];
+    }
+
+    private static string[] TakeStops(JsonFields fields)
+    {
+        if (fields.Take("stop") is not { } field)
+        {
+            return [];
+        }
+        string[] stops = field.Strings(MaxStops);
+        int total = 0;
+        for (int i = 0; i < stops.Length; i++)
+        {
+            int bytes = Encoding.UTF8.GetByteCount(stops[i]);
+            total += bytes;
+            if (bytes > StopStrings.MaxBytes)
+            {
+                throw ApiErrors.WrongValue(field.Kind == JsonValueKind.Array ? JsonField.ItemPath(field.Path, i) : field.Path,
+                    JsonShown.Text(stops[i]), $"at most {StopStrings.MaxBytes} bytes of UTF-8 long");
+            }
+        }
+        return total <= StopStrings.MaxTotalBytes ? stops : throw field.WrongValue($"at most {StopStrings.MaxTotalBytes} bytes of UTF-8 in all");
     }
 
     private static LogitBias[] TakeLogitBias(JsonFields fields)
@@ -92,6 +121,7 @@ internal static class SamplingFields
         {
             return [];
         }
+        field.RequireFields(MaxBiases);
         var biases = field.Object();
         var byId = new SortedDictionary<int, float>();
         foreach (string? name in biases.Names.ToArray())

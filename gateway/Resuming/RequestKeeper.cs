@@ -25,6 +25,7 @@ internal sealed class RequestKeeper(
     /// anew.</summary>
     private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(100);
 
+    private readonly KeptBudget? _kept = store is null ? null : new(options.Value.TotalKeptBytes, store.Retention * 1.5, clock);
     private readonly string _self = owners?.Self ?? Guid.NewGuid().ToString("N");
     private long _pausedUntil;
     private long _quietUntil;
@@ -39,7 +40,7 @@ internal sealed class RequestKeeper(
     private TimeSpan Life => store!.Retention * 1.5;
 
     /// <summary>Begins to keep a request whose sequences have started, and tries on while its stream runs; gives the stream's start, or
-    /// null when it is not to be kept.</summary>
+    /// null when it is not to be kept. Throws <see cref="ApiException"/> (429) while too much is kept.</summary>
     public StreamPosition? Keep(RequestPlan plan, IReadOnlyList<Transcript> transcripts, DateTimeOffset created, ActiveRequest active)
     {
         if (store is null || transcripts.Count > StreamPosition.MaxSequences)
@@ -51,7 +52,9 @@ internal sealed class RequestKeeper(
         {
             return null;
         }
-        var start = new StreamPosition(transcripts[0].Id, transcripts.Count);
+        _kept!.Take(record.Length, active.Token);
+        // Who knows it can go on with the stream, and so it is not the id that answers show.
+        var start = new StreamPosition(Guid.NewGuid(), transcripts.Count);
         active.Keeping = PutAsync(start.Request, record, active);
         return start;
     }

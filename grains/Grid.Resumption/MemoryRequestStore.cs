@@ -8,8 +8,8 @@ namespace Grid.Resumption;
 /// <param name="clock">Time.</param>
 public sealed class MemoryRequestStore(TimeSpan retention, long maxBytes, TimeProvider clock) : IRequestStore
 {
-    /// <summary>Bytes that a node gives to it.</summary>
-    public const long DefaultMaxBytes = 256L << 20;
+    /// <summary>Bytes that a node gives to it: 256 MiB, or an eighth of its memory where that is less.</summary>
+    public static readonly long DefaultMaxBytes = Math.Min(256L << 20, GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 8);
 
     /// <summary>What an entry takes besides its request, roughly.</summary>
     private const int EntryBytes = 256;

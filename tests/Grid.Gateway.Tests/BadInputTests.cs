@@ -136,6 +136,9 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         yield return ("stop", "[\"\"]", "stop[0]", "invalid_value");
         yield return ("stop", "\"\\udc00\"", "stop", "invalid_value");
         yield return ("stop", "[" + string.Join(',', Enumerable.Repeat("\"a\"", 17)) + "]", "stop", "invalid_value");
+        yield return ("stop", $"\"{new string('a', 1025)}\"", "stop", "invalid_value");
+        yield return ("stop", $"[\"a\",\"{new string('一', 342)}\"]", "stop[1]", "invalid_value");
+        yield return ("stop", "[" + string.Join(',', Enumerable.Repeat($"\"{new string('a', 1000)}\"", 5)) + "]", "stop", "invalid_value");
         yield return ("stop_token_ids", "[-1]", "stop_token_ids[0]", "invalid_value");
         yield return ("stop_token_ids", "7", "stop_token_ids", "invalid_type");
         yield return ("stop_token_ids", "[\"a\"]", "stop_token_ids[0]", "invalid_type");
@@ -145,8 +148,10 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         yield return ("logit_bias", "{\"5\":101}", "logit_bias.5", "invalid_value");
         yield return ("logit_bias", "{\"5\":null}", "logit_bias.5", "invalid_type");
         yield return ("logit_bias", "{\"5\":1,\"05\":2}", "logit_bias.05", "duplicate_parameter");
+        yield return ("logit_bias", "{" + string.Join(',', Enumerable.Range(0, 1025).Select(i => $"\"{i}\":1")) + "}", "logit_bias", "invalid_value");
         yield return ("logit_bias", "[1]", "logit_bias", "invalid_type");
         yield return ("surprise", "1", "surprise", "unknown_parameter");
+        yield return ("skip_special_tokens", "\"\\ud800\"", "skip_special_tokens", "unsupported_parameter");
         yield return ("Temperature", "1", "Temperature", "unknown_parameter");
         yield return ("skip_special_tokens", "false", "skip_special_tokens", "unsupported_parameter");
         yield return ("no_stop_trim", "true", "no_stop_trim", "unsupported_parameter");
@@ -173,7 +178,7 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         yield return ("prompt_logprobs", "21", "prompt_logprobs", "invalid_value");
         yield return ("prompt_logprobs", "1,\"stream\":true", "prompt_logprobs", "invalid_value");
         yield return ("user", "7", "user", "invalid_type");
-        yield return ("user", $"\"{new string('u', 257)}\"", "user", "invalid_value");
+        yield return ("user", $"\"{new string('u', 129)}\"", "user", "invalid_value");
         yield return ("metadata", "[]", "metadata", "invalid_type");
         yield return ("metadata", "{\"a\":1}", "metadata.a", "invalid_type");
         yield return ("metadata", "{\"a\":\"1\",\"a\":\"2\"}", "metadata.a", "duplicate_parameter");
@@ -212,6 +217,12 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         yield return Messages("[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"user\",\"role\":\"user\",\"content\":\"x\"}]", "messages[1].role", "duplicate_parameter");
         yield return Messages("[{\"role\":\"assistant\",\"content\":\"x\",\"tool_calls\":[{}]}]", "messages[0].tool_calls", "unsupported_parameter");
         yield return Messages("[{\"role\":\"user\",\"content\":\"\\ud83d\"}]", "messages[0].content", "invalid_value");
+        yield return Messages("[" + string.Join(',', Enumerable.Repeat("{}", 4097)) + "]", "messages", "invalid_value");
+        yield return Messages("[{\"role\":\"user\",\"content\":[" + string.Join(',', Enumerable.Repeat("{}", 4097)) + "]}]", "messages[0].content", "invalid_value");
+        yield return With("\"response_format\":{\"type\":\"\\ud800\"}", "response_format", "unsupported_parameter");
+        yield return With($"\"chat_template_kwargs\":{{\"a\":\"{new string('a', 65536)}\"}}", "chat_template_kwargs", "invalid_value");
+        yield return With("\"chat_template_kwargs\":{\"a\":[{\"b\":\"\\ud800\"}]}", "chat_template_kwargs.a[0].b", "invalid_value");
+        yield return With("\"chat_template_kwargs\":{\"a\":{\"\\ud800\":1}}", null!, "invalid_json");
         yield return With("\"prompt\":\"x\"", "prompt", "unknown_parameter");
         yield return With("\"tools\":[{\"type\":\"function\"}]", "tools", "unsupported_parameter");
         yield return With("\"tool_choice\":\"auto\"", "tool_choice", "unsupported_parameter");
@@ -260,6 +271,9 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         yield return Prompt("[[1],[1,2,258]]", "prompt[1][2]", "invalid_value");
         yield return Prompt("[1,2,3],\"max_tokens\":4094", "max_tokens", "context_length_exceeded");
         yield return Prompt("[" + string.Join(',', Enumerable.Repeat("\"a\"", 9)) + "],\"n\":128", "n", "invalid_value");
+        yield return Prompt("[" + string.Join(',', Enumerable.Repeat("\"a\"", 1025)) + "]", "prompt", "invalid_value");
+        yield return Prompt("[" + string.Join(',', Enumerable.Repeat("[1]", 1025)) + "]", "prompt", "invalid_value");
+        yield return Prompt($"[\"x\",\"{new string('a', 200_000)}\"]", "prompt[1]", "context_length_exceeded");
         yield return Prompt("\"x\",\"logprobs\":21", "logprobs", "invalid_value");
         yield return Prompt("\"x\",\"logprobs\":true", "logprobs", "invalid_type");
         yield return Prompt("\"x\",\"add_special_tokens\":1", "add_special_tokens", "invalid_type");
@@ -298,6 +312,9 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         yield return ("{\"text\":\"x\",\"stream\":1}", "stream", "invalid_type");
         yield return ("{\"text\":\"x\",\"rid\":7}", "rid", "invalid_type");
         yield return ("{\"text\":[\"x\",\"y\"],\"rid\":[\"a\"]}", "rid", "invalid_value");
+        yield return ($"{{\"text\":\"x\",\"rid\":\"{new string('r', 129)}\"}}", "rid", "invalid_value");
+        yield return ($"{{\"text\":[\"x\",\"y\"],\"rid\":[\"a\",\"{new string('r', 129)}\"]}}", "rid[1]", "invalid_value");
+        yield return ("{" + string.Join(',', Enumerable.Range(0, 1025).Select(i => $"\"{i}\":1")) + "}", "", "invalid_value");
         yield return ("{\"text\":\"x\",\"image_data\":\"x\"}", "image_data", "unsupported_parameter");
         yield return ("{\"text\":\"x\",\"lora_path\":\"x\"}", "lora_path", "unsupported_parameter");
         yield return ("{\"text\":\"x\",\"return_hidden_states\":true}", "return_hidden_states", "unsupported_parameter");

@@ -83,7 +83,7 @@ public sealed class DrainTests
         await client.ConnectAsync(app.Client.BaseAddress!.Host, app.Client.BaseAddress.Port, Token);
         var stream = client.GetStream();
         await stream.WriteAsync(Encoding.ASCII.GetBytes(
-            $"POST /v1/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {Request.Length}\r\n\r\n{Request}"), Token);
+            $"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {Request.Length}\r\n\r\n{Request}"), Token);
         var head = new byte[2048];
         await stream.ReadExactlyAsync(head, Token);
         await written.Task.WaitAsync(TimeSpan.FromSeconds(30), Token);

@@ -145,17 +145,71 @@ public sealed class OperationTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task The_cache_is_flushed_by_either_method_and_with_an_empty_body_only()
+    public async Task The_cache_is_flushed_by_POST_alone_with_an_empty_body_and_not_by_a_page_of_others()
     {
-        Assert.Equal((200, ""), await GetAsync("/flush_cache"));
         using var posted = await _app.Client.PostAsync("/flush_cache", null, Token);
         Assert.Equal(HttpStatusCode.OK, posted.StatusCode);
+        Assert.Equal(1, _app.Grid.Flushes);
+        foreach (var (origin, status) in new[] { ("https://evil.example", 403), ("null", 403), (_app.Client.BaseAddress!.GetLeftPart(UriPartial.Authority), 200) })
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Post, "/flush_cache") { Headers = { { "Origin", origin } } };
+            using var response = await _app.Client.SendAsync(request, Token);
+            Assert.Equal(status, (int)response.StatusCode);
+        }
         Assert.Equal(2, _app.Grid.Flushes);
 
+        Assert.Equal((405, "method_not_allowed"), await ErrorAsync(await _app.Client.GetAsync("/flush_cache", Token)));
         Assert.Equal((400, "unexpected_body"), await ErrorAsync(await _app.SendAsync("/flush_cache", "{}")));
         Assert.Equal(2, _app.Grid.Flushes);
         _app.Grid.FlushingWorkers = 0;
-        Assert.Equal((503, "service_unavailable"), await ErrorAsync(await _app.Client.GetAsync("/flush_cache", Token)));
+        Assert.Equal((503, "service_unavailable"), await ErrorAsync(await _app.Client.PostAsync("/flush_cache", null, Token)));
+    }
+
+    /// <summary>A page whose name resolves to this machine reaches the gateway from here.</summary>
+    [Fact]
+    public async Task Host_names_that_nobody_allowed_are_refused_on_this_machine()
+    {
+        await using var named = await GatewayApp.StartAsync(("Gateway:AllowedHosts", "grid.example, other.example"));
+        await using var open = await GatewayApp.StartAsync(("Gateway:AllowedHosts", "*"));
+        foreach (var (app, host, allowed) in new[]
+        {
+            (_app, "evil.example", false), (_app, "localhost", true), (_app, "[::1]:80", true), (_app, "127.0.0.1:1", true),
+            (_app, "127.0.0.1.evil.example", false), (named, "Grid.example:8000", true), (named, "evil.example", false), (open, "evil.example", true),
+        })
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, "/livez") { Headers = { Host = host } };
+            using var response = await app.Client.SendAsync(request, Token);
+            Assert.True(allowed == response.IsSuccessStatusCode, host);
+            Assert.True(allowed || await ErrorAsync(response) == (403, "host_not_allowed"), host);
+        }
+    }
+
+    /// <summary>The first body is held by its running answer; it is given back with the answer's end.</summary>
+    [Fact(Timeout = 60_000)]
+    public async Task Bodies_of_all_requests_under_way_share_a_budget()
+    {
+        var token = TestContext.Current.CancellationToken;
+        await using var small = await GatewayApp.StartAsync(("Gateway:MaxTotalBodyBytes", "4000"));
+        var body = $"{{\"text\":\"{new string('x', 2500)}\",\"stream\":true}}";
+        small.Grid.Script = _ => FakeAnswers.Endless();
+        using (var first = new LiveStream(small, "/generate", body))
+        {
+            await first.NextAsync(_ => true);
+            using var refused = await small.SendAsync("/generate", body);
+            Assert.NotNull(refused.Headers.RetryAfter);
+            Assert.Equal((429, "overloaded"), await ErrorAsync(refused));
+            Assert.Equal((413, "request_too_large"), await ErrorAsync(await small.SendAsync("/generate", new string(' ', 5000))));
+        }
+        small.Grid.Script = null;
+        while (true)
+        {
+            using var answered = await small.SendAsync("/generate", body);
+            if (answered.IsSuccessStatusCode)
+            {
+                break;
+            }
+            await Task.Delay(10, token);
+        }
     }
 
     [Fact]

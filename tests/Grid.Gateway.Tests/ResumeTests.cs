@@ -82,15 +82,37 @@ public sealed class ResumeTests : IAsyncLifetime
         Assert.Equal(expected, new Told().Take(half).Take(first).Take(last).ToString());
     }
 
+    /// <summary>Whoever has seen an answer, or its id in a log, cannot read the rest of its stream or end it.</summary>
     [Fact]
-    public async Task A_stream_is_found_by_the_id_that_its_answer_shows()
+    public async Task A_stream_is_found_by_the_id_that_its_caller_got_and_not_by_the_one_its_answer_shows()
     {
-        var chat = await EventsAsync(_first, "/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"stream\":true}");
-        Assert.Equal(chat.Select(e => e.Data), (await ResumeAsync(_second, (string)chat[0].Json["id"]!, null)).Select(e => e.Data));
         using var response = await _first.SendAsync("/v1/completions", Endless);
         var completion = GatewayApp.ReadEvents(await response.Content.ReadAsStringAsync(Token));
-        Assert.Equal($"cmpl-{response.Headers.GetValues("X-Sequence-Id").Single()}", (string)completion[0].Json["id"]!);
-        Assert.Equal(completion.Select(e => e.Data), (await ResumeAsync(_second, (string)completion[0].Json["id"]!, null)).Select(e => e.Data));
+        string secret = response.Headers.GetValues("X-Sequence-Id").Single(), shown = (string)completion[0].Json["id"]!;
+        Assert.All(completion, e => Assert.StartsWith($"{secret}:", e.Id, StringComparison.Ordinal));
+        Assert.DoesNotContain(completion, e => e.Data.Contains(secret, StringComparison.Ordinal));
+        Assert.Equal(completion.Select(e => e.Data), (await ResumeAsync(_second, secret, null)).Select(e => e.Data));
+        foreach (var id in new[] { shown, shown["cmpl-".Length..] })
+        {
+            using var refused = await GetAsync(_second, id, null);
+            await AssertErrorAsync(refused, HttpStatusCode.NotFound, "stream_not_found", "");
+        }
+    }
+
+    [Fact]
+    public async Task Streams_that_would_keep_too_much_are_refused_until_others_are_let_go_of()
+    {
+        await using var small = await GatewayApp.StartAsync(("Gateway:MaxTotalKeptBytes", "2500"));
+        await EventsAsync(small, "/v1/completions", Endless);
+        HttpResponseMessage refused;
+        while ((refused = await small.SendAsync("/v1/completions", Endless)).IsSuccessStatusCode)
+        {
+            refused.Dispose();
+        }
+        Assert.InRange(refused.Headers.RetryAfter!.Delta!.Value.TotalSeconds, 1, 450);
+        await AssertErrorAsync(refused, HttpStatusCode.TooManyRequests, "overloaded", "without 'stream'");
+        refused.Dispose();
+        await small.OkAsync("/v1/completions", "{\"prompt\":\"x\"}");
     }
 
     [Fact]
@@ -114,12 +136,13 @@ public sealed class ResumeTests : IAsyncLifetime
     {
         var whole = await EventsAsync(_first, path, json + ",\"stream\":true}");
         var id = whole[0].Id!.Split(':')[0];
+        var name = Assert.Single(_first.Grid.Sequences).Id;
         foreach (var e in whole.TakeWhile(e => !e.Id!.EndsWith('.') && !e.Id.EndsWith("end", StringComparison.Ordinal)))
         {
             _second.Grid.Started.Clear();
             await ResumeAsync(_second, id, e.Id);
             var tokens = int.Parse(e.Id!.Split(':', '/')[1], System.Globalization.CultureInfo.InvariantCulture);
-            Assert.Equal(new ResumedRun(Guid.Parse(id), isEnough ? tokens - 1 : 0), Assert.Single(_second.Grid.Started).Resumed);
+            Assert.Equal(new ResumedRun(name, isEnough ? tokens - 1 : 0), Assert.Single(_second.Grid.Started).Resumed);
         }
     }
 
@@ -253,8 +276,7 @@ public sealed class ResumeTests : IAsyncLifetime
         var events = new List<ServerSentEvent> { await stream.NextAsync(_ => true) };
         Assert.Null(events[0].Id);
         there.SetResult();
-        var id = ((string)events[0].Json["id"]!).Split('-')[^1];
-        while (await _store.FindAsync(Guid.Parse(id), Token) is null)
+        while (_store.Count == 0)
         {
             await Task.Delay(10, Token);
         }
@@ -265,7 +287,7 @@ public sealed class ResumeTests : IAsyncLifetime
             events.Add(await stream.NextAsync(_ => true));
         }
         Assert.NotEqual("[DONE]", events[^1].Data);
-        events.AddRange(await ResumeAsync(_second, id, events[^1].Id));
+        events.AddRange(await ResumeAsync(_second, events[^1].Id!.Split(':')[0], events[^1].Id));
         Assert.Equal(new Told().Take(await EventsAsync(_first, "/v1/completions", Request)).ToString(), new Told().Take(events).ToString());
     }
 

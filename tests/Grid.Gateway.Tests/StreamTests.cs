@@ -101,7 +101,7 @@ public sealed class StreamTests : IAsyncLifetime
         await socket.ConnectAsync("127.0.0.1", _app.Client.BaseAddress!.Port, token);
         const string Body = "{\"prompt\":\"big\",\"stream\":true}";
         await socket.GetStream().WriteAsync(Encoding.ASCII.GetBytes(
-            $"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\n\r\n{Body}"), token);
+            $"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\n\r\n{Body}"), token);
 
         while (_app.Grid.Sequences.IsEmpty)
         {

@@ -81,6 +81,8 @@ public sealed class OptionsArriveTests
                 null when property.PropertyType == typeof(TimeSpan?) => TimeSpan.FromSeconds(1),
                 null when property.PropertyType == typeof(ulong?) => 1UL,
                 null when property.PropertyType == typeof(int?) => 1,
+                null when property.PropertyType == typeof(long?) => 1L << 20,
+                null when property.PropertyType == typeof(string) => "a",
                 _ => throw new NotSupportedException($"{property} is of a type that this test does not know yet."),
             });
         }

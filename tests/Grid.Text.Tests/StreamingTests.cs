@@ -157,9 +157,30 @@ public class StopStringMatcherTests
     }
 
     [Fact]
+    public void Memory_for_stops_grows_with_their_length_and_is_shared_by_the_sequences_of_a_request()
+    {
+        string[] stops = [.. "一二三四".Select(first => first + string.Concat(Enumerable.Range(0, 340).Select(i => (char)(0x4E00 + i))))];
+        long first = Allocated(() => new StopStringMatcher(stops));
+        long again = Allocated(() => new StopStringMatcher(stops));
+        Assert.InRange(first, 1, 16 * stops.Sum(Encoding.UTF8.GetByteCount));
+        Assert.InRange(again, 1, 512);
+
+        static long Allocated(Func<StopStringMatcher> make)
+        {
+            new StopStringMatcher(["warm"]).Flush();
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            make();
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+    }
+
+    [Fact]
     public void A_stop_that_cannot_be_is_refused()
     {
-        foreach ((string stop, string reason) in new[] { ("", "stops[1] is empty"), ("a\uD83D", "stops[1] holds a lone surrogate") })
+        foreach ((string stop, string reason) in new[]
+        {
+            ("", "stops[1] is empty"), ("a\uD83D", "stops[1] holds a lone surrogate"), (new string('一', 342), "stops[1] makes them too long"),
+        })
         {
             var error = Assert.Throws<ArgumentException>(() => new StopStringMatcher(["fine", stop]));
             Assert.Contains(reason, error.Message, StringComparison.Ordinal);

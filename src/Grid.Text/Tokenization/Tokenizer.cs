@@ -44,6 +44,9 @@ public sealed class Tokenizer
     /// <summary>One more than the largest token id.</summary>
     public int VocabularySize { get; }
 
+    /// <summary>Bytes of the longest token. A text of more characters than this times a number of tokens has more tokens.</summary>
+    public int LongestToken { get; private set; }
+
     /// <summary>How many tokens <see cref="Encode"/> puts before a text where special tokens are to be added.</summary>
     public int AddedBefore => _prefix.Length;
 
@@ -194,6 +197,8 @@ public sealed class Tokenizer
                 _textOfId[id] = strict.GetString(bytes);
                 _idOfText.TryAdd(_textOfId[id]!, id);
             }
+
+            LongestToken = Math.Max(LongestToken, _bytesOfId[id]!.Length);
         }
 
         foreach (AddedToken token in definition.AddedTokens)
