@@ -3,20 +3,21 @@ using Microsoft.Extensions.Options;
 namespace Grid.Gateway.Http;
 
 /// <summary>
-/// Memory for what clients send. All requests under way share a number of bytes for their bodies, and large bodies are taken apart
-/// one at a time: that takes a multiple of a body's size for a moment, and a core.
+/// Memory for what clients send. All requests under way share a number of bytes for their bodies; a quarter of it is for small bodies
+/// alone, so that large ones do not keep them out. Large bodies are taken apart one at a time: that takes a multiple of a body's size
+/// for a moment, and a core.
 /// </summary>
 internal sealed class BodyBudget(IOptions<GatewayOptions> options) : IDisposable
 {
-    /// <summary>Bytes from which on a body waits for its turn.</summary>
-    private const int LargeBytes = 128 * 1024;
-
     private readonly SemaphoreSlim _turn = new(1);
     private readonly long _total = options.Value.TotalBodyBytes;
+
+    /// <summary>Bytes from which on a body is large.</summary>
+    private readonly long _large = Math.Min(128 * 1024, options.Value.TotalBodyBytes / 16);
     private long _taken;
 
     /// <summary>The largest body that is taken.</summary>
-    public long MaxBodyBytes => Math.Min(options.Value.MaxRequestBodyBytes, _total);
+    public long MaxBodyBytes => Math.Min(options.Value.MaxRequestBodyBytes, TotalFor(_total));
 
     /// <summary>A request's part of the budget, given back when it has been answered.</summary>
     public BodyShare Open(HttpContext context)
@@ -29,7 +30,7 @@ internal sealed class BodyBudget(IOptions<GatewayOptions> options) : IDisposable
     /// <summary>Waits until a body may be taken apart; its turn ends with the result.</summary>
     public async Task<IDisposable?> TakeTurnAsync(long bytes, CancellationToken cancellationToken)
     {
-        if (bytes < LargeBytes)
+        if (bytes < _large)
         {
             return null;
         }
@@ -38,6 +39,9 @@ internal sealed class BodyBudget(IOptions<GatewayOptions> options) : IDisposable
     }
 
     public void Dispose() => _turn.Dispose();
+
+    /// <summary>What all bodies together may have when one of this size is among them.</summary>
+    private long TotalFor(long bytes) => bytes < _large ? _total : _total / 4 * 3;
 
     private sealed class Turn(SemaphoreSlim turn) : IDisposable
     {
@@ -52,7 +56,7 @@ internal sealed class BodyBudget(IOptions<GatewayOptions> options) : IDisposable
         /// <summary>Takes more. Throws <see cref="ApiException"/> (429) when all requests together would have too much.</summary>
         public void Take(long bytes)
         {
-            if (Interlocked.Add(ref budget._taken, bytes) > budget._total)
+            if (Interlocked.Add(ref budget._taken, bytes) > budget.TotalFor(_bytes + bytes))
             {
                 Interlocked.Add(ref budget._taken, -bytes);
                 throw ApiErrors.Overloaded(

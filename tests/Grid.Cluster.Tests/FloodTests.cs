@@ -46,7 +46,7 @@ public sealed class FloodTests(ITestOutputHelper output)
         yield return ("A long stop string for eight answers", Completions, 12, Utf8($"{{\"prompt\":\"a\",\"max_tokens\":300,\"n\":8,\"stop\":\"{Cjk(1_000_000)}\"}}"));
         yield return ("Long stop strings", Completions, 40, Utf8($"{{\"prompt\":\"a\",\"max_tokens\":300,\"stop\":[\"{Cjk(300_000)}\",\"{Cjk(300_000)}\"]}}"));
         yield return ("A long name for each of many texts", "/generate", 8,
-            Utf8($"{{\"text\":[{Repeat("\"a\"", 1000)}],\"rid\":\"{new string('r', 7 << 20)}\",\"sampling_params\":{{\"max_new_tokens\":1}}}}"));
+            Utf8($"{{\"text\":[{Repeat("\"a\"", 1000)}],\"rid\":\"{new string('r', 5 << 20)}\",\"sampling_params\":{{\"max_new_tokens\":1}}}}"));
         yield return ("A long name in each event", "/generate", 8,
             Utf8($"{{\"text\":\"a\",\"rid\":\"{new string('r', 1 << 20)}\",\"stream\":true,\"sampling_params\":{{\"max_new_tokens\":60}}}}"));
         yield return ("Streams that are kept", Completions, 40, Utf8(
@@ -55,7 +55,7 @@ public sealed class FloodTests(ITestOutputHelper output)
         yield return ("A body that is too large", Completions, 8, Utf8($"{{\"prompt\":\"{new string('a', 15 << 20)}\"}}"));
 
         // As large as such a node reads at all.
-        const int Bytes = 7 << 20;
+        const int Bytes = 5 << 20;
         yield return ("A long prompt", Completions, 8, Utf8($"{{\"prompt\":\"{new string('a', Bytes)}\",\"max_tokens\":1}}"));
         yield return ("Many prompts", Completions, 8, Utf8($"{{\"prompt\":[{Repeat("\"a\"", Bytes / 4)}],\"max_tokens\":1}}"));
         yield return ("Many token ids", "/generate", 8, Utf8($"{{\"input_ids\":[{Repeat("1", Bytes / 2)}]}}"));
