@@ -209,4 +209,18 @@ public class SchedulingTests
         harness.RunToEnd();
         Assert.All([oldest, scored], log => Oracle.AssertMatches(log));
     }
+
+    /// <summary>They would only be computed twice.</summary>
+    [Fact]
+    public void However_long_they_wait_one_clients_sequences_do_not_displace_each_other()
+    {
+        EngineHarness harness = new(new EngineOptions { KvPages = 64, MaxRunningSequences = 3 });
+        for (int i = 0; i < 6; i++)
+        {
+            harness.Submit(EngineHarness.Request(EngineHarness.Prompt(5, i), 200) with { Rank = i });
+        }
+
+        harness.RunToEnd();
+        Assert.Equal(0, harness.Status.Preemptions);
+    }
 }

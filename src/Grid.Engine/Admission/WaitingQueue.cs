@@ -55,12 +55,12 @@ internal sealed class WaitingQueue
         return count;
     }
 
-    /// <summary>They have waited for a while: every rank is one lower.</summary>
-    public void Age()
+    /// <summary>They have waited for a while: every rank above one is one lower.</summary>
+    public void Age(int least)
     {
         foreach (var sequence in _queue)
         {
-            sequence.Rank = Math.Max(0, sequence.Rank - 1);
+            sequence.Rank -= sequence.Rank > least ? 1 : 0;
         }
     }
 

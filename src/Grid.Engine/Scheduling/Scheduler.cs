@@ -63,7 +63,8 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
         _plan.Clear();
         if (++_schedules % AgeSteps == 0)
         {
-            waiting.Age();
+            // Not below those that run: who has waited comes before newcomers then, but takes no place of its own client's.
+            waiting.Age(_running.Count > 0 ? _running[^1].Rank : 0);
         }
 
         MakeWay();
