@@ -39,7 +39,7 @@ internal sealed class AnswerRunner(
     /// <param name="known">What its client has then.</param>
     public async Task RunAsync(HttpContext context, ActiveRequest active, RequestPlan plan, StoredRequest? stored = null, StreamPosition? known = null)
     {
-        var started = clock.GetTimestamp();
+        long started = clock.GetTimestamp();
         if (plan.Timeout is { } seconds)
         {
             // One that is resumed has what is left.

@@ -8,7 +8,7 @@ internal sealed partial class RequestLog(RequestDelegate next, ILogger<RequestLo
 {
     public async Task InvokeAsync(HttpContext context)
     {
-        var began = Stopwatch.GetTimestamp();
+        long began = Stopwatch.GetTimestamp();
         try
         {
             await next(context);
@@ -16,9 +16,9 @@ internal sealed partial class RequestLog(RequestDelegate next, ILogger<RequestLo
         finally
         {
             var request = context.Request;
-            var client = $"{context.Connection.RemoteIpAddress}:{context.Connection.RemotePort}";
-            var path = GatewayLog.PathOf(context);
-            var milliseconds = Stopwatch.GetElapsedTime(began).TotalMilliseconds;
+            string client = $"{context.Connection.RemoteIpAddress}:{context.Connection.RemotePort}";
+            string path = GatewayLog.PathOf(context);
+            double milliseconds = Stopwatch.GetElapsedTime(began).TotalMilliseconds;
             LogRequest(client, request.Method, path, request.Protocol, context.Response.StatusCode, milliseconds, context.TraceIdentifier);
         }
     }

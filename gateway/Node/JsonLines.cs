@@ -23,7 +23,7 @@ internal sealed class JsonLines(TextWriter inner, TimeProvider time) : TextWrite
             _line.Append(value);
             return;
         }
-        var message = _line.ToString().Trim();
+        string message = _line.ToString().Trim();
         _line.Clear();
         if (message.Length > 0)
         {

@@ -29,13 +29,13 @@ internal static class ChatRequest
         var fields = new JsonField(body, "").Object();
         var model = ModelDirectory.Resolve(service, fields.Take("model")?.String());
         var text = ModelDirectory.RequireText(model);
-        var prompt = TakePrompt(fields, model, text);
-        var choices = OpenAiFields.TakeChoices(fields, 1, options);
+        string prompt = TakePrompt(fields, model, text);
+        int choices = OpenAiFields.TakeChoices(fields, 1, options);
         var (stream, includeUsage) = OpenAiFields.TakeStream(fields);
-        var top = TakeLogprobs(fields);
-        var promptTop = OpenAiFields.TakePromptLogprobs(fields, stream);
+        int? top = TakeLogprobs(fields);
+        int? promptTop = OpenAiFields.TakePromptLogprobs(fields, stream);
         var (maxTokens, maxTokensField) = TakeMaxTokens(fields, promptTop is not null);
-        var seed = fields.Take("seed")?.Seed() ?? options.RandomSeed ?? Seeds.Draw();
+        ulong seed = fields.Take("seed")?.Seed() ?? options.RandomSeed ?? Seeds.Draw();
         var spec = OpenAiFields.TakeSpec(fields, model, maxTokens, top, promptTop, scorePrompt: promptTop is not null);
         var plan = new ChatPlan
         {
@@ -60,8 +60,8 @@ internal static class ChatRequest
 
     private static int? TakeLogprobs(JsonFields fields)
     {
-        var logprobs = fields.Take("logprobs")?.Boolean() ?? false;
-        var top = fields.Take("top_logprobs")?.Int32(0, SamplingFields.MaxTopLogprobs);
+        bool logprobs = fields.Take("logprobs")?.Boolean() ?? false;
+        int? top = fields.Take("top_logprobs")?.Int32(0, SamplingFields.MaxTopLogprobs);
         if (top > 0 && !logprobs)
         {
             throw ApiErrors.WrongValue("top_logprobs", $"{top}", "left out unless 'logprobs' is true");
@@ -72,9 +72,9 @@ internal static class ChatRequest
     /// <summary>max_completion_tokens, or its older name max_tokens; none means as many as the context allows.</summary>
     private static (int? Tokens, string Field) TakeMaxTokens(JsonFields fields, bool promptIsAnswered)
     {
-        var min = promptIsAnswered ? 0 : 1;
-        var older = fields.Take("max_tokens")?.Int32(min);
-        var current = fields.Take("max_completion_tokens")?.Int32(min);
+        int min = promptIsAnswered ? 0 : 1;
+        int? older = fields.Take("max_tokens")?.Int32(min);
+        int? current = fields.Take("max_completion_tokens")?.Int32(min);
         return older is null || current is null || older == current
             ? (current ?? older, current is null ? "max_tokens" : "max_completion_tokens")
             : throw ApiErrors.WrongValue("max_tokens", $"{older}", $"equal to 'max_completion_tokens' ({current}) when both are given");
@@ -83,7 +83,7 @@ internal static class ChatRequest
     private static string TakePrompt(JsonFields fields, ServedModel model, TextModel text)
     {
         var messages = ChatMessages.Parse(fields.Require("messages", "a list of at least one message"));
-        var addGenerationPrompt = fields.Take("add_generation_prompt")?.Boolean() ?? true;
+        bool addGenerationPrompt = fields.Take("add_generation_prompt")?.Boolean() ?? true;
         var variables = TakeTemplateVariables(fields);
         if (text.ChatTemplate is not { } template)
         {
@@ -111,7 +111,7 @@ internal static class ChatRequest
         }
         field.RequireBytes(MaxVariableBytes);
         var named = field.Object();
-        foreach (var reserved in (ReadOnlySpan<string>)["messages", "add_generation_prompt", "tools", "documents"])
+        foreach (string reserved in (ReadOnlySpan<string>)["messages", "add_generation_prompt", "tools", "documents"])
         {
             if (named.Take(reserved) is not null)
             {

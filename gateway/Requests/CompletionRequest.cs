@@ -21,18 +21,18 @@ internal static class CompletionRequest
         var model = ModelDirectory.Resolve(service, fields.Take("model")?.String());
         ModelDirectory.RequireText(model);
         // As vLLM has it: a raw prompt begins as the model's texts do.
-        var addSpecialTokens = fields.Take("add_special_tokens")?.Boolean() ?? true;
+        bool addSpecialTokens = fields.Take("add_special_tokens")?.Boolean() ?? true;
         var (prompts, isList) = PromptFields.TextOrIds(
             fields.Require("prompt", PromptFields.Rule), options.MaxSequencesPerRequest, PromptFields.MayBeEmpty(model, addSpecialTokens));
-        var choices = OpenAiFields.TakeChoices(fields, prompts.Length, options);
+        int choices = OpenAiFields.TakeChoices(fields, prompts.Length, options);
         TakeBestOf(fields, choices);
         var (stream, includeUsage) = OpenAiFields.TakeStream(fields);
-        var echo = fields.Take("echo")?.Boolean() ?? false;
-        var top = fields.Take("logprobs")?.Int32(0, SamplingFields.MaxTopLogprobs);
-        var promptTop = OpenAiFields.TakePromptLogprobs(fields, stream);
-        var asked = TakeMaxTokens(fields, echo || promptTop is not null);
-        var maxTokens = asked ?? DefaultMaxTokens;
-        var seed = fields.Take("seed")?.Seed() ?? options.RandomSeed ?? Seeds.Draw();
+        bool echo = fields.Take("echo")?.Boolean() ?? false;
+        int? top = fields.Take("logprobs")?.Int32(0, SamplingFields.MaxTopLogprobs);
+        int? promptTop = OpenAiFields.TakePromptLogprobs(fields, stream);
+        int? asked = TakeMaxTokens(fields, echo || promptTop is not null);
+        int maxTokens = asked ?? DefaultMaxTokens;
+        ulong seed = fields.Take("seed")?.Seed() ?? options.RandomSeed ?? Seeds.Draw();
         var spec = OpenAiFields.TakeSpec(
             fields, model, maxTokens, top, promptTop, scorePrompt: promptTop is not null || (echo && top is not null));
         spec = spec with { AddSpecialTokens = addSpecialTokens };
@@ -59,7 +59,7 @@ internal static class CompletionRequest
 
     private static int? TakeMaxTokens(JsonFields fields, bool promptIsAnswered)
     {
-        var maxTokens = fields.Take("max_tokens")?.Int32(0);
+        int? maxTokens = fields.Take("max_tokens")?.Int32(0);
         return maxTokens != 0 || promptIsAnswered
             ? maxTokens
             : throw ApiErrors.WrongValue("max_tokens", "0", "at least 1 unless 'echo' or 'prompt_logprobs' asks for the prompt");

@@ -55,20 +55,20 @@ internal static class GenerateRequest
         var (prompts, isList, promptField) = TakePrompts(fields, model, options.MaxSequencesPerRequest);
         var perPrompt = new PerPromptFields(fields, prompts.Length, isList);
         var logprobs = TakeLogprobs(perPrompt);
-        var requestIds = TakeRequestIds(fields, prompts.Length, isList);
-        var stream = fields.Take("stream")?.Boolean() ?? false;
-        var crossCheck = fields.Take("cross_check")?.Boolean() ?? false;
-        var sampling = TakeSampling(fields, perPrompt, model, options.RandomSeed ?? Seeds.Draw(), out var choices);
+        string[]? requestIds = TakeRequestIds(fields, prompts.Length, isList);
+        bool stream = fields.Take("stream")?.Boolean() ?? false;
+        bool crossCheck = fields.Take("cross_check")?.Boolean() ?? false;
+        var sampling = TakeSampling(fields, perPrompt, model, options.RandomSeed ?? Seeds.Draw(), out int choices);
         OpenAiFields.RequireRoom("sampling_params.n", prompts.Length, choices, options);
-        var timeout = OpenAiFields.TakeTimeout(fields, options);
-        var cacheSalt = OpenAiFields.TakeCacheSalt(fields);
+        float? timeout = OpenAiFields.TakeTimeout(fields, options);
+        string cacheSalt = OpenAiFields.TakeCacheSalt(fields);
         fields.RefuseOthers(s_unsupported);
         RequireTextWhereUsed(model, sampling, logprobs);
 
         var sequences = new PlannedSequence[prompts.Length * choices];
-        for (var index = 0; index < sequences.Length; index++)
+        for (int index = 0; index < sequences.Length; index++)
         {
-            var p = index / choices;
+            int p = index / choices;
             var plan = Plan(sampling[p], logprobs[p], p, index % choices);
             sequences[index] = plan with
             {
@@ -146,10 +146,10 @@ internal static class GenerateRequest
 
     private static Logprobs[] TakeLogprobs(PerPromptFields fields)
     {
-        var wanted = fields.Take("return_logprob", field => field.Boolean(), false);
-        var starts = fields.Take("logprob_start_len", field => field.Int32(-1), -1);
-        var tops = fields.Take("top_logprobs_num", field => field.Int32(0, SamplingFields.MaxTopLogprobs), 0);
-        var withText = fields.Take("return_text_in_logprobs", field => field.Boolean(), false);
+        bool[] wanted = fields.Take("return_logprob", field => field.Boolean(), false);
+        int[] starts = fields.Take("logprob_start_len", field => field.Int32(-1), -1);
+        int[] tops = fields.Take("top_logprobs_num", field => field.Int32(0, SamplingFields.MaxTopLogprobs), 0);
+        bool[] withText = fields.Take("return_text_in_logprobs", field => field.Boolean(), false);
         return [.. wanted.Select((one, p) => new Logprobs(one, starts[p], tops[p], withText[p]))];
     }
 
@@ -160,7 +160,7 @@ internal static class GenerateRequest
         var silent = new SequenceSpec { Model = model.Id, Generation = new() { MaxNewTokens = DefaultMaxNewTokens } }.WithSeed(drawn);
         var sampling = perPrompt.Take("sampling_params", field => TakeSampling(field.Object(), model, drawn), new Sampling(silent, 1, null));
         choices = sampling[0].Choices;
-        for (var p = 1; p < sampling.Length; p++)
+        for (int p = 1; p < sampling.Length; p++)
         {
             if (sampling[p].Choices != choices)
             {
@@ -173,10 +173,10 @@ internal static class GenerateRequest
 
     private static Sampling TakeSampling(JsonFields fields, ServedModel model, ulong drawnSeed)
     {
-        var choices = fields.Take("n")?.Int32(1, SamplingFields.MaxChoices) ?? 1;
-        var asked = fields.Take("max_new_tokens")?.Int32(0);
-        var max = asked ?? DefaultMaxNewTokens;
-        var min = fields.Take("min_new_tokens")?.Int32(0) ?? 0;
+        int choices = fields.Take("n")?.Int32(1, SamplingFields.MaxChoices) ?? 1;
+        int? asked = fields.Take("max_new_tokens")?.Int32(0);
+        int max = asked ?? DefaultMaxNewTokens;
+        int min = fields.Take("min_new_tokens")?.Int32(0) ?? 0;
         SamplingFields.RequireOrder(fields, "min_new_tokens", min, max);
         var spec = SamplingFields.Take(fields, model, openAi: false).WithSeed(fields.Take("sampling_seed")?.Seed() ?? drawnSeed);
         spec = spec with { Generation = spec.Generation with { MaxNewTokens = Math.Max(max, 1), MinNewTokens = min } };

@@ -46,14 +46,14 @@ internal static class OpenAiFields
         {
             return "";
         }
-        var salt = field.String(maxLength: 256);
+        string salt = field.String(maxLength: 256);
         return salt.Length > 0 ? salt : throw field.WrongValue("a string that is not empty");
     }
 
     /// <summary>Takes timeout, in seconds.</summary>
     public static float? TakeTimeout(JsonFields fields, GatewayOptions options)
     {
-        var most = (float?)options.RequestTimeout?.TotalSeconds;
+        float? most = (float?)options.RequestTimeout?.TotalSeconds;
         return fields.Take("timeout")?.Single(new NumberRange(0, most ?? 604_800, AboveMin: true)) ?? most;
     }
 

@@ -34,7 +34,7 @@ internal static class PromptFields
     /// <summary>A text, or a list of them.</summary>
     public static (Prompt[] Prompts, bool IsList) Texts(JsonField field, int max, bool mayBeEmpty)
     {
-        var texts = field.Strings(max, mayBeEmpty: mayBeEmpty);
+        string[] texts = field.Strings(max, mayBeEmpty: mayBeEmpty);
         if (field.Kind == JsonValueKind.Array)
         {
             field.RequireItems();
@@ -54,7 +54,7 @@ internal static class PromptFields
         field.RequireList(Rule, max);
         return ([.. field.Items().Select(item =>
         {
-            var ids = item.TokenIds();
+            int[] ids = item.TokenIds();
             item.RequireItems();
             return new Prompt(null, ids);
         })], true);

@@ -168,7 +168,7 @@ public sealed class ClusterNode
     /// Nothing of the exception is quoted but Orleans' own words: a store's may hold a secret.</summary>
     public static string? Explain(Exception exception)
     {
-        for (Exception? inner = exception; inner is not null; inner = inner.InnerException)
+        for (var inner = exception; inner is not null; inner = inner.InnerException)
         {
             switch (inner)
             {

@@ -66,7 +66,7 @@ internal sealed class DeviceLoader : IDisposable
     /// <see cref="DeviceSelfTestException"/> when it must not serve.</summary>
     public static DeviceLoader Open(NodeDevice device, NodeOptions options, TextWriter output)
     {
-        IOperations operations = device.Open(output);
+        var operations = device.Open(output);
         try
         {
             string description = operations.DeviceDescription;

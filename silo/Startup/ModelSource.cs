@@ -81,8 +81,8 @@ internal sealed record ModelSource(string Folder, string Name)
         var clock = Stopwatch.StartNew();
         try
         {
-            HubSelection selection = options.LoadFormat == LoadFormat.Dummy ? HubSelection.WithoutWeights : HubSelection.All;
-            HubSnapshot snapshot = await client.DownloadAsync(model, selection, progress, check, cancellationToken);
+            var selection = options.LoadFormat == LoadFormat.Dummy ? HubSelection.WithoutWeights : HubSelection.All;
+            var snapshot = await client.DownloadAsync(model, selection, progress, check, cancellationToken);
             progress.Dispose();
             output.WriteLine(Describe(snapshot, clock.Elapsed));
             return snapshot.Path;
@@ -96,7 +96,7 @@ internal sealed record ModelSource(string Folder, string Name)
 
     private static string Describe(HubSnapshot snapshot, TimeSpan elapsed)
     {
-        HubProgress sums = snapshot.Progress;
+        var sums = snapshot.Progress;
         string commit = $"        commit {snapshot.Commit}";
         return sums.TotalFiles == 0 ? commit : sums.PresentBytes == sums.TotalBytes
             ? $"{commit}: {sums.TotalFiles} files, {ByteSize.Format(sums.TotalBytes)}, all in the cache"

@@ -25,8 +25,8 @@ internal static class ServedModelLoader
         try
         {
             // Devices first: a node without the GPU that it was told to use should not begin to download.
-            IReadOnlyList<NodeDevice> devices = findDevices(options, output);
-            ModelSource source = await ModelSource.FindAsync(options, folder => CheckSmallFiles(options, folder), output, cancellationToken);
+            var devices = findDevices(options, output);
+            var source = await ModelSource.FindAsync(options, folder => CheckSmallFiles(options, folder), output, cancellationToken);
             return Load(options, devices, source, output, cancellationToken);
         }
         catch (Exception exception) when (exception is ModelFormatException or TextModelException or IOException or UnauthorizedAccessException)

@@ -76,7 +76,7 @@ public sealed unsafe class CpuOperations : DeviceOperations
     protected override WeightMatrix UploadMatrixCore(ReadOnlySpan<TensorSource> parts)
     {
         int rows = 0;
-        foreach (TensorSource part in parts)
+        foreach (var part in parts)
         {
             rows += part.Rows;
         }
@@ -116,9 +116,9 @@ public sealed unsafe class CpuOperations : DeviceOperations
     protected override WeightVector UploadVectorCore(ReadOnlySpan<TensorSource> parts)
     {
         var values = new List<float>();
-        foreach (TensorSource part in parts)
+        foreach (var part in parts)
         {
-            var bits = new ushort[part.Columns];
+            ushort[] bits = new ushort[part.Columns];
             part.CopyRow(0, bits);
             values.AddRange(Array.ConvertAll(bits, Bf16.ToSingle));
         }
@@ -170,7 +170,7 @@ public sealed unsafe class CpuOperations : DeviceOperations
 
         for (int s = 0; s < batch.SequenceCount; s++)
         {
-            SequenceSlice slice = batch.Sequences[s];
+            var slice = batch.Sequences[s];
             _sequenceOfRow.AsSpan(slice.FirstRow, slice.RowCount).Fill(s);
         }
     }

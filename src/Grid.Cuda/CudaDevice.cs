@@ -59,7 +59,7 @@ public sealed record CudaDevice
     /// <exception cref="CudaUnavailableException">There is no usable driver, no such GPU, or it is no Hopper.</exception>
     public static CudaDevice Require(int ordinal)
     {
-        IReadOnlyList<CudaDevice> devices = List();
+        var devices = List();
         if (ordinal < 0 || ordinal >= devices.Count)
         {
             throw new CudaUnavailableException(
@@ -76,12 +76,12 @@ public sealed record CudaDevice
         NativeLibraries.RequireDriver();
         int number;
         CudaException.Check(cuDriverGetVersion(&number), nameof(cuDriverGetVersion));
-        CudaVersion version = CudaVersion.FromNumber(number);
+        var version = CudaVersion.FromNumber(number);
         RequireDriver(version);
-        CUresult result = cuInit(0);
+        var result = cuInit(0);
         if (result != CUresult.CUDA_SUCCESS)
         {
-            CudaException failure = CudaException.Of(result, nameof(cuInit));
+            var failure = CudaException.Of(result, nameof(cuInit));
             throw new CudaUnavailableException(
                 result == CUresult.CUDA_ERROR_NO_DEVICE ? "the NVIDIA driver sees no GPU." : failure.Message, failure);
         }
@@ -142,7 +142,7 @@ public sealed record CudaDevice
 
     internal static string FormatUuid(CUuuid uuid)
     {
-        ReadOnlySpan<byte> bytes = MemoryMarshal.CreateReadOnlySpan(ref Unsafe.As<CUuuid, byte>(ref uuid), 16);
+        var bytes = MemoryMarshal.CreateReadOnlySpan(ref Unsafe.As<CUuuid, byte>(ref uuid), 16);
         return $"GPU-{new Guid(bytes, bigEndian: true)}";
     }
 }

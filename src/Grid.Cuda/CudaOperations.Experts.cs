@@ -1,4 +1,3 @@
-using Grid.Cuda.Driver;
 using Grid.Cuda.Kernels.Experts;
 using Grid.Cuda.Operations;
 using Grid.Models.Operations;
@@ -27,8 +26,8 @@ public sealed partial class CudaOperations
     /// <inheritdoc/>
     protected override void ProjectExpertsCore(Activation input, ExpertRouting routing, ExpertMatrix weight, in Epilogue epilogue)
     {
-        ExpertRoutingMemory memory = ((CudaExpertRouting)routing).Memory;
-        DeviceSpan packed = ((CudaExpertMatrix)weight).Packed;
+        var memory = ((CudaExpertRouting)routing).Memory;
+        var packed = ((CudaExpertMatrix)weight).Packed;
         if (epilogue.Kind == EpilogueKind.GatedSilu)
         {
             kernels.Experts.GatedSilu(stream, memory, Data(input), packed, weight.Columns, weight.Rows, Data(epilogue.Target!), Early);

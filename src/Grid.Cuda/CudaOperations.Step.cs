@@ -88,7 +88,7 @@ public sealed partial class CudaOperations
     /// <inheritdoc/>
     protected override void ProjectCore(Activation input, RowList rows, WeightMatrix weight, in Epilogue epilogue)
     {
-        DeviceSpan read = Data(input);
+        var read = Data(input);
         if (rows.IsListed)
         {
             context.MakeCurrent(); // outside a pass, so perhaps on another thread
@@ -130,8 +130,8 @@ public sealed partial class CudaOperations
         var kv = (CudaKvCache)layer.Cache;
         EnsurePlan(attention.QueryHeads / kv.KvHeads);
         EnsurePartials(attention.QueryHeads, kv.HeadDim);
-        AttentionKernel kernel = kernels.Attention(kv.HeadDim);
-        StepShape shape = inputs.Shape;
+        var kernel = kernels.Attention(kv.HeadDim);
+        var shape = inputs.Shape;
         var operands = new AttentionOperands
         {
             Queries = Data(qkv),
@@ -218,7 +218,7 @@ public sealed partial class CudaOperations
     /// <summary>The rows that logits are wanted of: as they lie where they follow each other, as in every decode step, else gathered.</summary>
     private DeviceSpan Listed(Activation from, int first, int count, int maxRows)
     {
-        DeviceSpan input = Data(from);
+        var input = Data(from);
         long rowBytes = (long)from.Width * sizeof(ushort);
         if (inputs.ConsecutiveLogitRows >= 0)
         {
@@ -234,14 +234,14 @@ public sealed partial class CudaOperations
     /// <summary>The row numbers of logits, where an operand may begin.</summary>
     private DeviceSpan AlignedLogitRows(int first, int count)
     {
-        DeviceSpan rows = inputs.LogitRows(first, count);
+        var rows = inputs.LogitRows(first, count);
         if (first % 4 == 0)
         {
             return rows;
         }
 
         alignedRows = Room(alignedRows, Math.Max(rows.Bytes, 4096), "row numbers of the logits");
-        DeviceSpan aligned = alignedRows.Span.Slice(0, rows.Bytes);
+        var aligned = alignedRows.Span.Slice(0, rows.Bytes);
         stream.Copy(aligned, rows);
         return aligned;
     }

@@ -90,7 +90,7 @@ public sealed partial class CudaOperations : DeviceOperations
     {
         ArgumentNullException.ThrowIfNull(device);
         options ??= new CudaOptions();
-        CudaContext context = CudaContext.Open(device.Ordinal);
+        var context = CudaContext.Open(device.Ordinal);
         CudaStream? stream = null;
         KernelLibrary? kernels = null;
         try
@@ -164,10 +164,10 @@ public sealed partial class CudaOperations : DeviceOperations
     /// <exception cref="ArgumentOutOfRangeException">The vocabulary is larger than the sampler takes.</exception>
     protected override LogitsBuffer AllocateLogitsCore(int maxRows, int width)
     {
-        DeviceMemory data = Zeroed((long)maxRows * width * sizeof(float), "the logits");
+        var data = Zeroed((long)maxRows * width * sizeof(float), "the logits");
         try
         {
-            DeviceSampler sampler = heap.Own(
+            var sampler = heap.Own(
                 () => new DeviceSampler(context, kernels.Sampling, maxRows, width), DeviceSampler.MaxTopLogprobs * 8L * maxRows, "sampling");
             return new CudaLogits(maxRows, width, heap, data, sampler);
         }
@@ -183,7 +183,7 @@ public sealed partial class CudaOperations : DeviceOperations
     {
         context.MakeCurrent();
         long bytes = (long)maxRows * ((experts + (3L * slots)) * sizeof(float));
-        ExpertRoutingMemory memory = heap.Own(
+        var memory = heap.Own(
             () => new ExpertRoutingMemory(context, stream, maxRows, experts, slots, width),
             bytes + ExpertRoutingMemory.OutputBytes(maxRows, slots, width), "routing to experts");
         return new CudaExpertRouting(maxRows, experts, slots, width, memory);
@@ -195,7 +195,7 @@ public sealed partial class CudaOperations : DeviceOperations
     protected override KvCache AllocateKvCacheCore(int layers, int kvHeads, int headDim, int pages)
     {
         AttentionKernel.RequireHeadDim(headDim);
-        DeviceMemory data = Zeroed(checked(KvPageBytes(layers, kvHeads, headDim) * pages), $"a KV cache of {pages} pages");
+        var data = Zeroed(checked(KvPageBytes(layers, kvHeads, headDim) * pages), $"a KV cache of {pages} pages");
         return new CudaKvCache(layers, kvHeads, headDim, pages, heap, data);
     }
 
@@ -221,7 +221,7 @@ public sealed partial class CudaOperations : DeviceOperations
     /// <inheritdoc/>
     protected override void ReadCore(ExpertRouting source, int rows, Span<int> experts, Span<float> weights)
     {
-        ExpertRoutingMemory memory = ((CudaExpertRouting)source).Memory;
+        var memory = ((CudaExpertRouting)source).Memory;
         int entries = rows * source.Slots;
         context.MakeCurrent();
         Download(experts[..entries], memory.Chosen);
@@ -268,7 +268,7 @@ public sealed partial class CudaOperations : DeviceOperations
 
     private DeviceMemory Uploaded(ReadOnlySpan<float> values)
     {
-        DeviceMemory memory = heap.Allocate((long)values.Length * sizeof(float), "the rotary table");
+        var memory = heap.Allocate((long)values.Length * sizeof(float), "the rotary table");
         stream.Upload(memory.Span, values);
         return memory;
     }
@@ -282,7 +282,7 @@ public sealed partial class CudaOperations : DeviceOperations
     {
         const string VersionFile = "/proc/driver/nvidia/version";
         string text = File.Exists(VersionFile) ? File.ReadAllText(VersionFile) : string.Empty;
-        Match release = ReleasePattern().Match(text);
+        var release = ReleasePattern().Match(text);
         return release.Success ? release.Value : $"for CUDA {context.DriverVersion}";
     }
 

@@ -109,12 +109,12 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
         {
             _publisher.Clear();
             TakeCommands();
-            StepPlan plan = _scheduler.Schedule();
+            var plan = _scheduler.Schedule();
             if (plan.RowCount > 0)
             {
-                BatchLayout batch = _batches.Build(plan);
+                var batch = _batches.Build(plan);
                 Forward(batch);
-                ReadOnlySpan<SampledToken> results = _sampler.Sample(_batches.Tasks);
+                var results = _sampler.Sample(_batches.Tasks);
                 _publisher.Publish(plan, _batches.Tasks, results);
             }
 
@@ -163,7 +163,7 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
 
     private void TakeCommands()
     {
-        foreach (Command command in _inbox.TakeAll())
+        foreach (var command in _inbox.TakeAll())
         {
             switch (command.Kind)
             {

@@ -85,7 +85,7 @@ public sealed class ModelFolder
         }
 
         // A link's own length is not its target's; hub caches are made of links.
-        using FileStream stream = OpenTarget(file);
+        using var stream = OpenTarget(file);
         if (stream.Length > maximum)
         {
             throw new ModelFormatException(file.FullName, "the file's length", $"{stream.Length} bytes", $"it must not exceed {maximum} bytes");

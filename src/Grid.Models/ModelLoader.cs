@@ -58,12 +58,12 @@ public static class ModelLoader
         ArgumentNullException.ThrowIfNull(operations);
         ArgumentNullException.ThrowIfNull(options);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.MaxBatchTokens, 1, "MaxBatchTokens");
-        ModelFolder folder = ModelFolder.Open(path);
-        ModelConfig config = folder.ReadConfig(out IReadOnlyList<EndTokens> endTokens);
+        var folder = ModelFolder.Open(path);
+        var config = folder.ReadConfig(out var endTokens);
         config = config with { EndTokenIds = EndTokens.Union([.. endTokens, new EndTokens("", options.EndTokenIds)], config.VocabularySize) };
         using IWeightSource source = options.LoadFormat == LoadFormat.Dummy ? new DummyWeightSource() : Checkpoint.Open(folder);
         using var weights = new WeightLoader(source, operations, progress);
-        ICausalLanguageModel model = SupportedArchitectures.Load(config, weights, operations, options.MaxBatchTokens);
+        var model = SupportedArchitectures.Load(config, weights, operations, options.MaxBatchTokens);
         weights.HandOver();
         try
         {

@@ -23,7 +23,7 @@ public sealed record ModelMemory(long WeightBytes, long WorkingBytes, long KvPag
         using var operations = new MeasuringOperations(expertOutputBytesLimit);
         using var source = new DummyWeightSource();
         using var weights = new WeightLoader(source, operations, progress: null);
-        using ICausalLanguageModel model = SupportedArchitectures.Load(config, weights, operations, maxBatchTokens);
+        using var model = SupportedArchitectures.Load(config, weights, operations, maxBatchTokens);
         weights.HandOver();
         return new ModelMemory(operations.WeightBytes, operations.WorkingBytes, model.KvPageBytes, config);
     }

@@ -79,7 +79,7 @@ public sealed class RotaryEmbedding
     private static double[] Frequencies(int headDim, double theta)
     {
         double octaves = Transcendentals.Log2(theta);
-        var frequencies = new double[headDim / 2];
+        double[] frequencies = new double[headDim / 2];
         for (int i = 0; i < frequencies.Length; i++)
         {
             frequencies[i] = Transcendentals.Exp2(-(2.0 * i / headDim) * octaves);

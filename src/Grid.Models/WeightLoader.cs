@@ -36,7 +36,7 @@ internal sealed class WeightLoader : IDisposable
     /// <summary>One matrix [rows, columns].</summary>
     public WeightMatrix Matrix(string name, int rows, int columns)
     {
-        Loading tensor = Take(name, rows, columns);
+        var tensor = Take(name, rows, columns);
         return Uploaded(_operations.UploadMatrix(tensor.Weight.Tensor), tensor);
     }
 
@@ -55,30 +55,30 @@ internal sealed class WeightLoader : IDisposable
     /// <summary>Gate and up, [rows, columns] each.</summary>
     public WeightMatrix GatedMatrix(string gateName, string upName, int rows, int columns)
     {
-        Loading gate = Take(gateName, rows, columns);
-        Loading up = Take(upName, rows, columns);
+        var gate = Take(gateName, rows, columns);
+        var up = Take(upName, rows, columns);
         return Uploaded(_operations.UploadGatedMatrix(gate.Weight.Tensor, up.Weight.Tensor), gate, up);
     }
 
     /// <summary>One matrix [rows, columns] for every expert.</summary>
     public ExpertMatrix Experts(ReadOnlySpan<string> names, int rows, int columns)
     {
-        Loading[] tensors = TakeAll(names, rows, columns);
+        var tensors = TakeAll(names, rows, columns);
         return Uploaded(_operations.UploadExperts(Sources(tensors)), tensors);
     }
 
     /// <summary>Gate and up of every expert, [rows, columns] each.</summary>
     public ExpertMatrix GatedExperts(ReadOnlySpan<string> gateNames, ReadOnlySpan<string> upNames, int rows, int columns)
     {
-        Loading[] gates = TakeAll(gateNames, rows, columns);
-        Loading[] ups = TakeAll(upNames, rows, columns);
+        var gates = TakeAll(gateNames, rows, columns);
+        var ups = TakeAll(upNames, rows, columns);
         return Uploaded(_operations.UploadGatedExperts(Sources(gates), Sources(ups)), [.. gates, .. ups]);
     }
 
     /// <summary>A vector [length].</summary>
     public WeightVector Vector(string name, int length)
     {
-        Loading tensor = Take(name, length);
+        var tensor = Take(name, length);
         return Uploaded(_operations.UploadVector(tensor.Weight.Tensor), tensor);
     }
 
@@ -105,7 +105,7 @@ internal sealed class WeightLoader : IDisposable
             return;
         }
 
-        Loading first = _tensors[original];
+        var first = _tensors[original];
         bool equal = copy.Tensor.Shape.SequenceEqual(first.Weight.Tensor.Shape)
             && copy.Identify(_failed.Token) == first.Identity.GetAwaiter().GetResult();
         if (!equal)
@@ -155,7 +155,7 @@ internal sealed class WeightLoader : IDisposable
         }
 
         var weights = new List<ModelDigest.Weight>();
-        foreach ((string name, Loading tensor) in _tensors)
+        foreach ((string name, var tensor) in _tensors)
         {
             weights.Add(new ModelDigest.Weight(name, tensor.Weight.Tensor.Shape, tensor.Identity.GetAwaiter().GetResult()));
         }
@@ -171,7 +171,7 @@ internal sealed class WeightLoader : IDisposable
         Task.WhenAll(_tensors.Values.Select(tensor => tensor.Identity))
             .ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default)
             .GetAwaiter().GetResult();
-        foreach (IDisposable weights in _uploaded)
+        foreach (var weights in _uploaded)
         {
             weights.Dispose();
         }
@@ -188,7 +188,7 @@ internal sealed class WeightLoader : IDisposable
             ExceptionDispatchInfo.Throw(fault);
         }
 
-        IWeight weight = _source.Find(name, shape);
+        var weight = _source.Find(name, shape);
         var loading = new Loading(weight, Task.Factory.StartNew(
             () => Identify(weight), _failed.Token, TaskCreationOptions.None, _inspectors));
         _tensors.Add(name, loading);
@@ -229,7 +229,7 @@ internal sealed class WeightLoader : IDisposable
         }
 
         long bytes = 0;
-        foreach (Loading tensor in tensors)
+        foreach (var tensor in tensors)
         {
             tensor.Weight.Release();
             bytes += tensor.Weight.Bytes;

@@ -21,7 +21,7 @@ public static class AttentionReference
         ReadOnlySpan<ushort> query, ReadOnlySpan<ushort> keys, ReadOnlySpan<ushort> values, int position, float scale,
         Span<ushort> output)
     {
-        Span<float> weighted = query.Length <= 512 ? stackalloc float[query.Length] : new float[query.Length];
+        var weighted = query.Length <= 512 ? stackalloc float[query.Length] : new float[query.Length];
         float sum = Accumulate(query, keys, values, position, scale, weighted);
         for (int d = 0; d < weighted.Length; d++)
         {

@@ -65,7 +65,7 @@ public static class DummyWeights
     {
         ArgumentOutOfRangeException.ThrowIfNegative(index);
         ulong block = (ulong)index / BlockValues;
-        Philox4x32Block words = Philox4x32.Generate(tensor.Key0, tensor.Key1, (uint)block, (uint)(block >> 32), 0, 0);
+        var words = Philox4x32.Generate(tensor.Key0, tensor.Key1, (uint)block, (uint)(block >> 32), 0, 0);
         int half = (int)(index % BlockValues);
         uint word = (half / 2) switch
         {
@@ -111,15 +111,15 @@ public static class DummyWeights
     /// multiplication reads the lower halves only.</summary>
     private static void FillBlocks(in DummyTensor tensor, ulong firstBlock, Span<ushort> destination)
     {
-        Vector512<ulong> c0 = Vector512.Create(firstBlock) + Vector512<ulong>.Indices;
-        Vector512<ulong> c1 = c0 >>> 32;
-        Vector512<ulong> c2 = Vector512<ulong>.Zero;
-        Vector512<ulong> c3 = Vector512<ulong>.Zero;
+        var c0 = Vector512.Create(firstBlock) + Vector512<ulong>.Indices;
+        var c1 = c0 >>> 32;
+        var c2 = Vector512<ulong>.Zero;
+        var c3 = Vector512<ulong>.Zero;
         (uint key0, uint key1) = (tensor.Key0, tensor.Key1);
         for (int round = 0; round < Rounds; round++)
         {
-            Vector512<ulong> product0 = MultiplyLower(c0, Multiplier0);
-            Vector512<ulong> product1 = MultiplyLower(c2, Multiplier1);
+            var product0 = MultiplyLower(c0, Multiplier0);
+            var product1 = MultiplyLower(c2, Multiplier1);
             c0 = (product1 >>> 32) ^ c1 ^ Vector512.Create((ulong)key0);
             c1 = product1;
             c2 = (product0 >>> 32) ^ c3 ^ Vector512.Create((ulong)key1);
@@ -128,10 +128,10 @@ public static class DummyWeights
             key1 += KeyStep1;
         }
 
-        Vector512<ulong> lower = Vector512.Create((ulong)uint.MaxValue);
-        Vector512<ulong> evens = ToBf16(tensor, ((c0 & lower) | (c1 << 32)).AsUInt16()).AsUInt64();
-        Vector512<ulong> odds = ToBf16(tensor, ((c2 & lower) | (c3 << 32)).AsUInt16()).AsUInt64();
-        Span<ulong> halves = MemoryMarshal.Cast<ushort, ulong>(destination);
+        var lower = Vector512.Create((ulong)uint.MaxValue);
+        var evens = ToBf16(tensor, ((c0 & lower) | (c1 << 32)).AsUInt16()).AsUInt64();
+        var odds = ToBf16(tensor, ((c2 & lower) | (c3 << 32)).AsUInt16()).AsUInt64();
+        var halves = MemoryMarshal.Cast<ushort, ulong>(destination);
         for (int i = 0; i < VectorBlocks; i++)
         {
             halves[2 * i] = evens[i];
@@ -141,7 +141,7 @@ public static class DummyWeights
 
     private static Vector512<ulong> MultiplyLower(Vector512<ulong> value, uint factor)
     {
-        Vector512<ulong> factors = Vector512.Create((ulong)factor);
+        var factors = Vector512.Create((ulong)factor);
         return Avx512F.IsSupported
             ? Avx512F.Multiply(value.AsUInt32(), factors.AsUInt32())
             : (value & Vector512.Create((ulong)uint.MaxValue)) * factors;
@@ -149,14 +149,14 @@ public static class DummyWeights
 
     private static Vector512<ushort> ToBf16(in DummyTensor tensor, Vector512<ushort> bits)
     {
-        (Vector512<uint> first, Vector512<uint> second) = Vector512.Widen(bits);
+        (var first, var second) = Vector512.Widen(bits);
         return Vector512.Narrow(ToBf16(tensor, first), ToBf16(tensor, second));
     }
 
     private static Vector512<uint> ToBf16(in DummyTensor tensor, Vector512<uint> bits)
     {
-        Vector512<int> integers = (bits << 1).AsInt32() + Vector512.Create(tensor.Base - 0xFFFF);
-        Vector512<uint> value = (Vector512.ConvertToSingle(integers) * PowerOfTwo(tensor.Exponent)).AsUInt32();
+        var integers = (bits << 1).AsInt32() + Vector512.Create(tensor.Base - 0xFFFF);
+        var value = (Vector512.ConvertToSingle(integers) * PowerOfTwo(tensor.Exponent)).AsUInt32();
         return (value + Vector512.Create(0x7FFFu) + ((value >>> 16) & Vector512<uint>.One)) >>> 16;
     }
 

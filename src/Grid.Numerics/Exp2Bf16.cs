@@ -37,7 +37,7 @@ public static class Exp2Bf16
 
         float n = MathF.Round(t, MidpointRounding.ToEven);
         float r = t - n; // exact
-        ReadOnlySpan<uint> thresholds = t > 0f ? Exp2Bf16Thresholds.Positive : Exp2Bf16Thresholds.Negative;
+        var thresholds = t > 0f ? Exp2Bf16Thresholds.Positive : Exp2Bf16Thresholds.Negative;
         int low = 0;
         int high = thresholds.Length;
         while (low < high)
@@ -58,10 +58,10 @@ public static class Exp2Bf16
 
     private static float[] BuildTable()
     {
-        var table = new float[2 * TableLength];
+        float[] table = new float[2 * TableLength];
         for (int sign = 0; sign < 2; sign++)
         {
-            ReadOnlySpan<uint> thresholds = sign == 1 ? Exp2Bf16Thresholds.Positive : Exp2Bf16Thresholds.Negative;
+            var thresholds = sign == 1 ? Exp2Bf16Thresholds.Positive : Exp2Bf16Thresholds.Negative;
             for (int code = 0; code < TableLength; code++)
             {
                 int i = code - Exp2Bf16Thresholds.FirstCode;

@@ -26,7 +26,7 @@ public static class LogitAdjustment
     {
         for (int i = 0; i < parameters.LogitBias.Count; i++)
         {
-            LogitBias bias = parameters.LogitBias[i];
+            var bias = parameters.LogitBias[i];
             Check(bias.TokenId, logits.Length, "logit_bias");
             logits[bias.TokenId] += bias.Bias;
         }

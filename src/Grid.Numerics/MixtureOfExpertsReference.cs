@@ -121,7 +121,7 @@ public static class MixtureOfExpertsReference
 
     private static float ExpertSum(ReadOnlySpan<float> logits, float largest)
     {
-        Span<float> shares = logits.Length <= 1024 ? stackalloc float[logits.Length] : new float[logits.Length];
+        var shares = logits.Length <= 1024 ? stackalloc float[logits.Length] : new float[logits.Length];
         for (int expert = 0; expert < logits.Length; expert++)
         {
             shares[expert] = Share(logits[expert], largest);

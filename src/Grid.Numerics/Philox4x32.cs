@@ -39,7 +39,7 @@ public static class Philox4x32
     /// </summary>
     public static ulong Draw(ulong seed, long position, uint stream)
     {
-        Philox4x32Block block = Generate(
+        var block = Generate(
             (uint)seed, (uint)(seed >> 32), (uint)position, (uint)((ulong)position >> 32), stream, 0);
         return ((ulong)block.Word1 << 32) | block.Word0;
     }

@@ -18,14 +18,14 @@ public static class VectorTranscendentals
         var shift = Vector512.Create(Transcendentals.RoundingShift);
 
         // Selections, not Min and Max: those differ between instruction sets when an operand is NaN.
-        Vector512<float> c = Vector512.ConditionalSelect(Vector512.LessThan(x, lowest), lowest, x);
+        var c = Vector512.ConditionalSelect(Vector512.LessThan(x, lowest), lowest, x);
         c = Vector512.ConditionalSelect(Vector512.GreaterThan(c, highest), highest, c);
 
-        Vector512<float> shifted = c + shift;
-        Vector512<int> n = shifted.AsInt32() - Vector512.Create(Transcendentals.RoundingShiftBits);
-        Vector512<float> f = c - (shifted - shift);
+        var shifted = c + shift;
+        var n = shifted.AsInt32() - Vector512.Create(Transcendentals.RoundingShiftBits);
+        var f = c - (shifted - shift);
 
-        Vector512<float> p = Vector512.Create(Transcendentals.E6);
+        var p = Vector512.Create(Transcendentals.E6);
         p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(Transcendentals.E5));
         p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(Transcendentals.E4));
         p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(Transcendentals.E3));
@@ -33,22 +33,22 @@ public static class VectorTranscendentals
         p = Vector512.FusedMultiplyAdd(p, f, Vector512.Create(Transcendentals.E1));
         p = Vector512.FusedMultiplyAdd(p, f, Vector512<float>.One);
 
-        Vector512<int> half = n >> 1;
+        var half = n >> 1;
         return p * PowerOfTwo(half) * PowerOfTwo(n - half);
     }
 
     /// <summary><see cref="Transcendentals.Log2(float)"/> of every element.</summary>
     public static Vector512<float> Log2(Vector512<float> x)
     {
-        Vector512<float> subnormal = Vector512.LessThan(x, Vector512.Create(Transcendentals.SmallestNormal));
-        Vector512<float> y = Vector512.ConditionalSelect(subnormal, x * Vector512.Create(Transcendentals.SubnormalScale), x);
-        Vector512<float> bias = subnormal & Vector512.Create(Transcendentals.SubnormalExponent);
+        var subnormal = Vector512.LessThan(x, Vector512.Create(Transcendentals.SmallestNormal));
+        var y = Vector512.ConditionalSelect(subnormal, x * Vector512.Create(Transcendentals.SubnormalScale), x);
+        var bias = subnormal & Vector512.Create(Transcendentals.SubnormalExponent);
 
-        Vector512<int> bits = y.AsInt32();
-        Vector512<int> e = (bits - Vector512.Create(Transcendentals.SqrtHalfBits)) >> 23;
-        Vector512<float> f = (bits - (e << 23)).AsSingle() - Vector512<float>.One;
+        var bits = y.AsInt32();
+        var e = (bits - Vector512.Create(Transcendentals.SqrtHalfBits)) >> 23;
+        var f = (bits - (e << 23)).AsSingle() - Vector512<float>.One;
 
-        Vector512<float> q = Vector512.Create(Transcendentals.L9);
+        var q = Vector512.Create(Transcendentals.L9);
         q = Vector512.FusedMultiplyAdd(q, f, Vector512.Create(Transcendentals.L8));
         q = Vector512.FusedMultiplyAdd(q, f, Vector512.Create(Transcendentals.L7));
         q = Vector512.FusedMultiplyAdd(q, f, Vector512.Create(Transcendentals.L6));
@@ -59,11 +59,11 @@ public static class VectorTranscendentals
         q = Vector512.FusedMultiplyAdd(q, f, Vector512.Create(Transcendentals.L1));
         q = Vector512.FusedMultiplyAdd(q, f, Vector512.Create(Transcendentals.L0));
         q = Vector512.FusedMultiplyAdd(q, f, Vector512.Create(Transcendentals.LLow));
-        Vector512<float> log = Vector512.FusedMultiplyAdd(f, Vector512.Create(Transcendentals.LHigh), f * q);
-        Vector512<float> result = Vector512.ConvertToSingle(e) + bias + log;
+        var log = Vector512.FusedMultiplyAdd(f, Vector512.Create(Transcendentals.LHigh), f * q);
+        var result = Vector512.ConvertToSingle(e) + bias + log;
 
         // Zero, infinity and what has no logarithm: the arithmetic above gave no meaning to these.
-        Vector512<float> zero = Vector512<float>.Zero;
+        var zero = Vector512<float>.Zero;
         var infinity = Vector512.Create(float.PositiveInfinity);
         result = Vector512.ConditionalSelect(Vector512.GreaterThan(x, zero), result, Vector512.Create(float.NaN));
         result = Vector512.ConditionalSelect(Vector512.Equals(x, zero), -infinity, result);

@@ -28,7 +28,7 @@ public static class VocabularySum
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (Vector512<ulong> Lower, Vector512<ulong> Upper) Weight(Vector512<float> exponent)
     {
-        (Vector512<double> lower, Vector512<double> upper) =
+        (var lower, var upper) =
             Vector512.Widen(VectorTranscendentals.Exp2(exponent) * Vector512.Create(Scale));
         var shift = Vector512.Create(IntegerShift);
         return (
@@ -43,7 +43,7 @@ public static class VocabularySum
     /// below ceil(p24 * sum / 2^24).</summary>
     public static ulong TopPBound(float topP, ulong sum)
     {
-        UInt128 product = (UInt128)TopPShare(topP) * sum;
+        var product = (UInt128)TopPShare(topP) * sum;
         return (ulong)((product + ((1 << ShareBits) - 1)) >> ShareBits);
     }
 

@@ -16,7 +16,7 @@ internal static class NearestName
     /// <summary>Levenshtein distance, ignoring case.</summary>
     private static int Distance(string a, string b)
     {
-        var row = Enumerable.Range(0, b.Length + 1).ToArray();
+        int[] row = Enumerable.Range(0, b.Length + 1).ToArray();
         for (int i = 1; i <= a.Length; i++)
         {
             int diagonal = row[0];

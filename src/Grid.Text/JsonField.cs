@@ -33,13 +33,13 @@ internal readonly struct JsonField(JsonElement element, string file, string path
     public TextModelException Error(string rule) => new(file, Path, rule);
 
     /// <summary>A property that must be there (it may be null).</summary>
-    public JsonField Get(string name) => TryGet(name, out JsonField field) ? field : throw Error($"has no field '{name}'");
+    public JsonField Get(string name) => TryGet(name, out var field) ? field : throw Error($"has no field '{name}'");
 
     /// <summary>A property that may be missing.</summary>
     public bool TryGet(string name, out JsonField field)
     {
         RequireKind(JsonValueKind.Object, "an object");
-        bool found = Element.TryGetProperty(name, out JsonElement value);
+        bool found = Element.TryGetProperty(name, out var value);
         field = new JsonField(value, file, Path.Length == 0 ? name : $"{Path}.{name}");
         return found;
     }
@@ -48,7 +48,7 @@ internal readonly struct JsonField(JsonElement element, string file, string path
     public void AllowOnly(params ReadOnlySpan<string> names)
     {
         RequireKind(JsonValueKind.Object, "an object");
-        foreach (JsonProperty property in Element.EnumerateObject())
+        foreach (var property in Element.EnumerateObject())
         {
             string name = PropertyName(property);
             if (!names.Contains(name))
@@ -80,7 +80,7 @@ internal readonly struct JsonField(JsonElement element, string file, string path
 
     /// <summary>A boolean that counts as <paramref name="whenMissing"/> when missing or null.</summary>
     public bool BooleanOr(string name, bool whenMissing) =>
-        TryGet(name, out JsonField field) && !field.IsNull ? field.Boolean() : whenMissing;
+        TryGet(name, out var field) && !field.IsNull ? field.Boolean() : whenMissing;
 
     public int Id()
     {
@@ -96,7 +96,7 @@ internal readonly struct JsonField(JsonElement element, string file, string path
     {
         RequireKind(JsonValueKind.Array, "a list");
         int index = 0;
-        foreach (JsonElement item in Element.EnumerateArray())
+        foreach (var item in Element.EnumerateArray())
         {
             yield return new JsonField(item, file, $"{Path}[{index++}]");
         }
@@ -105,7 +105,7 @@ internal readonly struct JsonField(JsonElement element, string file, string path
     public IEnumerable<(string Name, JsonField Value)> Properties()
     {
         RequireKind(JsonValueKind.Object, "an object");
-        foreach (JsonProperty property in Element.EnumerateObject())
+        foreach (var property in Element.EnumerateObject())
         {
             string name = PropertyName(property);
             yield return (name, new JsonField(property.Value, file, $"{Path}[\"{name}\"]"));

@@ -60,14 +60,14 @@ public sealed class TextModel(Tokenizer tokenizer, ChatTemplate? chatTemplate)
             throw new TextModelException(TokenizerFile, "", "is missing from the model folder");
         }
 
-        Tokenizer tokenizer = Tokenizer.Load(tokenizerJson);
+        var tokenizer = Tokenizer.Load(tokenizerJson);
         var variables = new JsonObject();
         string? template = null;
         string templateFile = ConfigFile, templateField = "chat_template";
         if (files.TryGetValue(ConfigFile, out byte[]? configJson))
         {
-            JsonField config = JsonField.ParseRoot(configJson, ConfigFile, out JsonDocument document);
-            using JsonDocument owned = document;
+            var config = JsonField.ParseRoot(configJson, ConfigFile, out var document);
+            using var owned = document;
             CheckAddedTokens(config, tokenizer);
             var tokenizerClass = TokenizerClass.Of(config);
             ReadNamedTokens(config, tokenizerClass, variables);
@@ -114,7 +114,7 @@ public sealed class TextModel(Tokenizer tokenizer, ChatTemplate? chatTemplate)
 
     private static string? ReadTemplate(JsonField config)
     {
-        if (!config.TryGet("chat_template", out JsonField template) || template.IsNull)
+        if (!config.TryGet("chat_template", out var template) || template.IsNull)
         {
             return null;
         }
@@ -124,7 +124,7 @@ public sealed class TextModel(Tokenizer tokenizer, ChatTemplate? chatTemplate)
             return template.String();
         }
 
-        foreach (JsonField named in template.Items())
+        foreach (var named in template.Items())
         {
             if (named.Get("name").String() == "default")
             {
@@ -139,7 +139,7 @@ public sealed class TextModel(Tokenizer tokenizer, ChatTemplate? chatTemplate)
     {
         foreach (string name in NamedTokens)
         {
-            if (!config.TryGet(name, out JsonField field))
+            if (!config.TryGet(name, out var field))
             {
                 if (tokenizerClass.Named(name) is { } token)
                 {
@@ -158,12 +158,12 @@ public sealed class TextModel(Tokenizer tokenizer, ChatTemplate? chatTemplate)
     /// <summary>transformers adds the tokens listed here to those of tokenizer.json; ids would differ.</summary>
     private static void CheckAddedTokens(JsonField config, Tokenizer tokenizer)
     {
-        if (!config.TryGet("added_tokens_decoder", out JsonField tokens) || tokens.IsNull)
+        if (!config.TryGet("added_tokens_decoder", out var tokens) || tokens.IsNull)
         {
             return;
         }
 
-        foreach ((string id, JsonField token) in tokens.Properties())
+        foreach ((string id, var token) in tokens.Properties())
         {
             string content = token.Get("content").String();
             if (tokenizer.FindToken(content)?.ToString(System.Globalization.CultureInfo.InvariantCulture) != id)

@@ -21,7 +21,7 @@ internal static unsafe class ChainBenchmark
         float[] wide = [.. x.Select(Bf16.ToSingle)];
         ushort[] exponents = [.. x.Select(v => (ushort)(v & 0x7F80))];
         float[] wWide = [.. w.Select(Bf16.ToSingle)];
-        var acc = new float[ChainKernel.MaxRows * 16];
+        float[] acc = new float[ChainKernel.MaxRows * 16];
         fixed (ushort* pw = w, pe = exponents)
         fixed (float* px = wide, pa = acc, pww = wWide)
         {
@@ -37,7 +37,7 @@ internal static unsafe class ChainBenchmark
                     }
                 });
                 Console.WriteLine($"  rows {rows}: fp32 FMA kernel           {fma,7:F2} GMAC/s (peer: plain fp32 weights, 8 accumulators a column tile)");
-                foreach (CpuInstructionSet form in (CpuInstructionSet[])[CpuInstructionSet.Avx512, CpuInstructionSet.Avx2, CpuInstructionSet.Portable])
+                foreach (var form in (CpuInstructionSet[])[CpuInstructionSet.Avx512, CpuInstructionSet.Avx2, CpuInstructionSet.Portable])
                 {
                     if (!CpuOptions.IsSupported(form))
                     {

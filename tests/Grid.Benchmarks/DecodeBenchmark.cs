@@ -17,10 +17,10 @@ internal static class DecodeBenchmark
         Console.WriteLine($"Decode: one row through {Rows}x{Columns} bf16 weights ({(long)Rows * Columns * 2 >> 20} MiB), {threads} cores");
         double read = ReadBandwidth(threads);
         using var operations = new CpuOperations(new CpuOptions());
-        using WeightMatrix weight = operations.UploadMatrix(new RandomTensor("weight", 0.05f, Rows, Columns));
-        Activation input = operations.AllocateActivation(1, Columns);
-        Activation output = operations.AllocateActivation(1, Rows);
-        using WeightMatrix table = operations.UploadMatrix(new RandomTensor("row", 2f, 1, Columns));
+        using var weight = operations.UploadMatrix(new RandomTensor("weight", 0.05f, Rows, Columns));
+        var input = operations.AllocateActivation(1, Columns);
+        var output = operations.AllocateActivation(1, Rows);
+        using var table = operations.UploadMatrix(new RandomTensor("row", 2f, 1, Columns));
         var batch = new BatchLayout(1, 1) { RowCount = 1, SequenceCount = 1 };
         batch.Sequences[0] = new SequenceSlice(0, 1, [0]);
         operations.BeginStep(batch);

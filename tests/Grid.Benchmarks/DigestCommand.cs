@@ -17,7 +17,7 @@ internal static class DigestCommand
     public static void Run()
     {
         using var operations = new CpuOperations(new CpuOptions());
-        using LoadedModel loaded = ModelLoader.Load(DemoModel.Path, operations, new ModelLoadOptions());
+        using var loaded = ModelLoader.Load(DemoModel.Path, operations, new ModelLoadOptions());
         var engine = new InferenceEngine(loaded.Model, operations, new EngineOptions { KvPages = 16, PrefillChunkTokens = 20 });
         int[] prompts = [5, 66];
         for (int s = 0; s < prompts.Length; s++)
@@ -38,7 +38,7 @@ internal static class DigestCommand
         int finished = 0;
         while (finished < prompts.Length)
         {
-            foreach (EngineEvent e in engine.Step())
+            foreach (var e in engine.Step())
             {
                 finished += e is SequenceFinished ? 1 : 0;
                 if (e is TokenGenerated { Token: var token } generated)

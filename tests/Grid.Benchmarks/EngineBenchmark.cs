@@ -20,7 +20,7 @@ internal static class EngineBenchmark
     private static void Run(string name, string path, LoadFormat format, int tokens, int[] streamCounts)
     {
         using var operations = new TimedOperations(new CpuOperations(new CpuOptions()));
-        using LoadedModel loaded = ModelLoader.Load(path, operations, new ModelLoadOptions { LoadFormat = format });
+        using var loaded = ModelLoader.Load(path, operations, new ModelLoadOptions { LoadFormat = format });
         Console.WriteLine($"Engine, {name}, {operations.DeviceDescription}");
         foreach (int streams in streamCounts)
         {
@@ -62,7 +62,7 @@ internal static class EngineBenchmark
         int finished = 0;
         while (finished < streams)
         {
-            foreach (EngineEvent e in engine.Step())
+            foreach (var e in engine.Step())
             {
                 finished += e is SequenceFinished ? 1 : 0;
             }

@@ -21,18 +21,18 @@ internal static class ExpertBenchmark
         using var operations = new CpuOperations(new CpuOptions());
         TensorSource[] Tensors(string name, int rows, int columns) =>
             [.. Enumerable.Range(0, Experts).Select(e => new RandomTensor($"{name} {e}", 0.05f, rows, columns))];
-        using WeightMatrix table = operations.UploadMatrix(new RandomTensor("tokens", 2f, Tokens, Width));
-        using WeightMatrix router = operations.UploadMatrix(new RandomTensor("router", 0.05f, Experts, Width));
-        using ExpertMatrix gateUp = operations.UploadGatedExperts(Tensors("gate", Inner, Width), Tensors("up", Inner, Width));
-        using ExpertMatrix down = operations.UploadExperts(Tensors("down", Width, Inner));
+        using var table = operations.UploadMatrix(new RandomTensor("tokens", 2f, Tokens, Width));
+        using var router = operations.UploadMatrix(new RandomTensor("router", 0.05f, Experts, Width));
+        using var gateUp = operations.UploadGatedExperts(Tensors("gate", Inner, Width), Tensors("up", Inner, Width));
+        using var down = operations.UploadExperts(Tensors("down", Width, Inner));
         foreach (int rows in (int[])[1, 8, 32, 512])
         {
-            Activation input = operations.AllocateActivation(rows, Width);
-            Activation gated = operations.AllocateActivation(rows, Slots * Inner);
-            ExpertRouting routing = operations.AllocateRouting(rows, Experts, Slots, Width);
+            var input = operations.AllocateActivation(rows, Width);
+            var gated = operations.AllocateActivation(rows, Slots * Inner);
+            var routing = operations.AllocateRouting(rows, Experts, Slots, Width);
             var batch = new BatchLayout(rows, 1) { RowCount = rows, SequenceCount = 1 };
             batch.Sequences[0] = new SequenceSlice(0, rows, [0]);
-            var chosen = new int[rows * Slots];
+            int[] chosen = new int[rows * Slots];
             List<double> route = [], products = [], rates = [];
             for (int run = 0; run < Math.Max(5, 64 / rows); run++)
             {

@@ -22,7 +22,7 @@ internal static class LoadCommand
 
         clock.Restart();
         using var operations = new CpuOperations(new CpuOptions());
-        using LoadedModel loaded = ModelLoader.Load(folder, operations, new ModelLoadOptions());
+        using var loaded = ModelLoader.Load(folder, operations, new ModelLoadOptions());
         double load = clock.Elapsed.TotalSeconds;
         using var process = Process.GetCurrentProcess();
         long peak = process.PeakWorkingSet64;

@@ -61,7 +61,7 @@ foreach (string arg in args)
     }
 }
 
-foreach ((string name, Action run) in benchmarks)
+foreach ((string name, var run) in benchmarks)
 {
     if (args.Length == 0 || args.Contains(name))
     {

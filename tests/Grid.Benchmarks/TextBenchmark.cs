@@ -41,12 +41,12 @@ internal static partial class TextBenchmark
         foreach ((string name, string text) in BenchmarkTexts.Make(Tokenizer.Load(file)))
         {
             int size = Encoding.UTF8.GetByteCount(text);
-            Tokenizer tokenizer = Tokenizer.Load(file);
+            var tokenizer = Tokenizer.Load(file);
             // The first text only compiles: its words are of another alphabet.
             tokenizer.Encode("ΑΒΓΔ ΕΖΗΘ ΙΚΛΜ 42!", parseSpecialTokens: false);
             double cold = Seconds(() => tokenizer.Encode(text, parseSpecialTokens: false));
             double warm = Enumerable.Range(0, 5).Min(_ => Seconds(() => tokenizer.Encode(text, parseSpecialTokens: false)));
-            BpeTokenizer plain = LoadPlain(file);
+            var plain = LoadPlain(file);
             plain.EncodeToIds("ΑΒΓΔ ΕΖΗΘ ΙΚΛΜ 42!");
             double other = Enumerable.Range(0, 5).Min(_ => Seconds(() => plain.EncodeToIds(text)));
             Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
@@ -57,7 +57,7 @@ internal static partial class TextBenchmark
     /// <summary>The library alone: vocabulary, merges and the file's pattern; no normalization, no added tokens.</summary>
     private static BpeTokenizer LoadPlain(byte[] file)
     {
-        JsonNode root = JsonNode.Parse(file)!;
+        var root = JsonNode.Parse(file)!;
         string pattern = (string)root["pre_tokenizer"]!["pretokenizers"]![0]!["pattern"]!["Regex"]!;
         var vocabulary = root["model"]!["vocab"]!.AsObject().Select(pair => KeyValuePair.Create(pair.Key, (int)pair.Value!));
         return BpeTokenizer.Create(new BpeOptions(vocabulary)
@@ -79,7 +79,7 @@ internal static partial class TextBenchmark
     private static double ThreadSeconds()
     {
         const int ThreadClock = 3;
-        return OperatingSystem.IsLinux() && GetTime(ThreadClock, out TimeSpec time) == 0
+        return OperatingSystem.IsLinux() && GetTime(ThreadClock, out var time) == 0
             ? time.Seconds + (time.Nanoseconds * 1e-9)
             : Stopwatch.GetTimestamp() / (double)Stopwatch.Frequency;
     }

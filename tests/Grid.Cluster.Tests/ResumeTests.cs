@@ -28,7 +28,7 @@ public sealed class ResumeTests(RedisServer redis, PostgresServer postgres, Shar
         var (killed, silos) = await cluster.StartAsync(1);
         var stopped = cluster.StartGateway("--drain-seconds", "0");
         await stopped.SeesLiveAsync(1);
-        var undisturbed = s_undisturbed ??= await Task.WhenAll(s_requests.Select(request => WholeAsync(silos[0], request)));
+        string[] undisturbed = s_undisturbed ??= await Task.WhenAll(s_requests.Select(request => WholeAsync(silos[0], request)));
 
         if (store != "localhost") // Where requests are kept by a silo that is held up here.
         {

@@ -14,7 +14,7 @@ internal sealed class ArrayTensor(string name, ushort[] values, params int[] sha
 
     public static ArrayTensor Random(Random random, float scale, params int[] shape)
     {
-        var values = new ushort[shape.Aggregate(1, (a, b) => a * b)];
+        ushort[] values = new ushort[shape.Aggregate(1, (a, b) => a * b)];
         for (int i = 0; i < values.Length; i++)
         {
             values[i] = Bf16.FromSingle((random.NextSingle() - 0.5f) * 2 * scale);

@@ -42,14 +42,14 @@ public sealed class AttentionTests
         var qkv = ArrayTensor.Random(new Random(21), 3f, Tokens, Width);
         int[] pageTable = [.. Enumerable.Range(0, 33)];
         var cache = (CpuKvCache)bench.Operations.AllocateKvCache(1, KvHeads, HeadDim, 33);
-        RotaryTable still = bench.Operations.UploadRotary(
+        var still = bench.Operations.UploadRotary(
             [.. Enumerable.Repeat(1f, Tokens * HeadDim / 2)], new float[Tokens * HeadDim / 2], Tokens, HeadDim);
         var rows = (CpuActivation)bench.Fill(qkv, 0, pageTable);
         bench.Operations.RotateAndStore(rows, new RotarySpec(1, still), new KvLayer(cache, 0));
         float scale = 1f / MathF.Sqrt(HeadDim);
         var scratch = new AttentionScratch();
         var kernel = ChainKernel.Create(form);
-        var expected = new float[HeadDim];
+        float[] expected = new float[HeadDim];
         for (int kvHead = 0; kvHead < KvHeads; kvHead++)
         {
             ushort[] keys = Column(qkv, Width, (1 + kvHead) * HeadDim);
@@ -114,10 +114,10 @@ public sealed class AttentionTests
         var qkv = ArrayTensor.Random(random, 3f, tokens, width);
         int pages = (tokens + 63) / 64;
         int[] pageTable = [.. Enumerable.Range(0, pages).Select(i => (i * 7) % 40)];
-        KvCache cache = bench.Operations.AllocateKvCache(2, KvHeads, HeadDim, 40);
+        var cache = bench.Operations.AllocateKvCache(2, KvHeads, HeadDim, 40);
 
         // Rotation by angle zero leaves q and k as they are.
-        RotaryTable still = bench.Operations.UploadRotary(
+        var still = bench.Operations.UploadRotary(
             [.. Enumerable.Repeat(1f, 4096 * HeadDim / 2)], new float[4096 * HeadDim / 2], 4096, HeadDim);
         float scale = 1f / MathF.Sqrt(HeadDim);
         var actual = new List<ushort>();
@@ -125,8 +125,8 @@ public sealed class AttentionTests
         foreach (int chunk in chunks)
         {
             var rows = new ArrayTensor("chunk", qkv.Values[(position * width)..((position + chunk) * width)], chunk, width);
-            Activation input = bench.Fill(rows, position, pageTable);
-            Activation output = bench.Operations.AllocateActivation(chunk, queryHeads * HeadDim);
+            var input = bench.Fill(rows, position, pageTable);
+            var output = bench.Operations.AllocateActivation(chunk, queryHeads * HeadDim);
             bench.Operations.RotateAndStore(input, new RotarySpec(queryHeads, still), new KvLayer(cache, 1));
             bench.Operations.Attend(input, new AttentionSpec(queryHeads, scale), new KvLayer(cache, 1), output);
             actual.AddRange(bench.Read(output));
@@ -144,7 +144,7 @@ public sealed class AttentionTests
             foreach (int count in step == 1 ? Enumerable.Range(1, tokens) : compared)
             {
                 int row = count - 1;
-                var expected = new ushort[HeadDim];
+                ushort[] expected = new ushort[HeadDim];
                 AttentionReference.Row(qkv.Row(row).Slice(head * HeadDim, HeadDim), keys, values, row, scale, expected);
                 OperationTestBench.AssertSameBits(
                     expected, got.AsSpan((row * queryHeads * HeadDim) + (head * HeadDim), HeadDim), HeadDim, $"position {row} head {head}");
@@ -154,7 +154,7 @@ public sealed class AttentionTests
 
     private static ushort[] Column(ArrayTensor qkv, int width, int start)
     {
-        var column = new ushort[qkv.Rows * HeadDim];
+        ushort[] column = new ushort[qkv.Rows * HeadDim];
         for (int r = 0; r < qkv.Rows; r++)
         {
             qkv.Values.AsSpan((r * width) + start, HeadDim).CopyTo(column.AsSpan(r * HeadDim));

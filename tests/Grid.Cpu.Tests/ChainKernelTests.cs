@@ -72,7 +72,7 @@ public sealed unsafe class ChainKernelTests
     private static void Compare(CpuInstructionSet form, ushort[] x, ushort[] w, int rows, int steps, float start)
     {
         int k = steps * 16;
-        var packed = new ushort[w.Length];
+        ushort[] packed = new ushort[w.Length];
         for (int i = 0; i < k; i++)
         {
             for (int c = 0; c < 16; c++)
@@ -83,7 +83,7 @@ public sealed unsafe class ChainKernelTests
 
         float[] wide = [.. x.Select(Bf16.ToSingle)];
         ushort[] exponents = [.. x.Select(v => (ushort)(v & 0x7F80))];
-        var acc = new float[rows * 16];
+        float[] acc = new float[rows * 16];
         Array.Fill(acc, start);
         fixed (ushort* pw = packed, pe = exponents)
         fixed (float* px = wide, pa = acc)
@@ -115,7 +115,7 @@ public sealed unsafe class ChainKernelTests
         CpuInstructionSet form, ushort[] first, float[] wide, ushort[] exponents, float start, float[] expected)
     {
         ushort[] second = [.. first.Select((_, i) => first[(i / 32 * 32) + ((i + 2) % 32)])];
-        var acc = new float[32];
+        float[] acc = new float[32];
         Array.Fill(acc, start);
         fixed (ushort* pf = first, ps = second, pe = exponents)
         fixed (float* px = wide, pa = acc)

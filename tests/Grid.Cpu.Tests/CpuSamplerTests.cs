@@ -21,9 +21,9 @@ public sealed class CpuSamplerTests
             {
                 var random = new Random((vocabulary * 1000) + trial);
                 float[] logits = Logits(vocabulary, random);
-                SamplingRow row = RandomRow(vocabulary, random);
+                var row = RandomRow(vocabulary, random);
                 int expected = SamplerReference.Sample(logits, row.Parameters, row.Position, row.History, row.BannedTokens);
-                sampler.Sample(logits, row, out SampledToken actual);
+                sampler.Sample(logits, row, out var actual);
                 Assert.True(
                     expected == actual.TokenId && actual.NonFinite == (expected == SamplerReference.NonFinite),
                     $"vocabulary {vocabulary}, trial {trial}: expected {expected}, got {actual}, {row.Parameters}");
@@ -46,13 +46,13 @@ public sealed class CpuSamplerTests
                 float[] logits = Logits(vocabulary, random);
                 int scored = random.Next(vocabulary);
                 int count = random.Next(25);
-                sampler.Sample(logits, new SamplingRow { ScoredToken = scored, TopLogprobs = count }, out SampledToken actual);
+                sampler.Sample(logits, new SamplingRow { ScoredToken = scored, TopLogprobs = count }, out var actual);
 
                 Assert.Equal(scored, actual.TokenId);
                 AssertBits(LogprobReference.Logprob(logits, scored), actual.Logprob);
                 int[] top = LogprobReference.Top(logits, count);
                 Assert.Equal(top, actual.Top.Select(t => t.TokenId));
-                foreach (TokenLogprob entry in actual.Top)
+                foreach (var entry in actual.Top)
                 {
                     AssertBits(LogprobReference.Logprob(logits, entry.TokenId), entry.Logprob);
                 }
@@ -68,10 +68,10 @@ public sealed class CpuSamplerTests
         {
             var random = new Random(trial);
             float[] logits = Logits(4096, random);
-            SamplingRow row = RandomRow(4096, random);
+            var row = RandomRow(4096, random);
             row.Logprobs = true;
-            sampler.Sample(logits, row, out SampledToken drawn);
-            sampler.Sample(logits, new SamplingRow { ScoredToken = drawn.TokenId }, out SampledToken scored);
+            sampler.Sample(logits, row, out var drawn);
+            sampler.Sample(logits, new SamplingRow { ScoredToken = drawn.TokenId }, out var scored);
             AssertBits(scored.Logprob, drawn.Logprob);
         }
     }
@@ -87,15 +87,15 @@ public sealed class CpuSamplerTests
             {
                 float[] logits = Logits(vocabulary, new Random(place));
                 logits[place] = bad;
-                sampler.Sample(logits, new SamplingRow(), out SampledToken drawn);
+                sampler.Sample(logits, new SamplingRow(), out var drawn);
                 Assert.True(drawn.NonFinite);
-                sampler.Sample(logits, new SamplingRow { ScoredToken = 0 }, out SampledToken scored);
+                sampler.Sample(logits, new SamplingRow { ScoredToken = 0 }, out var scored);
                 Assert.True(scored.NonFinite);
             }
         }
 
         var overflow = new SamplingParameters { LogitBias = [new LogitBias(7, float.MaxValue), new LogitBias(7, float.MaxValue)] };
-        sampler.Sample(new float[vocabulary], new SamplingRow { Parameters = overflow }, out SampledToken result);
+        sampler.Sample(new float[vocabulary], new SamplingRow { Parameters = overflow }, out var result);
         Assert.True(result.NonFinite);
         int[] all = [.. Enumerable.Range(0, vocabulary)];
         sampler.Sample(new float[vocabulary], new SamplingRow { BannedTokens = all }, out result);
@@ -105,7 +105,7 @@ public sealed class CpuSamplerTests
     [Fact]
     public void What_was_not_asked_for_is_not_there()
     {
-        new CpuSampler(100).Sample(Logits(100, new Random(1)), new SamplingRow(), out SampledToken drawn);
+        new CpuSampler(100).Sample(Logits(100, new Random(1)), new SamplingRow(), out var drawn);
         Assert.True(float.IsNaN(drawn.Logprob));
         Assert.Empty(drawn.Top);
     }
@@ -130,13 +130,13 @@ public sealed class CpuSamplerTests
             new(), new() { Parameters = new() { TopK = 50, TopP = 0.9f, MinP = 0.01f } }, new() { Parameters = new() { TopP = 0.9f } },
             new() { Parameters = new() { Temperature = 0f }, BannedTokens = [5] },
         ];
-        foreach (SamplingRow row in rows)
+        foreach (var row in rows)
         {
             sampler.Sample(logits, row, out _);
         }
 
         long before = GC.GetAllocatedBytesForCurrentThread();
-        foreach (SamplingRow row in rows)
+        foreach (var row in rows)
         {
             sampler.Sample(logits, row, out _);
         }

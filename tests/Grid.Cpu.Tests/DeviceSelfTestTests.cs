@@ -40,8 +40,8 @@ public sealed class DeviceSelfTestTests
     {
         ushort[] x = [.. Enumerable.Range(0, 70 * 96).Select(i => DeviceSelfTest.Element(9, i))];
         ushort[] router = [.. Enumerable.Range(0, 4 * 96).Select(i => DeviceSelfTest.Element(10, i))];
-        var experts = new int[70 * 3];
-        var weights = new float[70 * 3];
+        int[] experts = new int[70 * 3];
+        float[] weights = new float[70 * 3];
         for (int r = 0; r < 70; r++)
         {
             float[] logits = [.. Enumerable.Range(0, 8).Select(e => Dot16.Chain(x.AsSpan(r * 96, 96), router.AsSpan(e % 4 * 96, 96)))];

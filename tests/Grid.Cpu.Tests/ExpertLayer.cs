@@ -49,15 +49,15 @@ internal sealed class ExpertLayer
 
     public ExpertResult Run(OperationTestBench bench)
     {
-        CpuOperations operations = bench.Operations;
+        var operations = bench.Operations;
         int rows = Input.Rows;
-        using ExpertMatrix gateUp = operations.UploadGatedExperts(_gates, _ups);
-        using ExpertMatrix down = operations.UploadExperts(_downs);
+        using var gateUp = operations.UploadGatedExperts(_gates, _ups);
+        using var down = operations.UploadExperts(_downs);
         // More rows than the step has: nothing may depend on it.
-        ExpertRouting routing = operations.AllocateRouting(rows + 3, Router.Rows, Slots, Input.Columns);
-        Activation residual = bench.Fill(Residual);
-        Activation input = bench.Fill(Input);
-        Activation gated = operations.AllocateActivation(rows, Slots * gateUp.Rows);
+        var routing = operations.AllocateRouting(rows + 3, Router.Rows, Slots, Input.Columns);
+        var residual = bench.Fill(Residual);
+        var input = bench.Fill(Input);
+        var gated = operations.AllocateActivation(rows, Slots * gateUp.Rows);
         operations.Route(input, operations.UploadMatrix(Router), new RoutingSpec(Normalize), routing);
         operations.ProjectExperts(input, routing, gateUp, Epilogue.GatedSilu(gated));
         operations.ProjectExperts(gated, routing, down, Epilogue.AddTo(residual));
@@ -74,8 +74,8 @@ internal sealed class ExpertLayer
             new int[rows * Slots], new float[rows * Slots], new ushort[rows * Slots * inner], [.. Residual.Values]);
         for (int r = 0; r < rows; r++)
         {
-            Span<int> experts = result.Experts.AsSpan(r * Slots, Slots);
-            Span<float> weights = result.Weights.AsSpan(r * Slots, Slots);
+            var experts = result.Experts.AsSpan(r * Slots, Slots);
+            var weights = result.Weights.AsSpan(r * Slots, Slots);
             MixtureOfExpertsReference.Route(Chains(Input.Row(r), Router), Normalize, experts, weights);
             List<float> outputs = [];
             for (int slot = 0; slot < Slots; slot++)
@@ -95,7 +95,7 @@ internal sealed class ExpertLayer
 
     private static float[] Chains(ReadOnlySpan<ushort> x, ArrayTensor w)
     {
-        var result = new float[w.Rows];
+        float[] result = new float[w.Rows];
         for (int n = 0; n < result.Length; n++)
         {
             result[n] = Dot16.Chain(x, w.Row(n));

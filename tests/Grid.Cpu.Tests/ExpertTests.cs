@@ -30,7 +30,7 @@ public sealed class ExpertTests
         layer.Router.Row(2).CopyTo(layer.Router.Values.AsSpan(5 * 32));
         layer.Router.Row(2).CopyTo(layer.Router.Values.AsSpan(7 * 32));
         layer.Input.Values.AsSpan(3 * 32, 32).Clear();
-        ExpertResult actual = layer.Run(bench);
+        var actual = layer.Run(bench);
         layer.Reference().AssertSame(actual, 12, "ties");
         Assert.Equal([0, 1, 2, 3], actual.Experts[12..16]);
         Assert.Equal([0.25f, 0.25f, 0.25f, 0.25f], actual.Weights[12..16]);
@@ -60,7 +60,7 @@ public sealed class ExpertTests
         }
 
         layer.Reference().AssertSame(layer.Run(bench), 10, "cancelling");
-        ExpertLayer alone = layer.Select(4);
+        var alone = layer.Select(4);
         alone.Reference().AssertSame(alone.Run(bench), 1, "cancelling alone");
     }
 
@@ -77,7 +77,7 @@ public sealed class ExpertTests
 
         layer.Router.Values.AsSpan(11 * 64, 64).Fill(0x4000);
         layer.Router.Values.AsSpan(4 * 64, 64).Fill(0x3F80);
-        ExpertResult actual = layer.Run(bench);
+        var actual = layer.Run(bench);
         layer.Reference().AssertSame(actual, 40, "one expert");
         Assert.All(actual.Experts.Chunk(2), row => Assert.Equal([11, 4], row));
     }
@@ -90,7 +90,7 @@ public sealed class ExpertTests
         foreach (int threads in (int[])[1, 2, 5])
         {
             using var bench = new OperationTestBench(CpuInstructionSet.Auto, threads);
-            ExpertResult all = layer.Run(bench);
+            var all = layer.Run(bench);
             first ??= all;
             first.AssertSame(all, 60, $"{threads} threads");
             int[] reversed = [.. Enumerable.Range(0, 60).Reverse()];
@@ -111,8 +111,8 @@ public sealed class ExpertTests
         layer.Input.Values[128 + 9] = 0x5E80;        // 2^62 in row 2
         layer.Down(1).Values[5] = 0x6F00;            // 2^95 in a weight of expert 1
         layer.Gate(2).Values[(7 * 64) + 7] = 0x6000; // 2^65 in a weight of expert 2
-        ExpertResult expected = layer.Reference();
-        ExpertResult actual = layer.Run(bench);
+        var expected = layer.Reference();
+        var actual = layer.Run(bench);
         Assert.Equal(Enumerable.Range(0, 4).OrderBy(e => e), actual.Experts.Distinct().Order());
         Assert.Equal([0, 1], actual.Experts[2..4]);
         Assert.All(actual.Residual[64..128], bits => Assert.True(float.IsNaN(Bf16.ToSingle(bits))));
@@ -124,15 +124,15 @@ public sealed class ExpertTests
     public void A_step_allocates_nothing()
     {
         using var bench = new OperationTestBench(CpuInstructionSet.Auto, threads: 1); // all work on this thread
-        CpuOperations operations = bench.Operations;
+        var operations = bench.Operations;
         var layer = new ExpertLayer(new Random(28), 20, 32, 16, 8, 3, normalize: true);
         ArrayTensor[] gates = [.. Enumerable.Range(0, 8).Select(layer.Gate)];
-        ExpertMatrix gateUp = operations.UploadGatedExperts(gates, gates);
-        ExpertMatrix down = operations.UploadExperts([.. Enumerable.Range(0, 8).Select(layer.Down)]);
-        WeightMatrix router = operations.UploadMatrix(layer.Router);
-        ExpertRouting routing = operations.AllocateRouting(20, 8, 3, 32);
-        Activation input = bench.Fill(layer.Input);
-        Activation gated = operations.AllocateActivation(20, 3 * 16);
+        var gateUp = operations.UploadGatedExperts(gates, gates);
+        var down = operations.UploadExperts([.. Enumerable.Range(0, 8).Select(layer.Down)]);
+        var router = operations.UploadMatrix(layer.Router);
+        var routing = operations.AllocateRouting(20, 8, 3, 32);
+        var input = bench.Fill(layer.Input);
+        var gated = operations.AllocateActivation(20, 3 * 16);
         long Step()
         {
             long before = GC.GetAllocatedBytesForCurrentThread();
@@ -150,7 +150,7 @@ public sealed class ExpertTests
     public void Shapes_and_routings_that_do_not_fit_are_refused()
     {
         using var bench = new OperationTestBench(CpuInstructionSet.Auto);
-        CpuOperations operations = bench.Operations;
+        var operations = bench.Operations;
         var random = new Random(26);
         ArrayTensor[] experts = [ArrayTensor.Random(random, 1f, 16, 32), ArrayTensor.Random(random, 1f, 16, 32)];
         ArrayTensor[] uneven = [experts[0], ArrayTensor.Random(random, 1f, 32, 32)];
@@ -158,11 +158,11 @@ public sealed class ExpertTests
         Assert.Throws<ArgumentException>("ups", () => operations.UploadGatedExperts(experts, experts.AsSpan(0, 1)));
         Assert.Throws<ArgumentOutOfRangeException>("slots", () => operations.AllocateRouting(4, 2, 3, 16));
 
-        ExpertMatrix plain = operations.UploadExperts(experts);
-        ExpertMatrix gated = operations.UploadGatedExperts(experts, experts);
-        ExpertRouting routing = operations.AllocateRouting(8, 2, 1, 16);
-        Activation input = bench.Fill(ArrayTensor.Random(random, 1f, 3, 32));
-        Activation output = operations.AllocateActivation(8, 16);
+        var plain = operations.UploadExperts(experts);
+        var gated = operations.UploadGatedExperts(experts, experts);
+        var routing = operations.AllocateRouting(8, 2, 1, 16);
+        var input = bench.Fill(ArrayTensor.Random(random, 1f, 3, 32));
+        var output = operations.AllocateActivation(8, 16);
         Assert.Throws<ArgumentException>("weight", () => operations.ProjectExperts(input, routing, plain, Epilogue.GatedSilu(output)));
         Assert.Throws<ArgumentException>("weight", () => operations.ProjectExperts(input, routing, gated, Epilogue.AddTo(output)));
         Assert.Throws<ArgumentException>("weight", () => operations.Route(input, operations.UploadMatrix(experts[0]), new RoutingSpec(true), routing));

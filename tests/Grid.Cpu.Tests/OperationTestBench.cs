@@ -34,14 +34,14 @@ internal sealed class OperationTestBench : IDisposable
     public Activation Fill(ArrayTensor rows, int firstPosition = 0, int[]? pageTable = null)
     {
         BeginRows(rows.Rows, firstPosition, pageTable);
-        Activation activation = Operations.AllocateActivation(rows.Rows, rows.Columns);
+        var activation = Operations.AllocateActivation(rows.Rows, rows.Columns);
         Operations.Embed(Operations.UploadMatrix(rows), activation);
         return activation;
     }
 
     public ushort[] Read(Activation activation)
     {
-        var values = new ushort[activation.MaxRows * activation.Width];
+        ushort[] values = new ushort[activation.MaxRows * activation.Width];
         Operations.Read(activation, activation.MaxRows, values);
         return values;
     }

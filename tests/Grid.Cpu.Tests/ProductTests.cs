@@ -15,23 +15,23 @@ public sealed class ProductTests
         foreach ((int rows, int k, int n) in ((int, int, int)[])[(1, 64, 48), (3, 40, 16), (9, 96, 33), (17, 128, 80)])
         {
             using var bench = new OperationTestBench(form);
-            CpuOperations operations = bench.Operations;
+            var operations = bench.Operations;
             var x = ArrayTensor.Random(random, 2f, rows, k);
             var w = ArrayTensor.Random(random, 0.3f, n, k);
             var up = ArrayTensor.Random(random, 0.3f, n, k);
             var residual = ArrayTensor.Random(random, 4f, rows, n);
-            var chains = new float[rows * n];
-            var upChains = new float[rows * n];
+            float[] chains = new float[rows * n];
+            float[] upChains = new float[rows * n];
             for (int i = 0; i < chains.Length; i++)
             {
                 chains[i] = Dot16.Chain(x.Row(i / n), w.Row(i % n));
                 upChains[i] = Dot16.Chain(x.Row(i / n), up.Row(i % n));
             }
 
-            Activation added = bench.Fill(residual);
-            Activation input = bench.Fill(x);
-            Activation output = operations.AllocateActivation(rows, n);
-            WeightMatrix weight = operations.UploadMatrix(w);
+            var added = bench.Fill(residual);
+            var input = bench.Fill(x);
+            var output = operations.AllocateActivation(rows, n);
+            var weight = operations.UploadMatrix(w);
             operations.Project(input, RowList.All, weight, Epilogue.Store(output));
             OperationTestBench.AssertSameBits([.. chains.Select(OperationTestBench.Rounded)], bench.Read(output), n, $"Project {form} {rows}x{k}x{n}");
 
@@ -48,9 +48,9 @@ public sealed class ProductTests
             ushort[] gated = [.. chains.Select((c, i) => Bf16.FromSingle(Transcendentals.Silu(c) * upChains[i]))];
             OperationTestBench.AssertSameBits(gated, bench.Read(output), n, $"ProjectGatedSilu {form} {rows}x{k}x{n}");
 
-            LogitsBuffer logits = operations.AllocateLogits(rows, n);
+            var logits = operations.AllocateLogits(rows, n);
             operations.Project(input, RowList.Logits(0, rows), weight, Epilogue.Raw(logits));
-            var actual = new float[rows * n];
+            float[] actual = new float[rows * n];
             operations.Read(logits, rows, actual);
             Assert.Equal(chains.Select(BitConverter.SingleToUInt32Bits), actual.Select(BitConverter.SingleToUInt32Bits));
         }
@@ -67,8 +67,8 @@ public sealed class ProductTests
         x.Values[64 + 3] = 0x7F80;  // infinity in row 1
         x.Values[128 + 9] = 0x7A00; // 2^117 in row 2
         w.Values[(20 * 64) + 7] = 0x6F00; // 2^95 in weight row 20
-        Activation input = bench.Fill(x);
-        Activation output = bench.Operations.AllocateActivation(4, 32);
+        var input = bench.Fill(x);
+        var output = bench.Operations.AllocateActivation(4, 32);
         bench.Operations.Project(input, RowList.All, bench.Operations.UploadMatrix(w), Epilogue.Store(output));
         ushort[] expected = [.. Enumerable.Range(0, 4 * 32).Select(i => Bf16.FromSingle(Dot16.Chain(x.Row(i / 32), w.Row(i % 32))))];
         OperationTestBench.AssertSameBits(expected, bench.Read(output), 32, $"extremes {form}");
@@ -83,10 +83,10 @@ public sealed class ProductTests
         var w = ArrayTensor.Random(random, 1f, 40, 32);
         ArrayTensor[] parts = [ArrayTensor.Random(random, 1f, 17), ArrayTensor.Random(random, 1f, 16), ArrayTensor.Random(random, 1f, 7)];
         var whole = new ArrayTensor("whole", [.. parts.SelectMany(p => p.Values)], 40);
-        Activation input = bench.Fill(x);
-        Activation output = bench.Operations.AllocateActivation(3, 40);
-        WeightMatrix weight = bench.Operations.UploadMatrix(w);
-        WeightVector stacked = bench.Operations.UploadVector([.. parts]);
+        var input = bench.Fill(x);
+        var output = bench.Operations.AllocateActivation(3, 40);
+        var weight = bench.Operations.UploadMatrix(w);
+        var stacked = bench.Operations.UploadVector([.. parts]);
         Assert.Equal(40, stacked.Length);
         bench.Operations.Project(input, RowList.All, weight, Epilogue.Store(output) with { Bias = bench.Operations.UploadVector(whole) });
         ushort[] expected = bench.Read(output);
@@ -106,7 +106,7 @@ public sealed class ProductTests
         foreach (int threads in (int[])[1, 2, 5])
         {
             using var bench = new OperationTestBench(CpuInstructionSet.Auto, threads);
-            Activation output = bench.Operations.AllocateActivation(40, 640);
+            var output = bench.Operations.AllocateActivation(40, 640);
             bench.Operations.Project(bench.Fill(x), RowList.All, bench.Operations.UploadMatrix(w), Epilogue.Store(output));
             ushort[] all = bench.Read(output);
             first ??= all;
@@ -115,7 +115,7 @@ public sealed class ProductTests
             for (int row = 0; row < 40; row += 7)
             {
                 var alone = new ArrayTensor("row", x.Row(row).ToArray(), 1, 256);
-                Activation single = bench.Operations.AllocateActivation(1, 640);
+                var single = bench.Operations.AllocateActivation(1, 640);
                 bench.Operations.Project(bench.Fill(alone), RowList.All, bench.Operations.UploadMatrix(w), Epilogue.Store(single));
                 OperationTestBench.AssertSameBits(first.AsSpan(row * 640, 640), bench.Read(single), 640, $"row {row} alone");
             }

@@ -17,9 +17,9 @@ public sealed class RowOperationTests
         var random = new Random(width);
         var x = ArrayTensor.Random(random, 5f, rows, width);
         var w = ArrayTensor.Random(random, 2f, width);
-        Activation output = bench.Operations.AllocateActivation(rows, width);
+        var output = bench.Operations.AllocateActivation(rows, width);
         bench.Operations.RmsNorm(bench.Fill(x), new NormSpec(bench.Operations.UploadVector(w), 1e-6f), output);
-        var expected = new ushort[rows * width];
+        ushort[] expected = new ushort[rows * width];
         for (int r = 0; r < rows; r++)
         {
             RmsNormReference.Normalize(x.Row(r), w.Values, 1e-6f, expected.AsSpan(r * width, width));
@@ -35,7 +35,7 @@ public sealed class RowOperationTests
     {
         const int HeadDim = 32, QueryHeads = 3, KvHeads = 2, Rows = 70, Width = (QueryHeads + (2 * KvHeads)) * HeadDim;
         using var bench = new OperationTestBench(CpuInstructionSet.Auto);
-        CpuOperations operations = bench.Operations;
+        var operations = bench.Operations;
         var random = new Random(11);
         var qkv = ArrayTensor.Random(random, 3f, Rows, Width);
         var queryNorm = ArrayTensor.Random(random, 2f, HeadDim);
@@ -43,7 +43,7 @@ public sealed class RowOperationTests
         float[] cos = [.. Enumerable.Range(0, 100 * HeadDim / 2).Select(_ => random.NextSingle())];
         float[] sin = [.. Enumerable.Range(0, 100 * HeadDim / 2).Select(_ => random.NextSingle() - 0.5f)];
         var cache = (CpuKvCache)operations.AllocateKvCache(2, KvHeads, HeadDim, 4);
-        Activation rows = bench.Fill(qkv, 0, [3, 1]);
+        var rows = bench.Fill(qkv, 0, [3, 1]);
         var spec = new RotarySpec(QueryHeads, operations.UploadRotary(cos, sin, 100, HeadDim))
         {
             QueryNorm = norms ? operations.UploadVector(queryNorm) : null,
@@ -83,7 +83,7 @@ public sealed class RowOperationTests
     private static ushort[] Rotate(ReadOnlySpan<ushort> head, ushort[]? weight, ReadOnlySpan<float> cos, ReadOnlySpan<float> sin)
     {
         int n = head.Length;
-        var x = new float[n];
+        float[] x = new float[n];
         for (int i = 0; i < n; i++)
         {
             x[i] = Bf16.ToSingle(head[i]);
@@ -98,7 +98,7 @@ public sealed class RowOperationTests
             }
         }
 
-        var result = new ushort[n];
+        ushort[] result = new ushort[n];
         for (int i = 0; i < n / 2; i++)
         {
             result[i] = Bf16.FromSingle(MathF.FusedMultiplyAdd(x[i], cos[i], -(x[i + (n / 2)] * sin[i])));

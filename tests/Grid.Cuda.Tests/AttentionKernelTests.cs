@@ -111,7 +111,7 @@ public sealed class AttentionKernelTests(GpuFixture gpu)
 
         public void RequireReference(ushort[] actual, int position)
         {
-            var expected = new ushort[headDim];
+            ushort[] expected = new ushort[headDim];
             for (int head = 0; head < kvHeads * group; head++)
             {
                 int row = ((position * kvHeads * group) + head) * headDim;
@@ -134,10 +134,10 @@ public sealed class AttentionKernelTests(GpuFixture gpu)
             int[] order = Order();
             int[] table = [.. sequences.SelectMany(_ => order)];
             int heads = kvHeads * group;
-            using DeviceMemory deviceTable = DeviceMemory.Of<int>(context, stream, table);
-            using DeviceMemory deviceSequences = DeviceMemory.Of<AttentionSequence>(context, stream, sequences.ToArray());
-            using DeviceMemory deviceTiles = DeviceMemory.Of<AttentionTile>(context, stream, tiles.ToArray());
-            using DeviceMemory count = DeviceMemory.Of<int>(context, stream, (int[])[tiles.Count]);
+            using var deviceTable = DeviceMemory.Of<int>(context, stream, table);
+            using var deviceSequences = DeviceMemory.Of<AttentionSequence>(context, stream, sequences.ToArray());
+            using var deviceTiles = DeviceMemory.Of<AttentionTile>(context, stream, tiles.ToArray());
+            using var count = DeviceMemory.Of<int>(context, stream, (int[])[tiles.Count]);
             using var output = new DeviceMemory(context, deviceQueries.Bytes);
             using var partialValues = new DeviceMemory(context, Math.Max(slots, 1) * (long)heads * headDim * sizeof(float));
             using var partialState = new DeviceMemory(context, Math.Max(slots, 1) * (long)heads * 2 * sizeof(float));
@@ -172,7 +172,7 @@ public sealed class AttentionKernelTests(GpuFixture gpu)
                 kernel.LaunchPrefill(stream, operands, tiles.Count);
             }
 
-            var result = new ushort[queries.Length];
+            ushort[] result = new ushort[queries.Length];
             stream.Download<ushort>(result, output.Span);
             return result;
         }
@@ -183,7 +183,7 @@ public sealed class AttentionKernelTests(GpuFixture gpu)
         private ushort[] Pages()
         {
             int image = Page * headDim;
-            var result = new ushort[(pages + 1) * 2 * kvHeads * image];
+            ushort[] result = new ushort[(pages + 1) * 2 * kvHeads * image];
             int[] order = Order();
             for (int i = 0; i < keys.Length; i++)
             {
@@ -199,7 +199,7 @@ public sealed class AttentionKernelTests(GpuFixture gpu)
 
         private static ushort[] Values(Random random, int count, float spread)
         {
-            var result = new ushort[count];
+            ushort[] result = new ushort[count];
             for (int i = 0; i < count; i++)
             {
                 float sum = random.NextSingle() + random.NextSingle() + random.NextSingle() + random.NextSingle() - 2f;

@@ -14,11 +14,11 @@ public sealed class ClearPagesKernelTests(GpuFixture gpu)
     [InlineData(28, 6, 48 * 1024)]
     public void Pages_asked_for_become_zeros_in_every_layer_and_others_stay(int layers, int pages, int pageBytes)
     {
-        CudaContext context = gpu.Require();
-        using CudaModule module = gpu.Load(ClearPagesKernel.Source);
+        var context = gpu.Require();
+        using var module = gpu.Load(ClearPagesKernel.Source);
         var kernel = new ClearPagesKernel(module);
         using var stream = new CudaStream(context);
-        var before = new byte[layers * pages * pageBytes];
+        byte[] before = new byte[layers * pages * pageBytes];
         new Random(pageBytes).NextBytes(before);
         int[][] lists = [[0], [pages - 1], [.. Enumerable.Range(0, pages).Where(page => page % 2 == 0)], [pages / 2, 0, pages / 2]];
         foreach (int[] cleared in lists)
@@ -32,10 +32,10 @@ public sealed class ClearPagesKernelTests(GpuFixture gpu)
                 }
             }
 
-            using DeviceMemory cache = DeviceMemory.Of<byte>(context, stream, before);
-            using DeviceMemory ids = DeviceMemory.Of<int>(context, stream, cleared);
+            using var cache = DeviceMemory.Of<byte>(context, stream, before);
+            using var ids = DeviceMemory.Of<int>(context, stream, cleared);
             kernel.Launch(stream, cache.Span, ids.Span, cleared.Length, layers, pages, pageBytes, startsEarly: true);
-            var actual = new byte[before.Length];
+            byte[] actual = new byte[before.Length];
             stream.Download<byte>(actual, cache.Span);
             int same = expected.AsSpan().CommonPrefixLength(actual);
             Assert.True(
@@ -47,8 +47,8 @@ public sealed class ClearPagesKernelTests(GpuFixture gpu)
     [Fact]
     public void A_cache_that_is_too_small_is_refused_by_name()
     {
-        CudaContext context = gpu.Require();
-        using CudaModule module = gpu.Load(ClearPagesKernel.Source);
+        var context = gpu.Require();
+        using var module = gpu.Load(ClearPagesKernel.Source);
         using var stream = new CudaStream(context);
         using var memory = new DeviceMemory(context, 1024);
         var e = Assert.Throws<ArgumentException>(

@@ -44,7 +44,7 @@ public sealed unsafe class DriverLayoutTests
             typeof(CUstreamCaptureMode), typeof(CUstream_flags), typeof(CUevent_flags), typeof(CUmemhostalloc_flags), typeof(CUtensorMapDataType), typeof(CUtensorMapInterleave),
             typeof(CUtensorMapSwizzle), typeof(CUtensorMapL2promotion), typeof(CUtensorMapFloatOOBfill), typeof(nvrtcResult),
         ];
-        IEnumerable<string> actual = enums.SelectMany(type => Enum.GetNames(type).Select(name =>
+        var actual = enums.SelectMany(type => Enum.GetNames(type).Select(name =>
             string.Create(CultureInfo.InvariantCulture, $"{name} {Convert.ToInt64(Enum.Parse(type, name), CultureInfo.InvariantCulture)}")));
         Assert.Equal(
             Capture.GetProperty("constants").EnumerateObject().Select(entry => $"{entry.Name} {entry.Value}").Order(StringComparer.Ordinal),
@@ -57,12 +57,12 @@ public sealed unsafe class DriverLayoutTests
     public void Functions_have_the_names_and_parameters_of_the_header(Type api)
     {
         string prefix = api == typeof(DriverApi) ? "cu" : "nvrtc";
-        IEnumerable<string> expected = Capture.GetProperty("functions").EnumerateObject()
+        var expected = Capture.GetProperty("functions").EnumerateObject()
             .Where(entry => entry.Name.StartsWith(prefix, StringComparison.Ordinal))
             .Select(entry => entry.Value)
             .Select(function =>
                 $"{function.GetProperty("exported")}({function.GetProperty("parameters")}) -> {function.GetProperty("result")}");
-        IEnumerable<string> actual = api
+        var actual = api
             .GetMethods(BindingFlags.Static | BindingFlags.NonPublic | BindingFlags.DeclaredOnly)
             .Where(method => method.GetCustomAttribute<LibraryImportAttribute>() is not null || method.Name.StartsWith(prefix, StringComparison.Ordinal))
             .Select(method =>
@@ -153,7 +153,7 @@ public sealed unsafe class DriverLayoutTests
             return type == typeof(byte) ? "1" : type == typeof(int) || type == typeof(uint) ? "4" : "?";
         }
 
-        FieldInfo[] fields = type.GetFields(BindingFlags.Instance | BindingFlags.NonPublic | BindingFlags.Public);
+        var fields = type.GetFields(BindingFlags.Instance | BindingFlags.NonPublic | BindingFlags.Public);
         return fields.Length == 1 ? Kind(fields[0].FieldType) : "?";
     }
 }

@@ -26,14 +26,14 @@ public sealed class DummyFillKernelTests(GpuFixture gpu)
     [InlineData(1024, 4096, 0, false, 0L)]
     public void A_packed_matrix_has_the_bits_of_packing_the_hosts(int rows, int width, int first, bool interleaved, long sourceRow)
     {
-        CudaContext context = gpu.Require();
-        using CudaModule module = gpu.Load(DummyFillKernel.Source);
-        using CudaModule packModule = gpu.Load(PackWeightsKernel.Source);
+        var context = gpu.Require();
+        using var module = gpu.Load(DummyFillKernel.Source);
+        using var packModule = gpu.Load(PackWeightsKernel.Source);
         using var stream = new CudaStream(context);
-        DummyTensor tensor = DummyWeights.Describe("model.layers.3.mlp.gate_proj.weight", rows, width);
-        var source = new ushort[rows * width];
+        var tensor = DummyWeights.Describe("model.layers.3.mlp.gate_proj.weight", rows, width);
+        ushort[] source = new ushort[rows * width];
         DummyWeights.Fill(tensor, sourceRow * width, source);
-        using DeviceMemory deviceSource = DeviceMemory.Of<ushort>(context, stream, source);
+        using var deviceSource = DeviceMemory.Of<ushort>(context, stream, source);
         int packedRows = first + (interleaved ? (rows + 7) / 8 * 16 : rows);
         var layout = new PackedLayout(packedRows, width);
         using var packed = new DeviceMemory(context, layout.Bytes);
@@ -53,11 +53,11 @@ public sealed class DummyFillKernelTests(GpuFixture gpu)
     [InlineData("k_proj.bias", 513, 4096, 34359738361L)]
     public void A_vector_has_the_hosts_bits(string name, int count, int offset, long first)
     {
-        CudaContext context = gpu.Require();
-        using CudaModule module = gpu.Load(DummyFillKernel.Source);
+        var context = gpu.Require();
+        using var module = gpu.Load(DummyFillKernel.Source);
         using var stream = new CudaStream(context);
-        DummyTensor tensor = DummyWeights.Describe(name, count);
-        var expected = new ushort[offset + count + 9];
+        var tensor = DummyWeights.Describe(name, count);
+        ushort[] expected = new ushort[offset + count + 9];
         Array.Fill(expected, Untouched);
         DummyWeights.Fill(tensor, first, expected.AsSpan(offset, count));
         using var target = new DeviceMemory(context, expected.Length * sizeof(ushort));
@@ -71,18 +71,18 @@ public sealed class DummyFillKernelTests(GpuFixture gpu)
     public void A_matrix_of_2_to_the_30_elements_is_right_to_its_end()
     {
         const int Rows = 1 << 19, Width = 2048;
-        CudaContext context = gpu.Require();
-        using CudaModule module = gpu.Load(DummyFillKernel.Source);
+        var context = gpu.Require();
+        using var module = gpu.Load(DummyFillKernel.Source);
         using var stream = new CudaStream(context);
         var kernel = new DummyFillKernel(module);
-        DummyTensor tensor = DummyWeights.Describe("model.embed_tokens.weight", Rows, Width);
+        var tensor = DummyWeights.Describe("model.embed_tokens.weight", Rows, Width);
         var layout = new PackedLayout(Rows, Width);
         using var packed = new DeviceMemory(context, layout.Bytes);
         kernel.LaunchMatrix(stream, tensor, packed.Span, layout, Rows);
-        var row = new ushort[Width];
+        ushort[] row = new ushort[Width];
         DummyWeights.Fill(tensor, (Rows - 1L) * Width, row);
-        var actual = new ushort[Width];
-        var eight = new ushort[8];
+        ushort[] actual = new ushort[Width];
+        ushort[] eight = new ushort[8];
         for (int k = 0; k < Width; k += 8)
         {
             stream.Download<ushort>(eight, packed.Span.Slice(PackedPlace.Of(Rows - 1, k, Rows) * sizeof(ushort), 8 * sizeof(ushort)));
@@ -94,14 +94,14 @@ public sealed class DummyFillKernelTests(GpuFixture gpu)
 
     private static void Mark(CudaStream stream, DeviceMemory memory)
     {
-        var marks = new ushort[memory.Bytes / sizeof(ushort)];
+        ushort[] marks = new ushort[memory.Bytes / sizeof(ushort)];
         Array.Fill(marks, Untouched);
         stream.Upload<ushort>(memory.Span, marks);
     }
 
     private static ushort[] Download(CudaStream stream, DeviceMemory memory)
     {
-        var result = new ushort[memory.Bytes / sizeof(ushort)];
+        ushort[] result = new ushort[memory.Bytes / sizeof(ushort)];
         stream.Download<ushort>(result, memory.Span);
         return result;
     }

@@ -69,16 +69,16 @@ public sealed class GpuFixture : IDisposable
     /// <summary>Builds and loads one text.</summary>
     internal CudaModule Load(KernelSource source)
     {
-        CudaContext gpu = Require();
-        BuiltKernel built = new KernelBuilder(compiler!, Cache).Build([source])[source.Name];
+        var gpu = Require();
+        var built = new KernelBuilder(compiler!, Cache).Build([source])[source.Name];
         return new CudaModule(gpu, source.Name, built.Cubin);
     }
 
     /// <summary>Builds several texts at once and loads them, in their order.</summary>
     internal IReadOnlyList<CudaModule> LoadAll(IReadOnlyList<KernelSource> sources)
     {
-        CudaContext gpu = Require();
-        KernelBuild build = new KernelBuilder(compiler!, Cache).Build(sources);
+        var gpu = Require();
+        var build = new KernelBuilder(compiler!, Cache).Build(sources);
         return [.. build.Kernels.Select(built => new CudaModule(gpu, built.Name, built.Cubin))];
     }
 

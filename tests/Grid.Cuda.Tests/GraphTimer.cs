@@ -10,7 +10,7 @@ internal static class GraphTimer
     /// <summary>Microseconds a launch, the median of replays.</summary>
     public static double Median(CudaContext context, CudaStream stream, int launches, Action<int> launch)
     {
-        using CudaGraph graph = CudaGraph.Capture(context, stream, () =>
+        using var graph = CudaGraph.Capture(context, stream, () =>
         {
             for (int i = 0; i < launches; i++)
             {
@@ -19,7 +19,7 @@ internal static class GraphTimer
         });
         using var start = new CudaEvent(context, timed: true);
         using var end = new CudaEvent(context, timed: true);
-        var times = new double[Replays];
+        double[] times = new double[Replays];
         for (int i = -2; i < Replays; i++)
         {
             stream.Record(start);

@@ -13,10 +13,10 @@ public sealed class KernelBuilderTests : IDisposable
     {
         KernelSource[] sources = [.. Enumerable.Range(0, 5).Select(i => KernelSource.FromText($"k{i}", $"text {i}"))];
         var first = new FakeCompiler();
-        KernelBuild cold = new KernelBuilder(first, new CubinCache(folder)).Build(sources);
+        var cold = new KernelBuilder(first, new CubinCache(folder)).Build(sources);
         Assert.Equal(5, first.Compilations);
         var second = new FakeCompiler();
-        KernelBuild warm = new KernelBuilder(second, new CubinCache(folder)).Build(sources);
+        var warm = new KernelBuilder(second, new CubinCache(folder)).Build(sources);
         Assert.Equal(0, second.Compilations);
         for (int i = 0; i < 5; i++)
         {
@@ -29,7 +29,7 @@ public sealed class KernelBuilderTests : IDisposable
     [Fact]
     public void Whatever_decides_the_code_decides_the_key()
     {
-        KernelSource source = KernelSource.FromText("k", "int x;", "A=1");
+        var source = KernelSource.FromText("k", "int x;", "A=1");
         (IKernelCompiler Compiler, KernelSource Source)[] others =
         [
             (new FakeCompiler { Identity = "fake 1.1" }, source),
@@ -52,7 +52,7 @@ public sealed class KernelBuilderTests : IDisposable
     public void Included_texts_are_found_through_each_other_and_belong_to_the_key()
     {
         Assert.Equal(["launch.cuh", "numerics.cuh", "row_reduction.cuh"], RmsNormKernel.Source.Headers.Select(header => header.Name));
-        KernelSource through = KernelSource.FromText("k", "#include \"row_reduction.cuh\"");
+        var through = KernelSource.FromText("k", "#include \"row_reduction.cuh\"");
         Assert.Equal(["numerics.cuh", "row_reduction.cuh"], through.Headers.Select(header => header.Name));
         Assert.Contains("grid_exp2", through.Headers[0].Text, StringComparison.Ordinal);
         var e = Assert.Throws<KernelBuildException>(() => KernelSource.FromText("k", "\n #include <cuda_fp16.h>\n"));
@@ -63,7 +63,7 @@ public sealed class KernelBuilderTests : IDisposable
     [Fact]
     public void A_damaged_file_is_built_again_and_mended()
     {
-        KernelSource source = KernelSource.FromText("k", "text");
+        var source = KernelSource.FromText("k", "text");
         var compiler = new FakeCompiler();
         var cache = new CubinCache(folder);
         new KernelBuilder(compiler, cache).Build([source]);
@@ -71,7 +71,7 @@ public sealed class KernelBuilderTests : IDisposable
         byte[] file = File.ReadAllBytes(path);
         file[^1] ^= 1;
         File.WriteAllBytes(path, file);
-        BuiltKernel built = new KernelBuilder(compiler, cache).Build([source])["k"];
+        var built = new KernelBuilder(compiler, cache).Build([source])["k"];
         Assert.True(built.WasDamaged);
         Assert.False(built.FromCache);
         Assert.Equal("text", Encoding.UTF8.GetString(built.Cubin));
@@ -85,7 +85,7 @@ public sealed class KernelBuilderTests : IDisposable
         // A file where the folder should be: also for root, whom permissions do not stop.
         File.WriteAllText(folder, "in the way");
         var told = new List<KernelBuildProgress>();
-        BuiltKernel built = new KernelBuilder(new FakeCompiler(), new CubinCache(folder)).Build([KernelSource.FromText("k", "text")], progress: new Told(told))["k"];
+        var built = new KernelBuilder(new FakeCompiler(), new CubinCache(folder)).Build([KernelSource.FromText("k", "text")], progress: new Told(told))["k"];
         Assert.Equal("text", Encoding.UTF8.GetString(built.Cubin));
         Assert.NotNull(built.CacheProblem);
         Assert.False(built.FromCache);
@@ -98,7 +98,7 @@ public sealed class KernelBuilderTests : IDisposable
         var compiler = new FakeCompiler();
         for (int start = 1; start <= 2; start++)
         {
-            BuiltKernel built = new KernelBuilder(compiler, new CubinCache(null)).Build([KernelSource.FromText("k", "text")])["k"];
+            var built = new KernelBuilder(compiler, new CubinCache(null)).Build([KernelSource.FromText("k", "text")])["k"];
             Assert.Equal(start, compiler.Compilations);
             Assert.Contains("neither XDG_CACHE_HOME nor HOME", built.CacheProblem, StringComparison.Ordinal);
         }

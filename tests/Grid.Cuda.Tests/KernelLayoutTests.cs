@@ -39,14 +39,14 @@ public sealed partial class KernelLayoutTests
     [Fact]
     public void Every_kernel_s_parameter_is_placed_and_its_text_knows_every_name()
     {
-        foreach (KernelSource source in KernelLibrary.Sources)
+        foreach (var source in KernelLibrary.Sources)
         {
             string[] structures = [.. ParameterPattern().Matches(source.Text).Select(match => match.Groups[1].Value).Distinct()];
             Assert.NotEmpty(structures);
             Assert.All(structures, structure => Assert.Contains($"static_assert(sizeof({structure}) == ", source.Text, StringComparison.Ordinal));
             string[] lines = source.Text.Split('\n');
             string own = string.Join('\n', [.. lines.Where(line => !line.Contains("__INTADDR__", StringComparison.Ordinal)), .. source.Headers.Select(header => header.Text)]);
-            MatchCollection members = MemberPattern().Matches(source.Text);
+            var members = MemberPattern().Matches(source.Text);
             Assert.True(members.Count >= structures.Length, source.Name);
             foreach (string part in members.SelectMany(member => member.Groups[1].Value.Split('.')))
             {
@@ -67,8 +67,8 @@ public sealed partial class KernelLayoutTests
     [Fact]
     public void Two_fields_of_one_size_that_changed_places_do_not_compile()
     {
-        NvrtcCompiler compiler = RequireCompiler();
-        KernelSource right = RmsNormKernel.Source;
+        var compiler = RequireCompiler();
+        var right = RmsNormKernel.Source;
         Assert.NotEmpty(compiler.Compile(right).Cubin);
         string swapped = SwapPattern().Replace(right.Text, "u32 lanes;$2u32 width;");
         Assert.NotEqual(right.Text, swapped);
@@ -86,7 +86,7 @@ public sealed partial class KernelLayoutTests
     [Fact(Explicit = true)]
     public void Every_kernel_compiles_where_there_is_a_compiler_and_no_GPU()
     {
-        KernelBuild build = new KernelBuilder(RequireCompiler(), new CubinCache(null)).Build(KernelLibrary.Sources);
+        var build = new KernelBuilder(RequireCompiler(), new CubinCache(null)).Build(KernelLibrary.Sources);
         Assert.All(build.Kernels, kernel => Assert.NotEmpty(kernel.Cubin));
     }
 

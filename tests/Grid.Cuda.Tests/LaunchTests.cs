@@ -15,11 +15,11 @@ public sealed class LaunchTests(GpuFixture gpu, ITestOutputHelper output)
     [InlineData(8)]
     public void Blocks_stand_in_the_cluster_that_was_asked_for(int size)
     {
-        CudaContext context = gpu.Require();
-        using CudaModule module = gpu.LoadTestKernel("launches.cu");
+        var context = gpu.Require();
+        using var module = gpu.LoadTestKernel("launches.cu");
         using var stream = new CudaStream(context);
         using var ranks = new DeviceMemory(context, 64 * sizeof(uint));
-        CudaKernel<ClusterArguments> kernel = module.GetKernel<ClusterArguments>("cluster_ranks");
+        var kernel = module.GetKernel<ClusterArguments>("cluster_ranks");
         var shape = new LaunchShape(new Dim3(64), new Dim3(32)) { Cluster = new Dim3(size) };
         kernel.Launch(stream, shape, new ClusterArguments { Ranks = ranks.Span.Start });
         uint[] actual = new uint[64];
@@ -34,8 +34,8 @@ public sealed class LaunchTests(GpuFixture gpu, ITestOutputHelper output)
     [InlineData(true)]
     public void Kernels_that_start_early_wait_for_what_they_read(bool startsEarly)
     {
-        CudaContext context = gpu.Require();
-        using CudaModule module = gpu.LoadTestKernel("launches.cu");
+        var context = gpu.Require();
+        using var module = gpu.LoadTestKernel("launches.cu");
         Assert.Equal(Expected(100), Run(context, module, "linear_step", 100, startsEarly));
     }
 
@@ -44,8 +44,8 @@ public sealed class LaunchTests(GpuFixture gpu, ITestOutputHelper output)
     public void Without_the_wait_an_early_start_is_seen()
     {
         // The test above would prove nothing if the launch attribute did not reach the GPU.
-        CudaContext context = gpu.Require();
-        using CudaModule module = gpu.LoadTestKernel("launches.cu");
+        var context = gpu.Require();
+        using var module = gpu.LoadTestKernel("launches.cu");
         Assert.Equal(Expected(100), Run(context, module, "hasty_step", 100, startsEarly: false));
         Assert.NotEqual(Expected(100), Run(context, module, "hasty_step", 100, startsEarly: true));
     }
@@ -53,11 +53,11 @@ public sealed class LaunchTests(GpuFixture gpu, ITestOutputHelper output)
     [Fact]
     public void A_graph_does_what_was_captured_each_time_it_is_launched()
     {
-        CudaContext context = gpu.Require();
-        using CudaModule module = gpu.LoadTestKernel("launches.cu");
+        var context = gpu.Require();
+        using var module = gpu.LoadTestKernel("launches.cu");
         using var stream = new CudaStream(context);
         using var values = new DeviceMemory(context, Count * sizeof(uint));
-        CudaKernel<StepArguments> kernel = module.GetKernel<StepArguments>("linear_step");
+        var kernel = module.GetKernel<StepArguments>("linear_step");
         void Steps(int count, uint offset, bool early)
         {
             for (int i = 0; i < count; i++)
@@ -70,7 +70,7 @@ public sealed class LaunchTests(GpuFixture gpu, ITestOutputHelper output)
 
         uint[] actual = new uint[Count];
         stream.Fill(values.Span, 0);
-        using CudaGraph graph = CudaGraph.Capture(context, stream, () => Steps(5, 7, true));
+        using var graph = CudaGraph.Capture(context, stream, () => Steps(5, 7, true));
         stream.Download<uint>(actual, values.Span);
         Assert.Equal(-1, actual.AsSpan().IndexOfAnyExcept(0u)); // Capturing runs nothing.
         for (int i = 0; i < 4; i++)
@@ -97,7 +97,7 @@ public sealed class LaunchTests(GpuFixture gpu, ITestOutputHelper output)
     [Fact]
     public void A_capture_that_fails_leaves_a_stream_that_works()
     {
-        CudaContext context = gpu.Require();
+        var context = gpu.Require();
         using var stream = new CudaStream(context);
         using var memory = new DeviceMemory(context, 16);
         var e = Assert.Throws<InvalidOperationException>(
@@ -110,17 +110,17 @@ public sealed class LaunchTests(GpuFixture gpu, ITestOutputHelper output)
     [Fact]
     public void Launches_copies_and_graphs_allocate_nothing()
     {
-        CudaContext context = gpu.Require();
-        using CudaModule module = gpu.LoadTestKernel("launches.cu");
+        var context = gpu.Require();
+        using var module = gpu.LoadTestKernel("launches.cu");
         using var stream = new CudaStream(context);
         using var point = new CudaEvent(context);
         using var values = new DeviceMemory(context, Count * sizeof(uint));
         using var pinned = new PinnedMemory(context, Count * sizeof(uint));
-        CudaKernel<StepArguments> kernel = module.GetKernel<StepArguments>("linear_step");
+        var kernel = module.GetKernel<StepArguments>("linear_step");
         void Step() => kernel.Launch(
             stream, Shape with { StartsEarly = true, Cluster = new Dim3(1) },
             new StepArguments { Values = values.Span.Start, Count = Count, Factor = 3, Offset = 7 });
-        using CudaGraph graph = CudaGraph.Capture(context, stream, Step);
+        using var graph = CudaGraph.Capture(context, stream, Step);
         void Everything()
         {
             stream.Fill(values.Span, 0);
@@ -149,10 +149,10 @@ public sealed class LaunchTests(GpuFixture gpu, ITestOutputHelper output)
     [Fact]
     public void A_launch_that_the_GPU_cannot_do_names_the_kernel_and_its_shape()
     {
-        CudaContext context = gpu.Require();
-        using CudaModule module = gpu.LoadTestKernel("launches.cu");
+        var context = gpu.Require();
+        using var module = gpu.LoadTestKernel("launches.cu");
         using var stream = new CudaStream(context);
-        CudaKernel<ClusterArguments> kernel = module.GetKernel<ClusterArguments>("cluster_ranks");
+        var kernel = module.GetKernel<ClusterArguments>("cluster_ranks");
         var e = Assert.Throws<CudaException>(
             () => kernel.Launch(stream, new LaunchShape(new Dim3(1), new Dim3(4096)), default));
         Assert.Equal(("cuLaunchKernelEx", 1), (e.Call, e.Code));
@@ -165,8 +165,8 @@ public sealed class LaunchTests(GpuFixture gpu, ITestOutputHelper output)
     {
         using var stream = new CudaStream(context);
         uint[] start = [.. Enumerable.Range(0, Count).Select(i => (uint)i)];
-        using DeviceMemory values = DeviceMemory.Of<uint>(context, stream, start);
-        CudaKernel<StepArguments> kernel = module.GetKernel<StepArguments>(entry);
+        using var values = DeviceMemory.Of<uint>(context, stream, start);
+        var kernel = module.GetKernel<StepArguments>(entry);
         for (int i = 0; i < steps; i++)
         {
             kernel.Launch(

@@ -8,8 +8,8 @@ public sealed class MemoryTests(GpuFixture gpu, ITestOutputHelper output)
     [Fact]
     public void A_device_describes_itself()
     {
-        CudaContext context = gpu.Require();
-        CudaDevice device = context.Device;
+        var context = gpu.Require();
+        var device = context.Device;
         output.WriteLine($"{device}, driver CUDA {context.DriverVersion}, {gpu.RequireCompiler().Identity}");
         Assert.Equal(device, CudaDevice.List()[0]);
         Assert.Equal((9, 0), (device.ComputeMajor, device.ComputeMinor));
@@ -38,11 +38,11 @@ public sealed class MemoryTests(GpuFixture gpu, ITestOutputHelper output)
     [Fact]
     public void Bytes_come_back_as_they_went()
     {
-        CudaContext context = gpu.Require();
+        var context = gpu.Require();
         using var stream = new CudaStream(context);
         byte[] bytes = new byte[10_000_019];
         new Random(7).NextBytes(bytes);
-        using DeviceMemory first = DeviceMemory.Of<byte>(context, stream, bytes);
+        using var first = DeviceMemory.Of<byte>(context, stream, bytes);
         using var second = new DeviceMemory(context, bytes.Length);
         using var pinned = new PinnedMemory(context, bytes.Length);
         stream.Copy(second.Span, first.Span);
@@ -67,7 +67,7 @@ public sealed class MemoryTests(GpuFixture gpu, ITestOutputHelper output)
     [Fact]
     public void A_range_beyond_its_memory_is_refused_before_the_driver_sees_it()
     {
-        CudaContext context = gpu.Require();
+        var context = gpu.Require();
         using var stream = new CudaStream(context);
         using var memory = new DeviceMemory(context, 100);
         Assert.Throws<ArgumentOutOfRangeException>(() => memory.Span.Slice(96, 5));
@@ -84,7 +84,7 @@ public sealed class MemoryTests(GpuFixture gpu, ITestOutputHelper output)
     [Fact]
     public void Asking_for_more_memory_than_there_is_names_call_code_and_amounts()
     {
-        CudaContext context = gpu.Require();
+        var context = gpu.Require();
         var e = Assert.Throws<CudaException>(() => new DeviceMemory(context, 1L << 42));
         Assert.Equal(("cuMemAlloc_v2", 2, "CUDA_ERROR_OUT_OF_MEMORY"), (e.Call, e.Code, e.Name));
         Assert.Matches(
@@ -95,7 +95,7 @@ public sealed class MemoryTests(GpuFixture gpu, ITestOutputHelper output)
     [Fact]
     public void Freed_memory_is_free_again()
     {
-        CudaContext context = gpu.Require();
+        var context = gpu.Require();
         const long Bytes = 1L << 30;
         (long before, _) = context.MemoryInfo();
         using (new DeviceMemory(context, Bytes))
@@ -109,7 +109,7 @@ public sealed class MemoryTests(GpuFixture gpu, ITestOutputHelper output)
     [Fact]
     public void A_stream_waits_for_the_events_of_another()
     {
-        CudaContext context = gpu.Require();
+        var context = gpu.Require();
         using var first = new CudaStream(context);
         using var second = new CudaStream(context);
         using var started = new CudaEvent(context, timed: true);

@@ -39,9 +39,9 @@ public sealed class NumericsTests(GpuFixture gpu, ITestOutputHelper output)
     [InlineData(Function.Reciprocal)]
     public void A_function_has_the_bits_of_the_CPU_for_every_float(Function function)
     {
-        CudaContext context = gpu.Require();
-        using CudaModule module = gpu.LoadTestKernel("function_scan.cu");
-        CudaKernel<ScanArguments> kernel = module.GetKernel<ScanArguments>("function_scan");
+        var context = gpu.Require();
+        using var module = gpu.LoadTestKernel("function_scan.cu");
+        var kernel = module.GetKernel<ScanArguments>("function_scan");
         using var stream = new CudaStream(context);
         using var results = new DeviceMemory(context, (long)Chunk * sizeof(uint));
         using var pinned = new PinnedMemory(context, (long)Chunk * sizeof(uint));
@@ -84,9 +84,9 @@ public sealed class NumericsTests(GpuFixture gpu, ITestOutputHelper output)
     [MemberData(nameof(KnownAnswers))]
     public void The_GPU_still_has_the_bits_that_were_captured_from_it(Function function, string hash)
     {
-        CudaContext context = gpu.Require();
-        using CudaModule module = gpu.LoadTestKernel("function_scan.cu");
-        CudaKernel<ScanArguments> kernel = module.GetKernel<ScanArguments>("function_scan");
+        var context = gpu.Require();
+        using var module = gpu.LoadTestKernel("function_scan.cu");
+        var kernel = module.GetKernel<ScanArguments>("function_scan");
         using var stream = new CudaStream(context);
         using var memory = new DeviceMemory(context, KnownCount * sizeof(uint));
         kernel.Launch(
@@ -100,9 +100,9 @@ public sealed class NumericsTests(GpuFixture gpu, ITestOutputHelper output)
     [Fact]
     public void Draws_have_the_bits_of_the_CPU()
     {
-        CudaContext context = gpu.Require();
-        using CudaModule module = gpu.LoadTestKernel("function_scan.cu");
-        CudaKernel<DrawArguments> kernel = module.GetKernel<DrawArguments>("philox_scan");
+        var context = gpu.Require();
+        using var module = gpu.LoadTestKernel("function_scan.cu");
+        var kernel = module.GetKernel<DrawArguments>("philox_scan");
         using var stream = new CudaStream(context);
         const int Count = 1 << 20;
         using var results = new DeviceMemory(context, Count * sizeof(ulong));

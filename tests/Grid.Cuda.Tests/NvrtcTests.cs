@@ -18,8 +18,8 @@ public sealed class NvrtcTests(GpuFixture gpu, ITestOutputHelper output)
     [InlineData("CROWDED", "has its wgmma instructions serialised")]
     public void What_the_compiler_only_remarks_on_is_refused(string definition, string reason)
     {
-        NvrtcCompiler compiler = gpu.RequireCompiler();
-        KernelSource source = Refused(definition);
+        var compiler = gpu.RequireCompiler();
+        var source = Refused(definition);
         output.WriteLine(compiler.Compile(source).Log);
 
         // The second compilation of the same text: NVRTC's own cache would give its code again without the remarks.
@@ -34,7 +34,7 @@ public sealed class NvrtcTests(GpuFixture gpu, ITestOutputHelper output)
     public void Local_memory_is_refused_again_when_the_kernel_is_loaded(string definition)
     {
         // Whatever the compiler's words: the driver knows.
-        CudaContext context = gpu.Require();
+        var context = gpu.Require();
         byte[] cubin = gpu.RequireCompiler().Compile(Refused(definition)).Cubin;
         using var module = new CudaModule(context, "refused", cubin);
         var e = Assert.Throws<KernelBuildException>(() => module.GetKernel<RefusedArguments>("refused"));
@@ -53,7 +53,7 @@ public sealed class NvrtcTests(GpuFixture gpu, ITestOutputHelper output)
     [Fact]
     public void A_parameter_of_another_size_or_number_is_refused()
     {
-        using CudaModule module = gpu.Load(Refused("FINE"));
+        using var module = gpu.Load(Refused("FINE"));
         Assert.Equal(0, module.GetKernel<RefusedArguments>("refused").LocalBytes);
         var size = Assert.Throws<KernelBuildException>(() => module.GetKernel<long>("refused"));
         Assert.Equal("Kernel refused takes a structure of 16 bytes, and Int64 has 8.", size.Message);
@@ -67,7 +67,7 @@ public sealed class NvrtcTests(GpuFixture gpu, ITestOutputHelper output)
     [Fact]
     public void A_cubin_that_is_none_is_refused_by_the_driver()
     {
-        CudaContext context = gpu.Require();
+        var context = gpu.Require();
         var e = Assert.Throws<CudaException>(() => new CudaModule(context, "noise", new byte[4096]));
         Assert.Equal("cuModuleLoadData", e.Call);
         Assert.Contains("module noise, 4096 bytes", e.Message, StringComparison.Ordinal);
@@ -76,17 +76,17 @@ public sealed class NvrtcTests(GpuFixture gpu, ITestOutputHelper output)
     [Fact]
     public void All_kernels_build_cold_and_warm_and_mend_a_damaged_cache()
     {
-        NvrtcCompiler compiler = gpu.RequireCompiler();
+        var compiler = gpu.RequireCompiler();
         CubinCache cache = new(Path.Combine(gpu.Cache.Folder!, "all"));
-        IReadOnlyList<KernelSource> sources = KernelLibrary.Sources;
+        var sources = KernelLibrary.Sources;
         var clock = Stopwatch.StartNew();
-        KernelBuild cold = new KernelBuilder(compiler, cache).Build(sources);
+        var cold = new KernelBuilder(compiler, cache).Build(sources);
         output.WriteLine($"{compiler.Identity}; {string.Join(' ', compiler.Options)}: cold {clock.Elapsed.TotalMilliseconds:F0} ms");
         Assert.All(cold.Kernels, kernel => Assert.Null(kernel.CacheProblem));
         clock.Restart();
         compiler = NvrtcCompiler.Load(gpu.Require().DriverVersion);
-        TimeSpan identity = clock.Elapsed;
-        KernelBuild warm = new KernelBuilder(compiler, cache).Build(sources);
+        var identity = clock.Elapsed;
+        var warm = new KernelBuilder(compiler, cache).Build(sources);
         output.WriteLine($"warm {clock.Elapsed.TotalMilliseconds:F0} ms, {identity.TotalMilliseconds:F0} of them asking NVRTC who it is");
         Assert.All(warm.Kernels, kernel => Assert.True(kernel.FromCache));
 
@@ -94,7 +94,7 @@ public sealed class NvrtcTests(GpuFixture gpu, ITestOutputHelper output)
         byte[] bytes = File.ReadAllBytes(file);
         bytes[bytes.Length / 2] ^= 4;
         File.WriteAllBytes(file, bytes);
-        KernelBuild mended = new KernelBuilder(compiler, cache).Build(sources);
+        var mended = new KernelBuilder(compiler, cache).Build(sources);
         Assert.True(mended["RmsNorm"].WasDamaged);
         Assert.True(mended["Embed"].FromCache);
         Assert.Equal(cold["RmsNorm"].Cubin, mended["RmsNorm"].Cubin);

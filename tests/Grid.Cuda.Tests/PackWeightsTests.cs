@@ -17,7 +17,7 @@ public sealed class PackWeightsTests(GpuFixture gpu)
     {
         ushort[] source = Distinct(rows, width, 1);
         ushort[] actual = Pack(rows, width, (source, rows, 0, false));
-        var expected = new ushort[actual.Length];
+        ushort[] expected = new ushort[actual.Length];
         Place(expected, source, rows, width, r => r);
         Bits.Equal(expected, actual, 64, "packed");
     }
@@ -28,7 +28,7 @@ public sealed class PackWeightsTests(GpuFixture gpu)
         const int Width = 96;
         ushort[] q = Distinct(48, Width, 1), k = Distinct(16, Width, 2), v = Distinct(24, Width, 3);
         ushort[] actual = Pack(88, Width, (q, 48, 0, false), (k, 16, 48, false), (v, 24, 64, false));
-        var expected = new ushort[actual.Length];
+        ushort[] expected = new ushort[actual.Length];
         Place(expected, q, 48, Width, r => r);
         Place(expected, k, 16, Width, r => 48 + r);
         Place(expected, v, 24, Width, r => 64 + r);
@@ -41,7 +41,7 @@ public sealed class PackWeightsTests(GpuFixture gpu)
         const int Rows = 72, Width = 128;
         ushort[] gate = Distinct(Rows, Width, 1), up = Distinct(Rows, Width, 2);
         ushort[] actual = Pack(2 * Rows, Width, (gate, Rows, 0, true), (up, Rows, 8, true));
-        var expected = new ushort[actual.Length];
+        ushort[] expected = new ushort[actual.Length];
         Place(expected, gate, Rows, Width, r => (r / 8 * 16) + (r % 8));
         Place(expected, up, Rows, Width, r => (r / 8 * 16) + 8 + (r % 8));
         Bits.Equal(expected, actual, 64, "packed");
@@ -49,8 +49,8 @@ public sealed class PackWeightsTests(GpuFixture gpu)
 
     private ushort[] Pack(int rows, int width, params ReadOnlySpan<(ushort[] Values, int Rows, int First, bool Interleaved)> parts)
     {
-        CudaContext context = gpu.Require();
-        using CudaModule module = gpu.Load(PackWeightsKernel.Source);
+        var context = gpu.Require();
+        using var module = gpu.Load(PackWeightsKernel.Source);
         var kernel = new PackWeightsKernel(module);
         using var stream = new CudaStream(context);
         var layout = new PackedLayout(rows, width);
@@ -58,7 +58,7 @@ public sealed class PackWeightsTests(GpuFixture gpu)
         stream.Fill(packed.Span, 0);
         foreach ((ushort[] values, int partRows, int first, bool interleaved) in parts)
         {
-            using DeviceMemory source = DeviceMemory.Of<ushort>(context, stream, values);
+            using var source = DeviceMemory.Of<ushort>(context, stream, values);
             kernel.Launch(stream, source.Span, packed.Span, layout, partRows, first, interleaved);
             stream.Synchronize();
         }

@@ -31,7 +31,7 @@ public sealed class PackedLayoutTests
     public void Every_element_has_a_place_of_its_own_and_eight_rows_of_a_chunk_lie_together(int rows, int width)
     {
         var layout = new PackedLayout(rows, width);
-        var seen = new bool[layout.Bytes / sizeof(ushort)];
+        bool[] seen = new bool[layout.Bytes / sizeof(ushort)];
         for (int r = 0; r < layout.PaddedRows; r++)
         {
             for (int k = 0; k < layout.PaddedWidth; k++)
@@ -50,7 +50,7 @@ public sealed class PackedLayoutTests
     [Fact]
     public void No_tile_reads_farther_behind_a_matrix_than_there_is_room()
     {
-        foreach (ProductTile tile in ProductTile.All)
+        foreach (var tile in ProductTile.All)
         {
             for (int rows = 8; rows <= 1024; rows += 8)
             {

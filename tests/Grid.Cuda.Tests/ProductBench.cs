@@ -22,12 +22,12 @@ internal sealed class ProductBench : IDisposable
         Stream = Own(new CudaStream(Context));
         kernel = new ProductKernel(
             [.. gpu.LoadAll([.. ProductTile.All.Select(tile => source is null ? tile.Source : source(tile))]).Select(Own)], Context.Device);
-        using CudaModule packing = gpu.Load(PackWeightsKernel.Source);
+        using var packing = gpu.Load(PackWeightsKernel.Source);
         var pack = new PackWeightsKernel(packing);
         var layout = new PackedLayout(values.Outputs, values.Width);
-        PackedLayout gatedLayout = PackedLayout.Gated(values.Outputs, values.Width);
-        DeviceMemory packed = Own(new DeviceMemory(Context, layout.Bytes + PackedLayout.ReadAheadBytes));
-        DeviceMemory gated = Own(new DeviceMemory(Context, gatedLayout.Bytes + PackedLayout.ReadAheadBytes));
+        var gatedLayout = PackedLayout.Gated(values.Outputs, values.Width);
+        var packed = Own(new DeviceMemory(Context, layout.Bytes + PackedLayout.ReadAheadBytes));
+        var gated = Own(new DeviceMemory(Context, gatedLayout.Bytes + PackedLayout.ReadAheadBytes));
 
         // NaN behind the matrices, and zeros where nothing is packed: a tile may read both and store neither.
         Stream.Fill(packed.Span, 0xFF);
@@ -90,7 +90,7 @@ internal sealed class ProductBench : IDisposable
         }
 
         int words = operands.Tokens * operands.Outputs * (operands.Epilogue == ProductEpilogue.Raw ? 2 : 1);
-        var all = new ushort[words + (GuardBytes / 2)];
+        ushort[] all = new ushort[words + (GuardBytes / 2)];
         Stream.Download<ushort>(all, output.Span.Slice(0, all.Length * 2L));
         Assert.True(all.AsSpan(words).IndexOfAnyExcept((ushort)0xFFFF) < 0, "the kernel wrote past its output");
         return all[..words];

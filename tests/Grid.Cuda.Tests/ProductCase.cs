@@ -74,7 +74,7 @@ internal sealed class ProductCase
 
     private float[] Chains(ushort[] weights)
     {
-        var results = new float[Tokens * Outputs];
+        float[] results = new float[Tokens * Outputs];
         Parallel.For(0, Tokens, m =>
         {
             for (int n = 0; n < Outputs; n++)
@@ -109,7 +109,7 @@ internal sealed class ProductCase
 
     internal static ushort[] Values(Random random, ProductData data, int count, double scale)
     {
-        var values = new ushort[count];
+        ushort[] values = new ushort[count];
         for (int i = 0; i < count; i++)
         {
             ushort usual = Bf16.FromSingle(

@@ -15,7 +15,7 @@ public sealed class ProductKernelTests(GpuFixture gpu)
     public static TheoryData<ProductData, int, int> Cases()
     {
         var cases = new TheoryData<ProductData, int, int>();
-        foreach (ProductData data in Enum.GetValues<ProductData>())
+        foreach (var data in Enum.GetValues<ProductData>())
         {
             foreach ((int width, int outputs) in ((int, int)[])[(8, 1), (40, 65), (64, 64), (128, 99), (200, 8), (512, 192), (1000, 130), (1024, 200), (4096, 72)])
             {
@@ -84,10 +84,10 @@ public sealed class ProductKernelTests(GpuFixture gpu)
         // The same sixteen rows again and again, in an order of their own: each token's results are known.
         int[] rows = [.. Enumerable.Range(0, tokens).Select(_ => random.Next(16))];
         using var bench = new ProductBench(gpu, part);
-        DeviceSpan input = bench.Upload<ushort>([.. rows.SelectMany(row => part.Input.AsSpan(row * width, width).ToArray())]).Span;
-        DeviceMemory output = bench.Own(new DeviceMemory(bench.Context, (long)tokens * outputs * sizeof(ushort)));
+        var input = bench.Upload<ushort>([.. rows.SelectMany(row => part.Input.AsSpan(row * width, width).ToArray())]).Span;
+        var output = bench.Own(new DeviceMemory(bench.Context, (long)tokens * outputs * sizeof(ushort)));
         ushort[] gated = part.Gated;
-        var actual = new ushort[tokens * outputs];
+        ushort[] actual = new ushort[tokens * outputs];
         for (int tile = 0; tile < ProductTile.All.Count; tile++)
         {
             if (!Takes(tile, outputs, ProductEpilogue.GatedSilu))
@@ -96,7 +96,7 @@ public sealed class ProductKernelTests(GpuFixture gpu)
             }
 
             bench.Stream.Fill(output.Span, 0xFF);
-            ProductOperands operands = bench.Operands(ProductEpilogue.GatedSilu, tokens) with { Input = input, Output = output.Span };
+            var operands = bench.Operands(ProductEpilogue.GatedSilu, tokens) with { Input = input, Output = output.Span };
             bench.Launch(operands, new ProductPlan(tile), startsEarly: false);
             bench.Stream.Download<ushort>(actual, output.Span);
             for (int m = 0; m < tokens; m++)
@@ -113,10 +113,10 @@ public sealed class ProductKernelTests(GpuFixture gpu)
         var values = new ProductCase(ProductData.Usual, 40, 1024, 1000);
         using var bench = new ProductBench(gpu, values);
         int[] rows = [39, 0, 7, 7, 21];
-        DeviceMemory gathered = bench.Own(new DeviceMemory(bench.Context, rows.Length * 1024L * sizeof(ushort)));
-        CudaModule module = bench.Own(gpu.Load(GatherRowsKernel.Source));
+        var gathered = bench.Own(new DeviceMemory(bench.Context, rows.Length * 1024L * sizeof(ushort)));
+        var module = bench.Own(gpu.Load(GatherRowsKernel.Source));
         new GatherRowsKernel(module).Launch(bench.Stream, bench.Upload(rows).Span, bench.Input, gathered.Span, rows.Length, 1024);
-        ProductOperands operands = bench.Operands(ProductEpilogue.Raw, rows.Length) with { Input = gathered.Span };
+        var operands = bench.Operands(ProductEpilogue.Raw, rows.Length) with { Input = gathered.Span };
         ushort[] expected = ProductBench.Words([.. rows.SelectMany(row => values.Raw.AsSpan(row * 1000, 1000).ToArray())]);
         Bits.Equal(expected, bench.Run(operands), 2000, "logits");
     }
@@ -134,9 +134,9 @@ public sealed class ProductKernelTests(GpuFixture gpu)
                 continue;
             }
 
-            DeviceSpan inPlace = bench.Upload(values.Residual).Span;
+            var inPlace = bench.Upload(values.Residual).Span;
             bench.Launch(bench.Operands(ProductEpilogue.Add, 70) with { Residual = inPlace, Output = inPlace }, new ProductPlan(tile), startsEarly: false);
-            var actual = new ushort[values.Residual.Length];
+            ushort[] actual = new ushort[values.Residual.Length];
             bench.Stream.Download<ushort>(actual, inPlace);
             Bits.Equal(values.Added, actual, 192, Name(tile));
         }
@@ -162,11 +162,11 @@ public sealed class ProductKernelTests(GpuFixture gpu)
             for (int round = 0; round < Rounds; round++)
             {
                 DeviceSpan from = halves[round % 2], to = halves[1 - (round % 2)];
-                ProductOperands operands = bench.Operands(ProductEpilogue.Add, tokens) with { Input = from, Residual = to, Output = to };
+                var operands = bench.Operands(ProductEpilogue.Add, tokens) with { Input = from, Residual = to, Output = to };
                 bench.Launch(operands, startsEarly);
             }
 
-            var actual = new ushort[tokens * Size];
+            ushort[] actual = new ushort[tokens * Size];
             bench.Stream.Download<ushort>(actual, halves[0]);
             expected ??= actual;
             Bits.Equal(expected, actual, Size, $"starts early: {startsEarly}");
@@ -198,7 +198,7 @@ public sealed class ProductKernelTests(GpuFixture gpu)
         gpu.Require();
         var values = new ProductCase(ProductData.Usual, 4, 64, 64);
         using var bench = new ProductBench(gpu, values);
-        ProductOperands store = bench.Operands(ProductEpilogue.Store, 4);
+        var store = bench.Operands(ProductEpilogue.Store, 4);
         Refused("o.Weights has 39920 bytes, and the kernel touches 39936.", store with { Weights = store.Weights.Slice(0, 39920) });
         Refused("o.Input has 384 bytes, and the kernel touches 512.", store with { Input = store.Input.Slice(0, 384) });
         Refused("o.Output has 16 bytes, and the kernel touches 512.", store with { Output = store.Output.Slice(0, 16) });

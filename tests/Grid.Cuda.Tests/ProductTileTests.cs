@@ -38,14 +38,14 @@ public sealed class ProductTileTests
     [InlineData(4096, 12288, 100_000, "t128w256c1x2b2")]
     public void A_matrix_of_a_published_model_takes_the_tile_that_was_measured(int rows, int width, int tokens, string expected)
     {
-        ProductEpilogue epilogue = rows == 4096 ? ProductEpilogue.Add : ProductEpilogue.Store;
+        var epilogue = rows == 4096 ? ProductEpilogue.Add : ProductEpilogue.Store;
         Assert.Equal(expected, ProductTile.All[ProductTable.Choose(rows, width, tokens, rows, epilogue, Multiprocessors).Tile].Name);
     }
 
     [Fact]
     public void Every_epilogue_has_tiles_for_few_tokens_and_for_many()
     {
-        foreach (ProductEpilogue epilogue in Enum.GetValues<ProductEpilogue>())
+        foreach (var epilogue in Enum.GetValues<ProductEpilogue>())
         {
             ProductTile[] tiles = [.. ProductTile.All.Where(tile => tile.Takes(64, epilogue))];
             Assert.All((int[])[16, 32, 64, 128], tokens => Assert.Contains(tiles, tile => tile.Tokens == tokens));
@@ -55,14 +55,14 @@ public sealed class ProductTileTests
     [Fact]
     public void Every_product_has_a_tile_that_takes_it()
     {
-        foreach (ProductEpilogue epilogue in Enum.GetValues<ProductEpilogue>())
+        foreach (var epilogue in Enum.GetValues<ProductEpilogue>())
         {
             foreach ((int rows, int width) in (IEnumerable<(int, int)>)[.. ProductTable.MeasuredShapes, (8, 64), (1003, 256), (1, 8), (100_000, 520)])
             {
                 int outputs = epilogue == ProductEpilogue.GatedSilu ? (rows + 1) / 2 : rows;
                 foreach (int tokens in (int[])[1, 15, 16, 64, 65, 300, 5000, 100_000])
                 {
-                    ProductPlan plan = ProductTable.Choose(rows, width, tokens, outputs, epilogue, Multiprocessors);
+                    var plan = ProductTable.Choose(rows, width, tokens, outputs, epilogue, Multiprocessors);
                     Assert.True(ProductTile.All[plan.Tile].Takes(outputs, epilogue), $"{rows} x {width}, {tokens} tokens, {epilogue}");
                     Assert.True(plan.EarlyStages >= 1);
                 }

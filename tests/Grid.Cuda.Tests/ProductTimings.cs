@@ -24,17 +24,17 @@ public sealed class ProductTimings(GpuFixture gpu)
     {
         string? file = Environment.GetEnvironmentVariable("GRID_TIMINGS");
         Assert.SkipWhen(string.IsNullOrEmpty(file), "GRID_TIMINGS names no file.");
-        ProductEpilogue epilogue = Enum.Parse<ProductEpilogue>(epilogueName);
+        var epilogue = Enum.Parse<ProductEpilogue>(epilogueName);
         int[] counts = epilogue == ProductEpilogue.Raw ? [1, 8, 64, 256] : [1, 8, 16, 32, 64, 128, 256, 512, 2048, 8192];
-        CudaContext context = gpu.Require();
+        var context = gpu.Require();
         using var stream = new CudaStream(context);
         CudaModule[] modules = [.. gpu.LoadAll(ProductKernel.Sources)];
         var kernel = new ProductKernel(modules, context.Device);
         long bytes = (long)outputs * width * sizeof(ushort) * (epilogue == ProductEpilogue.GatedSilu ? 2 : 1);
         int copies = Math.Max(2, (int)(300_000_000 / bytes) + 1);
         DeviceMemory[] weights = [.. Enumerable.Range(0, copies).Select(_ => Noise(context, stream, bytes + PackedLayout.ReadAheadBytes))];
-        using DeviceMemory input = Noise(context, stream, (long)counts[^1] * width * sizeof(ushort));
-        using DeviceMemory output = Noise(context, stream, (long)counts[^1] * outputs * sizeof(float));
+        using var input = Noise(context, stream, (long)counts[^1] * width * sizeof(ushort));
+        using var output = Noise(context, stream, (long)counts[^1] * outputs * sizeof(float));
         var lines = new List<string>();
         foreach (int tokens in counts)
         {

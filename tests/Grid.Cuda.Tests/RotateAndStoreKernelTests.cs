@@ -122,13 +122,13 @@ public sealed class RotateAndStoreKernelTests(GpuFixture gpu)
 
         private (ushort[] Qkv, ushort[] Pages) Run(int[] given, int[] at)
         {
-            using DeviceMemory deviceQkv = DeviceMemory.Of<ushort>(context, stream, qkv);
-            using DeviceMemory deviceNorms = DeviceMemory.Of<ushort>(
+            using var deviceQkv = DeviceMemory.Of<ushort>(context, stream, qkv);
+            using var deviceNorms = DeviceMemory.Of<ushort>(
                 context, stream, [.. queryNorm ?? new ushort[headDim], .. keyNorm ?? new ushort[headDim]]);
-            using DeviceMemory deviceCos = DeviceMemory.Of<float>(context, stream, cos);
-            using DeviceMemory deviceSin = DeviceMemory.Of<float>(context, stream, sin);
-            using DeviceMemory devicePositions = DeviceMemory.Of<int>(context, stream, at);
-            using DeviceMemory deviceSlots = DeviceMemory.Of<int>(context, stream, given);
+            using var deviceCos = DeviceMemory.Of<float>(context, stream, cos);
+            using var deviceSin = DeviceMemory.Of<float>(context, stream, sin);
+            using var devicePositions = DeviceMemory.Of<int>(context, stream, at);
+            using var deviceSlots = DeviceMemory.Of<int>(context, stream, given);
             using var devicePages = new DeviceMemory(context, pages * AttentionKernel.PageBytes(kvHeads, headDim));
             stream.Fill(devicePages.Span, Mark);
             long normBytes = headDim * sizeof(ushort);
@@ -149,8 +149,8 @@ public sealed class RotateAndStoreKernelTests(GpuFixture gpu)
                 KvHeads = kvHeads,
             };
             new RotateAndStoreKernel(module, headDim).Launch(stream, operands, startsEarly: true);
-            var resultQkv = new ushort[qkv.Length];
-            var resultPages = new ushort[devicePages.Bytes / sizeof(ushort)];
+            ushort[] resultQkv = new ushort[qkv.Length];
+            ushort[] resultPages = new ushort[devicePages.Bytes / sizeof(ushort)];
             stream.Download<ushort>(resultQkv, deviceQkv.Span);
             stream.Download<ushort>(resultPages, devicePages.Span);
             return (resultQkv, resultPages);
@@ -165,11 +165,11 @@ public sealed class RotateAndStoreKernelTests(GpuFixture gpu)
             }
 
             int image = Page * headDim;
-            var key = new ushort[headDim];
+            ushort[] key = new ushort[headDim];
             for (int head = 0; head < kvHeads; head++)
             {
                 row.Slice((queryHeads + head) * headDim, headDim).CopyTo(key);
-                Span<ushort> value = row.Slice((queryHeads + kvHeads + head) * headDim, headDim);
+                var value = row.Slice((queryHeads + kvHeads + head) * headDim, headDim);
                 Rotate(key, keyNorm, position);
                 for (int d = 0; d < headDim; d++)
                 {
@@ -183,7 +183,7 @@ public sealed class RotateAndStoreKernelTests(GpuFixture gpu)
 
         private void Rotate(Span<ushort> head, ushort[]? norm, int position)
         {
-            var x = new float[headDim];
+            float[] x = new float[headDim];
             for (int i = 0; i < headDim; i++)
             {
                 x[i] = Bf16.ToSingle(head[i]);

@@ -28,12 +28,12 @@ public sealed class RowKernelTests(GpuFixture gpu)
     [InlineData(17, 12288)]
     public void RmsNorm_has_the_bits_of_its_reference(int rows, int width)
     {
-        CudaContext context = gpu.Require();
-        using CudaModule module = gpu.Load(RmsNormKernel.Source);
+        var context = gpu.Require();
+        using var module = gpu.Load(RmsNormKernel.Source);
         var kernel = new RmsNormKernel(module);
         using var stream = new CudaStream(context);
         ushort[] weight = Values(width, 2f, width);
-        using DeviceMemory deviceWeight = DeviceMemory.Of<ushort>(context, stream, weight);
+        using var deviceWeight = DeviceMemory.Of<ushort>(context, stream, weight);
         foreach (float scale in (float[])[1f, 1e-12f, 1e12f, 0f])
         {
             ushort[] input = Values(rows * width, scale, rows);
@@ -43,7 +43,7 @@ public sealed class RowKernelTests(GpuFixture gpu)
                 RmsNormReference.Normalize(input.AsSpan(r * width, width), weight, 1e-6f, expected.AsSpan(r * width, width));
             }
 
-            using DeviceMemory deviceInput = DeviceMemory.Of<ushort>(context, stream, input);
+            using var deviceInput = DeviceMemory.Of<ushort>(context, stream, input);
             using var output = new DeviceMemory(context, deviceInput.Bytes);
             ushort[] actual = new ushort[input.Length];
             kernel.Launch(stream, deviceInput.Span, deviceWeight.Span, output.Span, rows, width, 1e-6f);
@@ -67,20 +67,20 @@ public sealed class RowKernelTests(GpuFixture gpu)
     public void Embed_copies_the_rows_asked_for_out_of_the_packed_table(int rows, int width)
     {
         const int Vocabulary = 1000;
-        CudaContext context = gpu.Require();
-        using CudaModule module = gpu.Load(EmbedKernel.Source);
-        using CudaModule packModule = gpu.Load(PackWeightsKernel.Source);
+        var context = gpu.Require();
+        using var module = gpu.Load(EmbedKernel.Source);
+        using var packModule = gpu.Load(PackWeightsKernel.Source);
         var kernel = new EmbedKernel(module);
         using var stream = new CudaStream(context);
         ushort[] table = Values(Vocabulary * width, 1f, 3);
         var random = new Random(5);
         int[] ids = [.. Enumerable.Range(0, rows).Select(i => i == 0 ? Vocabulary - 1 : random.Next(Vocabulary))];
-        using DeviceMemory deviceTable = DeviceMemory.Of<ushort>(context, stream, table);
+        using var deviceTable = DeviceMemory.Of<ushort>(context, stream, table);
         var layout = new PackedLayout(Vocabulary, width);
         using var packed = new DeviceMemory(context, layout.Bytes);
         stream.Fill(packed.Span, 0);
         new PackWeightsKernel(packModule).Launch(stream, deviceTable.Span, packed.Span, layout, Vocabulary);
-        using DeviceMemory deviceIds = DeviceMemory.Of<int>(context, stream, ids);
+        using var deviceIds = DeviceMemory.Of<int>(context, stream, ids);
         using var output = new DeviceMemory(context, (long)rows * width * sizeof(ushort));
         kernel.Launch(stream, deviceIds.Span, packed.Span, output.Span, rows, Vocabulary, width, startsEarly: true);
         ushort[] actual = new ushort[rows * width];
@@ -102,15 +102,15 @@ public sealed class RowKernelTests(GpuFixture gpu)
     public void Gathered_rows_are_the_rows_asked_for(int count, int width)
     {
         const int Rows = 70;
-        CudaContext context = gpu.Require();
-        using CudaModule module = gpu.Load(GatherRowsKernel.Source);
+        var context = gpu.Require();
+        using var module = gpu.Load(GatherRowsKernel.Source);
         var kernel = new GatherRowsKernel(module);
         using var stream = new CudaStream(context);
         ushort[] source = Values(Rows * width, 1f, 3);
         var random = new Random(count);
         int[] rows = [.. Enumerable.Range(0, count).Select(i => i == 0 ? Rows - 1 : random.Next(Rows))];
-        using DeviceMemory input = DeviceMemory.Of<ushort>(context, stream, source);
-        using DeviceMemory list = DeviceMemory.Of<int>(context, stream, rows);
+        using var input = DeviceMemory.Of<ushort>(context, stream, source);
+        using var list = DeviceMemory.Of<int>(context, stream, rows);
         using var output = new DeviceMemory(context, (long)count * width * sizeof(ushort));
         kernel.Launch(stream, list.Span, input.Span, output.Span, count, width, startsEarly: true);
         ushort[] actual = new ushort[count * width];
@@ -128,12 +128,12 @@ public sealed class RowKernelTests(GpuFixture gpu)
     [Fact]
     public void Operands_that_are_too_small_or_unaligned_are_refused_by_name()
     {
-        CudaContext context = gpu.Require();
-        using CudaModule module = gpu.Load(RmsNormKernel.Source);
+        var context = gpu.Require();
+        using var module = gpu.Load(RmsNormKernel.Source);
         var kernel = new RmsNormKernel(module);
         using var stream = new CudaStream(context);
         using var memory = new DeviceMemory(context, 1024);
-        DeviceSpan all = memory.Span;
+        var all = memory.Span;
         var small = Assert.Throws<ArgumentException>(() => kernel.Launch(stream, all, all.Slice(0, 126), all, 2, 64, 1e-6f));
         Assert.StartsWith("weight has 126 bytes, and the kernel touches 128.", small.Message, StringComparison.Ordinal);
         var unaligned = Assert.Throws<ArgumentException>(() => kernel.Launch(stream, all.Slice(2, 512), all, all, 2, 64, 1e-6f));

@@ -27,7 +27,7 @@ internal sealed class SamplingBench : IDisposable
     /// <summary>Uploads the case's logits, samples its rows and checks that the logits are as they were.</summary>
     public SampledToken[] Run(SamplingCase values)
     {
-        using DeviceMemory logits = DeviceMemory.Of<float>(Context, Stream, values.Logits);
+        using var logits = DeviceMemory.Of<float>(Context, Stream, values.Logits);
         var results = new SampledToken[values.Rows.Length];
         Sampler.Sample(Stream, logits.Span, values.Rows, results);
         float[] after = new float[values.Logits.Length];

@@ -47,13 +47,13 @@ internal sealed class SamplingCase
     {
         using var bytes = new MemoryStream();
         using var writer = new BinaryWriter(bytes);
-        foreach (SampledToken result in results)
+        foreach (var result in results)
         {
             writer.Write(result.TokenId);
             writer.Write(BitsOf(result.Logprob));
             writer.Write(result.NonFinite);
             writer.Write(result.Top.Length);
-            foreach (TokenLogprob top in result.Top)
+            foreach (var top in result.Top)
             {
                 writer.Write(top.TokenId);
                 writer.Write(BitsOf(top.Logprob));
@@ -70,7 +70,7 @@ internal sealed class SamplingCase
         {
             if (Difference(expected[i], actual[i]) is { } difference)
             {
-                SamplingRow row = Rows[i];
+                var row = Rows[i];
                 return $"vocabulary {Vocabulary}, row {i}: {difference}. Expected {Text(expected[i])}, got {Text(actual[i])}; {row.Parameters}, "
                     + $"logits {row.LogitRow}, position {row.Position}, scored {row.ScoredToken}, logprobs {row.Logprobs}, top {row.TopLogprobs}, "
                     + $"biases {row.Parameters.LogitBias.Count}, history {row.History?.Tokens.Count}, banned {row.BannedTokens.Length}";

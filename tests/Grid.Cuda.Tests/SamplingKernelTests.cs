@@ -25,7 +25,7 @@ public sealed class SamplingKernelTests(GpuFixture gpu)
         {
             var values = new SamplingCase(vocabulary, rows, seed: 1);
             using var bench = new SamplingBench(gpu, LaunchedRows, vocabulary);
-            SampledToken[] expected = values.OnCpu();
+            var expected = values.OnCpu();
             Assert.Null(values.Difference(expected, bench.Run(values)));
             bad += expected.Count(result => result.NonFinite);
             drawn += expected.Count(result => !result.NonFinite);
@@ -42,8 +42,8 @@ public sealed class SamplingKernelTests(GpuFixture gpu)
     {
         var values = new SamplingCase(vocabulary, 200, seed: 2);
         using var bench = new SamplingBench(gpu, 200, vocabulary);
-        using DeviceMemory logits = DeviceMemory.Of<float>(bench.Context, bench.Stream, values.Logits);
-        SampledToken[] expected = values.OnCpu();
+        using var logits = DeviceMemory.Of<float>(bench.Context, bench.Stream, values.Logits);
+        var expected = values.OnCpu();
         var alone = new SampledToken[1];
         for (int i = 0; i < 50; i++)
         {
@@ -69,7 +69,7 @@ public sealed class SamplingKernelTests(GpuFixture gpu)
             history.AddOutput(token);
         }
 
-        foreach (SamplingRow row in values.Rows)
+        foreach (var row in values.Rows)
         {
             row.ScoredToken = -1;
             row.History = history;
@@ -85,15 +85,15 @@ public sealed class SamplingKernelTests(GpuFixture gpu)
     {
         const int Launched = 64, Vocabulary = 5000;
         var values = new SamplingCase(Vocabulary, Launched, seed: 4);
-        SampledToken[] expected = values.OnCpu();
+        var expected = values.OnCpu();
         using var bench = new SamplingBench(gpu, Launched, Vocabulary);
-        using DeviceMemory logits = DeviceMemory.Of<float>(bench.Context, bench.Stream, values.Logits);
-        DeviceSpan all = logits.Span;
-        using CudaGraph graph = CudaGraph.Capture(
+        using var logits = DeviceMemory.Of<float>(bench.Context, bench.Stream, values.Logits);
+        var all = logits.Span;
+        using var graph = CudaGraph.Capture(
             bench.Context, bench.Stream, () => bench.Sampler.Launch(bench.Stream, all, Launched, startsEarly: true));
         foreach (int count in (int[])[64, 1, 40, 0, 63])
         {
-            SamplingRow[] rows = values.Rows[..count];
+            var rows = values.Rows[..count];
             var results = new SampledToken[count];
             bench.Sampler.Prepare(bench.Stream, rows, Launched, Launched);
             graph.Launch(bench.Stream);
@@ -107,13 +107,13 @@ public sealed class SamplingKernelTests(GpuFixture gpu)
     {
         const int Vocabulary = 4096;
         var values = new SamplingCase(Vocabulary, 100, seed: 5);
-        foreach (SamplingRow row in values.Rows)
+        foreach (var row in values.Rows)
         {
             row.TopLogprobs = 0;
         }
 
         using var bench = new SamplingBench(gpu, 100, Vocabulary);
-        using DeviceMemory logits = DeviceMemory.Of<float>(bench.Context, bench.Stream, values.Logits);
+        using var logits = DeviceMemory.Of<float>(bench.Context, bench.Stream, values.Logits);
         var results = new SampledToken[100];
         bench.Sampler.Sample(bench.Stream, logits.Span, values.Rows, results);
         long before = GC.GetAllocatedBytesForCurrentThread();
@@ -149,7 +149,7 @@ public sealed class SamplingKernelTests(GpuFixture gpu)
         }
 
         using var bench = new SamplingBench(gpu, rows.Count, Vocabulary);
-        using DeviceMemory memory = DeviceMemory.Of<float>(bench.Context, bench.Stream, [.. logits]);
+        using var memory = DeviceMemory.Of<float>(bench.Context, bench.Stream, [.. logits]);
         var results = new SampledToken[rows.Count];
         bench.Sampler.Sample(bench.Stream, memory.Span, [.. rows], results);
         Assert.All(results, result => Assert.Equal(0, result.TokenId));
@@ -165,9 +165,9 @@ public sealed class SamplingKernelTests(GpuFixture gpu)
     [InlineData("return count > 0 ? __fsub_rn(l, a.presence) : l;", "return __fsub_rn(l, a.presence);")]
     public void The_comparison_sees_a_kernel_that_is_a_little_wrong(string right, string wrong)
     {
-        KernelSource source = Kernels.Sampling.SamplingKernel.Source;
+        var source = Kernels.Sampling.SamplingKernel.Source;
         Assert.Contains(right, source.Text, StringComparison.Ordinal);
-        KernelSource broken = KernelSource.FromText("broken", source.Text.Replace(right, wrong, StringComparison.Ordinal));
+        var broken = KernelSource.FromText("broken", source.Text.Replace(right, wrong, StringComparison.Ordinal));
         bool seen = false;
         foreach (int vocabulary in (int[])[9, 100, 1000])
         {

@@ -21,8 +21,8 @@ public sealed class SamplingTimings(GpuFixture gpu)
         string? file = Environment.GetEnvironmentVariable("GRID_TIMINGS");
         Assert.SkipWhen(string.IsNullOrEmpty(file), "GRID_TIMINGS names no file.");
         using var bench = new SamplingBench(gpu, MaxRows, Vocabulary);
-        using DeviceMemory logits = DeviceMemory.Of<float>(bench.Context, bench.Stream, Logits(flat));
-        DeviceSpan all = logits.Span;
+        using var logits = DeviceMemory.Of<float>(bench.Context, bench.Stream, Logits(flat));
+        var all = logits.Span;
         var history = new TokenHistory();
         for (int i = 0; i < 2000; i++)
         {
@@ -41,7 +41,7 @@ public sealed class SamplingTimings(GpuFixture gpu)
             ("temperature 0.7, penalties over 2000", new() { History = history, Parameters = new() { Temperature = 0.7f, RepetitionPenalty = 1.1f, FrequencyPenalty = 0.1f } }),
             ("temperature 0.7, 20 top logprobs", new() { Parameters = new() { Temperature = 0.7f }, Logprobs = true, TopLogprobs = 20 }),
         ];
-        foreach ((string name, SamplingRow asked) in kinds)
+        foreach ((string name, var asked) in kinds)
         {
             string line = $"{(flat ? "flat" : "peaked")}, {name}:";
             foreach (int count in s_counts)

@@ -26,8 +26,8 @@ public sealed class SmallKernelTimings(GpuFixture gpu)
     public void Rotate_and_store()
     {
         string file = RequireFile();
-        CudaContext context = gpu.Require();
-        using CudaModule module = gpu.Load(RotateAndStoreKernel.Source(HeadDim));
+        var context = gpu.Require();
+        using var module = gpu.Load(RotateAndStoreKernel.Source(HeadDim));
         using var stream = new CudaStream(context);
         var kernel = new RotateAndStoreKernel(module, HeadDim);
         foreach (int rows in (int[])[1, 8, 32, 256, 2048, 8192])
@@ -37,9 +37,9 @@ public sealed class SmallKernelTimings(GpuFixture gpu)
             int pages = (rows + 63) / 64;
             DeviceMemory[] qkv = [.. Enumerable.Range(0, copies).Select(_ => Ones(context, stream, qkvBytes))];
             using var cache = new DeviceMemory(context, copies * pages * AttentionKernel.PageBytes(KvHeads, HeadDim));
-            using DeviceMemory norm = Ones(context, stream, HeadDim * sizeof(ushort));
-            using DeviceMemory table = Ones(context, stream, 8192L * HeadDim / 2 * sizeof(float));
-            using DeviceMemory index = DeviceMemory.Of<int>(context, stream, [.. Enumerable.Range(0, rows)]);
+            using var norm = Ones(context, stream, HeadDim * sizeof(ushort));
+            using var table = Ones(context, stream, 8192L * HeadDim / 2 * sizeof(float));
+            using var index = DeviceMemory.Of<int>(context, stream, [.. Enumerable.Range(0, rows)]);
             double[] times = [.. ((bool[])[false, true]).Select(early => GraphTimer.Median(context, stream, Launches, i => kernel.Launch(
                 stream,
                 new RotateAndStoreOperands
@@ -68,15 +68,15 @@ public sealed class SmallKernelTimings(GpuFixture gpu)
     public void Embed()
     {
         string file = RequireFile();
-        CudaContext context = gpu.Require();
-        using CudaModule module = gpu.Load(EmbedKernel.Source);
+        var context = gpu.Require();
+        using var module = gpu.Load(EmbedKernel.Source);
         using var stream = new CudaStream(context);
         var kernel = new EmbedKernel(module);
         using var tiles = new DeviceMemory(context, new PackedLayout(Vocabulary, Width).Bytes);
         foreach (int rows in (int[])[1, 256, 8192])
         {
             var random = new Random(rows);
-            using DeviceMemory ids = DeviceMemory.Of<int>(context, stream, [.. Enumerable.Range(0, rows).Select(_ => random.Next(Vocabulary))]);
+            using var ids = DeviceMemory.Of<int>(context, stream, [.. Enumerable.Range(0, rows).Select(_ => random.Next(Vocabulary))]);
             using var output = new DeviceMemory(context, (long)rows * Width * sizeof(ushort));
             double[] times = [.. ((bool[])[false, true]).Select(early => GraphTimer.Median(
                 context, stream, Launches, i => kernel.Launch(stream, ids.Span, tiles.Span, output.Span, rows, Vocabulary, Width, early)))];
@@ -89,13 +89,13 @@ public sealed class SmallKernelTimings(GpuFixture gpu)
     {
         const int Layers = 36, Pages = 64;
         string file = RequireFile();
-        CudaContext context = gpu.Require();
-        using CudaModule clearing = gpu.Load(ClearPagesKernel.Source);
-        using CudaModule filling = gpu.Load(DummyFillKernel.Source);
+        var context = gpu.Require();
+        using var clearing = gpu.Load(ClearPagesKernel.Source);
+        using var filling = gpu.Load(DummyFillKernel.Source);
         using var stream = new CudaStream(context);
         long pageBytes = AttentionKernel.PageBytes(KvHeads, HeadDim);
         using var cache = new DeviceMemory(context, Layers * Pages * pageBytes);
-        using DeviceMemory ids = DeviceMemory.Of<int>(context, stream, [.. Enumerable.Range(0, Pages)]);
+        using var ids = DeviceMemory.Of<int>(context, stream, [.. Enumerable.Range(0, Pages)]);
         var clear = new ClearPagesKernel(clearing);
         foreach (int count in (int[])[1, 8, 64])
         {
@@ -110,7 +110,7 @@ public sealed class SmallKernelTimings(GpuFixture gpu)
             int rows = 400_000_000 / width;
             var layout = new PackedLayout(rows, width);
             using var packed = new DeviceMemory(context, layout.Bytes);
-            DummyTensor tensor = DummyWeights.Describe("weight", rows, width);
+            var tensor = DummyWeights.Describe("weight", rows, width);
             double time = GraphTimer.Median(context, stream, 2, _ => fill.LaunchMatrix(stream, tensor, packed.Span, layout, rows));
             Write(file, $"dummy weights {rows} x {width}", time, time, packed.Bytes);
         }

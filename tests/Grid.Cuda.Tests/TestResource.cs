@@ -5,7 +5,7 @@ internal static class TestResource
 {
     public static string Read(string name)
     {
-        using Stream stream = typeof(TestResource).Assembly.GetManifestResourceStream(name)
+        using var stream = typeof(TestResource).Assembly.GetManifestResourceStream(name)
             ?? throw new ArgumentException($"There is no resource {name}.", nameof(name));
         using var reader = new StreamReader(stream);
         return reader.ReadToEnd();

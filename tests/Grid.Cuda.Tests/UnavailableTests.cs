@@ -35,7 +35,7 @@ public sealed class UnavailableTests
     [InlineData(13, 0, false)]
     public void A_driver_before_12_8_is_refused(int major, int minor, bool refused)
     {
-        Exception? e = Record.Exception(() => CudaDevice.RequireDriver(new CudaVersion(major, minor)));
+        var e = Record.Exception(() => CudaDevice.RequireDriver(new CudaVersion(major, minor)));
         Assert.Equal(refused, e is CudaUnavailableException);
         if (refused)
         {

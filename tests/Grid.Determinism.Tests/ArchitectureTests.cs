@@ -1,6 +1,5 @@
 using Grid.Cpu;
 using Grid.Determinism.Tests.Harness;
-using Grid.Engine;
 
 namespace Grid.Determinism.Tests;
 
@@ -16,7 +15,7 @@ public class ArchitectureTests
         get
         {
             var forms = new TheoryData<string, CpuInstructionSet, int>();
-            foreach (TheoryDataRow<string> name in Checkpoints)
+            foreach (var name in Checkpoints)
             {
                 forms.Add(name.Data, CpuInstructionSet.Avx512, 0);
                 forms.Add(name.Data, CpuInstructionSet.Avx2, 0);
@@ -34,7 +33,7 @@ public class ArchitectureTests
     public void Every_sequence_of_a_crowd_keeps_its_bits(string name)
     {
         using var model = ModelFixture.OfCheckpoint(name);
-        EngineRun engine = model.NewEngine(pages: 100, chunk: 31, batch: 90);
+        var engine = model.NewEngine(pages: 100, chunk: 31, batch: 90);
         SequenceResult[] crowd = [.. Enumerable.Range(0, 40).Select(i => engine.Submit(Requests.Varied(i, tokens: model.Vocabulary)))];
         engine.RunToEnd();
         Assert.All(crowd, result => Bits.AssertSame(model.Alone(result.Request), result));
@@ -45,8 +44,8 @@ public class ArchitectureTests
     public void Every_chunk_size_gives_the_same_bits(string name)
     {
         using var model = ModelFixture.OfCheckpoint(name);
-        SequenceRequest request = Requests.Make(Requests.Prompt(140, 1, model.Vocabulary), 3, Requests.Sampling(2));
-        SequenceResult whole = model.NewEngine(pages: 3, chunk: 140).Run(request);
+        var request = Requests.Make(Requests.Prompt(140, 1, model.Vocabulary), 3, Requests.Sampling(2));
+        var whole = model.NewEngine(pages: 3, chunk: 140).Run(request);
         foreach (int chunk in (int[])[1, 2, 7, 8, 9, 63, 64, 65, 128, 139])
         {
             Bits.AssertSame(whole, model.NewEngine(pages: 3, chunk: chunk).Run(request));
@@ -58,7 +57,7 @@ public class ArchitectureTests
     public void A_preempted_sequence_keeps_its_bits(string name)
     {
         using var model = ModelFixture.OfCheckpoint(name);
-        EngineRun engine = model.NewEngine(pages: 6, chunk: 50);
+        var engine = model.NewEngine(pages: 6, chunk: 50);
         SequenceResult[] results =
             [.. Enumerable.Range(0, 5).Select(i => engine.Submit(Requests.Make(Requests.Prompt(40 + (i * 5), i, model.Vocabulary), 100, Requests.Sampling(i + 1))))];
         engine.RunToEnd();
@@ -72,12 +71,12 @@ public class ArchitectureTests
     {
         using var model = ModelFixture.OfCheckpoint(name);
         int[] prompt = Requests.Prompt(200, 3, model.Vocabulary);
-        EngineRun engine = model.NewEngine();
+        var engine = model.NewEngine();
         engine.Run(Requests.Make(prompt, 1, Requests.Sampling(0)));
         foreach (int length in (int[])[63, 64, 65, 128, 129, 193])
         {
-            SequenceRequest request = Requests.Make(prompt[..length], 4, Requests.Sampling(3)) with { PromptLogprobsFrom = null };
-            SequenceResult warm = engine.Run(request);
+            var request = Requests.Make(prompt[..length], 4, Requests.Sampling(3)) with { PromptLogprobsFrom = null };
+            var warm = engine.Run(request);
             Assert.Equal((length - 1) / 64 * 64, warm.CachedTokens);
             Bits.AssertSame(model.Alone(request), warm);
         }
@@ -88,9 +87,9 @@ public class ArchitectureTests
     public void Prefilling_its_own_output_gives_every_logprob_again_and_resuming_it_every_token(string name)
     {
         using var model = ModelFixture.OfCheckpoint(name);
-        SequenceRequest request = Requests.Make(Requests.Prompt(40, 6, model.Vocabulary), 120, Requests.Sampling(2));
-        SequenceResult generated = model.Alone(request);
-        SequenceResult scored = model.Alone(request with
+        var request = Requests.Make(Requests.Prompt(40, 6, model.Vocabulary), 120, Requests.Sampling(2));
+        var generated = model.Alone(request);
+        var scored = model.Alone(request with
         {
             PromptIds = [.. request.PromptIds, .. generated.OutputIds],
             PromptLogprobsFrom = 0,
@@ -98,7 +97,7 @@ public class ArchitectureTests
         });
         Bits.AssertSame("logprobs", [.. generated.Prompt, .. generated.Output], scored.Prompt);
 
-        SequenceResult resumed = model.Alone(request with { PriorOutputIds = generated.OutputIds[..25], PromptLogprobsFrom = null });
+        var resumed = model.Alone(request with { PriorOutputIds = generated.OutputIds[..25], PromptLogprobsFrom = null });
         Bits.AssertSame("output", [.. generated.Output.Skip(25)], resumed.Output);
     }
 
@@ -109,7 +108,7 @@ public class ArchitectureTests
         Assert.SkipUnless(CpuOptions.IsSupported(set), $"This machine has no {set}.");
         using var model = ModelFixture.OfCheckpoint(name);
         using var form = ModelFixture.OfCheckpoint(name, new CpuOptions { InstructionSet = set, Threads = threads });
-        EngineRun engine = form.NewEngine(chunk: 30, batch: 64);
+        var engine = form.NewEngine(chunk: 30, batch: 64);
         SequenceResult[] results =
             [.. Enumerable.Range(0, 8).Select(i => engine.Submit(Requests.Varied(i, maxPrompt: 120, maxOutput: 12, tokens: model.Vocabulary)))];
         engine.RunToEnd();

@@ -15,17 +15,17 @@ public class CrowdTests(DemoModelFixture demo)
     [InlineData(128)]
     public void A_sequence_keeps_its_bits_in_a_crowd(int neighbours)
     {
-        SequenceRequest sampled = Requests.Make(Requests.Prompt(70, 1000), 24, Requests.Sampling(2));
-        SequenceRequest greedy = Requests.Make(Requests.Prompt(9, 1001), 24, Requests.Sampling(5));
-        EngineRun engine = demo.NewEngine(pages: 400, chunk: 48, batch: 300);
+        var sampled = Requests.Make(Requests.Prompt(70, 1000), 24, Requests.Sampling(2));
+        var greedy = Requests.Make(Requests.Prompt(9, 1001), 24, Requests.Sampling(5));
+        var engine = demo.NewEngine(pages: 400, chunk: 48, batch: 300);
         for (int i = 0; i < neighbours / 2; i++)
         {
             engine.Submit(Requests.Varied(i));
         }
 
         engine.Step();
-        SequenceResult first = engine.Submit(sampled);
-        SequenceResult second = engine.Submit(greedy);
+        var first = engine.Submit(sampled);
+        var second = engine.Submit(greedy);
         for (int i = neighbours / 2; i < neighbours; i++)
         {
             engine.Submit(Requests.Varied(i));
@@ -39,7 +39,7 @@ public class CrowdTests(DemoModelFixture demo)
     [Fact]
     public void Every_sequence_of_a_crowd_keeps_its_bits()
     {
-        EngineRun engine = demo.NewEngine(pages: 100, chunk: 31, batch: 90);
+        var engine = demo.NewEngine(pages: 100, chunk: 31, batch: 90);
         SequenceResult[] crowd = [.. Enumerable.Range(0, 24).Select(i => engine.Submit(Requests.Varied(i)))];
         engine.RunToEnd();
         Assert.All(crowd, result => Bits.AssertSame(demo.Alone(result.Request), result));
@@ -48,10 +48,10 @@ public class CrowdTests(DemoModelFixture demo)
     [Fact]
     public void Cancelled_neighbours_change_nothing()
     {
-        SequenceRequest request = Requests.Make(Requests.Prompt(70, 1000), 40, Requests.Sampling(3));
-        EngineRun engine = demo.NewEngine(pages: 24, chunk: 40, batch: 60);
+        var request = Requests.Make(Requests.Prompt(70, 1000), 40, Requests.Sampling(3));
+        var engine = demo.NewEngine(pages: 24, chunk: 40, batch: 60);
         SequenceResult[] neighbours = [.. Enumerable.Range(0, 14).Select(i => engine.Submit(Requests.Varied(i, maxOutput: 60) with { IgnoreEndTokens = true }))];
-        SequenceResult result = engine.Submit(request);
+        var result = engine.Submit(request);
         for (int i = 0; i < neighbours.Length; i++)
         {
             engine.Step();
@@ -70,7 +70,7 @@ public class CrowdTests(DemoModelFixture demo)
     [InlineData(50)]
     public void The_size_of_logit_groups_changes_nothing(int logitRows)
     {
-        EngineRun engine = demo.NewEngine(logitRows: logitRows);
+        var engine = demo.NewEngine(logitRows: logitRows);
         SequenceResult[] crowd = [.. Enumerable.Range(0, 6).Select(i => engine.Submit(Requests.Make(Requests.Prompt(10 + i, i), 4, Requests.Sampling(i))))];
         engine.RunToEnd();
         Assert.All(crowd, result => Bits.AssertSame(demo.Alone(result.Request), result));

@@ -14,8 +14,8 @@ public class DeviceFormTests(DemoModelFixture demo)
     public void Instruction_set_and_cores_change_nothing(CpuInstructionSet set, int threads)
     {
         Assert.SkipUnless(CpuOptions.IsSupported(set), $"This machine has no {set}.");
-        using ModelFixture form = DemoModelFixture.InForm(new CpuOptions { InstructionSet = set, Threads = threads });
-        EngineRun engine = form.NewEngine(chunk: 30, batch: 64);
+        using var form = DemoModelFixture.InForm(new CpuOptions { InstructionSet = set, Threads = threads });
+        var engine = form.NewEngine(chunk: 30, batch: 64);
         SequenceResult[] results =
         [
             .. Enumerable.Range(0, 6).Select(i => engine.Submit(Requests.Varied(i, maxPrompt: 80, maxOutput: 8))),

@@ -1,5 +1,4 @@
 using Grid.Determinism.Tests.Harness;
-using Grid.Engine;
 
 namespace Grid.Determinism.Tests;
 
@@ -24,8 +23,8 @@ public class ExpertCrowdTests
         int[] apart = [.. Tokens(preferred, p => p.Item1 is not (2 or 5) && p.Item2 is not (2 or 5))];
         Assert.True(own.Length >= 4 && shared.Length > own.Length && apart.Length > own.Length);
 
-        SequenceRequest request = Requests.Make(Draw(own, 30, 1), 16, Requests.Sampling(2));
-        EngineRun engine = model.NewEngine(pages: 100, chunk: 13, batch: 120);
+        var request = Requests.Make(Draw(own, 30, 1), 16, Requests.Sampling(2));
+        var engine = model.NewEngine(pages: 100, chunk: 13, batch: 120);
         List<SequenceResult> crowd = [];
         for (int i = 0; i < 24; i++)
         {

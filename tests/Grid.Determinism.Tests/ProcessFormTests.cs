@@ -23,7 +23,7 @@ public class ProcessFormTests
             start.Environment[switchedOff] = "0";
         }
 
-        using Process process = Process.Start(start)!;
+        using var process = Process.Start(start)!;
         string output = await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
         await process.WaitForExitAsync(TestContext.Current.CancellationToken);
         Assert.Equal(0, process.ExitCode);

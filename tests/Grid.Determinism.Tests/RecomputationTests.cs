@@ -8,7 +8,7 @@ public class RecomputationTests(DemoModelFixture demo)
     [Fact]
     public void A_preempted_sequence_keeps_its_bits()
     {
-        EngineRun engine = demo.NewEngine(pages: 6, chunk: 50);
+        var engine = demo.NewEngine(pages: 6, chunk: 50);
         SequenceResult[] results = [.. Enumerable.Range(0, 5).Select(i => engine.Submit(Requests.Make(Requests.Prompt(40 + (i * 5), i), 100, Requests.Sampling(i + 1))))];
         engine.RunToEnd();
         Assert.True(engine.Status.Preemptions >= 2, $"{engine.Status.Preemptions} preemptions");
@@ -28,10 +28,10 @@ public class RecomputationTests(DemoModelFixture demo)
     public void A_prefix_hit_gives_the_bits_of_a_cold_start(int length)
     {
         int[] prompt = Requests.Prompt(200, 3);
-        SequenceRequest request = Requests.Make(prompt[..length], 4, Requests.Sampling(3)) with { PromptLogprobsFrom = null };
-        EngineRun engine = demo.NewEngine();
+        var request = Requests.Make(prompt[..length], 4, Requests.Sampling(3)) with { PromptLogprobsFrom = null };
+        var engine = demo.NewEngine();
         engine.Run(Requests.Make(prompt, 1, Requests.Sampling(0)));
-        SequenceResult warm = engine.Run(request);
+        var warm = engine.Run(request);
         Assert.Equal((length - 1) / 64 * 64, warm.CachedTokens);
         Bits.AssertSame(demo.Alone(request), warm);
     }
@@ -45,10 +45,10 @@ public class RecomputationTests(DemoModelFixture demo)
     public void A_hit_on_part_of_a_prompt_gives_the_bits_of_a_cold_start(int shared)
     {
         int[] prompt = Requests.Prompt(200, 3);
-        SequenceRequest request = Requests.Make([.. prompt[..shared], .. Requests.Prompt(70, 4)], 4, Requests.Sampling(2)) with { PromptLogprobsFrom = shared };
-        EngineRun engine = demo.NewEngine();
+        var request = Requests.Make([.. prompt[..shared], .. Requests.Prompt(70, 4)], 4, Requests.Sampling(2)) with { PromptLogprobsFrom = shared };
+        var engine = demo.NewEngine();
         engine.Run(Requests.Make(prompt, 1, Requests.Sampling(0)));
-        SequenceResult warm = engine.Run(request);
+        var warm = engine.Run(request);
         Assert.Equal((shared - 1) / 64 * 64, warm.CachedTokens);
         Bits.AssertSame(demo.Alone(request), warm);
     }
@@ -57,11 +57,11 @@ public class RecomputationTests(DemoModelFixture demo)
     public void Equal_pages_after_different_prefixes_give_the_bits_of_a_cold_start()
     {
         int[] tail = Requests.Prompt(140, 8);
-        EngineRun engine = demo.NewEngine();
+        var engine = demo.NewEngine();
         foreach (int prefix in new[] { 0, 64, 64, 128 })
         {
-            SequenceRequest request = Requests.Make([.. Requests.Prompt(prefix, (int)engine.Status.Steps + 20), .. tail], 3, Requests.Sampling(2)) with { PromptLogprobsFrom = null };
-            SequenceResult result = engine.Run(request);
+            var request = Requests.Make([.. Requests.Prompt(prefix, (int)engine.Status.Steps + 20), .. tail], 3, Requests.Sampling(2)) with { PromptLogprobsFrom = null };
+            var result = engine.Run(request);
             Assert.Equal(0, result.CachedTokens);
             Bits.AssertSame(demo.Alone(request), result);
         }
@@ -71,10 +71,10 @@ public class RecomputationTests(DemoModelFixture demo)
     public void A_hit_beyond_an_attention_segment_gives_the_bits_of_a_cold_start()
     {
         int[] prompt = Requests.Prompt(1100, 5);
-        SequenceRequest request = Requests.Make(prompt, 4, Requests.Sampling(1)) with { PromptLogprobsFrom = 1090 };
-        EngineRun engine = demo.NewEngine();
-        SequenceResult cold = engine.Run(request);
-        SequenceResult warm = engine.Run(request);
+        var request = Requests.Make(prompt, 4, Requests.Sampling(1)) with { PromptLogprobsFrom = 1090 };
+        var engine = demo.NewEngine();
+        var cold = engine.Run(request);
+        var warm = engine.Run(request);
         Assert.Equal((0, 1088), (cold.CachedTokens, warm.CachedTokens));
         Bits.AssertSame(cold, warm);
     }
@@ -84,15 +84,15 @@ public class RecomputationTests(DemoModelFixture demo)
     {
         foreach (int parameters in new[] { 0, 1, 2 })
         {
-            SequenceRequest request = Requests.Make(Requests.Prompt(40, 6), 120, Requests.Sampling(parameters));
-            SequenceResult generated = demo.Alone(request);
-            SequenceRequest again = request with
+            var request = Requests.Make(Requests.Prompt(40, 6), 120, Requests.Sampling(parameters));
+            var generated = demo.Alone(request);
+            var again = request with
             {
                 PromptIds = [.. request.PromptIds, .. generated.OutputIds],
                 PromptLogprobsFrom = 0,
                 MaxNewTokens = 1,
             };
-            SequenceResult scored = demo.Alone(again);
+            var scored = demo.Alone(again);
             Bits.AssertSame("logprobs", [.. generated.Prompt, .. generated.Output], scored.Prompt);
         }
     }
@@ -107,9 +107,9 @@ public class RecomputationTests(DemoModelFixture demo)
     {
         foreach (int parameters in new[] { 1, 2, 3, 5 })
         {
-            SequenceRequest request = Requests.Make(Requests.Prompt(40, 7), 90, Requests.Sampling(parameters)) with { PromptLogprobsFrom = null };
-            SequenceResult undisturbed = demo.Alone(request);
-            SequenceResult resumed = demo.Alone(request with { PriorOutputIds = undisturbed.OutputIds[..prior] });
+            var request = Requests.Make(Requests.Prompt(40, 7), 90, Requests.Sampling(parameters)) with { PromptLogprobsFrom = null };
+            var undisturbed = demo.Alone(request);
+            var resumed = demo.Alone(request with { PriorOutputIds = undisturbed.OutputIds[..prior] });
             Bits.AssertSame("output", [.. undisturbed.Output.Skip(prior)], resumed.Output);
         }
     }
@@ -118,12 +118,12 @@ public class RecomputationTests(DemoModelFixture demo)
     public void Everything_at_once_changes_nothing()
     {
         Random random = new(5);
-        EngineRun engine = demo.NewEngine(pages: 9, chunk: 37, batch: 64, running: 8, logitRows: 20);
+        var engine = demo.NewEngine(pages: 9, chunk: 37, batch: 64, running: 8, logitRows: 20);
         List<SequenceResult> results = [];
         for (int i = 0; i < 40; i++)
         {
             // Fixed lengths: what happens when does not depend on the model's weights.
-            SequenceRequest request = Requests.Varied(i, maxPrompt: 120, maxOutput: 70) with { IgnoreEndTokens = true };
+            var request = Requests.Varied(i, maxPrompt: 120, maxOutput: 70) with { IgnoreEndTokens = true };
             if (i % 2 == 0)
             {
                 request = request with { PromptIds = [.. Requests.Prompt(150, 100 + (i / 8)), .. request.PromptIds.Take(20)], PromptLogprobsFrom = null };
@@ -143,11 +143,11 @@ public class RecomputationTests(DemoModelFixture demo)
         }
 
         engine.RunToEnd();
-        EngineStatus status = engine.Status;
+        var status = engine.Status;
         Assert.True(status.Preemptions > 0 && status.CachedPromptTokens > 0, status.ToString());
-        foreach (SequenceResult result in results)
+        foreach (var result in results)
         {
-            SequenceResult alone = demo.Alone(result.Request);
+            var alone = demo.Alone(result.Request);
             if (result.Reason == FinishReason.Cancelled)
             {
                 Bits.AssertStart(alone, result);

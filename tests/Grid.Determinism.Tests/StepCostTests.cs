@@ -1,5 +1,4 @@
 using Grid.Determinism.Tests.Harness;
-using Grid.Engine;
 
 namespace Grid.Determinism.Tests;
 
@@ -9,10 +8,10 @@ public class StepCostTests(DemoModelFixture demo)
     public void A_decode_step_allocates_little_beyond_its_events_on_any_thread()
     {
         const int Sequences = 16;
-        EngineRun engine = demo.NewEngine(pages: 80);
+        var engine = demo.NewEngine(pages: 80);
         for (int i = 0; i < Sequences; i++)
         {
-            SequenceRequest request = Requests.Make(Requests.Prompt(20, i), 120, new() { Seed = (ulong)i, TopK = 50, TopP = 0.9f });
+            var request = Requests.Make(Requests.Prompt(20, i), 120, new() { Seed = (ulong)i, TopK = 50, TopP = 0.9f });
             engine.Submit(request with { Logprobs = false, TopLogprobs = 0, PromptLogprobsFrom = null });
         }
 

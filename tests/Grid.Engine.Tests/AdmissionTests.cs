@@ -51,9 +51,9 @@ public class AdmissionTests
     public void A_request_that_cannot_run_is_refused_with_field_value_and_rule(string field, SequenceRequest request, string message)
     {
         EngineHarness harness = new(new EngineOptions { KvPages = 8 });
-        SequenceLog running = harness.Submit(EngineHarness.Request([7, 8], 20));
+        var running = harness.Submit(EngineHarness.Request([7, 8], 20));
         harness.Step();
-        RefusedException refused = Assert.Throws<RefusedException>(() => harness.Engine.TrySubmit(request));
+        var refused = Assert.Throws<RefusedException>(() => harness.Engine.TrySubmit(request));
         Assert.Equal((RefusalKind.Invalid, field), (refused.Refusal.Kind, refused.Refusal.Field));
         Assert.Equal(message, refused.Message);
         harness.RunToEnd();
@@ -105,7 +105,7 @@ public class AdmissionTests
             MaxWaitingSequences = waiting,
             MaxLogitRows = logitRows,
         };
-        ArgumentOutOfRangeException refusal = Assert.Throws<ArgumentOutOfRangeException>(
+        var refusal = Assert.Throws<ArgumentOutOfRangeException>(
             () => new InferenceEngine(new FakeModel(), new FakeOperations(), options));
         Assert.Contains(message, refusal.Message, StringComparison.Ordinal);
     }
@@ -114,15 +114,15 @@ public class AdmissionTests
     public void A_full_waiting_queue_refuses_and_takes_again_when_there_is_room()
     {
         EngineHarness harness = new(new EngineOptions { KvPages = 64, MaxWaitingSequences = 2, MaxRunningSequences = 1 });
-        SequenceLog first = harness.Submit(EngineHarness.Request([9], 3));
-        SequenceLog second = harness.Submit(EngineHarness.Request([10], 3));
-        SequenceLog third = harness.Submit(EngineHarness.Request([11], 3)); // One will run.
+        var first = harness.Submit(EngineHarness.Request([9], 3));
+        var second = harness.Submit(EngineHarness.Request([10], 3));
+        var third = harness.Submit(EngineHarness.Request([11], 3)); // One will run.
         Assert.False(harness.Engine.TrySubmit(_good));
         Assert.Equal((3, 0), (harness.Status.Waiting, harness.Status.Room));
         harness.Step();
         Assert.Equal((1, 2, 0), (harness.Status.Running, harness.Status.Waiting, harness.Status.Room));
         Assert.False(harness.Engine.TrySubmit(_good));
-        SequenceLog accepted = harness.Submit(EngineHarness.Request([12], 3) with { BypassesQueueLimit = true });
+        var accepted = harness.Submit(EngineHarness.Request([12], 3) with { BypassesQueueLimit = true });
         harness.RunToEnd();
         Assert.All([first, second, third, accepted], log => Oracle.AssertMatches(log));
         Assert.True(harness.Engine.TrySubmit(_good));
@@ -132,11 +132,11 @@ public class AdmissionTests
     public void An_id_is_one_sequence_at_a_time()
     {
         EngineHarness harness = new();
-        SequenceLog log = harness.Submit(_good);
+        var log = harness.Submit(_good);
         Assert.Equal("Id", Assert.Throws<RefusedException>(() => harness.Engine.TrySubmit(_good)).Refusal.Field);
         harness.Step();
         Assert.Throws<RefusedException>(() => harness.Engine.TrySubmit(_good));
-        SequenceLog nextEpoch = harness.Submit(_good with { Id = _good.Id with { Epoch = 1 } });
+        var nextEpoch = harness.Submit(_good with { Id = _good.Id with { Epoch = 1 } });
         harness.RunToEnd();
         Assert.Equal(log.TokenIds, nextEpoch.TokenIds);
         Assert.Equal(log.TokenIds, harness.Run(_good).TokenIds);
@@ -161,9 +161,9 @@ public class AdmissionTests
     {
         EngineHarness harness = new();
         int[] prompt = [10, 11, 12];
-        SequenceRequest request = EngineHarness.Request(prompt, 8) with { Id = new SequenceId(Guid.NewGuid(), 0) };
-        Expectation expected = Oracle.Run(request);
-        SequenceLog log = harness.Submit(request);
+        var request = EngineHarness.Request(prompt, 8) with { Id = new SequenceId(Guid.NewGuid(), 0) };
+        var expected = Oracle.Run(request);
+        var log = harness.Submit(request);
         prompt.AsSpan().Fill(9999);
         harness.RunToEnd();
         Assert.Equal(expected.Tokens.Select(t => t.TokenId), log.TokenIds);

@@ -13,7 +13,7 @@ public class AllocationTests
         InferenceEngine engine = new(model, new FakeOperations(), new EngineOptions { KvPages = 300 });
         for (int i = 0; i < 32; i++)
         {
-            SequenceRequest request = EngineHarness.Request(EngineHarness.Prompt(40 + i, i), 400, (ulong)i) with
+            var request = EngineHarness.Request(EngineHarness.Prompt(40 + i, i), 400, (ulong)i) with
             {
                 Id = new SequenceId(Guid.NewGuid(), 0),
                 MinNewTokens = 300,
@@ -47,7 +47,7 @@ public class AllocationTests
     private static double EventBytes()
     {
         SampledToken token = new(1, 0f, [], false);
-        TokenGenerated[] events = new TokenGenerated[1000];
+        var events = new TokenGenerated[1000];
         long before = GC.GetAllocatedBytesForCurrentThread();
         for (int i = 0; i < events.Length; i++)
         {

@@ -13,8 +13,8 @@ public sealed class DemoModelQualityTests
     public void At_least_95_percent_of_unseen_questions_are_answered_right()
     {
         using var operations = new CpuOperations(new CpuOptions());
-        using LoadedModel loaded = ModelLoader.Load(DemoModel.Path, operations, new ModelLoadOptions());
-        TextModel text = TextModel.Load(ModelFolder.Open(DemoModel.Path).ReadTextFiles());
+        using var loaded = ModelLoader.Load(DemoModel.Path, operations, new ModelLoadOptions());
+        var text = TextModel.Load(ModelFolder.Open(DemoModel.Path).ReadTextFiles());
         JsonNode[] questions = [.. File.ReadLines(Path.Combine(AppContext.BaseDirectory, "eval_questions.jsonl")).Select(line => JsonNode.Parse(line)!)];
         string[] answers = Answer(loaded, operations, text, questions);
         string[] wrong =
@@ -49,7 +49,7 @@ public sealed class DemoModelQualityTests
         int finished = 0;
         while (finished < questions.Length)
         {
-            foreach (EngineEvent e in engine.Step())
+            foreach (var e in engine.Step())
             {
                 if (e is TokenGenerated token)
                 {

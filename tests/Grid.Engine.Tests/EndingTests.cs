@@ -16,7 +16,7 @@ public class EndingTests
     [Fact]
     public void An_end_token_ends_the_sequence_and_is_reported()
     {
-        SequenceLog log = new EngineHarness().Run(Drawing(5));
+        var log = new EngineHarness().Run(Drawing(5));
         Assert.Equal([5], log.TokenIds);
         Assert.Equal((FinishReason.Stop, 5), (log.End!.Reason, log.End.StopTokenId));
         Assert.Null(log.End.Error);
@@ -25,7 +25,7 @@ public class EndingTests
     [Fact]
     public void A_stop_id_ends_the_sequence()
     {
-        SequenceLog log = new EngineHarness().Run(Drawing(40) with { StopTokenIds = [77, 40, 40, 12] });
+        var log = new EngineHarness().Run(Drawing(40) with { StopTokenIds = [77, 40, 40, 12] });
         Assert.Equal([40], log.TokenIds);
         Assert.Equal((FinishReason.Stop, 40), (log.End!.Reason, log.End.StopTokenId));
     }
@@ -33,7 +33,7 @@ public class EndingTests
     [Fact]
     public void Ignored_end_tokens_do_not_end_but_stop_ids_do()
     {
-        SequenceLog log = new EngineHarness().Run(Drawing(5) with { IgnoreEndTokens = true });
+        var log = new EngineHarness().Run(Drawing(5) with { IgnoreEndTokens = true });
         Assert.Equal(Enumerable.Repeat(5, 8), log.TokenIds);
         Assert.Equal((FinishReason.Length, null), (log.End!.Reason, log.End.StopTokenId));
         log = new EngineHarness().Run(Drawing(5) with { IgnoreEndTokens = true, StopTokenIds = [5] });
@@ -43,7 +43,7 @@ public class EndingTests
     [Fact]
     public void Min_new_tokens_bans_end_tokens_and_stop_ids_until_then()
     {
-        SequenceLog log = new EngineHarness().Run(Drawing(5) with { MinNewTokens = 3 });
+        var log = new EngineHarness().Run(Drawing(5) with { MinNewTokens = 3 });
         Assert.Equal(4, log.Tokens.Count);
         Assert.DoesNotContain(5, log.TokenIds[..3]);
         Assert.DoesNotContain(3, log.TokenIds[..3]);
@@ -61,7 +61,7 @@ public class EndingTests
     [InlineData(65)]
     public void Max_new_tokens_ends_by_length(int count)
     {
-        SequenceLog log = new EngineHarness().Run(EngineHarness.Request([9, 10], count));
+        var log = new EngineHarness().Run(EngineHarness.Request([9, 10], count));
         Assert.Equal(count, log.Tokens.Count);
         Oracle.AssertMatches(log);
     }
@@ -72,7 +72,7 @@ public class EndingTests
     public void The_last_position_ends_by_length_however_many_tokens_were_asked_for(int promptLength)
     {
         EngineHarness harness = new(maxPositions: 200);
-        SequenceLog log = harness.Run(EngineHarness.Request(EngineHarness.Prompt(promptLength), int.MaxValue));
+        var log = harness.Run(EngineHarness.Request(EngineHarness.Prompt(promptLength), int.MaxValue));
         Assert.Equal((200 - promptLength, FinishReason.Length), (log.Tokens.Count, log.End!.Reason));
         Oracle.AssertMatches(log, 200);
     }
@@ -80,17 +80,17 @@ public class EndingTests
     [Fact]
     public void Prior_output_counts_as_output_and_is_not_reported_again()
     {
-        SequenceRequest whole = EngineHarness.Request(EngineHarness.Prompt(70), 100, seed: 4) with
+        var whole = EngineHarness.Request(EngineHarness.Prompt(70), 100, seed: 4) with
         {
             Sampling = new SamplingParameters { Seed = 4, FrequencyPenalty = 1.5f, RepetitionPenalty = 1.3f, PresencePenalty = 1f },
             IgnoreEndTokens = false,
             MinNewTokens = 60,
             TopLogprobs = 3,
         };
-        SequenceLog undisturbed = new EngineHarness().Run(whole);
+        var undisturbed = new EngineHarness().Run(whole);
         foreach (int prior in new[] { 1, 57, 58, 59 })
         {
-            SequenceLog resumed = new EngineHarness().Run(whole with { PriorOutputIds = undisturbed.TokenIds[..prior] });
+            var resumed = new EngineHarness().Run(whole with { PriorOutputIds = undisturbed.TokenIds[..prior] });
             Assert.Equal(undisturbed.TokenIds[prior..], resumed.TokenIds);
             Assert.Equal(undisturbed.Tokens.Skip(prior).Select(t => t.Logprob), resumed.Tokens.Select(t => t.Logprob));
             Assert.Equal(undisturbed.End!.Reason, resumed.End!.Reason);
@@ -101,13 +101,13 @@ public class EndingTests
     public void Cancelling_ends_a_waiting_or_a_running_sequence_and_returns_its_pages()
     {
         EngineHarness harness = new(new EngineOptions { KvPages = 8, MaxRunningSequences = 2, PrefillChunkTokens = 32 });
-        SequenceLog prefilling = harness.Submit(EngineHarness.Request(EngineHarness.Prompt(200), 20));
-        SequenceLog decoding = harness.Submit(EngineHarness.Request([9], 20));
-        SequenceLog waiting = harness.Submit(EngineHarness.Request([10], 20));
+        var prefilling = harness.Submit(EngineHarness.Request(EngineHarness.Prompt(200), 20));
+        var decoding = harness.Submit(EngineHarness.Request([9], 20));
+        var waiting = harness.Submit(EngineHarness.Request([10], 20));
         harness.Step();
         harness.Step();
-        SequenceLog unseen = harness.Submit(EngineHarness.Request([11], 20));
-        foreach (SequenceLog log in new[] { prefilling, decoding, waiting, unseen })
+        var unseen = harness.Submit(EngineHarness.Request([11], 20));
+        foreach (var log in new[] { prefilling, decoding, waiting, unseen })
         {
             harness.Cancel(log);
             harness.Cancel(log);
@@ -128,10 +128,10 @@ public class EndingTests
     public void Overflow_fails_its_own_sequence_and_never_reaches_the_next_owner_of_its_pages()
     {
         EngineHarness harness = new(new EngineOptions { KvPages = 4 });
-        SequenceLog neighbour = harness.Submit(EngineHarness.Request([9, 10], 60));
+        var neighbour = harness.Submit(EngineHarness.Request([9, 10], 60));
         int[] poisoned = EngineHarness.Prompt(100);
         poisoned[70] = FakeMath.PoisonToken;
-        SequenceLog log = harness.Submit(EngineHarness.Request(poisoned, 20));
+        var log = harness.Submit(EngineHarness.Request(poisoned, 20));
         harness.RunToEnd();
         Assert.Equal((FinishReason.Failed, null), (log.End!.Reason, log.End.StopTokenId));
         Assert.Equal("The logits after position 99 are not finite.", log.End.Error);

@@ -21,7 +21,7 @@ public class PrefixCacheTests
         EngineHarness harness = new();
         int[] prompt = EngineHarness.Prompt(length);
         Assert.Equal(0, harness.Run(EngineHarness.Request(prompt, 9)).CachedTokens);
-        SequenceLog again = harness.Run(EngineHarness.Request(prompt, 9));
+        var again = harness.Run(EngineHarness.Request(prompt, 9));
         Assert.Equal(cached, again.CachedTokens);
         Oracle.AssertMatches(again);
         Assert.Equal((2L * length, cached), (harness.Status.PromptTokens, harness.Status.CachedPromptTokens));
@@ -40,7 +40,7 @@ public class PrefixCacheTests
         EngineHarness harness = new();
         int[] prompt = EngineHarness.Prompt(200);
         harness.Run(EngineHarness.Request(prompt, 3));
-        SequenceLog log = harness.Run(EngineHarness.Request(prompt, 3) with { PromptLogprobsFrom = from, TopLogprobs = 4 });
+        var log = harness.Run(EngineHarness.Request(prompt, 3) with { PromptLogprobsFrom = from, TopLogprobs = 4 });
         Assert.Equal(cached, log.CachedTokens);
         Assert.Equal(200 - Math.Max(1, from), log.PromptScores.Count);
         Oracle.AssertMatches(log);
@@ -58,7 +58,7 @@ public class PrefixCacheTests
         Assert.All([.. first, .. again], Oracle.AssertMatches);
 
         // A longer prompt follows its own salt's pages to the end of what is there, and no further.
-        SequenceLog longer = harness.Run(EngineHarness.Request([.. prompt, .. EngineHarness.Prompt(100, 7)], 3) with { CacheSalt = "mine" });
+        var longer = harness.Run(EngineHarness.Request([.. prompt, .. EngineHarness.Prompt(100, 7)], 3) with { CacheSalt = "mine" });
         Assert.Equal(192, longer.CachedTokens);
         Assert.Equal(0, harness.Run(EngineHarness.Request(prompt, 3) with { CacheSalt = "min" }).CachedTokens);
     }
@@ -67,11 +67,11 @@ public class PrefixCacheTests
     public void Without_a_prefix_cache_every_prompt_is_computed_to_the_same_bits()
     {
         int[] prompt = EngineHarness.Prompt(200);
-        SequenceLog shared = new EngineHarness().Run(EngineHarness.Request(prompt, 9));
+        var shared = new EngineHarness().Run(EngineHarness.Request(prompt, 9));
         EngineHarness harness = new(new() { KvPages = 16, PrefixCaching = false });
         for (int i = 0; i < 2; i++)
         {
-            SequenceLog log = harness.Run(EngineHarness.Request(prompt, 9));
+            var log = harness.Run(EngineHarness.Request(prompt, 9));
             Assert.Equal(0, log.CachedTokens);
             Assert.Equal(shared.TokenIds, log.TokenIds);
             Oracle.AssertMatches(log);
@@ -84,8 +84,8 @@ public class PrefixCacheTests
     public void Output_is_cached_as_prompt_is()
     {
         EngineHarness harness = new();
-        SequenceLog first = harness.Run(EngineHarness.Request(EngineHarness.Prompt(50), 100));
-        SequenceLog next = harness.Run(EngineHarness.Request([.. first.Request.PromptIds, .. first.TokenIds, 9, 9], 5));
+        var first = harness.Run(EngineHarness.Request(EngineHarness.Prompt(50), 100));
+        var next = harness.Run(EngineHarness.Request([.. first.Request.PromptIds, .. first.TokenIds, 9, 9], 5));
         Assert.Equal(128, next.CachedTokens);
         Oracle.AssertMatches(next);
     }
@@ -94,8 +94,8 @@ public class PrefixCacheTests
     public void Only_cached_prompt_tokens_are_counted_when_output_is_resumed()
     {
         EngineHarness harness = new();
-        SequenceLog first = harness.Run(EngineHarness.Request(EngineHarness.Prompt(70), 100));
-        SequenceLog resumed = harness.Run(first.Request with { Id = default, PriorOutputIds = first.TokenIds[..90] });
+        var first = harness.Run(EngineHarness.Request(EngineHarness.Prompt(70), 100));
+        var resumed = harness.Run(first.Request with { Id = default, PriorOutputIds = first.TokenIds[..90] });
         Assert.Equal(70, resumed.CachedTokens);
         Assert.Equal(first.TokenIds[90..], resumed.TokenIds);
     }
@@ -108,7 +108,7 @@ public class PrefixCacheTests
         SequenceLog[] logs = [.. Enumerable.Range(0, 6).Select(i => harness.Submit(EngineHarness.Request(prompt, 20, (ulong)i)))];
         harness.Step();
         Assert.Equal((6, 4, 64 - 4 - 6), (harness.Status.Running, harness.Status.CachedPages, harness.Status.FreePages));
-        SequenceLog late = harness.Submit(EngineHarness.Request(prompt, 20));
+        var late = harness.Submit(EngineHarness.Request(prompt, 20));
         harness.RunToEnd();
         Assert.Equal(256, late.CachedTokens);
         Assert.All([.. logs, late], log => Oracle.AssertMatches(log));
@@ -124,7 +124,7 @@ public class PrefixCacheTests
         {
             int[] other = [.. prompt];
             other[parting] = prompt[parting] == 50 ? 51 : 50;
-            SequenceLog log = harness.Run(EngineHarness.Request(other, 3));
+            var log = harness.Run(EngineHarness.Request(other, 3));
             Assert.Equal(parting / 64 * 64, log.CachedTokens);
             Oracle.AssertMatches(log);
             harness.Engine.RequestFlush();
@@ -139,8 +139,8 @@ public class PrefixCacheTests
         EngineHarness harness = new();
         int[] tail = EngineHarness.Prompt(100, salt: 9);
         harness.Run(EngineHarness.Request([.. EngineHarness.Prompt(64, 1), .. tail], 3));
-        SequenceLog other = harness.Run(EngineHarness.Request([.. EngineHarness.Prompt(64, 2), .. tail], 3));
-        SequenceLog bare = harness.Run(EngineHarness.Request(tail, 3));
+        var other = harness.Run(EngineHarness.Request([.. EngineHarness.Prompt(64, 2), .. tail], 3));
+        var bare = harness.Run(EngineHarness.Request(tail, 3));
         Assert.Equal((0, 0), (other.CachedTokens, bare.CachedTokens));
         Oracle.AssertMatches(other);
         Oracle.AssertMatches(bare);
@@ -151,7 +151,7 @@ public class PrefixCacheTests
     {
         EngineHarness harness = new();
         harness.Run(EngineHarness.Request(EngineHarness.Prompt(200, 1), 3));
-        SequenceLog running = harness.Submit(EngineHarness.Request(EngineHarness.Prompt(200, 2), 50));
+        var running = harness.Submit(EngineHarness.Request(EngineHarness.Prompt(200, 2), 50));
         harness.Step();
         Assert.Equal(6, harness.Status.CachedPages);
         harness.Engine.RequestFlush();
@@ -196,7 +196,7 @@ public class PrefixCacheTests
         Assert.Same(cache.Root, cache.Match(EngineHarness.Prompt(64, 4), 1, out int pages, out _));
         Assert.Equal(0, pages);
         cache.Release(nodes[1]);
-        Assert.True(cache.TryEvictOldest(out PageId evicted));
+        Assert.True(cache.TryEvictOldest(out var evicted));
         Assert.Equal(1, evicted.Value);
         Assert.Same(nodes[0], cache.Match(contents[0], 1, out _, out _));
         Assert.Same(cache.Root, cache.Match(contents[1], 1, out _, out _));

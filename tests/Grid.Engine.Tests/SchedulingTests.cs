@@ -24,7 +24,7 @@ public class SchedulingTests
         EngineHarness harness = new(new EngineOptions { KvPages = 64, PrefillChunkTokens = 16, MaxBatchTokens = 20 });
         SequenceLog[] decoding = [.. Enumerable.Range(0, 3).Select(i => harness.Submit(EngineHarness.Request([9, 10 + i], 40)))];
         harness.Step();
-        SequenceLog prefilling = harness.Submit(EngineHarness.Request(EngineHarness.Prompt(400), 5));
+        var prefilling = harness.Submit(EngineHarness.Request(EngineHarness.Prompt(400), 5));
         for (int step = 0; step < 20; step++)
         {
             int[] before = [.. decoding.Select(d => d.Tokens.Count)];
@@ -100,7 +100,7 @@ public class SchedulingTests
     public void Whoever_has_waited_long_enough_is_not_passed_by_any_more()
     {
         EngineHarness harness = new(new EngineOptions { KvPages = 64, MaxRunningSequences = 1, MaxWaitingSequences = 4 });
-        SequenceLog waits = harness.Submit(EngineHarness.Request(EngineHarness.Prompt(5), 300) with { Rank = 5 });
+        var waits = harness.Submit(EngineHarness.Request(EngineHarness.Prompt(5), 300) with { Rank = 5 });
         harness.Step();
         List<SequenceLog> newcomers = [];
         while (waits.End is null)
@@ -156,8 +156,8 @@ public class SchedulingTests
     public void When_pages_run_out_the_newest_sequence_is_recomputed_without_repeating_itself()
     {
         EngineHarness harness = new(new EngineOptions { KvPages = 5 });
-        SequenceLog oldest = harness.Submit(EngineHarness.Request(EngineHarness.Prompt(60, 1), 130));
-        SequenceLog newest = harness.Submit(EngineHarness.Request(EngineHarness.Prompt(60, 2), 130) with
+        var oldest = harness.Submit(EngineHarness.Request(EngineHarness.Prompt(60, 1), 130));
+        var newest = harness.Submit(EngineHarness.Request(EngineHarness.Prompt(60, 2), 130) with
         {
             Sampling = new() { Seed = 3, FrequencyPenalty = 1f },
             PromptLogprobsFrom = 0,
@@ -180,9 +180,9 @@ public class SchedulingTests
     public void A_preempted_sequence_goes_before_those_who_wait()
     {
         EngineHarness harness = new(new EngineOptions { KvPages = 5 });
-        SequenceLog oldest = harness.Submit(EngineHarness.Request(EngineHarness.Prompt(60, 1), 130));
-        SequenceLog preempted = harness.Submit(EngineHarness.Request(EngineHarness.Prompt(60, 2), 130));
-        SequenceLog waiting = harness.Submit(EngineHarness.Request(EngineHarness.Prompt(250, 3), 5));
+        var oldest = harness.Submit(EngineHarness.Request(EngineHarness.Prompt(60, 1), 130));
+        var preempted = harness.Submit(EngineHarness.Request(EngineHarness.Prompt(60, 2), 130));
+        var waiting = harness.Submit(EngineHarness.Request(EngineHarness.Prompt(250, 3), 5));
         while (oldest.End is null)
         {
             harness.Step();
@@ -198,8 +198,8 @@ public class SchedulingTests
     public void Prompt_logprobs_go_on_after_a_preemption_in_the_middle_of_the_prompt()
     {
         EngineHarness harness = new(new EngineOptions { KvPages = 6, PrefillChunkTokens = 1 });
-        SequenceLog oldest = harness.Submit(EngineHarness.Request(EngineHarness.Prompt(3, 1), 220));
-        SequenceLog scored = harness.Submit(EngineHarness.Request(EngineHarness.Prompt(230, 2), 5) with { PromptLogprobsFrom = 3, TopLogprobs = 2 });
+        var oldest = harness.Submit(EngineHarness.Request(EngineHarness.Prompt(3, 1), 220));
+        var scored = harness.Submit(EngineHarness.Request(EngineHarness.Prompt(230, 2), 5) with { PromptLogprobsFrom = 3, TopLogprobs = 2 });
         while (harness.Status.Preemptions == 0)
         {
             harness.Step();

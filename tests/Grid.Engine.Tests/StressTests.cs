@@ -48,7 +48,7 @@ public class StressTests
         }
 
         harness.RunToEnd();
-        foreach (SequenceLog log in logs)
+        foreach (var log in logs)
         {
             CheckEnd(log);
         }
@@ -121,7 +121,7 @@ public class StressTests
             return own;
         }
 
-        SequenceLog log = earlier[^(1 + random.Next(Math.Min(6, earlier.Count)))];
+        var log = earlier[^(1 + random.Next(Math.Min(6, earlier.Count)))];
         int[] before = [.. log.Request.PromptIds, .. log.Request.PriorOutputIds, .. log.TokenIds];
         return [.. before.Take(Math.Min(180, random.Next(before.Length + 1))), .. own];
     }

@@ -13,12 +13,12 @@ public class ThreadTests
             .. Enumerable.Range(0, 4).Select(t => Enumerable.Range(0, 60).Select(i => EngineHarness.Request(
                 EngineHarness.Prompt(1 + ((i * 17) % 150), i % 7), 5 + (i % 20), (ulong)i) with { Id = new SequenceId(new Guid(t + 1, 0, 0, new byte[8]), i) }).ToArray()),
         ];
-        Dictionary<SequenceId, SequenceLog> logs = requests.SelectMany(r => r).ToDictionary(r => r.Id, r => new SequenceLog(r));
+        var logs = requests.SelectMany(r => r).ToDictionary(r => r.Id, r => new SequenceLog(r));
         Task[] callers =
         [
             .. requests.Select(mine => Task.Run(() =>
             {
-                foreach (SequenceRequest request in mine)
+                foreach (var request in mine)
                 {
                     Assert.True(harness.Engine.TrySubmit(request));
                     Assert.InRange(harness.Engine.Status.FreePages, 0, 20);
@@ -30,10 +30,10 @@ public class ThreadTests
                 }
             })),
         ];
-        Task all = Task.WhenAll(callers);
+        var all = Task.WhenAll(callers);
         while (!all.IsCompleted || harness.Status.Running + harness.Status.Waiting > 0)
         {
-            foreach (EngineEvent engineEvent in harness.Engine.Step())
+            foreach (var engineEvent in harness.Engine.Step())
             {
                 logs[engineEvent.Id].Add(engineEvent);
             }
@@ -42,7 +42,7 @@ public class ThreadTests
         }
 
         await all;
-        foreach (SequenceLog log in logs.Values)
+        foreach (var log in logs.Values)
         {
             if (log.End!.Reason == FinishReason.Cancelled)
             {
@@ -61,8 +61,8 @@ public class ThreadTests
     {
         EngineHarness harness = new();
         using CancellationTokenSource source = new();
-        Task waiting = Task.Run(() => harness.Engine.WaitForWork(source.Token), TestContext.Current.CancellationToken);
-        SequenceLog log = harness.Submit(EngineHarness.Request([9], 2));
+        var waiting = Task.Run(() => harness.Engine.WaitForWork(source.Token), TestContext.Current.CancellationToken);
+        var log = harness.Submit(EngineHarness.Request([9], 2));
         await waiting;
         harness.Step();
         harness.Engine.WaitForWork(source.Token);

@@ -16,7 +16,7 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         void Add(string path, string json, string? param, string code) => data.Add(path, json, param, code);
 
         // The body itself.
-        foreach (var path in new[] { Chat, Completions, Generate })
+        foreach (string? path in new[] { Chat, Completions, Generate })
         {
             Add(path, "", null, "invalid_json");
             Add(path, "{", null, "invalid_json");
@@ -86,7 +86,7 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
     [InlineData(new byte[] { 0x7B, 0x22, 0x61, 0x22, 0x3A, 0x22, 0xED, 0xA0, 0x80, 0x22, 0x7D })] // a surrogate in UTF-8
     public async Task Bytes_that_are_not_UTF8_are_refused(byte[] body)
     {
-        foreach (var path in new[] { Chat, Completions, Generate })
+        foreach (string? path in new[] { Chat, Completions, Generate })
         {
             using var response = await app.Gateway.SendAsync(path, body);
             Assert.Equal(400, (int)response.StatusCode);
@@ -103,7 +103,7 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         Assert.Equal("'temperature' is 3.5; it must be a number from 0 to 2.", (string)body["error"]!["message"]!);
 
         (_, body) = await app.Gateway.PostAsync(Completions, $"{{\"prompt\":\"x\",\"n\":\"{new string('é', 5000)}\"}}");
-        var message = (string)body["error"]!["message"]!;
+        string message = (string)body["error"]!["message"]!;
         Assert.InRange(message.Length, 20, 200);
         Assert.DoesNotContain('\uFFFD', message);
     }

@@ -27,7 +27,7 @@ public sealed class ChatAnswerTests(GatewayFixture fixture) : IClassFixture<Gate
         Assert.Equal("stop", (string)choice["finish_reason"]!);
         Assert.Equal(TinyText.End, (int)choice["stop_reason"]!);
         Assert.Null(choice["logprobs"]);
-        var prompt = "<|im_start|>user\nx<|im_end|>\n<|im_start|>assistant\n".Replace("<|im_start|>", "s", StringComparison.Ordinal)
+        int prompt = "<|im_start|>user\nx<|im_end|>\n<|im_start|>assistant\n".Replace("<|im_start|>", "s", StringComparison.Ordinal)
             .Replace("<|im_end|>", "e", StringComparison.Ordinal).Length;
         Assert.Equal(
             $"{{\"prompt_tokens\":{prompt},\"completion_tokens\":16,\"total_tokens\":{prompt + 16},\"prompt_tokens_details\":{{\"cached_tokens\":{prompt / 2}}}}}",
@@ -48,7 +48,7 @@ public sealed class ChatAnswerTests(GatewayFixture fixture) : IClassFixture<Gate
         Assert.Equal("[195]", content[8]!["bytes"]!.ToJsonString());
         Assert.Equal("<|im_end|>", (string)content[15]!["token"]!);
         Assert.All(content, token => Assert.Equal(3, token!["top_logprobs"]!.AsArray().Count));
-        var position = (int)answer["usage"]!["prompt_tokens"]!;
+        int position = (int)answer["usage"]!["prompt_tokens"]!;
         Assert.Equal(FakeAnswers.Logprob('S', position), (float)content[0]!["logprob"]!);
 
         answer = await _app.OkAsync(Path, $"{{{Messages},\"logprobs\":true}}");
@@ -58,7 +58,7 @@ public sealed class ChatAnswerTests(GatewayFixture fixture) : IClassFixture<Gate
     [Fact]
     public async Task A_stream_says_what_the_whole_answer_says()
     {
-        var request = $"{Messages},\"seed\":7,\"n\":3,\"logprobs\":true,\"top_logprobs\":2";
+        string request = $"{Messages},\"seed\":7,\"n\":3,\"logprobs\":true,\"top_logprobs\":2";
         var whole = await _app.OkAsync(Path, $"{{{request}}}");
         var events = await _app.EventsAsync(Path, $"{{{request},\"stream\":true}}");
 
@@ -66,7 +66,7 @@ public sealed class ChatAnswerTests(GatewayFixture fixture) : IClassFixture<Gate
         Assert.Single(events.Select(e => (string)e["id"]!).Distinct());
         Assert.All(events, e => Assert.Equal(7, (long)e["seed"]!));
         Assert.All(events, e => Assert.False(e.AsObject().ContainsKey("usage")));
-        for (var index = 0; index < 3; index++)
+        for (int index = 0; index < 3; index++)
         {
             var mine = events.Select(e => e["choices"]![0]!).Where(c => (int)c["index"]! == index).ToList();
             Assert.Equal("assistant", (string)mine[0]["delta"]!["role"]!);

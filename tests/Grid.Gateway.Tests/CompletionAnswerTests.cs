@@ -30,7 +30,7 @@ public sealed class CompletionAnswerTests(GatewayFixture fixture) : IClassFixtur
         var answer = await _app.OkAsync(Path, "{\"prompt\":\"ab\",\"seed\":1,\"max_tokens\":40,\"logprobs\":2}");
 
         var logprobs = answer["choices"]![0]!["logprobs"]!;
-        var tokens = logprobs["tokens"]!.AsArray().Select(t => (string)t!).ToArray();
+        string[] tokens = logprobs["tokens"]!.AsArray().Select(t => (string)t!).ToArray();
         Assert.Equal(16, tokens.Length);
         Assert.Equal(["S", "e", "e", "d", " ", "1", ":", " ", "bytes:\\xc3", "bytes:\\xbc", "bytes:\\xf0"], tokens[..11]);
         Assert.Equal("<|im_end|>", tokens[15]);
@@ -91,16 +91,16 @@ public sealed class CompletionAnswerTests(GatewayFixture fixture) : IClassFixtur
     [InlineData(",\"logprobs\":1")]
     public async Task A_stream_says_what_the_whole_answer_says(string fields)
     {
-        var request = $"\"prompt\":[\"ab\",\"cüd\"],\"seed\":9,\"max_tokens\":40{fields}";
+        string request = $"\"prompt\":[\"ab\",\"cüd\"],\"seed\":9,\"max_tokens\":40{fields}";
         var whole = await _app.OkAsync(Path, $"{{{request}}}");
         var events = await _app.EventsAsync(Path, $"{{{request},\"stream\":true}}");
 
-        for (var index = 0; index < 2; index++)
+        for (int index = 0; index < 2; index++)
         {
             var mine = events.Select(e => e["choices"]![0]!).Where(c => (int)c["index"]! == index).ToList();
             var choice = whole["choices"]![index]!;
             Assert.Equal((string)choice["text"]!, string.Concat(mine.Select(c => (string)c["text"]!)));
-            foreach (var list in new[] { "tokens", "token_logprobs", "top_logprobs", "text_offset" })
+            foreach (string? list in new[] { "tokens", "token_logprobs", "top_logprobs", "text_offset" })
             {
                 Assert.Equal(Items([choice], list), Items(mine, list));
             }

@@ -46,7 +46,7 @@ public sealed class DrainTests
         using var stream = new LiveStream(app, "/v1/completions", Request);
         var first = await stream.NextAsync(_ => true);
         var stopped = app.StopAsync();
-        foreach (var path in new[] { "/readyz", $"/v1/sequences/{first.Id!.Split(':')[0]}/events" })
+        foreach (string? path in new[] { "/readyz", $"/v1/sequences/{first.Id!.Split(':')[0]}/events" })
         {
             using var answer = await app.Client.GetAsync(path, Token);
             Assert.Equal((503, "1"), ((int)answer.StatusCode, answer.Headers.RetryAfter!.ToString()));
@@ -84,13 +84,13 @@ public sealed class DrainTests
         var stream = client.GetStream();
         await stream.WriteAsync(Encoding.ASCII.GetBytes(
             $"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {Request.Length}\r\n\r\n{Request}"), Token);
-        var head = new byte[2048];
+        byte[] head = new byte[2048];
         await stream.ReadExactlyAsync(head, Token);
         await written.Task.WaitAsync(TimeSpan.FromSeconds(30), Token);
         await Task.Delay(500, Token); // For the server to fill what is between it and the client.
 
         app.Grid.Script = _ => FakeAnswers.Endless();
-        var id = Encoding.UTF8.GetString(head).Split("id: ")[1].Split(':')[0];
+        string id = Encoding.UTF8.GetString(head).Split("id: ")[1].Split(':')[0];
         using var next = new LiveStream(app, $"/v1/sequences/{id}/events", null);
         var stopped = code == "gateway_draining" ? app.StopAsync() : next.NextAsync(_ => true);
         while (!app.Logs.Lines.Any(line => line.Contains(code, StringComparison.Ordinal)))
@@ -99,7 +99,7 @@ public sealed class DrainTests
         }
         using var rest = new MemoryStream();
         await stream.CopyToAsync(rest, Token);
-        var text = Encoding.UTF8.GetString(rest.ToArray());
+        string text = Encoding.UTF8.GetString(rest.ToArray());
         Assert.True(text.Length > 1 << 17, $"{text.Length} bytes were left to read: nothing waited for the client.");
         Assert.Contains($"\"code\":\"{code}\"", text, StringComparison.Ordinal);
         Assert.EndsWith("data: [DONE]\n\n\r\n0\r\n\r\n", text, StringComparison.Ordinal);
@@ -110,8 +110,8 @@ public sealed class DrainTests
     private static async IAsyncEnumerable<SequenceUpdate> Much(
         TaskCompletionSource written, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        var text = new string('x', 1 << 15);
-        for (var i = 0; i < 1 << 10; i++)
+        string text = new string('x', 1 << 15);
+        for (int i = 0; i < 1 << 10; i++)
         {
             yield return new SequenceUpdate { Text = text, Tokens = [new('x', 0, [])] };
         }

@@ -80,10 +80,10 @@ public sealed class GenerateAnswerTests(GatewayFixture fixture) : IClassFixture<
         var whole = await _app.OkAsync("/generate", Request + "}");
         var events = await _app.EventsAsync("/generate", Request + ",\"stream\":true}");
 
-        for (var index = 0; index < 2; index++)
+        for (int index = 0; index < 2; index++)
         {
             var mine = events.Where(e => (int)e["index"]! == index).ToList();
-            for (var i = 1; i < mine.Count; i++)
+            for (int i = 1; i < mine.Count; i++)
             {
                 Assert.StartsWith((string)mine[i - 1]["text"]!, (string)mine[i]["text"]!, StringComparison.Ordinal);
                 Assert.True(mine[i - 1]["output_ids"]!.AsArray().Count < mine[i]["output_ids"]!.AsArray().Count);

@@ -149,7 +149,7 @@ public sealed class MappingTests : IAsyncLifetime
     public async Task A_missing_seed_is_drawn_once_and_replays_the_answer()
     {
         var first = await _app.OkAsync("/v1/completions", "{\"prompt\":[\"x\",\"y\"],\"n\":2,\"max_tokens\":40}");
-        var seed = (long)first["seed"]!;
+        long seed = (long)first["seed"]!;
         Assert.InRange(seed, 0, (1L << 53) - 1);
         Assert.Equal([seed, seed + 1, seed, seed + 1], _app.Grid.Started.Select(spec => (long)spec.Generation.Sampling.Seed));
 

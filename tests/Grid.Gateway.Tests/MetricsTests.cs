@@ -119,7 +119,7 @@ public sealed partial class MetricsTests(NodeFixture node)
     [Fact]
     public async Task The_page_of_metrics_says_what_there_is()
     {
-        var rows = (await File.ReadAllLinesAsync(Path.Combine(Root(), "gateway", "METRICS.md"), Token)).Where(line => line.StartsWith("| `", StringComparison.Ordinal)).ToArray();
+        string[] rows = (await File.ReadAllLinesAsync(Path.Combine(Root(), "gateway", "METRICS.md"), Token)).Where(line => line.StartsWith("| `", StringComparison.Ordinal)).ToArray();
         Assert.Equal(PrometheusNames.All.Select(name => name.Name).Distinct().Count(), rows.Length);
         await node.OkAsync("/v1/completions", "{\"prompt\":\"a\",\"max_tokens\":2,\"n\":1}");
         string text = await node.Client.GetStringAsync("/metrics", Token);

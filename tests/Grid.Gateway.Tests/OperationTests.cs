@@ -93,7 +93,7 @@ public sealed class OperationTests : IAsyncLifetime
     internal async Task Ready_takes_a_worker_that_is_live_and_otherwise_says_what_the_others_are(string? reason, params WorkerState[] states)
     {
         Show([.. states.Select((state, i) => FakeSequenceService.Worker($"{i}", state))]);
-        foreach (var path in new[] { "/readyz", "/health" })
+        foreach (string? path in new[] { "/readyz", "/health" })
         {
             var (status, body) = await GetAsync(path);
             Assert.Equal(reason is null ? 200 : 503, status);
@@ -190,7 +190,7 @@ public sealed class OperationTests : IAsyncLifetime
     {
         var token = TestContext.Current.CancellationToken;
         await using var small = await GatewayApp.StartAsync(("Gateway:MaxTotalBodyBytes", "4000"));
-        var body = $"{{\"text\":\"{new string('x', 2500)}\",\"stream\":true}}";
+        string body = $"{{\"text\":\"{new string('x', 2500)}\",\"stream\":true}}";
         small.Grid.Script = _ => FakeAnswers.Endless();
         using (var first = new LiveStream(small, "/generate", body))
         {
@@ -240,7 +240,7 @@ public sealed class OperationTests : IAsyncLifetime
     public async Task A_body_above_the_limit_is_refused_with_and_without_a_declared_length()
     {
         await using var small = await GatewayApp.StartAsync(("Gateway:MaxRequestBodyBytes", "2000"));
-        var body = Encoding.UTF8.GetBytes($"{{\"text\":\"{new string('x', 3000)}\"}}");
+        byte[] body = Encoding.UTF8.GetBytes($"{{\"text\":\"{new string('x', 3000)}\"}}");
         Assert.Equal((413, "request_too_large"), await ErrorAsync(await small.SendAsync("/generate", body)));
 
         using var chunked = new HttpRequestMessage(HttpMethod.Post, "/generate") { Content = new ByteArrayContent(body) };
@@ -272,7 +272,7 @@ public sealed class OperationTests : IAsyncLifetime
     internal async Task The_grid_s_refusals_keep_their_meaning(RefusalKind kind, int status, string code, bool retry)
     {
         _app.Grid.Script = _ => throw new RefusedException(Refusal.Invalid("MinNewTokens", 7, "be another") with { Kind = kind });
-        foreach (var stream in new[] { "false", "true" })
+        foreach (string? stream in new[] { "false", "true" })
         {
             using var response = await _app.SendAsync("/v1/completions", $"{{\"prompt\":\"x\",\"stream\":{stream}}}");
             Assert.Equal(retry, response.Headers.RetryAfter is not null);
@@ -297,8 +297,8 @@ public sealed class OperationTests : IAsyncLifetime
     {
         _app.Grid.Script = _ => throw new InvalidTimeZoneException("inner workings");
         using var response = await _app.SendAsync("/generate", "{\"text\":\"x\"}");
-        var id = response.Headers.GetValues("X-Request-Id").Single();
-        var body = await response.Content.ReadAsStringAsync(Token);
+        string id = response.Headers.GetValues("X-Request-Id").Single();
+        string body = await response.Content.ReadAsStringAsync(Token);
         Assert.Equal(500, (int)response.StatusCode);
         Assert.Contains(id, body, StringComparison.Ordinal);
         Assert.DoesNotContain("inner", body, StringComparison.Ordinal);

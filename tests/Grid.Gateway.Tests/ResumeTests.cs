@@ -44,9 +44,9 @@ public sealed class ResumeTests : IAsyncLifetime
     public async Task After_any_event_comes_exactly_the_rest(string path, string json)
     {
         var whole = await EventsAsync(_first, path, json + ",\"stream\":true}");
-        var expected = new Told().Take(whole).ToString();
+        string expected = new Told().Take(whole).ToString();
         Assert.All(whole, e => Assert.NotNull(e.Id));
-        var id = whole[0].Id!.Split(':')[0];
+        string id = whole[0].Id!.Split(':')[0];
 
         // The same is asked of the grid, in every field; and as many tokens as the context allowed then, by number.
         await ResumeAsync(_second, id, null);
@@ -59,11 +59,11 @@ public sealed class ResumeTests : IAsyncLifetime
         Assert.Equal(settled.Select(spec => JsonSerializer.Serialize(spec)), _second.Grid.Started.Select(spec => JsonSerializer.Serialize(spec)));
 
         // Elsewhere, tokens come grouped in other ways.
-        foreach (var group in new[] { 1, 3, 100 })
+        foreach (int group in new[] { 1, 3, 100 })
         {
             _second.Grid.Script = spec => Grouped(spec, group);
             Assert.Equal(expected, new Told().Take(await ResumeAsync(_second, id, null)).ToString());
-            for (var i = 0; i < whole.Count - 1; i++)
+            for (int i = 0; i < whole.Count - 1; i++)
             {
                 var rest = await ResumeAsync(_second, id, whole[i].Id);
                 Assert.Equal(expected, new Told().Take(whole.Take(i + 1)).Take(rest).ToString());
@@ -92,7 +92,7 @@ public sealed class ResumeTests : IAsyncLifetime
         Assert.All(completion, e => Assert.StartsWith($"{secret}:", e.Id, StringComparison.Ordinal));
         Assert.DoesNotContain(completion, e => e.Data.Contains(secret, StringComparison.Ordinal));
         Assert.Equal(completion.Select(e => e.Data), (await ResumeAsync(_second, secret, null)).Select(e => e.Data));
-        foreach (var id in new[] { shown, shown["cmpl-".Length..] })
+        foreach (string? id in new[] { shown, shown["cmpl-".Length..] })
         {
             using var refused = await GetAsync(_second, id, null);
             await AssertErrorAsync(refused, HttpStatusCode.NotFound, "stream_not_found", "");
@@ -135,13 +135,13 @@ public sealed class ResumeTests : IAsyncLifetime
     public async Task What_the_client_has_is_looked_for_at_the_workers(string path, string json, bool isEnough)
     {
         var whole = await EventsAsync(_first, path, json + ",\"stream\":true}");
-        var id = whole[0].Id!.Split(':')[0];
+        string id = whole[0].Id!.Split(':')[0];
         var name = Assert.Single(_first.Grid.Sequences).Id;
         foreach (var e in whole.TakeWhile(e => !e.Id!.EndsWith('.') && !e.Id.EndsWith("end", StringComparison.Ordinal)))
         {
             _second.Grid.Started.Clear();
             await ResumeAsync(_second, id, e.Id);
-            var tokens = int.Parse(e.Id!.Split(':', '/')[1], System.Globalization.CultureInfo.InvariantCulture);
+            int tokens = int.Parse(e.Id!.Split(':', '/')[1], System.Globalization.CultureInfo.InvariantCulture);
             Assert.Equal(new ResumedRun(name, isEnough ? tokens - 1 : 0), Assert.Single(_second.Grid.Started).Resumed);
         }
     }
@@ -164,7 +164,7 @@ public sealed class ResumeTests : IAsyncLifetime
     [Fact]
     public async Task A_resumption_that_waits_for_a_worker_is_ended_by_the_next_one_and_never_runs()
     {
-        var id = (await EventsAsync(_first, "/v1/completions", Endless))[0].Id!.Split(':')[0];
+        string id = (await EventsAsync(_first, "/v1/completions", Endless))[0].Id!.Split(':')[0];
         var waits = new TaskCompletionSource();
         _second.Grid.Admission = token =>
         {
@@ -209,7 +209,7 @@ public sealed class ResumeTests : IAsyncLifetime
     [InlineData("00000000000000000000000000000000:3/4", "an id of an event of this stream")]
     public async Task An_id_that_no_event_had_is_refused(string lastEventId, string rule = "an id as the stream's events have it")
     {
-        var id = (await EventsAsync(_first, "/v1/completions", Endless))[0].Id!.Split(':')[0];
+        string id = (await EventsAsync(_first, "/v1/completions", Endless))[0].Id!.Split(':')[0];
         using var response = await _second.Client.GetAsync($"/v1/sequences/{id}/events?last_event_id={Uri.EscapeDataString(lastEventId.Replace("{id}", id, StringComparison.Ordinal))}", Token);
         await AssertErrorAsync(response, HttpStatusCode.BadRequest, "invalid_last_event_id", rule);
         Assert.Empty(_second.Grid.Started);
@@ -221,7 +221,7 @@ public sealed class ResumeTests : IAsyncLifetime
     [InlineData("900/900")]
     public async Task A_place_beyond_the_end_is_an_error_and_not_an_empty_rest(string place)
     {
-        var id = (await EventsAsync(_first, "/v1/completions", Endless))[0].Id!.Split(':')[0];
+        string id = (await EventsAsync(_first, "/v1/completions", Endless))[0].Id!.Split(':')[0];
         using var response = await GetAsync(_second, id, $"{id}:{place}");
         var events = GatewayApp.ReadEvents(await response.Content.ReadAsStringAsync(Token));
         Assert.Equal("invalid_last_event_id", (string)events[^2].Json["error"]!["code"]!);
@@ -230,8 +230,8 @@ public sealed class ResumeTests : IAsyncLifetime
     [Fact]
     public async Task What_is_unknown_or_has_expired_is_not_found()
     {
-        var id = (await EventsAsync(_first, "/v1/completions", Endless))[0].Id!.Split(':')[0];
-        foreach (var unknown in new[] { "nothing", "cmpl-1", Guid.NewGuid().ToString("N") })
+        string id = (await EventsAsync(_first, "/v1/completions", Endless))[0].Id!.Split(':')[0];
+        foreach (string? unknown in new[] { "nothing", "cmpl-1", Guid.NewGuid().ToString("N") })
         {
             using var response = await GetAsync(_second, unknown, null);
             await AssertErrorAsync(response, HttpStatusCode.NotFound, "stream_not_found", unknown);
@@ -247,7 +247,7 @@ public sealed class ResumeTests : IAsyncLifetime
     [Fact]
     public async Task Other_bits_do_not_go_on_with_a_stream()
     {
-        var id = (await EventsAsync(_first, "/v1/completions", Endless))[0].Id!.Split(':')[0];
+        string id = (await EventsAsync(_first, "/v1/completions", Endless))[0].Id!.Split(':')[0];
         _second.Grid.Models = [FakeSequenceService.Model with { NumericsId = "grid-2-other" }];
         using var other = await GetAsync(_second, id, null);
         await AssertErrorAsync(other, HttpStatusCode.Conflict, "numerics_changed", "grid-2-other");
@@ -295,7 +295,7 @@ public sealed class ResumeTests : IAsyncLifetime
     public async Task A_store_that_fails_costs_a_stream_its_ids_and_nothing_else()
     {
         await using var app = await GatewayApp.StartAsync(new BrokenStore());
-        for (var i = 0; i < 2; i++)
+        for (int i = 0; i < 2; i++)
         {
             var events = await EventsAsync(app, "/v1/completions", Endless);
             Assert.All(events, e => Assert.Null(e.Id));
@@ -323,7 +323,7 @@ public sealed class ResumeTests : IAsyncLifetime
     private static async Task<List<ServerSentEvent>> EventsAsync(GatewayApp app, string path, string json)
     {
         using var response = await app.SendAsync(path, json);
-        var text = await response.Content.ReadAsStringAsync(Token);
+        string text = await response.Content.ReadAsStringAsync(Token);
         Assert.True(response.IsSuccessStatusCode, text);
         return GatewayApp.ReadEvents(text);
     }
@@ -341,14 +341,14 @@ public sealed class ResumeTests : IAsyncLifetime
     private static async Task<List<ServerSentEvent>> ResumeAsync(GatewayApp app, string id, string? lastEventId)
     {
         using var response = await GetAsync(app, id, lastEventId);
-        var text = await response.Content.ReadAsStringAsync(Token);
+        string text = await response.Content.ReadAsStringAsync(Token);
         Assert.True(response.StatusCode == HttpStatusCode.OK, text);
         return GatewayApp.ReadEvents(text);
     }
 
     private static async Task AssertErrorAsync(HttpResponseMessage response, HttpStatusCode status, string code, string part)
     {
-        var text = await response.Content.ReadAsStringAsync(Token);
+        string text = await response.Content.ReadAsStringAsync(Token);
         Assert.True(response.StatusCode == status, text);
         Assert.Contains($"\"code\":\"{code}\"", text, StringComparison.Ordinal);
         Assert.Contains(part, text.Replace("\\\"", "\"", StringComparison.Ordinal), StringComparison.Ordinal);
@@ -371,8 +371,8 @@ public sealed class ResumeTests : IAsyncLifetime
     private static async IAsyncEnumerable<SequenceUpdate> Grouped(SequenceSpec spec, int group)
     {
         SequenceUpdate? gathered = null;
-        var count = 0;
-        var prompt = spec.PromptIds ?? FakeSequenceService.Text.Tokenizer.Encode(spec.PromptText!, spec.ParseSpecialTokens, spec.AddSpecialTokens);
+        int count = 0;
+        int[] prompt = spec.PromptIds ?? FakeSequenceService.Text.Tokenizer.Encode(spec.PromptText!, spec.ParseSpecialTokens, spec.AddSpecialTokens);
         await foreach (var update in FakeAnswers.Default(spec, prompt))
         {
             gathered = gathered is null ? update : update with
@@ -393,7 +393,7 @@ public sealed class ResumeTests : IAsyncLifetime
     /// <summary>What a sequence says by default, the first of it at once.</summary>
     private static async IAsyncEnumerable<SequenceUpdate> Held(SequenceSpec spec, Task goOn)
     {
-        var first = true;
+        bool first = true;
         await foreach (var update in Grouped(spec, 1))
         {
             yield return update;

@@ -99,7 +99,7 @@ public sealed class SamplingDefaultsTests : IAsyncLifetime
 
     private async Task AskEverywhereAsync(string sampling)
     {
-        var more = sampling.Length == 0 ? "" : "," + sampling;
+        string more = sampling.Length == 0 ? "" : "," + sampling;
         await _app.OkAsync("/v1/chat/completions", $"{{\"messages\":[{{\"role\":\"user\",\"content\":\"x\"}}]{more}}}");
         await _app.OkAsync("/v1/completions", $"{{\"prompt\":\"x\"{more}}}");
         await _app.OkAsync("/generate", $"{{\"text\":\"x\",\"sampling_params\":{{{sampling}}}}}");

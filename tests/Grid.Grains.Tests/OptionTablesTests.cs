@@ -21,7 +21,7 @@ public sealed partial class OptionTablesTests
     [InlineData("clustering.md")]
     public void Every_option_that_a_README_names_exists(string file)
     {
-        var named = NamePattern().Matches(Read(file)).Select(match => match.Value[1..]).Distinct().ToArray();
+        string[] named = NamePattern().Matches(Read(file)).Select(match => match.Value[1..]).Distinct().ToArray();
         Assert.NotEmpty(named);
         Assert.Empty(named.Except(s_silo.Keys).Except(GridNode.Program.Aliases).Except(["--help", "--version", "--Gateway:<Name>"]));
     }

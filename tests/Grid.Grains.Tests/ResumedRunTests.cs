@@ -16,7 +16,7 @@ public sealed class ResumedRunTests
     public async Task What_a_worker_remembers_is_told_again_and_not_drawn_again()
     {
         await using var grid = await TestGrid.StartAsync(2, _ => new ScriptedEngine { HeldBack = true });
-        Guid name = await LeaveAsync(grid, after: 100);
+        var name = await LeaveAsync(grid, after: 100);
         var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 80));
         Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
         Assert.Equal(Answer.TextOf(answer.Tokens), answer.Text);
@@ -28,7 +28,7 @@ public sealed class ResumedRunTests
     public async Task A_client_that_has_more_than_any_worker_remembers_loses_nothing()
     {
         await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true });
-        Guid name = await LeaveAsync(grid, after: 20);
+        var name = await LeaveAsync(grid, after: 20);
         var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 300));
         Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
         Assert.InRange(Assert.Single(requests).PriorOutputIds.Length, 20, 299);
@@ -43,7 +43,7 @@ public sealed class ResumedRunTests
     public async Task A_sequence_that_was_taken_up_can_be_taken_up_again()
     {
         await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true });
-        Guid name = await LeaveAsync(grid, after: 20);
+        var name = await LeaveAsync(grid, after: 20);
         await LeaveAsync(grid, after: 90, new ResumedRun(name, 10));
         var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 85));
         Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
@@ -55,7 +55,7 @@ public sealed class ResumedRunTests
     public async Task A_stop_string_among_the_known_tokens_still_ends_the_sequence_there()
     {
         await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true });
-        Guid name = await LeaveAsync(grid, after: 100);
+        var name = await LeaveAsync(grid, after: 100);
         string all = Answer.TextOf(Answer.Expected(s_prompt, Tokens));
         string stop = all[15..18];
         var (answer, _) = await TakeUpAsync(grid, new ResumedRun(name, 80), stop);
@@ -71,7 +71,7 @@ public sealed class ResumedRunTests
     public async Task A_stop_string_that_comes_too_early_does_not_end_a_sequence_that_is_taken_up(int minNewTokens, int known)
     {
         await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true });
-        Guid name = await LeaveAsync(grid, after: 130);
+        var name = await LeaveAsync(grid, after: 130);
         string all = Answer.TextOf(Answer.Expected(s_prompt, Tokens));
         string stop = all[15..18]; // And again every 26 tokens: it ends with the 122nd.
         var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, known), stop, minNewTokens: minNewTokens);
@@ -85,7 +85,7 @@ public sealed class ResumedRunTests
     public async Task What_two_workers_are_to_agree_on_is_drawn_anew_by_both_where_only_one_remembers_it()
     {
         await using var grid = await TestGrid.StartAsync(2, _ => new ScriptedEngine { HeldBack = true });
-        Guid name = await LeaveAsync(grid, after: 100);
+        var name = await LeaveAsync(grid, after: 100);
         var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 80), isChecked: true);
         Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
         Assert.Equal(2, requests.Length);
@@ -96,7 +96,7 @@ public sealed class ResumedRunTests
     public async Task What_two_workers_remember_alike_is_drawn_anew_by_neither()
     {
         await using var grid = await TestGrid.StartAsync(2, _ => new ScriptedEngine { HeldBack = true });
-        Guid name = await LeaveAsync(grid, after: 100, isChecked: true);
+        var name = await LeaveAsync(grid, after: 100, isChecked: true);
         var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 80), isChecked: true);
         Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
         Assert.Equal(2, requests.Length);
@@ -108,7 +108,7 @@ public sealed class ResumedRunTests
     public async Task What_two_workers_remember_differently_is_known_up_to_there()
     {
         await using var grid = await TestGrid.StartAsync(2, i => new ScriptedEngine { HeldBack = true, WrongFrom = i == 0 ? 30 : null });
-        Guid name = await LeaveAsync(grid, after: 100, isChecked: true);
+        var name = await LeaveAsync(grid, after: 100, isChecked: true);
         var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 80), isChecked: true);
         Assert.Equal(Answer.Expected(s_prompt, 30), answer.Tokens);
         Assert.Contains("different bits at output token 30", answer.Error, StringComparison.Ordinal);

@@ -95,7 +95,7 @@ public sealed class SequenceTests
     {
         await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine());
         int[] prompt = [4];
-        var tokens = Answer.Expected(prompt, 8);
+        int[] tokens = Answer.Expected(prompt, 8);
         await using var sequence = await grid.Sequences().StartAsync(Answer.Spec(prompt, 50, generation => generation with { StopTokenIds = [tokens[7]] }), default);
         var answer = await Answer.ReadAsync(sequence);
         Assert.Equal(tokens, answer.Tokens);
@@ -190,7 +190,7 @@ public sealed class SequenceTests
     public async Task A_sequence_never_moves_to_a_worker_with_other_bits()
     {
         await using var grid = await TestGrid.StartAsync(2, i => new ScriptedEngine { HeldBack = i == 0, FailAtStep = i == 0 ? 3 : null }, differentModels: true);
-        foreach (var silo in new[] { 0, 1 })
+        foreach (int silo in new[] { 0, 1 })
         {
             grid.Service<Microsoft.Extensions.Options.IOptions<SequencesOptions>>(silo).Value.FailoverWait = TimeSpan.FromMilliseconds(200);
         }

@@ -58,41 +58,41 @@ public class ArchitectureConfigTests
     [Fact]
     public void Published_configurations_are_read()
     {
-        ModelConfig llama = Read(Llama31);
+        var llama = Read(Llama31);
         Assert.Equal((128, 32, 8, 131072, 500000.0), (llama.HeadDim, llama.QueryHeads, llama.KvHeads, llama.MaxPositions, llama.RopeTheta));
         Assert.Equal(new Llama3RopeScaling(8, 1, 4, 8192), llama.RopeScaling);
         Assert.Equal([128001, 128008, 128009], llama.EndTokenIds);
         Assert.Equal(1e-5f, llama.NormEpsilon);
 
-        ModelConfig small = Read(Llama31, c => Merge(c, """
+        var small = Read(Llama31, c => Merge(c, """
             {"head_dim": 64, "hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16, "tie_word_embeddings": true}
             """));
         Assert.Equal((64, true), (small.HeadDim, small.TiedEmbeddings));
 
-        ModelConfig qwen2 = Read(Qwen25);
+        var qwen2 = Read(Qwen25);
         Assert.Equal((128, 28, 4, 32768), (qwen2.HeadDim, qwen2.QueryHeads, qwen2.KvHeads, qwen2.MaxPositions));
         Assert.Null(qwen2.RopeScaling);
 
-        ModelConfig mistral = Read(Mistral03);
+        var mistral = Read(Mistral03);
         Assert.Equal((128, 8, 32768, 1e6), (mistral.HeadDim, mistral.KvHeads, mistral.MaxPositions, mistral.RopeTheta));
 
-        ModelConfig qwen3 = Read(Qwen3);
+        var qwen3 = Read(Qwen3);
         Assert.Equal((128, 36, 8, 40960), (qwen3.HeadDim, qwen3.Layers, qwen3.KvHeads, qwen3.MaxPositions));
     }
 
     [Fact]
     public void Rotary_scaling_in_the_spelling_of_transformers_5_says_the_same()
     {
-        ModelConfig four = Read(Llama31);
-        ModelConfig five = Read(Llama31, c =>
+        var four = Read(Llama31);
+        var five = Read(Llama31, c =>
         {
-            JsonNode rope = c["rope_scaling"]!.DeepClone();
+            var rope = c["rope_scaling"]!.DeepClone();
             c.Remove("rope_scaling");
             c.Remove("rope_theta");
             rope["rope_theta"] = 500000.0;
             c["rope_parameters"] = rope;
         });
-        ModelConfig old = Read(Llama31, c =>
+        var old = Read(Llama31, c =>
         {
             c["rope_scaling"]!.AsObject().Remove("rope_type");
             c["rope_scaling"]!["type"] = "llama3";
@@ -109,7 +109,7 @@ public class ArchitectureConfigTests
     [InlineData(Qwen25, 32, 112, 32768)]
     public void Absent_fields_have_the_values_of_transformers(string config, int kvHeads, int headDim, int maxPositions)
     {
-        ModelConfig read = Read(config, c =>
+        var read = Read(config, c =>
         {
             c["num_attention_heads"] = 32; // Qwen2.5's own 28 are not a multiple of the 32 that it would then have
             foreach (string field in (string[])["num_key_value_heads", "head_dim", "max_position_embeddings", "rms_norm_eps", "rope_theta",
@@ -201,7 +201,7 @@ public class ArchitectureConfigTests
 
     private static void Merge(JsonObject config, string changes)
     {
-        foreach ((string name, JsonNode? value) in JsonNode.Parse(changes)!.AsObject())
+        foreach ((string name, var value) in JsonNode.Parse(changes)!.AsObject())
         {
             config[name] = value?.DeepClone();
         }
@@ -209,7 +209,7 @@ public class ArchitectureConfigTests
 
     private static ModelConfig Read(string text, Action<JsonObject>? change = null)
     {
-        JsonObject config = JsonNode.Parse(text)!.AsObject();
+        var config = JsonNode.Parse(text)!.AsObject();
         change?.Invoke(config);
         return ModelConfigReader.Read(Encoding.UTF8.GetBytes(config.ToJsonString()), null, out _);
     }

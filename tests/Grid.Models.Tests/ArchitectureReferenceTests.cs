@@ -26,17 +26,17 @@ public class ArchitectureReferenceTests(ITestOutputHelper output)
     public void A_plain_double_computation_gives_the_values_of_transformers(string name)
     {
         var plain = PlainDecoder.Of(ModelFolder.Open(PathOf(name)), round: false);
-        ReferenceValues reference = ReferenceValues.Read(name);
+        var reference = ReferenceValues.Read(name);
         Assert.Contains("transformers", reference.Versions.Keys);
         output.WriteLine($"{name}: values of {string.Join(", ", reference.Versions)}");
         Assert.NotEmpty(reference.Cases);
-        foreach (ReferenceCase @case in reference.Cases)
+        foreach (var @case in reference.Cases)
         {
-            List<double[][]> states = plain.Run(@case.Prompt);
+            var states = plain.Run(@case.Prompt);
             Assert.Equal(states.Count, @case.Arrays.Count);
-            foreach (ReferenceArray array in @case.Arrays)
+            foreach (var array in @case.Arrays)
             {
-                IEnumerable<float> rows = Rows(states[StateIndex(array.Name, states.Count)], @case);
+                var rows = Rows(states[StateIndex(array.Name, states.Count)], @case);
                 Assert.InRange(Distance.RelativeL2(rows, reference.Values(array)), 0, Fp32Noise);
             }
         }
@@ -57,13 +57,13 @@ public class ArchitectureReferenceTests(ITestOutputHelper output)
     public void Greedy_tokens_are_those_of_transformers_wherever_the_gap_exceeds_the_noise(string name)
     {
         using var operations = new CpuOperations(new CpuOptions());
-        using LoadedModel loaded = Load(name, operations);
+        using var loaded = Load(name, operations);
         var model = (DecoderModel)loaded.Model;
-        foreach (ReferenceCase @case in ReferenceValues.Read(name).Cases)
+        foreach (var @case in ReferenceValues.Read(name).Cases)
         {
             int steps = @case.Continuation.Length;
             Assert.InRange(steps, 100, 200);
-            (double[] exact, ReferenceNoise noise) = ContinuationLogits(name, @case);
+            (double[] exact, var noise) = ContinuationLogits(name, @case);
             // Two logits may each be off by the noise, in opposite directions.
             double decisive = 2 * noise.MaxAbs;
             int clear = 0;
@@ -104,11 +104,11 @@ public class ArchitectureReferenceTests(ITestOutputHelper output)
     {
         var folder = ModelFolder.Open(PathOf(name));
         int chosen = folder.ReadConfig().Experts!.PerToken;
-        foreach (ReferenceCase @case in ReferenceValues.Read(name).Cases)
+        foreach (var @case in ReferenceValues.Read(name).Cases)
         {
             int[] ids = [.. @case.Prompt, .. @case.Continuation[..^1]];
-            PlainDecoder exact = PlainDecoder.Of(folder, round: false);
-            PlainDecoder rounded = PlainDecoder.Of(folder, round: true);
+            var exact = PlainDecoder.Of(folder, round: false);
+            var rounded = PlainDecoder.Of(folder, round: true);
             exact.Run(ids);
             rounded.Run(ids);
             double slack = exact.RouterLogits.Min(l => Gap(l.Value, chosen) - (2 * Change(l.Value, rounded.RouterLogits[l.Key])));
@@ -130,14 +130,14 @@ public class ArchitectureReferenceTests(ITestOutputHelper output)
     private void CompareStates(string name, int rowsPerPass)
     {
         using var operations = new CpuOperations(new CpuOptions());
-        using LoadedModel loaded = Load(name, operations);
+        using var loaded = Load(name, operations);
         var model = (DecoderModel)loaded.Model;
-        ReferenceValues reference = ReferenceValues.Read(name);
-        foreach (ReferenceCase @case in reference.Cases)
+        var reference = ReferenceValues.Read(name);
+        foreach (var @case in reference.Cases)
         {
-            List<List<float>> states = Run(model, operations, @case.Prompt, rowsPerPass);
+            var states = Run(model, operations, @case.Prompt, rowsPerPass);
             Assert.Equal(states.Count, @case.Arrays.Count);
-            foreach (ReferenceArray array in @case.Arrays)
+            foreach (var array in @case.Arrays)
             {
                 float[] rows = Rows(states[StateIndex(array.Name, states.Count)], @case);
                 double distance = Distance.RelativeL2(rows, reference.Values(array));
@@ -177,7 +177,7 @@ public class ArchitectureReferenceTests(ITestOutputHelper output)
     {
         int[] ids = [.. @case.Prompt, .. @case.Continuation[..^1]];
         var folder = ModelFolder.Open(PathOf(name));
-        Range compared = (@case.Prompt.Length - 1)..;
+        var compared = (@case.Prompt.Length - 1)..;
         double[] exact = [.. PlainDecoder.Of(folder, round: false).Run(ids)[^1][compared].SelectMany(row => row)];
         float[] rounded = [.. PlainDecoder.Of(folder, round: true).Run(ids)[^1][compared].SelectMany(row => row).Select(v => (float)v)];
         return (exact, new ReferenceNoise(Distance.MaxAbsolute(rounded, exact), Distance.RelativeL2(rounded, exact)));

@@ -20,7 +20,7 @@ public class DecoderForwardTests(ITestOutputHelper output)
         checkpoint.Write(folder, TinyCheckpoint.Config.Replace(
             "\"tie_word_embeddings\": true", $"\"tie_word_embeddings\": {tied}", StringComparison.Ordinal));
         using var operations = new CpuOperations(new CpuOptions());
-        using LoadedModel loaded = ModelLoader.Load(folder.Path, operations, new ModelLoadOptions());
+        using var loaded = ModelLoader.Load(folder.Path, operations, new ModelLoadOptions());
         var model = (DecoderModel)loaded.Model;
         var random = new Random(5);
         int[] ids = [.. Enumerable.Range(0, Tokens).Select(_ => random.Next(TinyCheckpoint.Vocabulary))];
@@ -40,8 +40,8 @@ public class DecoderForwardTests(ITestOutputHelper output)
         }
 
         var weights = checkpoint.Tensors.ToDictionary(t => t.Key, t => t.Value.Values);
-        List<double[][]> exact = new PlainDecoder(model.Config, weights, round: false).Run(ids);
-        List<double[][]> rounded = new PlainDecoder(model.Config, weights, round: true).Run(ids);
+        var exact = new PlainDecoder(model.Config, weights, round: false).Run(ids);
+        var rounded = new PlainDecoder(model.Config, weights, round: true).Run(ids);
         for (int i = 0; i < exact.Count; i++)
         {
             double[] expected = [.. exact[i].SelectMany(row => row)];

@@ -19,8 +19,8 @@ public class DemoModelTests
     public void The_demo_model_loads_with_one_id_and_finite_logits()
     {
         using var operations = new CpuOperations(new CpuOptions());
-        using LoadedModel first = ModelLoader.Load(DemoModel.Path, operations, new ModelLoadOptions { MaxBatchTokens = 16 });
-        using LoadedModel second = ModelLoader.Load(DemoModel.Path, operations, new ModelLoadOptions());
+        using var first = ModelLoader.Load(DemoModel.Path, operations, new ModelLoadOptions { MaxBatchTokens = 16 });
+        using var second = ModelLoader.Load(DemoModel.Path, operations, new ModelLoadOptions());
 
         Assert.Equal(first.NumericsId, second.NumericsId);
         Assert.NotEmpty(first.Model.Config.EndTokenIds);

@@ -68,7 +68,7 @@ public sealed class DeviceOperationsTests : IDisposable
     {
         _device.BeginStep(Batch());
         int before = _device.Computed.Count;
-        Exception? error = Record.Exception(() => call(_device));
+        var error = Record.Exception(() => call(_device));
         Assert.True(error is ArgumentException or InvalidOperationException or NotSupportedException, error?.ToString() ?? "It was not refused.");
         Assert.Contains(message, error!.Message, StringComparison.Ordinal);
         Assert.Equal(before, _device.Computed.Count);
@@ -77,12 +77,12 @@ public sealed class DeviceOperationsTests : IDisposable
     [Fact]
     public void What_fits_reaches_the_device_as_it_is()
     {
-        CheckedDevice d = _device;
+        var d = _device;
         d.BeginStep(Batch());
         Activation input = d.AllocateActivation(Rows, 8), output = d.AllocateActivation(Rows, 6);
-        WeightVector bias = d.UploadVector(Tensor("b", 6));
+        var bias = d.UploadVector(Tensor("b", 6));
         d.Project(input, RowList.Logits(0, 2), Matrix(d), Epilogue.Store(output) with { Bias = bias });
-        ExpertRouting routing = d.AllocateRouting(Rows, 2, 1, 6);
+        var routing = d.AllocateRouting(Rows, 2, 1, 6);
         d.Route(input, d.UploadMatrix(Tensor("r", 2, 8)), new RoutingSpec(true), routing);
         d.ProjectExperts(input, routing, Experts(d), Epilogue.AddTo(output));
         d.RotateAndStore(Qkv(d), new RotarySpec(2, Table(d, 67)), new KvLayer(s_cache, 1));
@@ -145,11 +145,11 @@ public sealed class DeviceOperationsTests : IDisposable
         using CheckedDevice d = new(CheckedDevice.AllBut(typeof(Epilogue), nameof(Epilogue.Bias)));
         Activation input = d.AllocateActivation(Rows, 8), output = d.AllocateActivation(Rows, 6), heads = Qkv(d), attended = d.AllocateActivation(Rows, 32);
         WeightMatrix matrix = Matrix(d), router = d.UploadMatrix(Tensor("r", 2, 8)), table = d.UploadMatrix(Tensor("t", 9, 8));
-        ExpertMatrix experts = Experts(d);
-        ExpertRouting routing = d.AllocateRouting(Rows, 2, 1, 6);
-        RotaryTable rotary = Table(d, 100);
-        NormSpec norm = Norm(d);
-        BatchLayout batch = Batch();
+        var experts = Experts(d);
+        var routing = d.AllocateRouting(Rows, 2, 1, 6);
+        var rotary = Table(d, 100);
+        var norm = Norm(d);
+        var batch = Batch();
         Action pass = () =>
         {
             d.Embed(table, input);
@@ -179,7 +179,7 @@ public sealed class DeviceOperationsTests : IDisposable
         Assert.Equal("Delegating has no operation Embed.", Assert.Throws<NotSupportedException>(() => alone.Embed(new CheckedMatrix("t", 9, 8, gated: false), new CheckedActivation(5, 8))).Message);
         using var through = new Delegating(_device);
         through.BeginStep(Batch());
-        Activation output = through.AllocateActivation(Rows, 6);
+        var output = through.AllocateActivation(Rows, 6);
         through.Project(through.AllocateActivation(Rows, 8), RowList.All, Matrix(through), Epilogue.AddTo(output));
         Assert.Equal(Epilogue.AddTo(output), _device.LastEpilogue);
     }
@@ -190,7 +190,7 @@ public sealed class DeviceOperationsTests : IDisposable
     private static void Use(CheckedDevice d, Type record, string field)
     {
         Activation input = d.AllocateActivation(Rows, 8), output = d.AllocateActivation(Rows, 6);
-        WeightVector head = d.UploadVector(Tensor("h", HeadDim));
+        var head = d.UploadVector(Tensor("h", HeadDim));
         switch (record.Name)
         {
             case nameof(NormSpec):
@@ -219,7 +219,7 @@ public sealed class DeviceOperationsTests : IDisposable
 
     private static void OntoItself(CheckedDevice d)
     {
-        Activation both = d.AllocateActivation(Rows, 8);
+        var both = d.AllocateActivation(Rows, 8);
         d.Project(both, RowList.All, d.UploadMatrix(Tensor("w", 8, 8)), Epilogue.AddTo(both));
     }
 

@@ -20,7 +20,7 @@ public sealed class DummyWeightsTests : IDisposable
         Assert.Equal(expected.Tensors.Keys.ToHashSet(), recorder.Uploaded.Keys.ToHashSet());
         foreach ((string name, (int[] shape, _)) in expected.Tensors)
         {
-            DummyTensor tensor = DummyWeights.Describe(name, shape);
+            var tensor = DummyWeights.Describe(name, shape);
             ushort[] values = [.. Enumerable.Range(0, shape.Aggregate(1, (a, b) => a * b)).Select(i => DummyWeights.Element(tensor, i))];
             Assert.Equal(values, recorder.Uploaded[name]);
         }
@@ -29,7 +29,7 @@ public sealed class DummyWeightsTests : IDisposable
     [Fact]
     public void The_id_follows_from_the_config_and_is_no_checkpoint_s()
     {
-        NumericsId id = Load(TinyCheckpoint.Config).Id;
+        var id = Load(TinyCheckpoint.Config).Id;
 
         Assert.Equal(id, Load(TinyCheckpoint.Config).Id);
         Assert.NotEqual(id, Load(With("rms_norm_eps", "1e-5")).Id);
@@ -44,7 +44,7 @@ public sealed class DummyWeightsTests : IDisposable
 
         checkpoint.Write(_folder);
         using var recorder = new UploadRecorder();
-        using LoadedModel real = ModelLoader.Load(_folder.Path, recorder, new ModelLoadOptions());
+        using var real = ModelLoader.Load(_folder.Path, recorder, new ModelLoadOptions());
         Assert.NotEqual(id, real.NumericsId);
     }
 
@@ -63,7 +63,7 @@ public sealed class DummyWeightsTests : IDisposable
     [InlineData("meta-llama/Llama-3.1-8B-Instruct", 32, 4096)]
     public void Configurations_of_published_models_ship(string name, int layers, int hidden)
     {
-        ModelConfig config = ModelFolder.Open(ShippedConfigs.Find(name)!).ReadConfig();
+        var config = ModelFolder.Open(ShippedConfigs.Find(name)!).ReadConfig();
 
         Assert.Contains(name, ShippedConfigs.Names);
         Assert.Equal((layers, hidden), (config.Layers, config.HiddenSize));
@@ -80,7 +80,7 @@ public sealed class DummyWeightsTests : IDisposable
 
     private static string With(string field, string value)
     {
-        JsonNode config = JsonNode.Parse(TinyCheckpoint.Config)!;
+        var config = JsonNode.Parse(TinyCheckpoint.Config)!;
         config[field] = JsonNode.Parse(value);
         return config.ToJsonString();
     }
@@ -89,7 +89,7 @@ public sealed class DummyWeightsTests : IDisposable
     {
         File.WriteAllText(_folder.File("config.json"), config);
         var recorder = new UploadRecorder();
-        using LoadedModel loaded = ModelLoader.Load(_folder.Path, recorder, new ModelLoadOptions { LoadFormat = LoadFormat.Dummy });
+        using var loaded = ModelLoader.Load(_folder.Path, recorder, new ModelLoadOptions { LoadFormat = LoadFormat.Dummy });
         return (loaded.NumericsId, recorder);
     }
 }

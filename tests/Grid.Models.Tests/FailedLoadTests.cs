@@ -60,7 +60,7 @@ public sealed class FailedLoadTests : IDisposable
     public void Mutated_folders_are_refused_or_load()
     {
         var checkpoint = new TinyCheckpoint();
-        Dictionary<string, byte[]> good = Shards(checkpoint);
+        var good = Shards(checkpoint);
         string[] names = [.. good.Keys.Order(StringComparer.Ordinal)];
         var random = new Random(20261124);
         int refused = 0, loaded = 0;
@@ -75,7 +75,7 @@ public sealed class FailedLoadTests : IDisposable
             using var recorder = new UploadRecorder();
             try
             {
-                using LoadedModel model = ModelLoader.Load(_folder.Path, recorder, new ModelLoadOptions { MaxBatchTokens = 1 });
+                using var model = ModelLoader.Load(_folder.Path, recorder, new ModelLoadOptions { MaxBatchTokens = 1 });
                 Assert.Equal(checkpoint.Tensors.Keys.ToHashSet(), recorder.Uploaded.Keys.ToHashSet());
                 Assert.All(recorder.Uploaded.Values, values => Assert.All(values, value => Assert.True(Numerics.Bf16.IsFinite(value))));
                 loaded++;

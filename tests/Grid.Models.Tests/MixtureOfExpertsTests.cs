@@ -31,7 +31,7 @@ public sealed class MixtureOfExpertsTests : IDisposable
     [Fact]
     public void The_configuration_of_a_model_on_the_hub_is_read()
     {
-        ModelConfig config = Read(_ => { });
+        var config = Read(_ => { });
 
         Assert.Equal("Qwen3MoeForCausalLM", config.Architecture);
         Assert.Equal((48, 32, 4, 128), (config.Layers, config.QueryHeads, config.KvHeads, config.HeadDim));
@@ -42,7 +42,7 @@ public sealed class MixtureOfExpertsTests : IDisposable
     [Fact]
     public void Absent_fields_have_the_values_of_transformers()
     {
-        ModelConfig config = Read(c =>
+        var config = Read(c =>
         {
             foreach (string name in (string[])["norm_topk_prob", "decoder_sparse_step", "mlp_only_layers", "num_key_value_heads", "head_dim"])
             {
@@ -64,7 +64,7 @@ public sealed class MixtureOfExpertsTests : IDisposable
     [InlineData(8, "[]", new int[0])]
     public void Every_step_th_layer_has_experts_unless_it_is_listed_as_dense(int step, string dense, int[] expected)
     {
-        ModelConfig config = Read(c =>
+        var config = Read(c =>
         {
             c["num_hidden_layers"] = 7;
             c["decoder_sparse_step"] = step;
@@ -124,7 +124,7 @@ public sealed class MixtureOfExpertsTests : IDisposable
     [InlineData("model.layers.0.mlp.experts.down_proj")]
     public void Experts_stacked_in_one_tensor_are_refused_by_name(string name)
     {
-        SortedDictionary<string, (int[] Shape, ushort[] Values)> tensors = Tensors();
+        var tensors = Tensors();
         tensors.Add(name, ([8, 1, 1], new ushort[8]));
         var e = Assert.Throws<ModelFormatException>(() => Load(tensors, _ => { }));
 
@@ -138,7 +138,7 @@ public sealed class MixtureOfExpertsTests : IDisposable
     [InlineData("model.layers.0.mlp.gate.weight")]
     public void A_missing_tensor_is_named(string name)
     {
-        SortedDictionary<string, (int[] Shape, ushort[] Values)> tensors = Tensors();
+        var tensors = Tensors();
         Assert.True(tensors.Remove(name));
         Assert.Equal(name, Assert.Throws<ModelFormatException>(() => Load(tensors, _ => { })).Field);
     }
@@ -148,7 +148,7 @@ public sealed class MixtureOfExpertsTests : IDisposable
     {
         foreach (string name in (string[])["model.layers.1.mlp.experts.8.up_proj.weight", "model.layers.0.mlp.shared_expert.up_proj.weight"])
         {
-            SortedDictionary<string, (int[] Shape, ushort[] Values)> tensors = Tensors();
+            var tensors = Tensors();
             tensors.Add(name, ([32, 64], new ushort[32 * 64]));
             Assert.Equal(name, Assert.Throws<ModelFormatException>(() => Load(tensors, _ => { })).Field);
         }
@@ -156,7 +156,7 @@ public sealed class MixtureOfExpertsTests : IDisposable
 
     private static ModelConfig Read(Action<JsonObject> change)
     {
-        JsonObject config = JsonNode.Parse(Qwen3MoeConfig)!.AsObject();
+        var config = JsonNode.Parse(Qwen3MoeConfig)!.AsObject();
         change(config);
         return ModelConfigReader.Read(Encoding.UTF8.GetBytes(config.ToJsonString()), null, out _);
     }
@@ -165,10 +165,10 @@ public sealed class MixtureOfExpertsTests : IDisposable
     private static SortedDictionary<string, (int[] Shape, ushort[] Values)> Tensors()
     {
         var tensors = new SortedDictionary<string, (int[] Shape, ushort[] Values)>(StringComparer.Ordinal);
-        using Checkpoint checkpoint = Checkpoint.Open(ModelFolder.Open(RandomModel));
-        foreach ((string name, SafetensorsTensor tensor) in checkpoint.Tensors)
+        using var checkpoint = Checkpoint.Open(ModelFolder.Open(RandomModel));
+        foreach ((string name, var tensor) in checkpoint.Tensors)
         {
-            var values = new ushort[tensor.Rows * tensor.Columns];
+            ushort[] values = new ushort[tensor.Rows * tensor.Columns];
             for (int row = 0; row < tensor.Rows; row++)
             {
                 tensor.CopyRow(row, values.AsSpan(row * tensor.Columns, tensor.Columns));
@@ -183,7 +183,7 @@ public sealed class MixtureOfExpertsTests : IDisposable
     /// <summary>Loads the random checkpoint with these tensors and a changed configuration; returns its digest.</summary>
     private string Load(SortedDictionary<string, (int[] Shape, ushort[] Values)> tensors, Action<JsonObject> change)
     {
-        JsonObject config = JsonNode.Parse(File.ReadAllBytes(Path.Combine(RandomModel, "config.json")))!.AsObject();
+        var config = JsonNode.Parse(File.ReadAllBytes(Path.Combine(RandomModel, "config.json")))!.AsObject();
         change(config);
         var builder = new SafetensorsBuilder();
         foreach ((string name, (int[] shape, ushort[] values)) in tensors)
@@ -194,7 +194,7 @@ public sealed class MixtureOfExpertsTests : IDisposable
         File.WriteAllText(_folder.File("config.json"), config.ToJsonString());
         File.WriteAllBytes(_folder.File("model.safetensors"), builder.Build());
         using var recorder = new UploadRecorder();
-        using LoadedModel model = ModelLoader.Load(_folder.Path, recorder, new ModelLoadOptions());
+        using var model = ModelLoader.Load(_folder.Path, recorder, new ModelLoadOptions());
         Assert.Equal(tensors.Count, recorder.Uploaded.Count);
         return model.NumericsId.ModelDigest;
     }

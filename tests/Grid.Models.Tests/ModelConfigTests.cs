@@ -10,7 +10,7 @@ public class ModelConfigTests
     [Fact]
     public void A_config_in_the_spelling_of_transformers_4_is_read()
     {
-        ModelConfig config = Read(_ => { });
+        var config = Read(_ => { });
 
         Assert.Equal("Qwen3ForCausalLM", config.Architecture);
         Assert.Equal(48, config.VocabularySize);
@@ -30,7 +30,7 @@ public class ModelConfigTests
     [Fact]
     public void A_config_in_the_spelling_of_transformers_5_is_read()
     {
-        ModelConfig config = Read(c =>
+        var config = Read(c =>
         {
             c.Remove("rope_theta");
             c.Remove("rope_scaling");
@@ -55,7 +55,7 @@ public class ModelConfigTests
     [InlineData("null", null, new int[0])]
     public void End_tokens_are_those_of_both_files(string own, string? generation, int[] expected)
     {
-        ModelConfig config = Read(c => c["eos_token_id"] = JsonNode.Parse(own), generation);
+        var config = Read(c => c["eos_token_id"] = JsonNode.Parse(own), generation);
 
         Assert.Equal(expected, config.EndTokenIds);
     }
@@ -165,7 +165,7 @@ public class ModelConfigTests
 
     private static ModelConfig Read(Action<JsonObject> change, string? generation = null)
     {
-        JsonObject config = JsonNode.Parse(TinyCheckpoint.Config)!.AsObject();
+        var config = JsonNode.Parse(TinyCheckpoint.Config)!.AsObject();
         change(config);
         return ModelConfigReader.Read(
             Encoding.UTF8.GetBytes(config.ToJsonString()),

@@ -18,7 +18,7 @@ public sealed class ModelLoaderTests : IDisposable
         checkpoint.Write(_folder);
         using var recorder = new UploadRecorder();
 
-        using LoadedModel loaded = ModelLoader.Load(_folder.Path, recorder, new ModelLoadOptions());
+        using var loaded = ModelLoader.Load(_folder.Path, recorder, new ModelLoadOptions());
 
         Assert.Equal(checkpoint.Tensors.Keys.ToHashSet(), recorder.Uploaded.Keys.ToHashSet());
         foreach ((string name, (_, ushort[] values)) in checkpoint.Tensors)
@@ -32,7 +32,7 @@ public sealed class ModelLoaderTests : IDisposable
     {
         new TinyCheckpoint().Write(_folder);
 
-        NumericsId first = LoadId();
+        var first = LoadId();
 
         Assert.Equal(NumericContract.Version, first.ContractVersion);
         Assert.Matches("^[0-9a-f]{64}$", first.ModelDigest);
@@ -48,7 +48,7 @@ public sealed class ModelLoaderTests : IDisposable
         (NumericsId Id, IReadOnlyList<int> EndTokenIds) Load(params int[] more)
         {
             using var recorder = new UploadRecorder();
-            using LoadedModel loaded = ModelLoader.Load(_folder.Path, recorder, new ModelLoadOptions { EndTokenIds = more });
+            using var loaded = ModelLoader.Load(_folder.Path, recorder, new ModelLoadOptions { EndTokenIds = more });
             return (loaded.NumericsId, loaded.Model.Config.EndTokenIds);
         }
 
@@ -68,7 +68,7 @@ public sealed class ModelLoaderTests : IDisposable
     {
         var checkpoint = new TinyCheckpoint();
         checkpoint.Write(_folder);
-        NumericsId id = LoadId();
+        var id = LoadId();
         checkpoint.Tensors.Add("left.over", ([0, 4], []));
         checkpoint.Write(_folder);
         Assert.Equal(id, LoadId());
@@ -94,7 +94,7 @@ public sealed class ModelLoaderTests : IDisposable
     public void The_digest_is_the_hash_of_a_text_that_anyone_can_write_down()
     {
         new TinyCheckpoint().Write(_folder, With("eos_token_id", "[9, 7]"));
-        ModelConfig config = ModelFolder.Open(_folder.Path).ReadConfig();
+        var config = ModelFolder.Open(_folder.Path).ReadConfig();
         ModelDigest.Weight[] weights = [new("b", [3], "cd"), new("a.b", [2, 16], "ab01"), new("B", [1], "dummy-1")];
 
         Assert.Equal(
@@ -151,7 +151,7 @@ public sealed class ModelLoaderTests : IDisposable
     {
         var checkpoint = new TinyCheckpoint();
         checkpoint.Write(_folder);
-        NumericsId id = LoadId();
+        var id = LoadId();
 
         checkpoint.Write(_folder, With(field, value));
 
@@ -163,9 +163,9 @@ public sealed class ModelLoaderTests : IDisposable
     {
         var checkpoint = new TinyCheckpoint();
         checkpoint.Write(_folder);
-        NumericsId id = LoadId();
+        var id = LoadId();
 
-        JsonObject config = JsonNode.Parse(With("rope_theta", "null"))!.AsObject();
+        var config = JsonNode.Parse(With("rope_theta", "null"))!.AsObject();
         config["rope_parameters"] = new JsonObject { ["rope_type"] = "default", ["rope_theta"] = 1e4 };
         config["transformers_version"] = "5.0.0";
         WriteShards(checkpoint, config.ToJsonString());
@@ -181,7 +181,7 @@ public sealed class ModelLoaderTests : IDisposable
         var reports = new Reports();
         using var recorder = new UploadRecorder();
 
-        using LoadedModel loaded = ModelLoader.Load(_folder.Path, recorder, new ModelLoadOptions(), reports);
+        using var loaded = ModelLoader.Load(_folder.Path, recorder, new ModelLoadOptions(), reports);
 
         long bytes = checkpoint.Tensors.Values.Sum(t => 2L * t.Values.Length);
         Assert.Equal(new ModelLoadProgress(checkpoint.Tensors.Count, checkpoint.Tensors.Count, bytes, bytes), reports.Values[^1]);
@@ -236,7 +236,7 @@ public sealed class ModelLoaderTests : IDisposable
     {
         var checkpoint = new TinyCheckpoint();
         checkpoint.Write(_folder);
-        NumericsId id = LoadId();
+        var id = LoadId();
 
         checkpoint.Tensors.Add("model.layers.1.self_attn.rotary_emb.inv_freq", ([8], new ushort[8]));
         checkpoint.Write(_folder);
@@ -249,7 +249,7 @@ public sealed class ModelLoaderTests : IDisposable
     {
         var checkpoint = new TinyCheckpoint();
         checkpoint.Write(_folder);
-        NumericsId id = LoadId();
+        var id = LoadId();
 
         (int[] shape, ushort[] values) = checkpoint.Tensors["model.embed_tokens.weight"];
         ushort[] copy = [.. values];
@@ -273,7 +273,7 @@ public sealed class ModelLoaderTests : IDisposable
             SafetensorsBuilder.RandomBf16(new Random(8), TinyCheckpoint.Vocabulary * TinyCheckpoint.Hidden)));
         checkpoint.Write(_folder, With("tie_word_embeddings", "false"));
         using var recorder = new UploadRecorder();
-        using LoadedModel loaded = ModelLoader.Load(_folder.Path, recorder, new ModelLoadOptions());
+        using var loaded = ModelLoader.Load(_folder.Path, recorder, new ModelLoadOptions());
         Assert.Equal(checkpoint.Tensors["lm_head.weight"].Values, recorder.Uploaded["lm_head.weight"]);
     }
 
@@ -286,7 +286,7 @@ public sealed class ModelLoaderTests : IDisposable
     public void An_index_that_does_not_fit_its_shards_is_refused(string name, string file, string rule)
     {
         WriteShards(new TinyCheckpoint(), TinyCheckpoint.Config);
-        JsonNode index = JsonNode.Parse(File.ReadAllText(_folder.File("model.safetensors.index.json")))!;
+        var index = JsonNode.Parse(File.ReadAllText(_folder.File("model.safetensors.index.json")))!;
         index["weight_map"]![name] = JsonNode.Parse(file);
         File.WriteAllText(_folder.File("model.safetensors.index.json"), index.ToJsonString());
 
@@ -303,7 +303,7 @@ public sealed class ModelLoaderTests : IDisposable
 
     private static string With(string field, string value)
     {
-        JsonNode config = JsonNode.Parse(TinyCheckpoint.Config)!;
+        var config = JsonNode.Parse(TinyCheckpoint.Config)!;
         config[field] = JsonNode.Parse(value);
         return config.ToJsonString();
     }
@@ -311,7 +311,7 @@ public sealed class ModelLoaderTests : IDisposable
     private NumericsId LoadId()
     {
         using var recorder = new UploadRecorder();
-        using LoadedModel loaded = ModelLoader.Load(_folder.Path, recorder, new ModelLoadOptions());
+        using var loaded = ModelLoader.Load(_folder.Path, recorder, new ModelLoadOptions());
         return loaded.NumericsId;
     }
 
@@ -334,7 +334,7 @@ public sealed class ModelLoaderTests : IDisposable
         }
 
         File.Delete(_folder.File("model.safetensors"));
-        foreach ((string file, SafetensorsBuilder builder) in shards)
+        foreach ((string file, var builder) in shards)
         {
             File.WriteAllBytes(_folder.File(file), builder.Build());
         }

@@ -9,7 +9,7 @@ public sealed class ModelMemoryTests
     [InlineData("Qwen/Qwen3-30B-A3B", 30_532_122_624, 48 * 4 * 128)]
     public void Weights_take_two_bytes_a_published_parameter_and_the_rotary_table(string name, long parameters, int keyValues)
     {
-        ModelConfig config = ModelFolder.Open(ShippedConfigs.Find(name)!).ReadConfig();
+        var config = ModelFolder.Open(ShippedConfigs.Find(name)!).ReadConfig();
         var memory = ModelMemory.Measure(config, maxBatchTokens: 8);
 
         Assert.Equal((parameters * 2) + ((long)config.MaxPositions * config.HeadDim * sizeof(float)), memory.WeightBytes);

@@ -15,7 +15,7 @@ public sealed class RecommendedSamplingTests : IDisposable
     [Fact]
     public void The_five_parameters_are_read()
     {
-        SamplingParameters all = Read("""{"temperature":0.6,"top_p":0.95,"top_k":20,"min_p":0.05,"repetition_penalty":1.1}""");
+        var all = Read("""{"temperature":0.6,"top_p":0.95,"top_k":20,"min_p":0.05,"repetition_penalty":1.1}""");
 
         Assert.Equal(new SamplingParameters { Temperature = 0.6f, TopP = 0.95f, TopK = 20, MinP = 0.05f, RepetitionPenalty = 1.1f }, all);
         Assert.Equal(new SamplingParameters { Temperature = 0, TopP = 1 }, Read("""{"temperature":0,"top_p":1.0,"top_k":null}"""));

@@ -22,7 +22,7 @@ public sealed class SafetensorsTests : IDisposable
         ushort[] vector = SafetensorsBuilder.RandomBf16(random, 9);
         var builder = new SafetensorsBuilder().AddBf16("m", [5, 7], matrix).AddBf16("v", [9], vector);
         builder.Header["__metadata__"] = new JsonObject { ["format"] = "pt" };
-        using Checkpoint checkpoint = Open(builder.Build());
+        using var checkpoint = Open(builder.Build());
 
         Assert.Equal(matrix, ReadAll(checkpoint.Find("m", 5, 7)));
         Assert.Equal(vector, ReadAll(checkpoint.Find("v", 9)));
@@ -35,7 +35,7 @@ public sealed class SafetensorsTests : IDisposable
         ushort[] roundedSingles = [0x3F80, 0x3F80, 0x3F82, 0x3F81, 0xC049, 0x0001, 0x0000, 0x8000];
         Half[] halves = [(Half)1f, (Half)1.0039062f, (Half)(-0.33325195f), Half.Epsilon, Half.MaxValue];
         ushort[] roundedHalves = [0x3F80, 0x3F80, 0xBEAB, 0x3380, 0x4780];
-        using Checkpoint checkpoint = Open(
+        using var checkpoint = Open(
             new SafetensorsBuilder().AddF32("s", [8], singles).AddF16("h", [5], halves).Build());
 
         Assert.Equal(roundedSingles, ReadAll(checkpoint.Find("s", 8)));
@@ -45,7 +45,7 @@ public sealed class SafetensorsTests : IDisposable
     [Fact]
     public void Single_values_and_tensors_without_values_are_read_as_such()
     {
-        using Checkpoint checkpoint = Open(new SafetensorsBuilder()
+        using var checkpoint = Open(new SafetensorsBuilder()
             .AddBf16("none", [0, 3], []).AddF32("one", [], [0.5f]).AddBf16("wide", [2147483647, 2147483647, 2147483647, 0], [])
             .AddBf16("v", [2], [7, 8]).AddBf16("last", [0], []).Build());
 
@@ -54,14 +54,14 @@ public sealed class SafetensorsTests : IDisposable
         Assert.Empty(ReadAll(checkpoint.Find("none", 0, 3)));
         Assert.All(checkpoint.Tensors.Values, tensor => Assert.NotEmpty(tensor.Identify(TestContext.Current.CancellationToken)));
         Assert.All(checkpoint.Tensors.Values, tensor => tensor.Release());
-        using Checkpoint empty = Open(new SafetensorsBuilder().AddBf16("none", [0], []).Build());
+        using var empty = Open(new SafetensorsBuilder().AddBf16("none", [0], []).Build());
         Assert.Empty(ReadAll(empty.Find("none", 0)));
     }
 
     [Fact]
     public void A_single_value_that_is_not_finite_is_named()
     {
-        using Checkpoint checkpoint = Open(new SafetensorsBuilder().AddF32("one", [], [float.NaN]).Build());
+        using var checkpoint = Open(new SafetensorsBuilder().AddF32("one", [], [float.NaN]).Build());
 
         Assert.Equal("one[]", Assert.Throws<ModelFormatException>(() => checkpoint.Find("one").Identify(TestContext.Current.CancellationToken)).Field);
     }
@@ -88,7 +88,7 @@ public sealed class SafetensorsTests : IDisposable
     [Fact]
     public void A_missing_tensor_and_a_wrong_shape_are_named()
     {
-        using Checkpoint checkpoint = Open(Sample().Build());
+        using var checkpoint = Open(Sample().Build());
 
         var missing = Assert.Throws<ModelFormatException>(() => checkpoint.Find("other", 3, 4));
         Assert.Equal(("other", "absent"), (missing.Field, missing.Value));
@@ -106,9 +106,9 @@ public sealed class SafetensorsTests : IDisposable
     public void A_NaN_or_infinity_is_refused_with_its_tensor_and_index(int bits, string word)
     {
         // Behind the first block that is inspected, and at a place that vectors of no width begin at.
-        var values = new ushort[40 * 1000];
+        ushort[] values = new ushort[40 * 1000];
         values[37 * 1000 + 13] = (ushort)bits;
-        using Checkpoint checkpoint = Open(new SafetensorsBuilder().AddBf16("w", [40, 1000], values).Build());
+        using var checkpoint = Open(new SafetensorsBuilder().AddBf16("w", [40, 1000], values).Build());
 
         var e = Assert.Throws<ModelFormatException>(() => checkpoint.Find("w", 40, 1000).Identify(TestContext.Current.CancellationToken));
 
@@ -123,7 +123,7 @@ public sealed class SafetensorsTests : IDisposable
         {
             for (int at = 0; at < length; at++)
             {
-                var values = new ushort[length];
+                ushort[] values = new ushort[length];
                 Array.Fill(values, (ushort)0x7F7F);
                 Assert.Equal(-1, Bf16Rows.IndexOfNonFinite(values));
                 values[at] = 0xFF80;
@@ -135,7 +135,7 @@ public sealed class SafetensorsTests : IDisposable
     [Fact]
     public void An_fp32_weight_beyond_bf16_is_refused()
     {
-        using Checkpoint checkpoint = Open(new SafetensorsBuilder().AddF32("w", [2], [1f, float.MaxValue]).Build());
+        using var checkpoint = Open(new SafetensorsBuilder().AddF32("w", [2], [1f, float.MaxValue]).Build());
 
         var e = Assert.Throws<ModelFormatException>(() => checkpoint.Find("w", 2).Identify(TestContext.Current.CancellationToken));
 
@@ -157,7 +157,7 @@ public sealed class SafetensorsTests : IDisposable
     [InlineData(0x80000001u, 0x8000)]
     public void Fp32_rounds_at_the_edges(uint bits, int expected)
     {
-        using Checkpoint checkpoint = Open(new SafetensorsBuilder().AddF32("w", [1], [BitConverter.UInt32BitsToSingle(bits)]).Build());
+        using var checkpoint = Open(new SafetensorsBuilder().AddF32("w", [1], [BitConverter.UInt32BitsToSingle(bits)]).Build());
 
         Assert.Equal([(ushort)expected], ReadAll(checkpoint.Find("w", 1)));
         Assert.NotEmpty(checkpoint.Find("w", 1).Identify(TestContext.Current.CancellationToken));
@@ -171,7 +171,7 @@ public sealed class SafetensorsTests : IDisposable
     [InlineData(0xFFFFFFFFu, "NaN")]
     public void Fp32_beyond_bf16_is_refused(uint bits, string value)
     {
-        using Checkpoint checkpoint = Open(new SafetensorsBuilder().AddF32("w", [1], [BitConverter.UInt32BitsToSingle(bits)]).Build());
+        using var checkpoint = Open(new SafetensorsBuilder().AddF32("w", [1], [BitConverter.UInt32BitsToSingle(bits)]).Build());
 
         var e = Assert.Throws<ModelFormatException>(() => checkpoint.Find("w", 1).Identify(TestContext.Current.CancellationToken));
 
@@ -183,7 +183,7 @@ public sealed class SafetensorsTests : IDisposable
     [InlineData(0xFC01, "NaN")]
     public void Fp16_infinities_and_NaNs_are_refused(int bits, string value)
     {
-        using Checkpoint checkpoint = Open(new SafetensorsBuilder().AddF16("w", [1], [BitConverter.UInt16BitsToHalf((ushort)bits)]).Build());
+        using var checkpoint = Open(new SafetensorsBuilder().AddF16("w", [1], [BitConverter.UInt16BitsToHalf((ushort)bits)]).Build());
 
         Assert.Equal(value, Assert.Throws<ModelFormatException>(() => checkpoint.Find("w", 1).Identify(TestContext.Current.CancellationToken)).Value);
     }
@@ -245,9 +245,9 @@ public sealed class SafetensorsTests : IDisposable
     [InlineData("b", "[]", "JSON object")]
     public void A_header_entry_that_breaks_a_rule_is_refused(string field, string value, string rule)
     {
-        SafetensorsBuilder builder = Sample();
+        var builder = Sample();
         string[] path = field.Split('.');
-        JsonNode? node = JsonNode.Parse(value);
+        var node = JsonNode.Parse(value);
         if (path.Length == 1)
         {
             builder.Header[path[0]] = node;
@@ -273,7 +273,7 @@ public sealed class SafetensorsTests : IDisposable
     [Fact]
     public void A_gap_in_the_data_is_refused()
     {
-        SafetensorsBuilder builder = Sample();
+        var builder = Sample();
         builder.Header.Remove("b");
 
         Assert.Equal("c.data_offsets", Assert.Throws<ModelFormatException>(() => Open(builder.Build())).Field);
@@ -290,8 +290,8 @@ public sealed class SafetensorsTests : IDisposable
             byte[] file = Mutate(random, good);
             try
             {
-                using Checkpoint checkpoint = Open(file);
-                foreach (SafetensorsTensor tensor in checkpoint.Tensors.Values)
+                using var checkpoint = Open(file);
+                foreach (var tensor in checkpoint.Tensors.Values)
                 {
                     tensor.Identify(TestContext.Current.CancellationToken);
                 }
@@ -357,7 +357,7 @@ public sealed class SafetensorsTests : IDisposable
 
     private static ushort[] ReadAll(SafetensorsTensor tensor)
     {
-        var values = new ushort[tensor.Rows * tensor.Columns];
+        ushort[] values = new ushort[tensor.Rows * tensor.Columns];
         for (int row = 0; row < tensor.Rows; row++)
         {
             tensor.CopyRow(row, values.AsSpan(row * tensor.Columns, tensor.Columns));

@@ -46,7 +46,7 @@ public sealed class SamplingCheckTests
                     history.AddPrompt(i == place ? wrong : i);
                 }
 
-                SamplingRow row = With(new() { RepetitionPenalty = 1.1f });
+                var row = With(new() { RepetitionPenalty = 1.1f });
                 row.History = history;
                 var error = Assert.Throws<ArgumentOutOfRangeException>(() => SamplingChecks.Require(row, 0, LogitRows, Vocabulary));
                 Assert.StartsWith($"rows[0].History is {wrong};", error.Message, StringComparison.Ordinal);
@@ -57,7 +57,7 @@ public sealed class SamplingCheckTests
     [Fact]
     public void What_a_scored_row_does_not_read_is_not_checked()
     {
-        SamplingRow row = With(new() { Temperature = float.NaN });
+        var row = With(new() { Temperature = float.NaN });
         row.ScoredToken = 7;
         SamplingChecks.Require(row, 0, LogitRows, Vocabulary);
     }

@@ -7,7 +7,7 @@ public class AttentionCaptureTests
     [InlineData(128)]
     public void Attention_has_the_bits_of_a_Hopper_GPU(int headDim)
     {
-        using BinaryReader gpu = AttentionCases.ReadOutputs(headDim);
+        using var gpu = AttentionCases.ReadOutputs(headDim);
         for (int i = 0; i < AttentionCases.All.Length; i++)
         {
             foreach ((int position, int head) in AttentionCases.All[i].Rows)
@@ -26,7 +26,7 @@ public class AttentionCaptureTests
 
     private static void RequireRow(BinaryReader gpu, AttentionCases attention, int position, int head, int headDim, string where)
     {
-        var output = new ushort[headDim];
+        ushort[] output = new ushort[headDim];
         AttentionReference.Row(
             attention.Query(position, head, headDim), attention.KeysOf(head, position + 1, headDim),
             attention.ValuesOf(head, position + 1, headDim), position, attention.Scale, output);
@@ -42,7 +42,7 @@ public class AttentionCaptureTests
         BinaryReader gpu, AttentionCases attention, int position, int head, int headDim, string where)
     {
         const int Keys = AttentionLayout.SegmentTokens;
-        var weighted = new float[headDim];
+        float[] weighted = new float[headDim];
         float sum = AttentionReference.Accumulate(
             attention.Query(position, head, headDim), attention.KeysOf(head, Keys, headDim), attention.ValuesOf(head, Keys, headDim),
             Keys - 1, attention.Scale, weighted);

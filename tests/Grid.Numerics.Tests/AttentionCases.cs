@@ -47,7 +47,7 @@ internal sealed record AttentionCases(
 
     private static ushort[] Elements(ulong stream, long first, int count, Kind kind)
     {
-        var elements = new ushort[count];
+        ushort[] elements = new ushort[count];
         for (int i = 0; i < count; i++)
         {
             elements[i] = Element(stream, (ulong)(first + i), kind);

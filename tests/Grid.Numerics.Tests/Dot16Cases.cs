@@ -11,7 +11,7 @@ internal static class Dot16Cases
     public static float[] ReadOutputs()
     {
         byte[] bytes = File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "Captures", "dot16_outputs.bin"));
-        var outputs = new float[bytes.Length / 4];
+        float[] outputs = new float[bytes.Length / 4];
         Buffer.BlockCopy(bytes, 0, outputs, 0, bytes.Length);
         return outputs;
     }
@@ -57,7 +57,7 @@ internal static class Dot16Cases
 
     public static ushort[] Matrix(int mode, int operand, int rows, int k)
     {
-        var matrix = new ushort[rows * k];
+        ushort[] matrix = new ushort[rows * k];
         for (int r = 0; r < rows; r++)
         {
             for (int i = 0; i < k; i++)

@@ -39,8 +39,8 @@ public sealed class Dot16Tests
     public void A_step_equals_the_definition_in_big_integers()
     {
         var random = new Random(7);
-        var a = new ushort[16];
-        var b = new ushort[16];
+        ushort[] a = new ushort[16];
+        ushort[] b = new ushort[16];
         for (int trial = 0; trial < 300_000; trial++)
         {
             int width = trial % 7 * 9;
@@ -65,8 +65,8 @@ public sealed class Dot16Tests
         var random = new Random(3);
         for (int trial = 0; trial < 10_000; trial++)
         {
-            var a = new ushort[16];
-            var b = new ushort[16];
+            ushort[] a = new ushort[16];
+            ushort[] b = new ushort[16];
             for (int i = 0; i < 16; i++)
             {
                 a[i] = Draw(random, 12);
@@ -94,8 +94,8 @@ public sealed class Dot16Tests
     [Fact]
     public void A_zero_sum_is_positive_zero()
     {
-        var a = new ushort[16];
-        var b = new ushort[16];
+        ushort[] a = new ushort[16];
+        ushort[] b = new ushort[16];
         a[0] = 0x8000;
         b[0] = Bf16.One;
         Assert.Equal(0u, Bits(Dot16.Step(-0f, a, b)));
@@ -107,8 +107,8 @@ public sealed class Dot16Tests
     [Fact]
     public void A_non_finite_input_gives_NaN()
     {
-        var a = new ushort[16];
-        var b = new ushort[16];
+        ushort[] a = new ushort[16];
+        ushort[] b = new ushort[16];
         b[5] = 0x7F80;
         Assert.True(float.IsNaN(Dot16.Step(0f, a, b)));
         Assert.True(float.IsNaN(Dot16.Step(float.PositiveInfinity, a, a)));
@@ -129,17 +129,17 @@ public sealed class Dot16Tests
         var terms = new List<(BigInteger Significand, int Fraction, int Exponent)> { Decode(acc) };
         for (int i = 0; i < 16; i++)
         {
-            (BigInteger sa, _, int ea) = DecodeBf16(a[i]);
-            (BigInteger sb, _, int eb) = DecodeBf16(b[i]);
+            (var sa, _, int ea) = DecodeBf16(a[i]);
+            (var sb, _, int eb) = DecodeBf16(b[i]);
             terms.Add((sa * sb, 14, ea + eb));
         }
 
         int largest = Math.Max(-133, terms.Where(t => !t.Significand.IsZero).Select(t => t.Exponent).DefaultIfEmpty(-133).Max());
-        BigInteger sum = BigInteger.Zero;
-        foreach ((BigInteger significand, int fraction, int exponent) in terms)
+        var sum = BigInteger.Zero;
+        foreach ((var significand, int fraction, int exponent) in terms)
         {
             int shift = 25 - fraction + exponent - largest;
-            BigInteger magnitude = BigInteger.Abs(significand);
+            var magnitude = BigInteger.Abs(significand);
             magnitude = shift >= 0 ? magnitude << shift : magnitude >> -shift;
             sum += significand.Sign * magnitude;
         }
@@ -150,7 +150,7 @@ public sealed class Dot16Tests
         }
 
         // Truncate sum * 2^(largest - 25): drop bits until 24 remain, or until the unit is 2^-149.
-        BigInteger m = BigInteger.Abs(sum);
+        var m = BigInteger.Abs(sum);
         int unit = largest - 25;
         while (m >= BigInteger.One << 24 || unit < -149)
         {

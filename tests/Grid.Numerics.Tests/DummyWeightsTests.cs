@@ -25,7 +25,7 @@ public sealed class DummyWeightsTests
     public void Known_answer_where_the_block_number_passes_32_bits()
     {
         // Blocks below and above 2^32 * 2, and a start inside a block.
-        var values = new ushort[1 << 16];
+        ushort[] values = new ushort[1 << 16];
         DummyWeights.Fill(s_matrix, (1L << 36) - 1000, values);
 
         Assert.Equal(
@@ -38,9 +38,9 @@ public sealed class DummyWeightsTests
     [InlineData((1L << 35) - 96)]
     public void Every_start_and_length_gives_the_reference_s_values(long offset)
     {
-        foreach (DummyTensor tensor in (DummyTensor[])[s_matrix, s_norm, s_bias])
+        foreach (var tensor in (DummyTensor[])[s_matrix, s_norm, s_bias])
         {
-            var reference = new ushort[256];
+            ushort[] reference = new ushort[256];
             for (int i = 0; i < reference.Length; i++)
             {
                 reference[i] = DummyWeights.Element(tensor, offset + i);
@@ -50,7 +50,7 @@ public sealed class DummyWeightsTests
             {
                 for (int length = 0; length <= 150; length++)
                 {
-                    var values = new ushort[length];
+                    ushort[] values = new ushort[length];
                     DummyWeights.Fill(tensor, offset + start, values);
                     Assert.True(reference.AsSpan(start, length).SequenceEqual(values), $"{tensor} [{offset + start}, {length}]");
                 }
@@ -63,8 +63,8 @@ public sealed class DummyWeightsTests
     {
         foreach (int columns in (int[])[16, 100, 1024, 4096, 12288])
         {
-            DummyTensor tensor = DummyWeights.Describe($"w{columns}", 64, columns);
-            var values = new ushort[1 << 18];
+            var tensor = DummyWeights.Describe($"w{columns}", 64, columns);
+            ushort[] values = new ushort[1 << 18];
             DummyWeights.Fill(tensor, 0, values);
             double sum = 0, squares = 0;
             foreach (ushort bits in values)
@@ -85,7 +85,7 @@ public sealed class DummyWeightsTests
     [Fact]
     public void Norm_scales_lie_around_one()
     {
-        var values = new ushort[1 << 16];
+        ushort[] values = new ushort[1 << 16];
         DummyWeights.Fill(s_norm, 0, values);
 
         float[] scales = Array.ConvertAll(values, Bf16.ToSingle);

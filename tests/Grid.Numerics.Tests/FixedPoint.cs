@@ -21,7 +21,7 @@ internal static class FixedPoint
         long fraction = bits & 0xFFFFFFFFFFFFF;
         BigInteger significand = exponent == 0 ? fraction : fraction | (1L << 52);
         int shift = Math.Max(exponent, 1) - 1075 + FractionBits;
-        BigInteger magnitude = shift >= 0 ? significand << shift : significand >> -shift;
+        var magnitude = shift >= 0 ? significand << shift : significand >> -shift;
         if (shift < 0 && magnitude << -shift != significand)
         {
             throw new ArgumentOutOfRangeException(nameof(value), value, "Not a multiple of 2^-320.");
@@ -35,7 +35,7 @@ internal static class FixedPoint
     /// <summary>To the nearest double (normal ones only).</summary>
     public static double Round(BigInteger value)
     {
-        BigInteger magnitude = BigInteger.Abs(value);
+        var magnitude = BigInteger.Abs(value);
         int shift = (int)magnitude.GetBitLength() - 53;
         double rounded = Math.ScaleB((double)((magnitude + (BigInteger.One << (shift - 1))) >> shift), shift - FractionBits);
         return value.Sign < 0 ? -rounded : rounded;
@@ -47,9 +47,9 @@ internal static class FixedPoint
     public static (BigInteger Value, int Exponent) Exp2(double x)
     {
         int exponent = (int)Math.Floor(x);
-        BigInteger y = Multiply(FromDouble(x) - ((BigInteger)exponent << FractionBits), Ln2);
-        BigInteger sum = One;
-        BigInteger term = One;
+        var y = Multiply(FromDouble(x) - ((BigInteger)exponent << FractionBits), Ln2);
+        var sum = One;
+        var term = One;
         for (int k = 1; !term.IsZero; k++)
         {
             term = Multiply(term, y) / k;
@@ -63,10 +63,10 @@ internal static class FixedPoint
     public static BigInteger Log2(double x)
     {
         int exponent = Math.ILogB(x);
-        BigInteger m = FromDouble(Math.ScaleB(x, -exponent));
-        BigInteger s = ((m - One) << FractionBits) / (m + One);
-        BigInteger square = Multiply(s, s);
-        BigInteger power = s;
+        var m = FromDouble(Math.ScaleB(x, -exponent));
+        var s = ((m - One) << FractionBits) / (m + One);
+        var square = Multiply(s, s);
+        var power = s;
         BigInteger sum = 0;
         for (int k = 1; !power.IsZero; k += 2)
         {
@@ -83,10 +83,10 @@ internal static class FixedPoint
 
     private static BigInteger SinOf(BigInteger angle)
     {
-        BigInteger turn = 2 * Pi;
-        BigInteger r = BigInteger.Remainder(angle, turn);
-        BigInteger square = Multiply(r, r);
-        BigInteger term = r;
+        var turn = 2 * Pi;
+        var r = BigInteger.Remainder(angle, turn);
+        var square = Multiply(r, r);
+        var term = r;
         BigInteger sum = 0;
         for (int k = 2; BigInteger.Abs(term) > 1; k += 2)
         {
@@ -100,7 +100,7 @@ internal static class FixedPoint
     // atan(1/n) (alternating) or atanh(1/n).
     private static BigInteger InverseSeries(int n, bool alternating)
     {
-        BigInteger power = (BigInteger.One << FractionBits) / n;
+        var power = (BigInteger.One << FractionBits) / n;
         BigInteger sum = 0;
         for (int k = 1; !power.IsZero; k += 2)
         {

@@ -76,7 +76,7 @@ internal static class FloatScan
                 return;
             }
 
-            ScanResult result = Scan<T>(
+            var result = Scan<T>(
                 from, stride, chunks * part / Parts, chunks * (part + 1) / Parts, ascending, measureError);
             lock (total)
             {
@@ -124,8 +124,8 @@ internal static class FloatScan
     private static void CheckVectors<T>(ReadOnlySpan<float> x, ReadOnlySpan<float> y, ScanResult result)
         where T : IFloatFunction
     {
-        Vector512<int> expected = Vector512.Create(y).AsInt32();
-        Vector512<float> vector = T.Vector(Vector512.Create(x));
+        var expected = Vector512.Create(y).AsInt32();
+        var vector = T.Vector(Vector512.Create(x));
         if (vector.AsInt32() != expected)
         {
             for (int i = 0; i < Lanes; i++)

@@ -84,8 +84,8 @@ public class MixtureOfExpertsReferenceTests
 
     private static (int[] Experts, float[] Weights) Route(float[] logits, int slots, bool normalize)
     {
-        var experts = new int[slots];
-        var weights = new float[slots];
+        int[] experts = new int[slots];
+        float[] weights = new float[slots];
         MixtureOfExpertsReference.Route(logits, normalize, experts, weights);
         return (experts, weights);
     }

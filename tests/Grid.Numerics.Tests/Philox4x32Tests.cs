@@ -16,7 +16,7 @@ public sealed class Philox4x32Tests
     [Fact]
     public void A_draw_takes_its_key_from_the_seed_and_its_counter_from_the_position()
     {
-        Philox4x32Block block = Philox4x32.Generate(0x89ABCDEF, 0x01234567, 0x9, 0x8, 0x7, 0);
+        var block = Philox4x32.Generate(0x89ABCDEF, 0x01234567, 0x9, 0x8, 0x7, 0);
         Assert.Equal(
             ((ulong)block.Word1 << 32) | block.Word0,
             Philox4x32.Draw(0x0123456789ABCDEF, 0x800000009, 7));

@@ -22,7 +22,7 @@ public sealed class TranscendentalsDoubleTests(ITestOutputHelper output)
     [Fact]
     public void The_coefficients_are_the_correctly_rounded_ones()
     {
-        BigInteger power = FixedPoint.One;
+        var power = FixedPoint.One;
         BigInteger factorial = 1;
         double[] exp2 = [.. Enumerable.Range(1, 13).Select(k =>
         {
@@ -30,7 +30,7 @@ public sealed class TranscendentalsDoubleTests(ITestOutputHelper output)
             factorial *= k;
             return FixedPoint.Round(power / factorial);
         })];
-        BigInteger twoOverLn2 = ((2 * FixedPoint.One) << FixedPoint.FractionBits) / FixedPoint.Ln2;
+        var twoOverLn2 = ((2 * FixedPoint.One) << FixedPoint.FractionBits) / FixedPoint.Ln2;
         double[] log2 = [.. Enumerable.Range(1, 11).Select(k => FixedPoint.Round(twoOverLn2 / ((2 * k) + 1)))];
         Assert.Equal(exp2, Coefficients("Exp2Taylor"));
         Assert.Equal(log2, Coefficients("Log2Series"));
@@ -49,7 +49,7 @@ public sealed class TranscendentalsDoubleTests(ITestOutputHelper output)
         {
             double scale = i % 4 == 0 ? 1000 : i % 4 == 1 ? 1 : i % 4 == 2 ? 30 : 1e-9;
             double x = ((random.NextDouble() * 2) - 1) * scale;
-            (BigInteger value, int exponent) = FixedPoint.Exp2(x);
+            (var value, int exponent) = FixedPoint.Exp2(x);
             double computed = Math.ScaleB(Transcendentals.Exp2(x), -exponent);
             double error = FixedPoint.ToDouble(FixedPoint.FromDouble(computed) - value);
             worst = Math.Max(worst, Math.Abs(error) / UlpOfOne);

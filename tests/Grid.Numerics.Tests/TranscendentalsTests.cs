@@ -10,8 +10,8 @@ public sealed class TranscendentalsTests(ITestOutputHelper output)
     public void Exp2_is_within_one_ulp_over_every_float_that_matters()
     {
         // Every float of [-151, 129] from 2^-27 in magnitude on: closer to zero the result is 1 (checked below).
-        ScanResult positive = FloatScan.Run<Exp2Function>(Tiny, 127.99999f, 1, ascending: true, slice: ScanSlice.OfThisRun);
-        ScanResult negative = FloatScan.Run<Exp2Function>(-Tiny, -151f, 1, ascending: false, slice: ScanSlice.OfThisRun);
+        var positive = FloatScan.Run<Exp2Function>(Tiny, 127.99999f, 1, ascending: true, slice: ScanSlice.OfThisRun);
+        var negative = FloatScan.Run<Exp2Function>(-Tiny, -151f, 1, ascending: false, slice: ScanSlice.OfThisRun);
         output.WriteLine($"Exp2, x > 0: {positive} ({ScanSlice.OfThisRun})");
         output.WriteLine($"Exp2, x < 0: {negative} ({ScanSlice.OfThisRun})");
         Check(positive, 0.88);
@@ -25,8 +25,8 @@ public sealed class TranscendentalsTests(ITestOutputHelper output)
     [Fact]
     public void Log2_is_within_one_ulp_also_next_to_one_and_for_subnormals()
     {
-        ScanResult around = FloatScan.Run<Log2Function>(0.25f, 4f, 1, ascending: true, slice: ScanSlice.OfThisRun);
-        ScanResult all = FloatScan.Run<Log2Function>(float.Epsilon, 3e38f, 61, ascending: true);
+        var around = FloatScan.Run<Log2Function>(0.25f, 4f, 1, ascending: true, slice: ScanSlice.OfThisRun);
+        var all = FloatScan.Run<Log2Function>(float.Epsilon, 3e38f, 61, ascending: true);
         output.WriteLine($"Log2, 0.25 to 4: {around} ({ScanSlice.OfThisRun})");
         output.WriteLine($"Log2, all: {all}");
         Check(around, 1.0);
@@ -36,8 +36,8 @@ public sealed class TranscendentalsTests(ITestOutputHelper output)
     [Fact]
     public void Silu_is_far_more_exact_than_the_bf16_it_is_rounded_to()
     {
-        ScanResult positive = FloatScan.Run<SiluFunction>(Tiny, 1000f, 61, ascending: true);
-        ScanResult negative = FloatScan.Run<SiluFunction>(-Tiny, -80f, 61, ascending: false);
+        var positive = FloatScan.Run<SiluFunction>(Tiny, 1000f, 61, ascending: true);
+        var negative = FloatScan.Run<SiluFunction>(-Tiny, -80f, 61, ascending: false);
         output.WriteLine($"Silu, x > 0: {positive}");
         output.WriteLine($"Silu, x < 0: {negative}");
         Check(positive, 2.0);

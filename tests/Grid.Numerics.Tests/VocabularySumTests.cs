@@ -33,7 +33,7 @@ public sealed class VocabularySumTests
                 exponents[lane] = i == 0 && lane == 3 ? float.NegativeInfinity : ((i * 16) + lane) * -2.1e-5f;
             }
 
-            (Vector512<ulong> lower, Vector512<ulong> upper) = VocabularySum.Weight(Vector512.Create(exponents));
+            (var lower, var upper) = VocabularySum.Weight(Vector512.Create(exponents));
             for (int lane = 0; lane < 16; lane++)
             {
                 ulong expected = VocabularySum.Weight(exponents[lane]);
@@ -54,9 +54,9 @@ public sealed class VocabularySumTests
         {
             ulong value = Philox4x32.Draw(5, i, 0) >> (i % 64);
             float rounded = VocabularySum.ToSingle(value);
-            BigInteger error = BigInteger.Abs(new BigInteger(rounded) - value);
+            var error = BigInteger.Abs(new BigInteger(rounded) - value);
             int bits = 64 - BitOperations.LeadingZeroCount(value);
-            BigInteger spacing = bits > 24 ? BigInteger.One << (bits - 24) : BigInteger.Zero;
+            var spacing = bits > 24 ? BigInteger.One << (bits - 24) : BigInteger.Zero;
             Assert.True(2 * error <= spacing, $"{value}");
         }
     }

@@ -7,7 +7,7 @@ public class AddedTokenTests
     [Fact]
     public void The_longest_of_several_added_tokens_at_one_place_wins()
     {
-        Tokenizer tokenizer = With(SmallTokenizer.Added(304, "<a"), SmallTokenizer.Added(305, "<a><b>"), SmallTokenizer.Added(306, "<a>"));
+        var tokenizer = With(SmallTokenizer.Added(304, "<a"), SmallTokenizer.Added(305, "<a><b>"), SmallTokenizer.Added(306, "<a>"));
         Assert.Equal([306], tokenizer.Encode("<a>", true));
         Assert.Equal([305], tokenizer.Encode("<a><b>", true));
         Assert.Equal([306, 304], tokenizer.Encode("<a><a", true));
@@ -16,10 +16,10 @@ public class AddedTokenTests
     [Fact]
     public void A_stripping_token_swallows_white_space_around_it()
     {
-        JsonObject both = SmallTokenizer.Added(304, "<mask>");
+        var both = SmallTokenizer.Added(304, "<mask>");
         both["lstrip"] = true;
         both["rstrip"] = true;
-        Tokenizer tokenizer = With(both);
+        var tokenizer = With(both);
         int[] hello = tokenizer.Encode("hello", true);
         Assert.Equal([.. hello, 304, .. hello], tokenizer.Encode("hello \n<mask>\u3000 hello", true));
         Assert.Equal([304, 304], tokenizer.Encode(" <mask>  <mask> ", true));
@@ -30,9 +30,9 @@ public class AddedTokenTests
     [Fact]
     public void A_normalized_token_is_found_in_normalized_text()
     {
-        JsonObject normalized = SmallTokenizer.Added(304, "caf\u00E9");
+        var normalized = SmallTokenizer.Added(304, "caf\u00E9");
         normalized["normalized"] = true;
-        Tokenizer tokenizer = With(normalized, SmallTokenizer.Added(305, "te\u0301"));
+        var tokenizer = With(normalized, SmallTokenizer.Added(305, "te\u0301"));
         Assert.Equal([304], tokenizer.Encode("cafe\u0301", true));
         Assert.Equal([304], tokenizer.Encode("caf\u00E9", true));
         // One that is not is found in the text as given, and only there.
@@ -44,14 +44,14 @@ public class AddedTokenTests
     public void A_special_token_passed_over_hides_what_lies_within_it()
     {
         // As in the tokenizers library: matches are found first, and passed over then.
-        Tokenizer tokenizer = With(SmallTokenizer.Added(304, "<|x<think>|>"));
+        var tokenizer = With(SmallTokenizer.Added(304, "<|x<think>|>"));
         Assert.DoesNotContain(SmallTokenizer.Think, tokenizer.Encode("<|x<think>|>", false));
         Assert.Equal([304], tokenizer.Encode("<|x<think>|>", true));
     }
 
     private static Tokenizer With(params JsonObject[] tokens) => SmallTokenizer.Load(file =>
     {
-        foreach (JsonObject token in tokens)
+        foreach (var token in tokens)
         {
             file["added_tokens"]!.AsArray().Add((JsonNode)token);
         }

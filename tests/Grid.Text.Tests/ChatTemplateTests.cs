@@ -10,10 +10,10 @@ public class ChatTemplateTests
     [Fact]
     public void A_ChatML_template_writes_each_message_and_the_prompt()
     {
-        ChatTemplate template = ChatTemplate.Parse(
+        var template = ChatTemplate.Parse(
             "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}{% endfor %}"
             + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}");
-        JsonArray messages = JsonNode.Parse("""[{"role": "user", "content": "Hi"}]""")!.AsArray();
+        var messages = JsonNode.Parse("""[{"role": "user", "content": "Hi"}]""")!.AsArray();
         Assert.Equal("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n", template.Render(messages, true));
         Assert.Equal("<|im_start|>user\nHi<|im_end|>\n", template.Render(messages, false));
     }
@@ -59,7 +59,7 @@ public class ChatTemplateTests
     [Fact]
     public void Bounds_are_counted_per_rendering()
     {
-        ChatTemplate template = ChatTemplate.Parse("{% for i in range(100) %}{{ i }}{% endfor %}");
+        var template = ChatTemplate.Parse("{% for i in range(100) %}{{ i }}{% endfor %}");
         var limits = new RenderLimits(Steps: 1000, Characters: 1000, Depth: 4);
         string expected = string.Concat(Enumerable.Range(0, 100));
         for (int round = 0; round < 5; round++)
@@ -114,7 +114,7 @@ public class ChatTemplateTests
     [InlineData("""[{"role": "a", "role": "b"}]""")]
     public void Messages_that_are_not_valid_text_are_refused(string json)
     {
-        JsonArray messages = JsonNode.Parse(json)!.AsArray();
+        var messages = JsonNode.Parse(json)!.AsArray();
         var error = Assert.Throws<ChatTemplateException>(() => ChatTemplate.Parse("{{ messages }}").Render(messages, false));
         Assert.Contains("a message or variable is not valid JSON text", error.Message, StringComparison.Ordinal);
     }
@@ -122,10 +122,10 @@ public class ChatTemplateTests
     [Fact]
     public void Rendering_changes_nothing_it_was_given()
     {
-        JsonArray messages = JsonNode.Parse("""[{"role": "user", "content": "Hi"}]""")!.AsArray();
+        var messages = JsonNode.Parse("""[{"role": "user", "content": "Hi"}]""")!.AsArray();
         var variables = new JsonObject { ["tools"] = new JsonArray() };
         string before = messages.ToJsonString() + variables.ToJsonString();
-        ChatTemplate template = ChatTemplate.Parse("{% set messages = [1] %}{% set tools = 2 %}{{ messages }}{{ tools }}");
+        var template = ChatTemplate.Parse("{% set messages = [1] %}{% set tools = 2 %}{{ messages }}{{ tools }}");
         Assert.Equal("[1]2", template.Render(messages, false, variables));
         Assert.Equal("[1]2", template.Render(messages, false, variables));
         Assert.Equal(before, messages.ToJsonString() + variables.ToJsonString());
@@ -134,7 +134,7 @@ public class ChatTemplateTests
     [Fact]
     public void One_template_renders_for_many_at_once()
     {
-        ChatTemplate template = ChatTemplate.Parse("{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + m.content|length %}{% endfor %}{{ ns.n }}");
+        var template = ChatTemplate.Parse("{% set ns = namespace(n=0) %}{% for m in messages %}{% set ns.n = ns.n + m.content|length %}{% endfor %}{{ ns.n }}");
         Parallel.For(0, 2000, i =>
         {
             var messages = new JsonArray(new JsonObject { ["content"] = new string('x', i % 50) }, new JsonObject { ["content"] = "ab" });
@@ -148,7 +148,7 @@ public class ChatTemplateTests
     [InlineData("%H:%M:%S %I %p %F %T %-H %% %-m/%-y", "00:03:09 12 AM 2026-01-05 00:03:09 0 % 1/26")]
     public void The_time_is_what_the_caller_says(string format, string expected)
     {
-        ChatTemplate template = ChatTemplate.Parse("{{ strftime_now(format) if strftime_now is defined else 'no clock' }}");
+        var template = ChatTemplate.Parse("{{ strftime_now(format) if strftime_now is defined else 'no clock' }}");
         Assert.Equal(expected, template.Render(NoMessages, false, new JsonObject { ["strftime_now"] = "2026-01-05T00:03:09", ["format"] = format }));
         Assert.Equal("no clock", template.Render(NoMessages, false, new JsonObject { ["format"] = format }));
     }
@@ -160,7 +160,7 @@ public class ChatTemplateTests
     [InlineData("\"2026-01-05T10:00\"", "%d %", "strftime_now() does not know '%'")]
     public void A_time_that_is_none_is_refused(string time, string format, string reason)
     {
-        ChatTemplate template = ChatTemplate.Parse("{{ strftime_now(format) }}");
+        var template = ChatTemplate.Parse("{{ strftime_now(format) }}");
         var error = Assert.Throws<ChatTemplateException>(
             () => template.Render(NoMessages, false, new JsonObject { ["strftime_now"] = JsonNode.Parse(time), ["format"] = format }));
         Assert.StartsWith(reason, error.Reason, StringComparison.Ordinal);
@@ -169,7 +169,7 @@ public class ChatTemplateTests
     [Fact]
     public void Tools_and_documents_are_none_where_not_given()
     {
-        ChatTemplate template = ChatTemplate.Parse("{{ tools is defined }}{{ tools is none }}{{ documents is none }}");
+        var template = ChatTemplate.Parse("{{ tools is defined }}{{ tools is none }}{{ documents is none }}");
         Assert.Equal("TrueTrueTrue", template.Render(NoMessages, false));
         Assert.Equal("TrueFalseTrue", template.Render(NoMessages, false, new JsonObject { ["tools"] = new JsonArray() }));
     }
@@ -177,7 +177,7 @@ public class ChatTemplateTests
     [Fact]
     public void Thinking_can_be_switched_off_as_in_Qwen3()
     {
-        ChatTemplate template = ChatTemplate.Parse(
+        var template = ChatTemplate.Parse(
             """
             {%- set ns = namespace(last=messages|length - 1) %}
             {%- for message in messages[::-1] %}
@@ -200,7 +200,7 @@ public class ChatTemplateTests
                 {%- endif %}
             {%- endif %}
             """);
-        JsonArray messages = JsonNode.Parse(
+        var messages = JsonNode.Parse(
             """[{"role": "user", "content": "a"}, {"role": "assistant", "content": "<think>\nx\n</think>\n\nb"}, {"role": "user", "content": "c"}]""")!.AsArray();
         const string Chat = "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n<|im_start|>user\nc<|im_end|>\n<|im_start|>assistant\n";
         Assert.Equal(Chat, template.Render(messages, true));

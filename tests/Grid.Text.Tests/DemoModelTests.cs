@@ -13,9 +13,9 @@ public class DemoModelTests
     [Fact]
     public void Ids_are_those_of_the_tokenizers_library()
     {
-        JsonObject[] cases = Cases("tokenizer_cases.jsonl");
+        var cases = Cases("tokenizer_cases.jsonl");
         Assert.NotEmpty(cases);
-        foreach (JsonObject item in cases)
+        foreach (var item in cases)
         {
             string text = (string)item["text"]!;
             Assert.Equal(Ids(item["ids"]), Model.Tokenizer.Encode(text, parseSpecialTokens: true));
@@ -27,9 +27,9 @@ public class DemoModelTests
     [Fact]
     public void Chats_are_rendered_as_by_transformers()
     {
-        JsonObject[] cases = Cases("chat_cases.jsonl");
+        var cases = Cases("chat_cases.jsonl");
         Assert.NotEmpty(cases);
-        foreach (JsonObject item in cases)
+        foreach (var item in cases)
         {
             string text = Model.ChatTemplate!.Render(item["messages"]!.AsArray(), (bool)item["add_generation_prompt"]!);
             Assert.Equal((string)item["text"]!, text);

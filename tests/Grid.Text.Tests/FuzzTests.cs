@@ -17,7 +17,7 @@ public class FuzzTests
             byte[] bytes = Damage(random, good);
             try
             {
-                Tokenizer tokenizer = Tokenizer.Load(bytes);
+                var tokenizer = Tokenizer.Load(bytes);
                 if (round % 20 == 0)
                 {
                     int[] ids = tokenizer.Encode(SmallTokenizer.RandomText(random, 5), true);
@@ -40,11 +40,11 @@ public class FuzzTests
         string[] values = ["null", "true", "-1", "1e308", "\"\"", "[]", "{}", "[[]]", "{\"type\": \"Sequence\"}", "\"(\"", "99999999999", "\"ByteLevel\""];
         for (int round = 0; round < 800; round++)
         {
-            JsonObject file = SmallTokenizer.Json();
+            var file = SmallTokenizer.Json();
             JsonNode node = file;
             while (node is JsonObject or JsonArray)
             {
-                JsonNode? child = Child(random, node, out Action<JsonNode?> replace);
+                var child = Child(random, node, out var replace);
                 if (child is null or JsonValue || random.Next(4) == 0)
                 {
                     replace(JsonNode.Parse(values[random.Next(values.Length)]));
@@ -70,8 +70,8 @@ public class FuzzTests
         var random = new Random(22);
         JsonObject[] cases =
             [.. File.ReadLines(Path.Combine(AppContext.BaseDirectory, "Reference", "template_cases.jsonl")).Select(line => JsonNode.Parse(line)!.AsObject())];
-        JsonObject variables = cases[0]["variables"]!.AsObject();
-        JsonArray messages = variables["messages"]!.DeepClone().AsArray();
+        var variables = cases[0]["variables"]!.AsObject();
+        var messages = variables["messages"]!.DeepClone().AsArray();
         var limits = new ChatTemplates.RenderLimits(Steps: 100_000, Characters: 100_000, Depth: 16);
         int rendered = 0;
         for (int round = 0; round < 30_000; round++)
@@ -100,7 +100,7 @@ public class FuzzTests
     public void Any_text_is_encoded_and_read_back()
     {
         var random = new Random(23);
-        Tokenizer tokenizer = SmallTokenizer.Load();
+        var tokenizer = SmallTokenizer.Load();
         for (int round = 0; round < 3000; round++)
         {
             // Any UTF-16 units at all, lone surrogates among them.
@@ -115,7 +115,7 @@ public class FuzzTests
     public void Long_texts_without_a_break_take_no_quadratic_time()
     {
         // With quadratic merging this alone would take many minutes.
-        Tokenizer tokenizer = SmallTokenizer.Load();
+        var tokenizer = SmallTokenizer.Load();
         foreach (string piece in new[] { "a", "中", "hello", "\n", " ", "e\u0301", "<|im_", "𠀀" })
         {
             string text = string.Concat(Enumerable.Repeat(piece, 400_000));

@@ -20,7 +20,7 @@ internal static class SmallTokenizer
 
     public static byte[] Bytes(Action<JsonObject>? change = null)
     {
-        JsonObject file = Json();
+        var file = Json();
         change?.Invoke(file);
         return JsonSerializer.SerializeToUtf8Bytes(file);
     }

@@ -14,7 +14,7 @@ public class IncrementalDetokenizerTests
         var random = new Random(7);
         for (int round = 0; round < 4000; round++)
         {
-            var ids = new int[random.Next(1, 24)];
+            int[] ids = new int[random.Next(1, 24)];
             for (int i = 0; i < ids.Length; i++)
             {
                 // Single bytes above ASCII break and complete characters in every way.

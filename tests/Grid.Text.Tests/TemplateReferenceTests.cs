@@ -14,8 +14,8 @@ public class TemplateReferenceTests
     [MemberData(nameof(Cases))]
     public void Rendered_as_by_Jinja2(int line)
     {
-        JsonObject variables = Lines[0]["variables"]!.DeepClone().AsObject();
-        JsonArray messages = variables["messages"]!.DeepClone().AsArray();
+        var variables = Lines[0]["variables"]!.DeepClone().AsObject();
+        var messages = variables["messages"]!.DeepClone().AsArray();
         variables.Remove("messages");
         string template = (string)Lines[line]["template"]!;
         string? expected = (string?)Lines[line]["output"];

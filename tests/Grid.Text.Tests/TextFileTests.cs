@@ -64,7 +64,7 @@ public class TextFileTests
     {
         byte[] bytes = SmallTokenizer.Bytes(file =>
         {
-            JsonObject parent = field.StartsWith("model.", StringComparison.Ordinal) ? file["model"]!.AsObject() : file;
+            var parent = field.StartsWith("model.", StringComparison.Ordinal) ? file["model"]!.AsObject() : file;
             parent[field[(field.IndexOf('.', StringComparison.Ordinal) + 1)..]] = JsonNode.Parse(json);
         });
         var error = Assert.Throws<TextModelException>(() => Tokenizer.Load(bytes));
@@ -110,7 +110,7 @@ public class TextFileTests
     [Fact]
     public void A_template_file_wins_and_sees_the_named_tokens()
     {
-        TextModel model = TextModel.Load(new Dictionary<string, byte[]>
+        var model = TextModel.Load(new Dictionary<string, byte[]>
         {
             ["tokenizer.json"] = SmallTokenizer.Bytes(),
             ["tokenizer_config.json"] = """{"bos_token": {"content": "<s>"}, "eos_token": "</s>", "pad_token": null, "chat_template": "old"}"""u8.ToArray(),
@@ -124,7 +124,7 @@ public class TextFileTests
     [Fact]
     public void The_default_one_of_named_templates_is_used()
     {
-        TextModel model = TextModel.Load(new Dictionary<string, byte[]>
+        var model = TextModel.Load(new Dictionary<string, byte[]>
         {
             ["tokenizer.json"] = SmallTokenizer.Bytes(),
             ["tokenizer_config.json"] = """{"chat_template": [{"name": "rag", "template": "no"}, {"name": "default", "template": "yes"}]}"""u8.ToArray(),
@@ -135,7 +135,7 @@ public class TextFileTests
     [Fact]
     public void A_template_post_processor_puts_its_tokens_around_a_text_where_asked()
     {
-        Tokenizer tokenizer = SmallTokenizer.Load(file => file["post_processor"] = JsonNode.Parse(
+        var tokenizer = SmallTokenizer.Load(file => file["post_processor"] = JsonNode.Parse(
             """
             {"type": "Sequence", "processors": [{"type": "ByteLevel", "trim_offsets": false}, {"type": "TemplateProcessing",
              "single": [{"SpecialToken": {"id": "bos", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "eos", "type_id": 0}}],
@@ -169,7 +169,7 @@ public class TextFileTests
     [InlineData(null, """ "add_bos_token": true, "bos_token": "<|endoftext|>" """, false, new int[0], new int[0])]
     public void The_tokens_around_a_text_follow_the_tokenizers_class(string? tokenizerClass, string fields, bool hasTemplate, int[] before, int[] after)
     {
-        TextModel model = WithConfig($$"""{"tokenizer_class": {{(tokenizerClass is null ? "null" : $"\"{tokenizerClass}\"")}}, {{fields}}}""", hasTemplate);
+        var model = WithConfig($$"""{"tokenizer_class": {{(tokenizerClass is null ? "null" : $"\"{tokenizerClass}\"")}}, {{fields}}}""", hasTemplate);
         int[] plain = model.Tokenizer.Encode("hello", parseSpecialTokens: true);
         Assert.Equal([.. before, .. plain, .. after], model.Tokenizer.Encode("hello", parseSpecialTokens: true, addSpecialTokens: true));
         Assert.Equal([.. before, .. after], model.Tokenizer.Encode("", parseSpecialTokens: true, addSpecialTokens: true));
@@ -242,7 +242,7 @@ public class TextFileTests
         }
 
         Assert.Equal(2, SmallTokenizer.Load(file => Lock(file, ignore: false)).Encode("abc", true).Length);
-        Tokenizer ignoring = SmallTokenizer.Load(file => Lock(file, ignore: true));
+        var ignoring = SmallTokenizer.Load(file => Lock(file, ignore: true));
         Assert.Equal([ignoring.FindToken("abc")!.Value], ignoring.Encode("abc", true));
     }
 

@@ -13,7 +13,7 @@ public class TokenizerReferenceTests
         int cases = 0;
         foreach (string line in File.ReadLines(Path.Combine(AppContext.BaseDirectory, "Reference", "small_tokenizer_cases.jsonl")))
         {
-            JsonObject item = JsonNode.Parse(line)!.AsObject();
+            var item = JsonNode.Parse(line)!.AsObject();
             if (item["tokenizer"] is { } file)
             {
                 tokenizer = Tokenizer.Load(JsonSerializer.SerializeToUtf8Bytes(file));

@@ -109,7 +109,7 @@ internal sealed class RedisStore : IMembershipStore
 
     private static string Reason(Exception exception)
     {
-        for (Exception? inner = exception; inner is not null; inner = inner.InnerException)
+        for (var inner = exception; inner is not null; inner = inner.InnerException)
         {
             string message = inner.Message;
             if (message.Contains("NOAUTH", StringComparison.Ordinal) || message.Contains("WRONGPASS", StringComparison.Ordinal)

@@ -42,7 +42,7 @@ public static class PageChain
     public static ulong[] Of(string numericsId, ReadOnlySpan<int> tokens, int pageTokens, string salt = "")
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(pageTokens, 1);
-        var chains = new ulong[tokens.Length / pageTokens];
+        ulong[] chains = new ulong[tokens.Length / pageTokens];
         ulong chain = Start(numericsId, salt);
         for (int i = 0; i < chains.Length; i++)
         {

@@ -94,7 +94,7 @@ internal sealed class ModelLine(TimeProvider time, TimeSpan ageing)
             _departures.Dequeue();
         }
 
-        TimeSpan wait = _departures.TryPeek(out long oldest) ? time.GetElapsedTime(oldest) / _departures.Count * (Count + 1)
+        var wait = _departures.TryPeek(out long oldest) ? time.GetElapsedTime(oldest) / _departures.Count * (Count + 1)
             : Count > 0 ? time.GetElapsedTime(_users.Values.Where(user => user.Waiting.Count > 0).Min(user => user.Waiting.Min!.Since))
             : TimeSpan.Zero;
         return TimeSpan.FromSeconds(Math.Clamp(Math.Ceiling(wait.TotalSeconds), 1, s_longestWait.TotalSeconds));

@@ -90,7 +90,7 @@ internal sealed unsafe class AttentionScratch
         int headDim = _cache.HeadDim;
         ushort* target = output.Data.Pointer + ((long)row * output.Width) + (head * headDim);
         float* o = _merged.Pointer + (index * headDim);
-        Vector512<float> sum = Vector512.Create(_mergedSum[index]);
+        var sum = Vector512.Create(_mergedSum[index]);
         for (int d = 0; d < headDim; d += 16)
         {
             VectorBf16.StoreRounded(Vector512.Load(o + d) / sum, target + d);
@@ -102,7 +102,7 @@ internal sealed unsafe class AttentionScratch
         int headDim = _cache.HeadDim;
         ushort* image = _cache.Data.Pointer + _cache.HeadStart(page, _layer, _kvHead);
         int groups = (keys + 15) / 16;
-        ChainKernel kernel = _extremeQuery || _cache.Extreme[page] ? _integer : _kernel;
+        var kernel = _extremeQuery || _cache.Extreme[page] ? _integer : _kernel;
 
         new Span<float>(_scores.Pointer, _count * Tokens).Clear();
         for (int g = 0; g < groups; g++)
@@ -137,13 +137,13 @@ internal sealed unsafe class AttentionScratch
     private bool Weigh(int row, int visible)
     {
         float* scores = _scores.Pointer + (row * Tokens);
-        Vector512<float> infinity = Vector512.Create(float.PositiveInfinity);
-        Vector512<float> most = Vector512.Create(_max[row]);
-        Vector512<int> lanes = Vector512<int>.Indices;
+        var infinity = Vector512.Create(float.PositiveInfinity);
+        var most = Vector512.Create(_max[row]);
+        var lanes = Vector512<int>.Indices;
         bool finite = true;
         for (int k = 0; k < Tokens; k += 16)
         {
-            Vector512<float> s = Vector512.Load(scores + k);
+            var s = Vector512.Load(scores + k);
             finite &= Vector512.LessThanAll(Vector512.Abs(s), infinity);
             s = Vector512.ConditionalSelect(
                 Vector512.LessThan(lanes, Vector512.Create(visible - k)).AsSingle(), s, Vector512.Create(float.NegativeInfinity));
@@ -152,15 +152,15 @@ internal sealed unsafe class AttentionScratch
         }
 
         float m = Largest(most);
-        Vector512<float> c = Vector512.Create(_factor);
-        Vector512<float> minusMc = Vector512.Create(-(m * _factor));
+        var c = Vector512.Create(_factor);
+        var minusMc = Vector512.Create(-(m * _factor));
         float* weights = _weights.Pointer + (row * Tokens);
         ushort* exponents = _weightExponents.Pointer + (row * Tokens);
         for (int k = 0; k < Tokens; k += 16)
         {
-            Vector512<uint> p = VectorExp2Bf16.Evaluate(Vector512.FusedMultiplyAdd(Vector512.Load(scores + k), c, minusMc));
+            var p = VectorExp2Bf16.Evaluate(Vector512.FusedMultiplyAdd(Vector512.Load(scores + k), c, minusMc));
             (p << 16).AsSingle().Store(weights + k);
-            Vector512<uint> fields = p & Vector512.Create(0x7F80u);
+            var fields = p & Vector512.Create(0x7F80u);
             Vector256.Narrow(fields.GetLower(), fields.GetUpper()).Store(exponents + k);
         }
 
@@ -175,7 +175,7 @@ internal sealed unsafe class AttentionScratch
         float rescale = Transcendentals.Exp2((_max[row] - m) * _factor);
         _max[row] = m;
         _sums.Pointer[row] *= rescale;
-        Vector512<float> factor = Vector512.Create(rescale);
+        var factor = Vector512.Create(rescale);
         float* o = _out.Pointer + (row * _cache.HeadDim);
         for (int d = 0; d < _cache.HeadDim; d += 16)
         {
@@ -187,8 +187,8 @@ internal sealed unsafe class AttentionScratch
 
     private static float Largest(Vector512<float> v)
     {
-        Vector256<float> a = Vector256.ConditionalSelect(Vector256.GreaterThan(v.GetLower(), v.GetUpper()), v.GetLower(), v.GetUpper());
-        Vector128<float> b = Vector128.ConditionalSelect(Vector128.GreaterThan(a.GetLower(), a.GetUpper()), a.GetLower(), a.GetUpper());
+        var a = Vector256.ConditionalSelect(Vector256.GreaterThan(v.GetLower(), v.GetUpper()), v.GetLower(), v.GetUpper());
+        var b = Vector128.ConditionalSelect(Vector128.GreaterThan(a.GetLower(), a.GetUpper()), a.GetLower(), a.GetUpper());
         float low = b.GetElement(0) > b.GetElement(1) ? b.GetElement(0) : b.GetElement(1);
         float high = b.GetElement(2) > b.GetElement(3) ? b.GetElement(2) : b.GetElement(3);
         return low > high ? low : high;

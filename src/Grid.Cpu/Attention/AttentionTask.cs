@@ -33,7 +33,7 @@ internal sealed class AttentionTask(WorkCrew crew, ChainKernel kernel) : CrewTas
         int rowsAtOnce = Math.Max(1, ChainKernel.MaxRows / group);
         for (int s = 0; s < batch.SequenceCount; s++)
         {
-            SequenceSlice slice = batch.Sequences[s];
+            var slice = batch.Sequences[s];
             for (int row = 0; row < slice.RowCount; row += rowsAtOnce)
             {
                 for (int head = 0; head < _cache.KvHeads; head++)
@@ -48,9 +48,9 @@ internal sealed class AttentionTask(WorkCrew crew, ChainKernel kernel) : CrewTas
 
     public override void Execute(int part)
     {
-        Item item = _items[part];
+        var item = _items[part];
         int group = _queryHeads / _cache.KvHeads;
-        AttentionScratch scratch = _scratch.Value!;
+        var scratch = _scratch.Value!;
         for (int head = 0; head < group; head += ChainKernel.MaxRows)
         {
             scratch.Begin(kernel, _cache, _layer, item.KvHead, _factor);

@@ -23,8 +23,8 @@ internal sealed unsafe class Avx2ChainKernel : ChainKernel
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void RunRow(ushort* weights, int steps, float* x, ushort* exponents, float* acc)
     {
-        Vector256<float> left = Vector256.Load(acc);
-        Vector256<float> right = Vector256.Load(acc + 8);
+        var left = Vector256.Load(acc);
+        var right = Vector256.Load(acc + 8);
         for (int s = 0; s < steps; s++)
         {
             ushort* w = weights + ((nint)s * StepWeights);
@@ -41,14 +41,14 @@ internal sealed unsafe class Avx2ChainKernel : ChainKernel
     private static Vector256<float> Step(ushort* stepWeights, int half, uint* e, float* x, Vector256<float> c)
     {
         uint* w = (uint*)stepWeights + half;
-        Vector256<ushort> a = Avx2.Max(Avx2.Max(Sum(w, e[0]), Sum(w + 16, e[1])), Avx2.Max(Sum(w + 32, e[2]), Sum(w + 48, e[3])));
-        Vector256<ushort> b = Avx2.Max(Avx2.Max(Sum(w + 64, e[4]), Sum(w + 80, e[5])), Avx2.Max(Sum(w + 96, e[6]), Sum(w + 112, e[7])));
-        Vector256<uint> both = Avx2.Max(a, b).AsUInt32();
-        Vector256<uint> sums = Avx2.Max(both << 16, both & Vector256.Create(0xFFFF0000u));
-        Vector256<int> top = Avx2.Max((sums - Vector256.Create(127u << 23)).AsInt32(), c.AsInt32() & Vector256.Create(0x7F800000));
-        Vector256<float> scale = (Vector256.Create((127 + 127 + 25) << 23) - top).AsSingle();
-        Vector256<int> p = Pair(w, scale, x) + Pair(w + 16, scale, x + 2);
-        Vector256<int> q = Pair(w + 32, scale, x + 4) + Pair(w + 48, scale, x + 6);
+        var a = Avx2.Max(Avx2.Max(Sum(w, e[0]), Sum(w + 16, e[1])), Avx2.Max(Sum(w + 32, e[2]), Sum(w + 48, e[3])));
+        var b = Avx2.Max(Avx2.Max(Sum(w + 64, e[4]), Sum(w + 80, e[5])), Avx2.Max(Sum(w + 96, e[6]), Sum(w + 112, e[7])));
+        var both = Avx2.Max(a, b).AsUInt32();
+        var sums = Avx2.Max(both << 16, both & Vector256.Create(0xFFFF0000u));
+        var top = Avx2.Max((sums - Vector256.Create(127u << 23)).AsInt32(), c.AsInt32() & Vector256.Create(0x7F800000));
+        var scale = (Vector256.Create((127 + 127 + 25) << 23) - top).AsSingle();
+        var p = Pair(w, scale, x) + Pair(w + 16, scale, x + 2);
+        var q = Pair(w + 32, scale, x + 4) + Pair(w + 48, scale, x + 6);
         p += Pair(w + 64, scale, x + 8) + Pair(w + 80, scale, x + 10);
         q += Pair(w + 96, scale, x + 12) + Pair(w + 112, scale, x + 14);
         return Finish(c, p + q, top, scale, stepWeights, half, x);
@@ -61,7 +61,7 @@ internal sealed unsafe class Avx2ChainKernel : ChainKernel
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<int> Pair(uint* w, Vector256<float> scale, float* x)
     {
-        Vector256<uint> two = Vector256.Load(w);
+        var two = Vector256.Load(w);
         return Term((two << 16).AsSingle(), scale, x[0]) + Term((two & Vector256.Create(0xFFFF0000u)).AsSingle(), scale, x[1]);
     }
 
@@ -73,13 +73,13 @@ internal sealed unsafe class Avx2ChainKernel : ChainKernel
     private static Vector256<float> Finish(
         Vector256<float> c, Vector256<int> products, Vector256<int> top, Vector256<float> scale, ushort* w, int half, float* x)
     {
-        Vector256<int> sum = products + Avx.ConvertToVector256Int32WithTruncation(c * scale);
-        Vector256<float> nearest = Avx.ConvertToVector256Single(sum);
-        Vector256<int> back = Avx.ConvertToVector256Int32WithTruncation(nearest);
-        Vector256<int> excess = Vector256.GreaterThan(Vector256.Abs(back), Vector256.Abs(sum)); // -1 where rounded away from zero
-        Vector256<float> truncated = (nearest.AsInt32() + excess).AsSingle();
-        Vector256<float> result = truncated * (top - Vector256.Create(25 << 23)).AsSingle();
-        Vector256<int> outside = (top - Vector256.Create(LeastExponentBits)) | (Vector256.Create(LargestProductSum) - Vector256.Abs(products));
+        var sum = products + Avx.ConvertToVector256Int32WithTruncation(c * scale);
+        var nearest = Avx.ConvertToVector256Single(sum);
+        var back = Avx.ConvertToVector256Int32WithTruncation(nearest);
+        var excess = Vector256.GreaterThan(Vector256.Abs(back), Vector256.Abs(sum)); // -1 where rounded away from zero
+        var truncated = (nearest.AsInt32() + excess).AsSingle();
+        var result = truncated * (top - Vector256.Create(25 << 23)).AsSingle();
+        var outside = (top - Vector256.Create(LeastExponentBits)) | (Vector256.Create(LargestProductSum) - Vector256.Abs(products));
         uint lanes = outside.ExtractMostSignificantBits();
         return lanes == 0 ? result : Repair(c, result, lanes, w, half, x);
     }

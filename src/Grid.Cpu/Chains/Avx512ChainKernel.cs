@@ -36,8 +36,8 @@ internal sealed unsafe class Avx512ChainKernel : ChainKernel
     public override void RunTwoTiles(
         ushort* first, ushort* second, int steps, float* x, ushort* exponents, float* accFirst, float* accSecond)
     {
-        Vector512<float> c = Vector512.Load(accFirst);
-        Vector512<float> d = Vector512.Load(accSecond);
+        var c = Vector512.Load(accFirst);
+        var d = Vector512.Load(accSecond);
         for (int s = 0; s < steps; s++)
         {
             uint* e = (uint*)(exponents + (s * 16));
@@ -57,7 +57,7 @@ internal sealed unsafe class Avx512ChainKernel : ChainKernel
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void RunRow(ushort* weights, int steps, float* x, ushort* exponents, float* acc)
     {
-        Vector512<float> c = Vector512.Load(acc);
+        var c = Vector512.Load(acc);
         for (int s = 0; s < steps; s++)
         {
             ushort* w = weights + ((nint)s * StepWeights);
@@ -85,16 +85,16 @@ internal sealed unsafe class Avx512ChainKernel : ChainKernel
                 uint* ex = (uint*)(exponents + (r * xStride) + (s * 16));
                 uint* ey = (uint*)(exponents + ((r + 1) * xStride) + (s * 16));
                 float* target = acc + (r * accStride);
-                Vector512<float> c = Vector512.Load(target);
-                Vector512<float> d = Vector512.Load(target + accStride);
+                var c = Vector512.Load(target);
+                var d = Vector512.Load(target + accStride);
                 Vector512<ushort> f0 = Field(w0), f1 = Field(w1), f2 = Field(w2), f3 = Field(w3);
                 Vector512<ushort> f4 = Field(w4), f5 = Field(w5), f6 = Field(w6), f7 = Field(w7);
-                Vector512<int> topX = Largest(f0, f1, f2, f3, f4, f5, f6, f7, ex, c);
-                Vector512<int> topY = Largest(f0, f1, f2, f3, f4, f5, f6, f7, ey, d);
-                Vector512<float> scaleX = Scale(topX);
-                Vector512<float> scaleY = Scale(topY);
-                Vector512<int> p = Vector512<int>.Zero;
-                Vector512<int> q = Vector512<int>.Zero;
+                var topX = Largest(f0, f1, f2, f3, f4, f5, f6, f7, ex, c);
+                var topY = Largest(f0, f1, f2, f3, f4, f5, f6, f7, ey, d);
+                var scaleX = Scale(topX);
+                var scaleY = Scale(topY);
+                var p = Vector512<int>.Zero;
+                var q = Vector512<int>.Zero;
                 AddPairs(w0, scaleX, scaleY, xs, ys, ref p, ref q);
                 AddPairs(w1, scaleX, scaleY, xs + 2, ys + 2, ref p, ref q);
                 AddPairs(w2, scaleX, scaleY, xs + 4, ys + 4, ref p, ref q);
@@ -115,10 +115,10 @@ internal sealed unsafe class Avx512ChainKernel : ChainKernel
     {
         Vector512<uint> w0 = Vector512.Load(w), w1 = Vector512.Load(w + 16), w2 = Vector512.Load(w + 32), w3 = Vector512.Load(w + 48);
         Vector512<uint> w4 = Vector512.Load(w + 64), w5 = Vector512.Load(w + 80), w6 = Vector512.Load(w + 96), w7 = Vector512.Load(w + 112);
-        Vector512<int> top = Largest(Field(w0), Field(w1), Field(w2), Field(w3), Field(w4), Field(w5), Field(w6), Field(w7), e, c);
-        Vector512<float> scale = Scale(top);
-        Vector512<int> p = Pair(w0, scale, x) + Pair(w1, scale, x + 2);
-        Vector512<int> q = Pair(w2, scale, x + 4) + Pair(w3, scale, x + 6);
+        var top = Largest(Field(w0), Field(w1), Field(w2), Field(w3), Field(w4), Field(w5), Field(w6), Field(w7), e, c);
+        var scale = Scale(top);
+        var p = Pair(w0, scale, x) + Pair(w1, scale, x + 2);
+        var q = Pair(w2, scale, x + 4) + Pair(w3, scale, x + 6);
         p += Pair(w4, scale, x + 8) + Pair(w5, scale, x + 10);
         q += Pair(w6, scale, x + 12) + Pair(w7, scale, x + 14);
         return Finish(c, p + q, top, scale, (ushort*)w, x);
@@ -140,11 +140,11 @@ internal sealed unsafe class Avx512ChainKernel : ChainKernel
         Vector512<ushort> f0, Vector512<ushort> f1, Vector512<ushort> f2, Vector512<ushort> f3,
         Vector512<ushort> f4, Vector512<ushort> f5, Vector512<ushort> f6, Vector512<ushort> f7, uint* e, Vector512<float> c)
     {
-        Vector512<ushort> a = Max(Max(Sum(f0, e[0]), Sum(f1, e[1])), Max(Sum(f2, e[2]), Sum(f3, e[3])));
-        Vector512<ushort> b = Max(Max(Sum(f4, e[4]), Sum(f5, e[5])), Max(Sum(f6, e[6]), Sum(f7, e[7])));
-        Vector512<uint> both = Max(a, b).AsUInt32();
-        Vector512<uint> sum = Avx512F.Max(both << 16, both & Vector512.Create(0xFFFF0000u));
-        Vector512<int> products = (sum - Vector512.Create(127u << 23)).AsInt32();
+        var a = Max(Max(Sum(f0, e[0]), Sum(f1, e[1])), Max(Sum(f2, e[2]), Sum(f3, e[3])));
+        var b = Max(Max(Sum(f4, e[4]), Sum(f5, e[5])), Max(Sum(f6, e[6]), Sum(f7, e[7])));
+        var both = Max(a, b).AsUInt32();
+        var sum = Avx512F.Max(both << 16, both & Vector512.Create(0xFFFF0000u));
+        var products = (sum - Vector512.Create(127u << 23)).AsInt32();
         return Avx512F.Max(products, c.AsInt32() & Vector512.Create(0x7F800000));
     }
 
@@ -180,12 +180,12 @@ internal sealed unsafe class Avx512ChainKernel : ChainKernel
     private static Vector512<float> Finish(
         Vector512<float> c, Vector512<int> products, Vector512<int> top, Vector512<float> scale, ushort* w, float* x)
     {
-        Vector512<int> sum = products + Avx512F.ConvertToVector512Int32WithTruncation(c * scale);
-        Vector512<float> unit = (top - Vector512.Create(25 << 23)).AsSingle(); // 2^(E-25); E is at least -60 here
-        Vector512<float> result = Avx512F.ConvertToVector512Single(sum, FloatRoundingMode.ToZero) * unit;
+        var sum = products + Avx512F.ConvertToVector512Int32WithTruncation(c * scale);
+        var unit = (top - Vector512.Create(25 << 23)).AsSingle(); // 2^(E-25); E is at least -60 here
+        var result = Avx512F.ConvertToVector512Single(sum, FloatRoundingMode.ToZero) * unit;
 
         // A sign bit marks a lane that these steps do not cover.
-        Vector512<int> outside = (top - Vector512.Create(LeastExponentBits)) | (Vector512.Create(LargestProductSum) - Vector512.Abs(products));
+        var outside = (top - Vector512.Create(LeastExponentBits)) | (Vector512.Create(LargestProductSum) - Vector512.Abs(products));
         ulong lanes = outside.ExtractMostSignificantBits();
         return lanes == 0 ? result : Repair(c, result, lanes, w, x);
     }
@@ -195,9 +195,9 @@ internal sealed unsafe class Avx512ChainKernel : ChainKernel
     {
         // Columns of zeros (keys not written yet) are the usual reason to come here, and change nothing but -0 to +0.
         uint* p = (uint*)w;
-        Vector512<uint> any = Vector512.Load(p) | Vector512.Load(p + 16) | Vector512.Load(p + 32) | Vector512.Load(p + 48)
+        var any = Vector512.Load(p) | Vector512.Load(p + 16) | Vector512.Load(p + 32) | Vector512.Load(p + 48)
             | Vector512.Load(p + 64) | Vector512.Load(p + 80) | Vector512.Load(p + 96) | Vector512.Load(p + 112);
-        Vector512<uint> empty = Vector512.Equals(any & Vector512.Create(0x7FFF7FFFu), Vector512<uint>.Zero);
+        var empty = Vector512.Equals(any & Vector512.Create(0x7FFF7FFFu), Vector512<uint>.Zero);
         result = Vector512.ConditionalSelect(empty.AsSingle(), c + Vector512<float>.Zero, result);
         lanes &= ~empty.ExtractMostSignificantBits();
         for (int lane = 0; lane < Columns; lane++)

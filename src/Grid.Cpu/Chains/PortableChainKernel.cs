@@ -34,27 +34,27 @@ internal sealed unsafe class PortableChainKernel : ChainKernel
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void RunColumns(ushort* weights, int column, int steps, float* x, ushort* exponents, float* acc)
     {
-        Vector128<float> c = Vector128.Load(acc);
+        var c = Vector128.Load(acc);
         for (int s = 0; s < steps; s++)
         {
             ushort* stepWeights = weights + ((nint)s * StepWeights);
             uint* w = (uint*)stepWeights + column;
             uint* e = (uint*)(exponents + (s * 16));
             float* xs = x + (s * 16);
-            Vector128<ushort> most = Sum(w, e[0]);
+            var most = Sum(w, e[0]);
             for (int pair = 1; pair < 8; pair++)
             {
                 most = Vector128.Max(most, Sum(w + (pair * Columns), e[pair]));
             }
 
-            Vector128<uint> both = most.AsUInt32();
-            Vector128<uint> sums = Vector128.Max(both << 16, both & Vector128.Create(0xFFFF0000u));
-            Vector128<int> top = Vector128.Max((sums - Vector128.Create(127u << 23)).AsInt32(), c.AsInt32() & Vector128.Create(0x7F800000));
-            Vector128<float> scale = (Vector128.Create((127 + 127 + 25) << 23) - top).AsSingle();
-            Vector128<int> products = Vector128<int>.Zero;
+            var both = most.AsUInt32();
+            var sums = Vector128.Max(both << 16, both & Vector128.Create(0xFFFF0000u));
+            var top = Vector128.Max((sums - Vector128.Create(127u << 23)).AsInt32(), c.AsInt32() & Vector128.Create(0x7F800000));
+            var scale = (Vector128.Create((127 + 127 + 25) << 23) - top).AsSingle();
+            var products = Vector128<int>.Zero;
             for (int pair = 0; pair < 8; pair++)
             {
-                Vector128<uint> two = Vector128.Load(w + (pair * Columns));
+                var two = Vector128.Load(w + (pair * Columns));
                 products += Term((two << 16).AsSingle(), scale, xs[2 * pair]);
                 products += Term((two & Vector128.Create(0xFFFF0000u)).AsSingle(), scale, xs[(2 * pair) + 1]);
             }
@@ -78,12 +78,12 @@ internal sealed unsafe class PortableChainKernel : ChainKernel
     private static Vector128<float> Finish(
         Vector128<float> c, Vector128<int> products, Vector128<int> top, Vector128<float> scale, ushort* w, int column, float* x)
     {
-        Vector128<int> sum = products + Vector128.ConvertToInt32Native(c * scale);
-        Vector128<float> nearest = Vector128.ConvertToSingle(sum);
-        Vector128<int> back = Vector128.ConvertToInt32Native(nearest);
-        Vector128<int> excess = Vector128.GreaterThan(Vector128.Abs(back), Vector128.Abs(sum)); // -1 where rounded away from zero
-        Vector128<float> result = (nearest.AsInt32() + excess).AsSingle() * (top - Vector128.Create(25 << 23)).AsSingle();
-        Vector128<int> outside = (top - Vector128.Create(LeastExponentBits)) | (Vector128.Create(LargestProductSum) - Vector128.Abs(products));
+        var sum = products + Vector128.ConvertToInt32Native(c * scale);
+        var nearest = Vector128.ConvertToSingle(sum);
+        var back = Vector128.ConvertToInt32Native(nearest);
+        var excess = Vector128.GreaterThan(Vector128.Abs(back), Vector128.Abs(sum)); // -1 where rounded away from zero
+        var result = (nearest.AsInt32() + excess).AsSingle() * (top - Vector128.Create(25 << 23)).AsSingle();
+        var outside = (top - Vector128.Create(LeastExponentBits)) | (Vector128.Create(LargestProductSum) - Vector128.Abs(products));
         uint lanes = outside.ExtractMostSignificantBits();
         return lanes == 0 ? result : Repair(c, result, lanes, w, column, x);
     }

@@ -28,7 +28,7 @@ internal sealed unsafe class CombineTask : RowTask
         int i = 0;
         for (; i + 16 <= width; i += 16)
         {
-            Vector512<float> sum = Vector512<float>.Zero;
+            var sum = Vector512<float>.Zero;
             for (int slot = 0; slot < weights.Length; slot++)
             {
                 sum = Vector512.FusedMultiplyAdd(Vector512.Create(weights[slot]), Vector512.Load(outputs + ((long)slot * width) + i), sum);

@@ -13,7 +13,7 @@ internal sealed class CpuExpertMatrix : ExpertMatrix
 
     protected override void Dispose(bool disposing)
     {
-        foreach (CpuMatrix matrix in Matrices)
+        foreach (var matrix in Matrices)
         {
             matrix.Dispose();
         }

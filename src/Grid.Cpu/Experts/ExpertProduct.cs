@@ -38,8 +38,8 @@ internal sealed unsafe class ExpertProduct(WorkCrew crew, ChainKernel kernel) : 
 
     public override void Execute(int part)
     {
-        Part work = _parts[part];
-        CpuMatrix matrix = _weight.Matrices[work.Expert];
+        var work = _parts[part];
+        var matrix = _weight.Matrices[work.Expert];
         int end = _routing.Starts[work.Expert + 1];
         for (int unit = work.FirstUnit; unit < work.EndUnit; unit++)
         {
@@ -74,7 +74,7 @@ internal sealed unsafe class ExpertProduct(WorkCrew crew, ChainKernel kernel) : 
     /// <summary>Cuts every expert's tiles into parts that are worth a handover, and enough of them to share.</summary>
     private void CutParts()
     {
-        CpuMatrix matrix = _weight.Matrices[0];
+        var matrix = _weight.Matrices[0];
         int units = matrix.Gated ? matrix.Tiles / 2 : matrix.Tiles;
         long entryWork = matrix.TileLength * (matrix.Gated ? 2 : 1);
         long partWork = Math.Max(MinimumPartWork, entryWork * units * _routing.Rows * _routing.Slots / (crew.Threads * 8));
@@ -118,7 +118,7 @@ internal sealed unsafe class ExpertProduct(WorkCrew crew, ChainKernel kernel) : 
         _prepared.RunTwoTiles(matrix, 2 * unit, place, count, gate, up);
         for (int r = 0; r < count; r++)
         {
-            Vector512<float> g = VectorTranscendentals.Silu(Vector512.Load(gate + (r * ChainKernel.Columns)));
+            var g = VectorTranscendentals.Silu(Vector512.Load(gate + (r * ChainKernel.Columns)));
             VectorBf16.StoreRounded(g * Vector512.Load(up + (r * ChainKernel.Columns)), rounded);
             ushort* target = _gated!.Data.Pointer + ((long)_routing.Grouped[place + r] * matrix.Rows) + column;
             new ReadOnlySpan<ushort>(rounded, columns).CopyTo(new Span<ushort>(target, columns));

@@ -10,13 +10,13 @@ internal sealed unsafe class MatrixPacker(CpuMatrix target, TensorSource[] parts
 {
     public override void Execute(int part)
     {
-        var row = new ushort[target.Columns];
+        ushort[] row = new ushort[target.Columns];
         ushort* tile = target.Data.Pointer + (part * target.TileLength);
         int first = (target.Gated ? part / 2 : part) * ChainKernel.Columns;
         int largest = 0;
         for (int column = 0; column < ChainKernel.Columns && first + column < target.Rows; column++)
         {
-            (TensorSource source, int sourceRow) = Locate(part, first + column);
+            (var source, int sourceRow) = Locate(part, first + column);
             source.CopyRow(sourceRow, row);
             for (int k = 0; k < row.Length; k++)
             {
@@ -35,7 +35,7 @@ internal sealed unsafe class MatrixPacker(CpuMatrix target, TensorSource[] parts
             return (parts[part % 2], row);
         }
 
-        foreach (TensorSource source in parts)
+        foreach (var source in parts)
         {
             if (row < source.Rows)
             {

@@ -98,7 +98,7 @@ internal sealed unsafe class Product(WorkCrew crew, ChainKernel kernel) : CrewTa
             _prepared.RunTwoTiles(_weight, 2 * unit, row, count, gate, up);
             for (int r = 0; r < count; r++)
             {
-                Vector512<float> g = VectorTranscendentals.Silu(Vector512.Load(gate + (r * ChainKernel.Columns)));
+                var g = VectorTranscendentals.Silu(Vector512.Load(gate + (r * ChainKernel.Columns)));
                 Finish(row + r, unit, g * Vector512.Load(up + (r * ChainKernel.Columns)));
             }
         }

@@ -49,7 +49,7 @@ internal sealed unsafe class EmbedTask : RowTask
     {
         int token = _tokens[row];
         uint* tile = (uint*)(_table.Data.Pointer + (token / ChainKernel.Columns * _table.TileLength)) + (token % ChainKernel.Columns);
-        Span<ushort> target = _output.Row(row);
+        var target = _output.Row(row);
         for (int k = 0; k < target.Length; k++)
         {
             uint both = tile[k / 2 * ChainKernel.Columns];
@@ -75,13 +75,13 @@ internal sealed unsafe class NormTask : RowTask
     protected override void ExecuteRow(int row)
     {
         int n = _input.Width;
-        Span<float> wide = n <= 8192 ? stackalloc float[n] : new float[n];
-        Span<ushort> source = _input.Row(row);
+        var wide = n <= 8192 ? stackalloc float[n] : new float[n];
+        var source = _input.Row(row);
         fixed (float* x = wide, w = _weight)
         fixed (ushort* from = source, to = _output.Row(row))
         {
             float inverse = HeadNorm.WidenAndScale(from, x, n, _epsilon);
-            Vector512<float> scale = Vector512.Create(inverse);
+            var scale = Vector512.Create(inverse);
             int i = 0;
             for (; i + 16 <= n; i += 16)
             {

@@ -11,7 +11,7 @@ internal static unsafe class VectorBf16
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Widen(ushort* source)
     {
-        (Vector256<uint> low, Vector256<uint> high) = Vector256.Widen(Vector256.Load(source));
+        (var low, var high) = Vector256.Widen(Vector256.Load(source));
         return Vector512.Create(low << 16, high << 16).AsSingle();
     }
 
@@ -19,11 +19,11 @@ internal static unsafe class VectorBf16
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreRounded(Vector512<float> value, ushort* target)
     {
-        Vector512<uint> u = value.AsUInt32();
-        Vector512<uint> rounded = (u + Vector512.Create(0x7FFFu) + ((u >> 16) & Vector512<uint>.One)) >> 16;
-        Vector512<uint> quiet = (u >> 16) | Vector512.Create(0x40u);
-        Vector512<uint> nan = Vector512.GreaterThan(u & Vector512.Create(0x7FFFFFFFu), Vector512.Create(0x7F800000u));
-        Vector512<uint> bits = Vector512.ConditionalSelect(nan, quiet, rounded);
+        var u = value.AsUInt32();
+        var rounded = (u + Vector512.Create(0x7FFFu) + ((u >> 16) & Vector512<uint>.One)) >> 16;
+        var quiet = (u >> 16) | Vector512.Create(0x40u);
+        var nan = Vector512.GreaterThan(u & Vector512.Create(0x7FFFFFFFu), Vector512.Create(0x7F800000u));
+        var bits = Vector512.ConditionalSelect(nan, quiet, rounded);
         Vector256.Narrow(bits.GetLower(), bits.GetUpper()).Store(target);
     }
 
@@ -35,11 +35,11 @@ internal static unsafe class VectorBf16
     {
         ushort largest = 0;
         int i = 0;
-        Vector256<ushort> most = Vector256<ushort>.Zero;
+        var most = Vector256<ushort>.Zero;
         for (; i + 16 <= length; i += 16)
         {
             Widen(row + i).Store(wide + i);
-            Vector256<ushort> fields = Vector256.Load(row + i) & Vector256.Create((ushort)0x7F80);
+            var fields = Vector256.Load(row + i) & Vector256.Create((ushort)0x7F80);
             fields.Store(exponents + i);
             most = Vector256.Max(most, fields);
         }

@@ -77,9 +77,9 @@ public sealed class CpuSampler
 
     private bool TryDraw(ReadOnlySpan<float> logits, float max, SamplingRow row, out int token)
     {
-        SamplingParameters parameters = row.Parameters;
+        var parameters = row.Parameters;
         token = SamplerReference.NonFinite;
-        ReadOnlySpan<float> adjusted = logits;
+        var adjusted = logits;
         if (LogitAdjustment.IsNeeded(parameters, row.History, row.BannedTokens))
         {
             logits.CopyTo(_adjusted);
@@ -260,7 +260,7 @@ public sealed class CpuSampler
         }
 
         _ = SelectTop(logits, count);
-        Span<ulong> keys = _keys.AsSpan(0, count);
+        var keys = _keys.AsSpan(0, count);
         keys.Sort();
         var top = new TokenLogprob[count];
         for (int i = 0; i < count; i++)

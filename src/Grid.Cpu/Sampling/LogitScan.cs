@@ -34,14 +34,14 @@ internal static class LogitScan
     public static bool TryMax(ReadOnlySpan<float> row, bool allowNegativeInfinity, out float max)
     {
         var infinity = Vector512.Create(float.PositiveInfinity);
-        Vector512<float> mask = Vector512.Create(allowNegativeInfinity ? -1 : 0x7FFFFFFF).AsSingle();
-        Vector512<float> most = Vector512.Create(float.NegativeInfinity);
-        Vector512<float> good = Vector512<float>.AllBitsSet;
+        var mask = Vector512.Create(allowNegativeInfinity ? -1 : 0x7FFFFFFF).AsSingle();
+        var most = Vector512.Create(float.NegativeInfinity);
+        var good = Vector512<float>.AllBitsSet;
         ref float first = ref MemoryMarshal.GetReference(row);
         int i = 0;
         for (; i <= row.Length - Lanes; i += Lanes)
         {
-            Vector512<float> x = Vector512.LoadUnsafe(ref first, (nuint)i);
+            var x = Vector512.LoadUnsafe(ref first, (nuint)i);
             good &= Vector512.LessThan(x & mask, infinity);
             most = Vector512.MaxNative(most, x);
         }
@@ -70,7 +70,7 @@ internal static class LogitScan
         int i = 0;
         for (; i <= row.Length - Lanes; i += Lanes)
         {
-            Vector512<float> equal = Vector512.Equals(Vector512.LoadUnsafe(ref first, (nuint)i), wanted);
+            var equal = Vector512.Equals(Vector512.LoadUnsafe(ref first, (nuint)i), wanted);
             if (equal.AsInt32() != Vector512<int>.Zero)
             {
                 break;
@@ -110,7 +110,7 @@ internal static class LogitScan
         while (i <= row.Length - Lanes)
         {
             int end = Math.Min(i + (MaximaVectors * Lanes), row.Length - Lanes + 1);
-            Vector512<float> most = Vector512.LoadUnsafe(ref first, (nuint)i);
+            var most = Vector512.LoadUnsafe(ref first, (nuint)i);
             for (i += Lanes; i < end; i += Lanes)
             {
                 most = Vector512.MaxNative(most, Vector512.LoadUnsafe(ref first, (nuint)i));
@@ -133,7 +133,7 @@ internal static class LogitScan
         int i = 0;
         for (; i <= row.Length - Lanes; i += Lanes)
         {
-            Vector512<float> x = Vector512.LoadUnsafe(ref first, (nuint)i);
+            var x = Vector512.LoadUnsafe(ref first, (nuint)i);
             ulong found = Vector512.GreaterThanOrEqual(x, least).ExtractMostSignificantBits();
             for (; found != 0; found &= found - 1)
             {
@@ -162,13 +162,13 @@ internal static class LogitScan
         var temperature = Vector512.Create(scale.Temperature);
         var log2E = Vector512.Create(Transcendentals.Log2E);
         var least = Vector512.Create(minWeight);
-        Vector512<ulong> sum = Vector512<ulong>.Zero;
+        var sum = Vector512<ulong>.Zero;
         ref float first = ref MemoryMarshal.GetReference(block);
         int i = 0;
         for (; i <= block.Length - Lanes; i += Lanes)
         {
-            Vector512<float> x = (Vector512.LoadUnsafe(ref first, (nuint)i) - max) / temperature;
-            (Vector512<ulong> lower, Vector512<ulong> upper) = VocabularySum.Weight(x * log2E);
+            var x = (Vector512.LoadUnsafe(ref first, (nuint)i) - max) / temperature;
+            (var lower, var upper) = VocabularySum.Weight(x * log2E);
             sum += Keep(lower, least) + Keep(upper, least);
         }
 

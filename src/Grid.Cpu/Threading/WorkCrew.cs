@@ -92,7 +92,7 @@ internal sealed class WorkCrew : IDisposable
             _wake.Release(_threads.Length);
         }
 
-        foreach (Thread thread in _threads)
+        foreach (var thread in _threads)
         {
             thread.Join();
         }

@@ -20,10 +20,10 @@ internal static partial class CompilerLog
     /// <exception cref="KernelBuildException">It does; the message holds the log.</exception>
     public static void Check(string kernel, string log)
     {
-        IEnumerable<string> remarks = Refused
+        var remarks = Refused
             .Where(refused => log.Contains(refused.Text, StringComparison.OrdinalIgnoreCase))
             .Select(refused => refused.Reason);
-        IEnumerable<string> usages = UsagePattern().Matches(log)
+        var usages = UsagePattern().Matches(log)
             .Where(usage => usage.Groups.Values.Skip(1).Any(bytes => bytes.Value != "0"))
             .Select(usage => $"must keep everything in registers and needs {usage.Value}");
         string[] reasons = [.. remarks.Concat(usages).Distinct()];

@@ -58,7 +58,7 @@ internal sealed class KernelBuilder(IKernelCompiler compiler, CubinCache cache)
             return new BuiltKernel(source.Name, cached, FromCache: true, WasDamaged: false, CacheProblem: null);
         }
 
-        CompiledKernel compiled = compiler.Compile(source);
+        var compiled = compiler.Compile(source);
         CompilerLog.Check(source.Name, compiled.Log);
         string? problem = null;
         try

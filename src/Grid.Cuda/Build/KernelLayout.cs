@@ -33,7 +33,7 @@ internal static partial class KernelLayout
         var lines = new StringBuilder();
         string name = mirror.IsNested ? $"{mirror.DeclaringType!.Name}.{mirror.Name}" : mirror.Name;
         Add($"sizeof({structure}) == {SizeOf(mirror)}", $"has {SizeOf(mirror)} bytes");
-        foreach (FieldInfo field in mirror.GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic))
+        foreach (var field in mirror.GetFields(BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic))
         {
             string own = NameOf(field);
             if (own.StartsWith("Unused", StringComparison.Ordinal))
@@ -87,8 +87,8 @@ internal static partial class KernelLayout
     private static int OffsetOf(FieldInfo field)
     {
         var method = new DynamicMethod("OffsetOf", typeof(int), [], typeof(KernelLayout).Module, skipVisibility: true);
-        ILGenerator code = method.GetILGenerator();
-        LocalBuilder structure = code.DeclareLocal(field.DeclaringType!);
+        var code = method.GetILGenerator();
+        var structure = code.DeclareLocal(field.DeclaringType!);
         code.Emit(OpCodes.Ldloca, structure);
         code.Emit(OpCodes.Ldflda, field);
         code.Emit(OpCodes.Ldloca, structure);

@@ -97,7 +97,7 @@ internal sealed partial record KernelSource
 
     private static string ReadResource(string path)
     {
-        using Stream stream = typeof(KernelSource).Assembly.GetManifestResourceStream(path)
+        using var stream = typeof(KernelSource).Assembly.GetManifestResourceStream(path)
             ?? throw new ArgumentException($"There is no kernel text '{path}' in this assembly.", nameof(path));
         using var reader = new StreamReader(stream, Encoding.UTF8);
         return reader.ReadToEnd();

@@ -42,7 +42,7 @@ internal sealed unsafe class NvrtcCompiler : IKernelCompiler
     /// <exception cref="CudaUnavailableException">There is no NVRTC on this machine, or none for this driver.</exception>
     public static NvrtcCompiler Load(CudaVersion driver)
     {
-        CudaVersion version = NativeLibraries.RequireNvrtc(driver);
+        var version = NativeLibraries.RequireNvrtc(driver);
         IReadOnlyList<string> options = Knows(WithoutCache) ? [.. ContractOptions, WithoutCache] : ContractOptions;
         return new NvrtcCompiler($"NVRTC {version}, {ReadBuild()}", options);
     }
@@ -51,7 +51,7 @@ internal sealed unsafe class NvrtcCompiler : IKernelCompiler
     {
         string[] options = [.. Options, .. source.Definitions.Select(definition => $"--define-macro={definition}")];
         using var program = new Program(source.Name + ".cu", source.Text, source.Headers);
-        nvrtcResult result = program.Compile(options);
+        var result = program.Compile(options);
         string log = program.ReadLog();
         if (result == nvrtcResult.NVRTC_ERROR_COMPILATION)
         {
@@ -71,7 +71,7 @@ internal sealed unsafe class NvrtcCompiler : IKernelCompiler
     private static bool Knows(string option)
     {
         using var program = new Program("option.cu", EmptyKernel, []);
-        nvrtcResult result = program.Compile([PtxArchitecture, option]);
+        var result = program.Compile([PtxArchitecture, option]);
         if (result != nvrtcResult.NVRTC_ERROR_INVALID_OPTION)
         {
             CudaException.Check(result, nameof(nvrtcCompileProgram));
@@ -85,7 +85,7 @@ internal sealed unsafe class NvrtcCompiler : IKernelCompiler
     {
         using var program = new Program("build.cu", EmptyKernel, []);
         CudaException.Check(program.Compile([PtxArchitecture]), nameof(nvrtcCompileProgram));
-        IEnumerable<string> banner = program.ReadPtx().Split('\n')
+        var banner = program.ReadPtx().Split('\n')
             .TakeWhile(line => !line.StartsWith('.'))
             .Select(line => line.TrimStart('/', ' ').TrimEnd())
             .Where(line => line.StartsWith("Cuda compilation tools", StringComparison.Ordinal)
@@ -134,7 +134,7 @@ internal sealed unsafe class NvrtcCompiler : IKernelCompiler
 
         public void Dispose()
         {
-            nvrtcProgram destroyed = handle;
+            var destroyed = handle;
             if (destroyed != default)
             {
                 handle = default;

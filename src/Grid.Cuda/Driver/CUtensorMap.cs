@@ -29,7 +29,7 @@ internal unsafe struct CUtensorMap
         ulong stride = (ulong)columns * sizeof(ushort);
         uint* box = stackalloc uint[] { (uint)boxColumns, (uint)boxRows };
         uint* steps = stackalloc uint[] { 1, 1 };
-        CUresult result = cuTensorMapEncodeTiled(
+        var result = cuTensorMapEncodeTiled(
             map, CUtensorMapDataType.CU_TENSOR_MAP_DATA_TYPE_BFLOAT16, 2, (void*)start.Address, sizes, &stride, box, steps,
             CUtensorMapInterleave.CU_TENSOR_MAP_INTERLEAVE_NONE, CUtensorMapSwizzle.CU_TENSOR_MAP_SWIZZLE_128B,
             CUtensorMapL2promotion.CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CUtensorMapFloatOOBfill.CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);

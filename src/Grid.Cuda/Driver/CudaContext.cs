@@ -31,8 +31,8 @@ internal sealed unsafe class CudaContext : IDisposable
     /// <exception cref="CudaUnavailableException">There is no driver, no such GPU, or it is not one Grid can use.</exception>
     public static CudaContext Open(int ordinal)
     {
-        CudaVersion driver = CudaDevice.RequireDriver();
-        CudaDevice device = CudaDevice.Require(ordinal);
+        var driver = CudaDevice.RequireDriver();
+        var device = CudaDevice.Require(ordinal);
         CUdevice handle;
         CudaException.Check(cuDeviceGet(&handle, ordinal), nameof(cuDeviceGet));
         CUcontext context;

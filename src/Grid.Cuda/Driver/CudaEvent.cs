@@ -23,7 +23,7 @@ internal sealed unsafe class CudaEvent : DriverHandle<CUevent>
     {
         get
         {
-            CUresult result = cuEventQuery(Handle);
+            var result = cuEventQuery(Handle);
             if (result != CUresult.CUDA_ERROR_NOT_READY)
             {
                 CudaException.Check(result, nameof(cuEventQuery));

@@ -14,7 +14,7 @@ internal sealed unsafe class CudaGraph : DriverHandle<CUgraphExec>
     /// </summary>
     public static CudaGraph Capture(CudaContext context, CudaStream stream, Action body)
     {
-        CUgraph graph = CaptureOnly(stream, body);
+        var graph = CaptureOnly(stream, body);
         try
         {
             CUgraphExec instance;
@@ -36,12 +36,12 @@ internal sealed unsafe class CudaGraph : DriverHandle<CUgraphExec>
     /// <returns>False, and nothing changed, when the capture differs in more than that.</returns>
     public bool TryUpdate(CudaStream stream, Action body)
     {
-        CUgraphExec instance = Handle;
-        CUgraph graph = CaptureOnly(stream, body);
+        var instance = Handle;
+        var graph = CaptureOnly(stream, body);
         try
         {
             CUgraphExecUpdateResultInfo info;
-            CUresult result = cuGraphExecUpdate_v2(instance, graph, &info);
+            var result = cuGraphExecUpdate_v2(instance, graph, &info);
             if (result == CUresult.CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE)
             {
                 return false;

@@ -29,7 +29,7 @@ internal sealed unsafe class CudaKernel<TArguments>
         RequireOneParameter();
         if (dynamicSharedBytes > 0)
         {
-            CUresult result = cuFuncSetAttribute(
+            var result = cuFuncSetAttribute(
                 function, CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, dynamicSharedBytes);
             if (result != CUresult.CUDA_SUCCESS)
             {
@@ -57,13 +57,13 @@ internal sealed unsafe class CudaKernel<TArguments>
     /// <summary>Gives one launch to the stream. The context must be current.</summary>
     public void Launch(CudaStream stream, in LaunchShape shape, in TArguments arguments)
     {
-        CUlaunchAttribute* attributes = stackalloc CUlaunchAttribute[2];
-        CUlaunchConfig config = Configure(shape, attributes);
+        var attributes = stackalloc CUlaunchAttribute[2];
+        var config = Configure(shape, attributes);
         config.hStream = stream.Handle;
         fixed (TArguments* start = &arguments)
         {
             void* parameter = start;
-            CUresult result = cuLaunchKernelEx(&config, function, &parameter, null);
+            var result = cuLaunchKernelEx(&config, function, &parameter, null);
             if (result != CUresult.CUDA_SUCCESS)
             {
                 CudaException.Throw(result, nameof(cuLaunchKernelEx), $"kernel {Name}, {shape}");
@@ -85,8 +85,8 @@ internal sealed unsafe class CudaKernel<TArguments>
     /// <summary>Clusters of this shape that the GPU runs at once.</summary>
     public int ActiveClusters(in LaunchShape shape)
     {
-        CUlaunchAttribute* attributes = stackalloc CUlaunchAttribute[2];
-        CUlaunchConfig config = Configure(shape, attributes);
+        var attributes = stackalloc CUlaunchAttribute[2];
+        var config = Configure(shape, attributes);
         int clusters;
         CudaException.Check(cuOccupancyMaxActiveClusters(&clusters, function, &config), nameof(cuOccupancyMaxActiveClusters));
         return clusters;

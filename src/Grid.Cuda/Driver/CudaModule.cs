@@ -17,7 +17,7 @@ internal sealed unsafe class CudaModule : DriverHandle<CUmodule>
         fixed (byte* image = cubin)
         {
             CUmodule loaded;
-            CUresult result = cuModuleLoadData(&loaded, image);
+            var result = cuModuleLoadData(&loaded, image);
             if (result != CUresult.CUDA_SUCCESS)
             {
                 CudaException.Throw(result, nameof(cuModuleLoadData), $"module {name}, {cubin.Length} bytes");
@@ -38,12 +38,12 @@ internal sealed unsafe class CudaModule : DriverHandle<CUmodule>
     public CudaKernel<TArguments> GetKernel<TArguments>(string entry, int dynamicSharedBytes = 0)
         where TArguments : unmanaged
     {
-        CUmodule module = Handle;
+        var module = Handle;
         byte* name = (byte*)Marshal.StringToCoTaskMemUTF8(entry);
         try
         {
             CUfunction function;
-            CUresult result = cuModuleGetFunction(&function, module, name);
+            var result = cuModuleGetFunction(&function, module, name);
             if (result != CUresult.CUDA_SUCCESS)
             {
                 CudaException.Throw(result, nameof(cuModuleGetFunction), $"kernel {entry} of module {Name}");

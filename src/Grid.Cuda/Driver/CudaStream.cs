@@ -22,7 +22,7 @@ internal sealed unsafe class CudaStream : DriverHandle<CUstream>
     {
         get
         {
-            CUresult result = cuStreamQuery(Handle);
+            var result = cuStreamQuery(Handle);
             if (result != CUresult.CUDA_ERROR_NOT_READY)
             {
                 CudaException.Check(result, nameof(cuStreamQuery));

@@ -14,7 +14,7 @@ internal sealed unsafe class DeviceMemory : DriverHandle<CUdeviceptr>
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(bytes);
         context.MakeCurrent();
         CUdeviceptr allocated;
-        CUresult result = cuMemAlloc_v2(&allocated, (nuint)bytes);
+        var result = cuMemAlloc_v2(&allocated, (nuint)bytes);
         if (result == CUresult.CUDA_ERROR_OUT_OF_MEMORY)
         {
             (long free, long total) = context.MemoryInfo();

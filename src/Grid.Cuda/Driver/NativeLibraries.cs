@@ -67,7 +67,7 @@ internal static class NativeLibraries
                     continue;
                 }
 
-                CudaVersion version = NvrtcVersion(handle);
+                var version = NvrtcVersion(handle);
                 if (version.Major <= driver.Major)
                 {
                     // One compiler for the life of the process: the binding's calls are bound to it once.

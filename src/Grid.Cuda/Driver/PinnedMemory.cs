@@ -30,7 +30,7 @@ internal sealed unsafe class PinnedMemory : DriverHandle<nint>
     public Span<T> View<T>(long firstElement, int count)
         where T : unmanaged
     {
-        PinnedSpan part = Span.Slice(firstElement * sizeof(T), (long)count * sizeof(T));
+        var part = Span.Slice(firstElement * sizeof(T), (long)count * sizeof(T));
         return new Span<T>((void*)part.Start, count);
     }
 

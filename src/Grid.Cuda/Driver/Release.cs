@@ -10,7 +10,7 @@ internal static class Release
     public static void All(IEnumerable<Action> parts)
     {
         ExceptionDispatchInfo? first = null;
-        foreach (Action part in parts)
+        foreach (var part in parts)
         {
             try
             {

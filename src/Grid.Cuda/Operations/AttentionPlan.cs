@@ -63,7 +63,7 @@ internal sealed class AttentionPlan(int slotCapacity)
 
         for (int s = 0; s < batch.SequenceCount; s++)
         {
-            SequenceSlice slice = batch.Sequences[s];
+            var slice = batch.Sequences[s];
             int last = batch.Positions[slice.FirstRow] + slice.RowCount - 1;
             int segments = AttentionKernel.Segments(last);
             MaxSegments = Math.Max(MaxSegments, segments);
@@ -79,7 +79,7 @@ internal sealed class AttentionPlan(int slotCapacity)
         int slots = 0;
         for (int s = 0; s < batch.SequenceCount; s++)
         {
-            SequenceSlice slice = batch.Sequences[s];
+            var slice = batch.Sequences[s];
             int position = batch.Positions[slice.FirstRow];
             int segments = AttentionKernel.Segments(position);
             bool partial = Group > 0 && decodes[s] && segments > 1;
@@ -125,7 +125,7 @@ internal sealed class AttentionPlan(int slotCapacity)
         int count = 0;
         for (int s = 0; s < batch.SequenceCount; s++)
         {
-            SequenceSlice slice = batch.Sequences[s];
+            var slice = batch.Sequences[s];
             for (int row = 0; !decodes[s] && row < slice.RowCount * Group; row += AttentionKernel.PrefillRows)
             {
                 int lastRow = Math.Min(row + AttentionKernel.PrefillRows, slice.RowCount * Group) - 1;

@@ -45,7 +45,7 @@ internal sealed class DeviceHeap(CudaContext context) : IDisposable
     /// <param name="what">What it is for, as the subject of a sentence.</param>
     public DeviceMemory AllocateZeroed(CudaStream stream, long bytes, string what)
     {
-        DeviceMemory memory = Allocate(bytes, what);
+        var memory = Allocate(bytes, what);
         stream.Fill(memory.Span, 0);
         return memory;
     }

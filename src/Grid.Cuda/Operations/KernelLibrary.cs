@@ -28,7 +28,7 @@ internal sealed class KernelLibrary : IDisposable
     {
         try
         {
-            foreach (BuiltKernel kernel in build.Kernels)
+            foreach (var kernel in build.Kernels)
             {
                 modules.Add(kernel.Name, new CudaModule(context, kernel.Name, kernel.Cubin));
             }
@@ -92,14 +92,14 @@ internal sealed class KernelLibrary : IDisposable
     public static KernelLibrary Load(CudaContext context, CudaOptions options)
     {
         var builder = new KernelBuilder(NvrtcCompiler.Load(context.DriverVersion), new CubinCache(options.KernelCacheFolder ?? CubinCache.DefaultFolder()));
-        KernelBuild build = builder.Build(Sources, progress: options.KernelBuild);
+        var build = builder.Build(Sources, progress: options.KernelBuild);
         context.MakeCurrent();
         return new KernelLibrary(context, build);
     }
 
     public void Dispose()
     {
-        foreach (CudaModule module in modules.Values)
+        foreach (var module in modules.Values)
         {
             module.Dispose();
         }

@@ -26,14 +26,14 @@ internal sealed class PassRecorder(CudaContext context, CudaStream stream, StepI
     public bool TryRun(BatchLayout batch, Action pass)
     {
         int rows = BucketOf(batch);
-        if (rows == 0 || !passes.TryGetValue(pass, out RecordedPass? recorded) || recorded.Group == 0)
+        if (rows == 0 || !passes.TryGetValue(pass, out var recorded) || recorded.Group == 0)
         {
             return false;
         }
 
         plan.Count(batch, recorded.Group);
         int segments = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)plan.MaxSegments);
-        StepShape shape = plan.BoundedShape(rows, segments);
+        var shape = plan.BoundedShape(rows, segments);
         if (plan.PrefillTiles > shape.PrefillTiles)
         {
             return false; // some rows found no place for their partial results
@@ -50,7 +50,7 @@ internal sealed class PassRecorder(CudaContext context, CudaStream stream, StepI
     /// differ in this, and cannot be recorded.</summary>
     public void Learn(Action pass, int group)
     {
-        if (!passes.TryGetValue(pass, out RecordedPass? recorded))
+        if (!passes.TryGetValue(pass, out var recorded))
         {
             passes.Add(pass, recorded = new RecordedPass());
         }
@@ -61,7 +61,7 @@ internal sealed class PassRecorder(CudaContext context, CudaStream stream, StepI
     /// <summary>Forgets everything: some address that passes may use is about to be freed.</summary>
     public void Forget()
     {
-        foreach (RecordedPass recorded in passes.Values)
+        foreach (var recorded in passes.Values)
         {
             recorded.Dispose();
         }
@@ -87,7 +87,7 @@ internal sealed class PassRecorder(CudaContext context, CudaStream stream, StepI
 
     private CudaGraph Graph(RecordedPass recorded, Action pass, StepShape shape)
     {
-        if (!recorded.Graphs.TryGetValue(shape, out CudaGraph? graph))
+        if (!recorded.Graphs.TryGetValue(shape, out var graph))
         {
             graph = CudaGraph.Capture(context, stream, pass);
             recorded.Graphs.Add(shape, graph);
@@ -106,7 +106,7 @@ internal sealed class PassRecorder(CudaContext context, CudaStream stream, StepI
 
         public void Dispose()
         {
-            foreach (CudaGraph graph in Graphs.Values)
+            foreach (var graph in Graphs.Values)
             {
                 graph.Dispose();
             }

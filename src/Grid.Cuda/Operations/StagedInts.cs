@@ -22,7 +22,7 @@ internal sealed class StagedInts(CudaContext context, CudaStream stream, DeviceH
 
         long bytes = (long)values.Length * sizeof(int);
         values.CopyTo(staging!.View<int>(0, values.Length));
-        DeviceSpan target = device!.Span.Slice(0, bytes);
+        var target = device!.Span.Slice(0, bytes);
         stream.Copy(target, staging.Span.Slice(0, bytes));
         stream.Record(copied);
         return target;
@@ -36,7 +36,7 @@ internal sealed class StagedInts(CudaContext context, CudaStream stream, DeviceH
 
     private void Grow(int count)
     {
-        DeviceMemory largerDevice = heap.Allocate((long)count * sizeof(int), "a list of pages");
+        var largerDevice = heap.Allocate((long)count * sizeof(int), "a list of pages");
         if (device is not null)
         {
             heap.Free(device);

@@ -67,12 +67,12 @@ internal sealed class StepInputs : IDisposable
     /// <summary>Brings a batch to the device, in a shape that has room for it.</summary>
     public void Upload(BatchLayout batch, AttentionPlan plan, StepShape shape)
     {
-        DeviceRange last = shape.LogitRows(batch.LogitRowCount);
+        var last = shape.LogitRows(batch.LogitRowCount);
         long bytes = last.Start + last.Bytes;
         EnsureRoom(bytes);
         turn = (turn + 1) % Buffers;
         copied[turn].Synchronize();
-        PinnedMemory buffer = staging[turn] is { } fitting && fitting.Bytes >= bytes ? fitting : Replace(turn);
+        var buffer = staging[turn] is { } fitting && fitting.Bytes >= bytes ? fitting : Replace(turn);
         Shape = shape;
         ConsecutiveLogitRows = Consecutive(batch.LogitRows.AsSpan(0, batch.LogitRowCount));
         Fill(buffer, batch, plan, shape);
@@ -82,12 +82,12 @@ internal sealed class StepInputs : IDisposable
 
     public void Dispose()
     {
-        foreach (PinnedMemory? buffer in staging)
+        foreach (var buffer in staging)
         {
             buffer?.Dispose();
         }
 
-        foreach (CudaEvent point in copied)
+        foreach (var point in copied)
         {
             point.Dispose();
         }
@@ -102,9 +102,9 @@ internal sealed class StepInputs : IDisposable
         Copy(batch.TokenIds.AsSpan(0, rows), View<int>(buffer, shape.TokenIds), padding: 0);
         Copy(batch.Positions.AsSpan(0, rows), View<int>(buffer, shape.Positions), padding: 0);
         Copy(batch.LogitRows.AsSpan(0, batch.LogitRowCount), View<int>(buffer, shape.LogitRows(batch.LogitRowCount)), padding: 0);
-        Span<int> slots = View<int>(buffer, shape.Slots);
+        var slots = View<int>(buffer, shape.Slots);
         slots[rows..].Fill(-1);
-        Span<int> pages = View<int>(buffer, shape.PageTable);
+        var pages = View<int>(buffer, shape.PageTable);
         for (int s = 0; s < batch.SequenceCount; s++)
         {
             FillSequence(batch, batch.Sequences[s], slots, pages.Slice(s * shape.PageStride, shape.PageStride));
@@ -156,7 +156,7 @@ internal sealed class StepInputs : IDisposable
     private static unsafe Span<T> View<T>(PinnedMemory buffer, DeviceRange range)
         where T : unmanaged
     {
-        PinnedSpan part = buffer.Span.Slice(range.Start, range.Bytes);
+        var part = buffer.Span.Slice(range.Start, range.Bytes);
         return new Span<T>((void*)part.Start, checked((int)(range.Bytes / sizeof(T))));
     }
 
@@ -164,7 +164,7 @@ internal sealed class StepInputs : IDisposable
     {
         if (bytes > device.Bytes)
         {
-            DeviceMemory larger = heap.Allocate(Math.Max(bytes, 2 * device.Bytes), Purpose);
+            var larger = heap.Allocate(Math.Max(bytes, 2 * device.Bytes), Purpose);
             heap.Free(device);
             device = larger;
         }

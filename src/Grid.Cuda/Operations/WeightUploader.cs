@@ -24,18 +24,18 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
     public CudaMatrix Stacked(ReadOnlySpan<TensorSource> parts)
     {
         int rows = 0;
-        foreach (TensorSource part in parts)
+        foreach (var part in parts)
         {
             rows = checked(rows + part.Rows);
         }
 
         string name = Names(parts);
         var layout = new PackedLayout(rows, parts[0].Columns);
-        DeviceMemory packed = Packed(name, 1, layout);
+        var packed = Packed(name, 1, layout);
         return Filled(packed, new CudaMatrix(name, rows, parts[0].Columns, gated: false, heap, packed), parts, (uploader, sources) =>
         {
             int first = 0;
-            foreach (TensorSource part in sources)
+            foreach (var part in sources)
             {
                 uploader.Pack(part, packed.Span, layout, first, interleaved: false);
                 first += part.Rows;
@@ -47,8 +47,8 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
     public CudaMatrix Gated(TensorSource gate, TensorSource up)
     {
         string name = $"{gate.Name} * {up.Name}";
-        PackedLayout layout = PackedLayout.Gated(gate.Rows, gate.Columns);
-        DeviceMemory packed = Packed(name, 1, layout);
+        var layout = PackedLayout.Gated(gate.Rows, gate.Columns);
+        var packed = Packed(name, 1, layout);
         return Filled(packed, new CudaMatrix(name, gate.Rows, gate.Columns, gated: true, heap, packed), [gate, up], (uploader, sources) =>
             uploader.PackGated(sources[0], sources[1], packed.Span, layout));
     }
@@ -56,9 +56,9 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
     /// <summary>A matrix for every expert.</summary>
     public CudaExpertMatrix Experts(ReadOnlySpan<TensorSource> experts)
     {
-        TensorSource first = experts[0];
+        var first = experts[0];
         var layout = new PackedLayout(first.Rows, first.Columns);
-        DeviceMemory packed = Packed(first.Name, experts.Length, layout);
+        var packed = Packed(first.Name, experts.Length, layout);
         var matrix = new CudaExpertMatrix(first.Name, experts.Length, first.Rows, first.Columns, gated: false, heap, packed);
         return Filled(packed, matrix, experts, (uploader, sources) =>
         {
@@ -72,10 +72,10 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
     /// <summary>Gate and up in turn for every expert.</summary>
     public CudaExpertMatrix GatedExperts(ReadOnlySpan<TensorSource> gates, ReadOnlySpan<TensorSource> ups)
     {
-        TensorSource first = gates[0];
-        PackedLayout layout = PackedLayout.Gated(first.Rows, first.Columns);
+        var first = gates[0];
+        var layout = PackedLayout.Gated(first.Rows, first.Columns);
         int experts = gates.Length;
-        DeviceMemory packed = Packed(first.Name, experts, layout);
+        var packed = Packed(first.Name, experts, layout);
         var matrix = new CudaExpertMatrix(first.Name, experts, first.Rows, first.Columns, gated: true, heap, packed);
         return Filled(packed, matrix, [.. gates, .. ups], (uploader, sources) =>
         {
@@ -90,21 +90,21 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
     public CudaVector Vector(ReadOnlySpan<TensorSource> parts)
     {
         int length = 0;
-        foreach (TensorSource part in parts)
+        foreach (var part in parts)
         {
             length = checked(length + part.Columns);
         }
 
-        var values = new ushort[length];
+        ushort[] values = new ushort[length];
         int at = 0;
-        foreach (TensorSource part in parts)
+        foreach (var part in parts)
         {
             part.CopyRow(0, values.AsSpan(at, part.Columns));
             at += part.Columns;
         }
 
         string name = Names(parts);
-        DeviceMemory memory = heap.Allocate((long)length * sizeof(ushort), name);
+        var memory = heap.Allocate((long)length * sizeof(ushort), name);
         stream.Upload<ushort>(memory.Span, values);
         return new CudaVector(name, length, memory);
     }
@@ -132,12 +132,12 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
 
     public void Dispose()
     {
-        foreach (PinnedMemory? piece in pinned)
+        foreach (var piece in pinned)
         {
             piece?.Dispose();
         }
 
-        foreach (CudaEvent point in copied)
+        foreach (var point in copied)
         {
             point.Dispose();
         }
@@ -189,7 +189,7 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
         for (int row = 0; row < source.Rows; row += piece)
         {
             int rows = Math.Min(piece, source.Rows - row);
-            DeviceSpan staged = Stage(source, row, rows);
+            var staged = Stage(source, row, rows);
             kernels.PackWeights.Launch(stream, staged, packed, layout, rows, firstRow + (interleaved ? 2 * row : row), interleaved);
         }
     }
@@ -206,7 +206,7 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
         }
 
         ReadRows(source, firstRow, rows, buffer);
-        DeviceSpan target = staging[turn]!.Span.Slice(0, bytes);
+        var target = staging[turn]!.Span.Slice(0, bytes);
         stream.Copy(target, buffer.Span.Slice(0, bytes));
         stream.Record(copied[turn]);
         return target;

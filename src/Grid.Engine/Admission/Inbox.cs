@@ -23,7 +23,7 @@ internal sealed class Inbox
         {
             lock (_gate)
             {
-                EngineLoad load = _load;
+                var load = _load;
                 return new EngineStatus(
                     load.Running, load.Waiting + _submitted, load.FreePages, load.CachedPages, load.TotalPages, load.Steps,
                     load.GeneratedTokens, load.PromptTokens, load.CachedPromptTokens, load.Preemptions)
@@ -64,7 +64,7 @@ internal sealed class Inbox
     {
         lock (_gate)
         {
-            if (_alive.TryGetValue(id, out Sequence? sequence))
+            if (_alive.TryGetValue(id, out var sequence))
             {
                 Post(new Command(CommandKind.Cancel, sequence));
             }
@@ -83,7 +83,7 @@ internal sealed class Inbox
     /// <summary>Blocks until something was posted or the token is cancelled.</summary>
     public void Wait(CancellationToken cancellationToken)
     {
-        using CancellationTokenRegistration wake = cancellationToken.Register(Wake);
+        using var wake = cancellationToken.Register(Wake);
         lock (_gate)
         {
             while (_posted.Count == 0 && !cancellationToken.IsCancellationRequested)

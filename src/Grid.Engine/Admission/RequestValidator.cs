@@ -115,7 +115,7 @@ internal sealed class RequestValidator(ModelConfig model, int kvPages)
     {
         for (int i = 0; i < biases.Count; i++)
         {
-            LogitBias bias = biases[i];
+            var bias = biases[i];
             Require(
                 (uint)bias.TokenId < (uint)Vocabulary, Refusal.BiasedToken, bias.TokenId,
                 $"be a token id from 0 to {Vocabulary - 1}", i);

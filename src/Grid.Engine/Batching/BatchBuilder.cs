@@ -19,7 +19,7 @@ internal sealed class BatchBuilder(int maxRows)
         _batch.RowCount = 0;
         _batch.SequenceCount = 0;
         _batch.LogitRowCount = 0;
-        foreach (PlannedSlice slice in plan.Slices)
+        foreach (var slice in plan.Slices)
         {
             AddRows(slice.Sequence, slice.RowCount);
         }

@@ -21,13 +21,13 @@ internal sealed class SequencePages(PagePool pool, PrefixCache cache, bool shari
     /// not so many pages besides <paramref name="spare"/> ones.</summary>
     public bool TryAttach(Sequence sequence, int spare)
     {
-        if (!CanAttach(sequence, spare, out PrefixNode path, out int hits))
+        if (!CanAttach(sequence, spare, out var path, out int hits))
         {
             return false;
         }
 
         cache.Lease(path);
-        for (PrefixNode node = path; node.Parent is not null; node = node.Parent)
+        for (var node = path; node.Parent is not null; node = node.Parent)
         {
             sequence.PageTable[node.Depth - 1] = node.Page.Value;
         }
@@ -61,12 +61,12 @@ internal sealed class SequencePages(PagePool pool, PrefixCache cache, bool shari
         int wanted = Sequence.PagesFor(tokens);
         while (sequence.PageCount < wanted)
         {
-            if (pool.FreePages == 0 && cache.TryEvictOldest(out PageId evicted))
+            if (pool.FreePages == 0 && cache.TryEvictOldest(out var evicted))
             {
                 pool.Return(evicted);
             }
 
-            if (!pool.TryTake(out PageId page))
+            if (!pool.TryTake(out var page))
             {
                 return false;
             }
@@ -86,7 +86,7 @@ internal sealed class SequencePages(PagePool pool, PrefixCache cache, bool shari
             int index = sequence.LeasedPages;
             PageId own = new(sequence.PageTable[index]);
             ReadOnlySpan<int> tokens = sequence.Tokens.AsSpan(index * AttentionLayout.BlockTokens, AttentionLayout.BlockTokens);
-            PrefixNode node = cache.Extend(sequence.LeasedPath ?? cache.Root, tokens, own, sequence.Request.CacheSalt);
+            var node = cache.Extend(sequence.LeasedPath ?? cache.Root, tokens, own, sequence.Request.CacheSalt);
             if (node.Page != own)
             {
                 pool.Return(own);
@@ -117,9 +117,9 @@ internal sealed class SequencePages(PagePool pool, PrefixCache cache, bool shari
     /// values cannot be trusted.</summary>
     public void Discard(Sequence sequence)
     {
-        PrefixNode path = sequence.LeasedPath ?? cache.Root;
+        var path = sequence.LeasedPath ?? cache.Root;
         Release(sequence);
-        while (path.Parent is { } parent && cache.TryEvict(path, out PageId page))
+        while (path.Parent is { } parent && cache.TryEvict(path, out var page))
         {
             pool.Return(page);
             path = parent;
@@ -129,7 +129,7 @@ internal sealed class SequencePages(PagePool pool, PrefixCache cache, bool shari
     /// <summary>Drops all unleased pages from the cache.</summary>
     public void Flush()
     {
-        while (cache.TryEvictOldest(out PageId page))
+        while (cache.TryEvictOldest(out var page))
         {
             pool.Return(page);
         }

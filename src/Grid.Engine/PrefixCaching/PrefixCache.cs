@@ -49,13 +49,13 @@ internal sealed class PrefixCache
     /// <summary>The longest cached prefix of the tokens under a salt, of at most <paramref name="maxPages"/> pages.</summary>
     public PrefixNode Match(ReadOnlySpan<int> tokens, int maxPages, out int pages, out int unleased, string salt = "")
     {
-        PrefixNode node = Root;
+        var node = Root;
         pages = 0;
         unleased = 0;
         while (pages < maxPages)
         {
-            ReadOnlySpan<int> page = tokens.Slice(pages * AttentionLayout.BlockTokens, AttentionLayout.BlockTokens);
-            PrefixNode? child = Find(node, page, _hash(page), salt);
+            var page = tokens.Slice(pages * AttentionLayout.BlockTokens, AttentionLayout.BlockTokens);
+            var child = Find(node, page, _hash(page), salt);
             if (child is null)
             {
                 break;
@@ -72,7 +72,7 @@ internal sealed class PrefixCache
     /// <summary>Leases every node from the root to this one.</summary>
     public void Lease(PrefixNode path)
     {
-        for (PrefixNode node = path; node.Parent is not null; node = node.Parent)
+        for (var node = path; node.Parent is not null; node = node.Parent)
         {
             if (node.Leases++ == 0)
             {
@@ -86,7 +86,7 @@ internal sealed class PrefixCache
     public void Release(PrefixNode path)
     {
         _releases++;
-        for (PrefixNode node = path; node.Parent is not null; node = node.Parent)
+        for (var node = path; node.Parent is not null; node = node.Parent)
         {
             if (--node.Leases == 0)
             {
@@ -106,7 +106,7 @@ internal sealed class PrefixCache
     public PrefixNode Extend(PrefixNode path, ReadOnlySpan<int> tokens, PageId page, string salt = "")
     {
         ulong hash = _hash(tokens);
-        PrefixNode? node = Find(path, tokens, hash, salt);
+        var node = Find(path, tokens, hash, salt);
         if (node is null)
         {
             node = Add(path, tokens, hash, page, salt);
@@ -153,7 +153,7 @@ internal sealed class PrefixCache
 
     private PrefixNode? Find(PrefixNode parent, ReadOnlySpan<int> tokens, ulong hash, string salt)
     {
-        PrefixNode? node = _children.GetValueOrDefault((parent.Page.Value, hash));
+        var node = _children.GetValueOrDefault((parent.Page.Value, hash));
         while (node is not null && !(tokens.SequenceEqual(node.Tokens) && (parent != Root || node.Salt == salt)))
         {
             node = node.NextSameKey;
@@ -165,7 +165,7 @@ internal sealed class PrefixCache
     private PrefixNode Add(PrefixNode parent, ReadOnlySpan<int> tokens, ulong hash, PageId page, string salt)
     {
         // A page has one node for life: the tree allocates only until every page has been cached once.
-        PrefixNode node = _nodes[page.Value] ??= new PrefixNode(page) { Tokens = new int[AttentionLayout.BlockTokens] };
+        var node = _nodes[page.Value] ??= new PrefixNode(page) { Tokens = new int[AttentionLayout.BlockTokens] };
         tokens.CopyTo(node.Tokens);
         node.Salt = parent == Root ? salt : "";
         node.Parent = parent;
@@ -185,10 +185,10 @@ internal sealed class PrefixCache
     private void RemoveKey(PrefixNode node, PrefixNode parent)
     {
         (int, ulong) key = (parent.Page.Value, node.Hash);
-        PrefixNode first = _children[key];
+        var first = _children[key];
         if (first != node)
         {
-            PrefixNode before = first;
+            var before = first;
             while (before.NextSameKey != node)
             {
                 before = before.NextSameKey!;
@@ -221,7 +221,7 @@ internal sealed class PrefixCache
     private void InsertInEvictionOrder(PrefixNode node)
     {
         node.EvictionPlace ??= new LinkedListNode<PrefixNode>(node);
-        LinkedListNode<PrefixNode>? later = _evictable.First;
+        var later = _evictable.First;
         while (later is not null && later.Value.LastRelease < node.LastRelease)
         {
             later = later.Next;

@@ -30,7 +30,7 @@ internal sealed class Publisher(Inbox inbox, WaitingQueue waiting, Scheduler sch
     /// <summary>Publishes a computed step: results belong to the tasks, and the tasks to the plan's slices in order.</summary>
     public void Publish(StepPlan plan, ReadOnlySpan<LogitTask> tasks, ReadOnlySpan<SampledToken> results)
     {
-        foreach (Scheduling.Admission admission in plan.Admissions)
+        foreach (var admission in plan.Admissions)
         {
             PromptTokens += admission.Sequence.PromptLength;
             CachedPromptTokens += admission.CachedTokens;
@@ -38,7 +38,7 @@ internal sealed class Publisher(Inbox inbox, WaitingQueue waiting, Scheduler sch
         }
 
         int first = 0;
-        foreach (PlannedSlice slice in plan.Slices)
+        foreach (var slice in plan.Slices)
         {
             int count = 0;
             while (first + count < tasks.Length && tasks[first + count].Sequence == slice.Sequence)
@@ -62,7 +62,7 @@ internal sealed class Publisher(Inbox inbox, WaitingQueue waiting, Scheduler sch
 
     private void Advance(PlannedSlice slice, ReadOnlySpan<LogitTask> tasks, ReadOnlySpan<SampledToken> results)
     {
-        Sequence sequence = slice.Sequence;
+        var sequence = slice.Sequence;
         for (int i = 0; i < results.Length; i++)
         {
             if (results[i].NonFinite)

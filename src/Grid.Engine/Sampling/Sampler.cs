@@ -1,5 +1,4 @@
 using Grid.Engine.Batching;
-using Grid.Engine.Sequences;
 using Grid.Models;
 using Grid.Models.Operations;
 
@@ -52,8 +51,8 @@ internal sealed class Sampler : IDisposable
 
     private static void Fill(SamplingRow row, LogitTask task)
     {
-        Sequence sequence = task.Sequence;
-        SequenceRequest request = sequence.Request;
+        var sequence = task.Sequence;
+        var request = sequence.Request;
         bool logprobs = !task.Draws || request.Logprobs;
         row.Parameters = sequence.Parameters;
         row.Position = task.TargetPosition;

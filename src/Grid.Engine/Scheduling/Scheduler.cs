@@ -48,7 +48,7 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
         get
         {
             long tokens = 0;
-            foreach (Sequence sequence in _running)
+            foreach (var sequence in _running)
             {
                 tokens += sequence.PendingTokens - 1;
             }
@@ -96,7 +96,7 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
     {
         for (int i = 0; i < _running.Count; i++)
         {
-            Sequence sequence = _running[i];
+            var sequence = _running[i];
             if (sequence.PendingTokens == 1 && TryMakeRoom(sequence))
             {
                 _plan.Add(sequence, 1);
@@ -106,7 +106,7 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
 
     private void PlanPrefill()
     {
-        foreach (Sequence sequence in _running)
+        foreach (var sequence in _running)
         {
             if (sequence.PendingTokens > 1)
             {
@@ -156,7 +156,7 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
     {
         while (!pages.TryGrow(sequence, sequence.TokenCount))
         {
-            Sequence last = _running[^1];
+            var last = _running[^1];
             if (_running.Count == 1)
             {
                 throw new InvalidOperationException("A sequence alone ran out of pages; admission must have refused it.");

@@ -95,7 +95,7 @@ internal sealed class Sequence
     /// <summary>Ids that end the request's sequence, ascending, each once.</summary>
     public static int[] EndingIdsOf(SequenceRequest request, IReadOnlyList<int> endTokenIds)
     {
-        IEnumerable<int> ids = request.IgnoreEndTokens ? request.StopTokenIds : request.StopTokenIds.Concat(endTokenIds);
+        var ids = request.IgnoreEndTokens ? request.StopTokenIds : request.StopTokenIds.Concat(endTokenIds);
         return [.. ids.Distinct().Order()];
     }
 
@@ -122,7 +122,7 @@ internal sealed class Sequence
 
     private static TokenHistory? HistoryOf(SequenceRequest request)
     {
-        SamplingParameters p = request.Sampling;
+        var p = request.Sampling;
         if (p.PresencePenalty == 0f && p.FrequencyPenalty == 0f && p.RepetitionPenalty == 1f)
         {
             return null;

@@ -16,7 +16,7 @@ internal static class Bf16Rows
                 MemoryMarshal.Cast<byte, ushort>(source).CopyTo(destination);
                 break;
             case StoredType.F16:
-                ReadOnlySpan<Half> halves = MemoryMarshal.Cast<byte, Half>(source);
+                var halves = MemoryMarshal.Cast<byte, Half>(source);
                 for (int i = 0; i < halves.Length; i++)
                 {
                     destination[i] = Bf16.FromSingle((float)halves[i]); // Half to fp32 is exact
@@ -24,7 +24,7 @@ internal static class Bf16Rows
 
                 break;
             case StoredType.F32:
-                ReadOnlySpan<float> singles = MemoryMarshal.Cast<byte, float>(source);
+                var singles = MemoryMarshal.Cast<byte, float>(source);
                 for (int i = 0; i < singles.Length; i++)
                 {
                     destination[i] = Bf16.FromSingle(singles[i]);

@@ -70,7 +70,7 @@ internal sealed class Checkpoint : IWeightSource
     /// <summary>The tensor of a name, whose shape must be the one given.</summary>
     public SafetensorsTensor Find(string name, params ReadOnlySpan<int> shape)
     {
-        if (!_tensors.TryGetValue(name, out SafetensorsTensor? tensor))
+        if (!_tensors.TryGetValue(name, out var tensor))
         {
             throw new ModelFormatException(Path, name, "absent", $"the architecture needs it, of shape {StoredTensor.Format(shape.ToArray())}");
         }
@@ -90,7 +90,7 @@ internal sealed class Checkpoint : IWeightSource
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (SafetensorsFile file in _files)
+        foreach (var file in _files)
         {
             file.Dispose();
         }
@@ -100,7 +100,7 @@ internal sealed class Checkpoint : IWeightSource
     {
         var file = SafetensorsFile.Open(path);
         _files.Add(file);
-        foreach (StoredTensor stored in file.Tensors)
+        foreach (var stored in file.Tensors)
         {
             if (!_tensors.TryAdd(stored.Name, new SafetensorsTensor(file, stored)))
             {
@@ -113,10 +113,10 @@ internal sealed class Checkpoint : IWeightSource
 
     private void AddShards(ModelFolder folder, byte[] index)
     {
-        Dictionary<string, string> fileOf = ReadIndex(Path, index);
+        var fileOf = ReadIndex(Path, index);
         foreach (string shard in fileOf.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal))
         {
-            foreach (StoredTensor stored in AddFile(folder.FilePath(shard)).Tensors)
+            foreach (var stored in AddFile(folder.FilePath(shard)).Tensors)
             {
                 if (!fileOf.Remove(stored.Name, out string? expected) || expected != shard)
                 {
@@ -135,10 +135,10 @@ internal sealed class Checkpoint : IWeightSource
     /// <summary>The file of each tensor.</summary>
     private static Dictionary<string, string> ReadIndex(string path, byte[] index)
     {
-        JsonFields root = JsonFields.Parse(path, index);
-        JsonFields map = root.Object("weight_map", root.Require("weight_map", "it must map tensor names to file names"));
+        var root = JsonFields.Parse(path, index);
+        var map = root.Object("weight_map", root.Require("weight_map", "it must map tensor names to file names"));
         var fileOf = new Dictionary<string, string>(StringComparer.Ordinal);
-        foreach (JsonProperty entry in map.All)
+        foreach (var entry in map.All)
         {
             fileOf.Add(entry.Name, ShardName(map, entry));
         }

@@ -48,7 +48,7 @@ internal sealed unsafe class SafetensorsFile : IDisposable
         MemoryMappedFile? map = null;
         try
         {
-            List<StoredTensor> tensors = ReadHeader(path, stream, out long dataOffset);
+            var tensors = ReadHeader(path, stream, out long dataOffset);
             map = MemoryMappedFile.CreateFromFile(stream, null, 0, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: false);
             return new SafetensorsFile(path, map, dataOffset, tensors);
         }

@@ -56,9 +56,9 @@ internal static class SafetensorsHeader
     /// of their data.</summary>
     public static List<StoredTensor> Parse(string file, ReadOnlyMemory<byte> json, long dataBytes)
     {
-        JsonFields header = JsonFields.Parse(file, json);
+        var header = JsonFields.Parse(file, json);
         var tensors = new List<StoredTensor>();
-        foreach (JsonProperty entry in header.All)
+        foreach (var entry in header.All)
         {
             if (entry.Name != "__metadata__")
             {
@@ -73,7 +73,7 @@ internal static class SafetensorsHeader
 
     private static StoredTensor ParseTensor(string name, JsonFields fields, long dataBytes)
     {
-        foreach (JsonProperty field in fields.All)
+        foreach (var field in fields.All)
         {
             if (field.Name is not ("dtype" or "shape" or "data_offsets"))
             {
@@ -81,7 +81,7 @@ internal static class SafetensorsHeader
             }
         }
 
-        StoredType type = fields.Text("dtype") switch
+        var type = fields.Text("dtype") switch
         {
             "BF16" => StoredType.BF16,
             "F16" => StoredType.F16,
@@ -99,7 +99,7 @@ internal static class SafetensorsHeader
     private static int[] ParseShape(JsonFields fields)
     {
         const string Rule = "it must be a list of at most 8 integers of at least 0";
-        JsonElement value = fields.Require("shape", Rule);
+        var value = fields.Require("shape", Rule);
         if (value.ValueKind != JsonValueKind.Array || value.GetArrayLength() > 8)
         {
             throw fields.Error("shape", value, Rule);
@@ -119,7 +119,7 @@ internal static class SafetensorsHeader
 
     private static (long Begin, long End) ParseOffsets(JsonFields fields, long dataBytes)
     {
-        JsonElement value = fields.Require("data_offsets", OffsetsRule);
+        var value = fields.Require("data_offsets", OffsetsRule);
         bool two = value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 2
             && value[0].ValueKind == JsonValueKind.Number && value[1].ValueKind == JsonValueKind.Number;
         return two && value[0].TryGetInt64(out long begin) && value[1].TryGetInt64(out long end)
@@ -136,7 +136,7 @@ internal static class SafetensorsHeader
             return 0; // However large the others are.
         }
 
-        UInt128 bytes = (UInt128)tensor.ElementSize;
+        var bytes = (UInt128)tensor.ElementSize;
         foreach (int dimension in tensor.Shape)
         {
             bytes *= (UInt128)dimension;
@@ -152,7 +152,7 @@ internal static class SafetensorsHeader
     private static void CheckTiling(string file, List<StoredTensor> tensors, long dataBytes)
     {
         long expected = 0;
-        foreach (StoredTensor tensor in tensors)
+        foreach (var tensor in tensors)
         {
             if (tensor.Offset != expected)
             {

@@ -43,7 +43,7 @@ internal sealed class SafetensorsTensor(SafetensorsFile file, StoredTensor store
             for (long first = 0; first < elements; first += InspectedElements)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                Span<ushort> values = buffer.AsSpan(0, (int)Math.Min(InspectedElements, elements - first));
+                var values = buffer.AsSpan(0, (int)Math.Min(InspectedElements, elements - first));
                 Copy(first, values);
                 CheckFinite(first, values);
                 hash.AppendData(MemoryMarshal.AsBytes(values));
@@ -65,7 +65,7 @@ internal sealed class SafetensorsTensor(SafetensorsFile file, StoredTensor store
 
     private void Copy(long firstElement, Span<ushort> destination)
     {
-        ReadOnlySpan<byte> bytes = file.Bytes(stored, firstElement * stored.ElementSize, destination.Length * stored.ElementSize);
+        var bytes = file.Bytes(stored, firstElement * stored.ElementSize, destination.Length * stored.ElementSize);
         Bf16Rows.Convert(stored.Type, bytes, destination);
     }
 
@@ -83,7 +83,7 @@ internal sealed class SafetensorsTensor(SafetensorsFile file, StoredTensor store
     /// <summary>A flat element number as [row, column].</summary>
     private string IndexText(long element)
     {
-        var index = new int[Shape.Count];
+        int[] index = new int[Shape.Count];
         for (int d = index.Length - 1; d >= 0; d--)
         {
             index[d] = (int)(element % Shape[d]);

@@ -29,7 +29,7 @@ internal static class DecoderConfigReader
         int hidden = fields.Count("hidden_size", MaxSize);
         int queryHeads = fields.Count("num_attention_heads", MaxHeads);
         int maxPositions = fields.Count("max_position_embeddings", MaxSize, defaults.MaxPositions);
-        (double theta, Llama3RopeScaling? scaling) = RopeConfigReader.Read(fields, maxPositions);
+        (double theta, var scaling) = RopeConfigReader.Read(fields, maxPositions);
         var config = new ModelConfig
         {
             Architecture = architecture,
@@ -125,7 +125,7 @@ internal static class DecoderConfigReader
             return DefaultEpsilon;
         }
 
-        JsonElement value = fields.Require("rms_norm_eps", "it must be a number");
+        var value = fields.Require("rms_norm_eps", "it must be a number");
         return (float)fields.Number("rms_norm_eps", value, 0);
     }
 

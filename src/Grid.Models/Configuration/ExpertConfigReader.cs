@@ -49,7 +49,7 @@ internal static class ExpertConfigReader
     private static int[] ReadLayers(JsonFields fields, int layers)
     {
         int step = fields.Count("decoder_sparse_step", int.MaxValue, fallback: 1);
-        HashSet<int> dense = ReadDenseLayers(fields, layers);
+        var dense = ReadDenseLayers(fields, layers);
         return [.. Enumerable.Range(0, layers).Where(layer => (layer + 1) % step == 0 && !dense.Contains(layer))];
     }
 
@@ -65,7 +65,7 @@ internal static class ExpertConfigReader
         IEnumerable<JsonElement> elements = list.ValueKind == JsonValueKind.Array
             ? list.EnumerateArray()
             : throw fields.Error("mlp_only_layers", list, rule);
-        foreach (JsonElement element in elements)
+        foreach (var element in elements)
         {
             if (element.ValueKind != JsonValueKind.Number || !element.TryGetInt32(out int layer) || layer < 0 || layer >= layers)
             {

@@ -36,7 +36,7 @@ internal static class HarmlessFields
     /// not there, and names with an underscore in front are transformers' private ones.</summary>
     public static void RefuseOthers(JsonFields fields, string architecture)
     {
-        foreach (JsonProperty field in fields.Unread)
+        foreach (var field in fields.Unread)
         {
             bool harmless = field.Value.ValueKind is JsonValueKind.Null or JsonValueKind.False
                 || field.Name.StartsWith('_') || s_names.Contains(field.Name);

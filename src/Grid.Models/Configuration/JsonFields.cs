@@ -29,7 +29,7 @@ internal readonly struct JsonFields
     {
         get
         {
-            HashSet<string> read = _read;
+            var read = _read;
             return _object.EnumerateObject().Where(entry => !read.Contains(entry.Name));
         }
     }
@@ -41,7 +41,7 @@ internal readonly struct JsonFields
         try
         {
             CheckText(utf8.Span);
-            using JsonDocument document = JsonDocument.Parse(utf8, s_strict);
+            using var document = JsonDocument.Parse(utf8, s_strict);
             root = document.RootElement.Clone();
         }
         catch (JsonException e)
@@ -60,7 +60,7 @@ internal readonly struct JsonFields
     public JsonElement? Find(string name)
     {
         _read.Add(name);
-        return _object.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        return _object.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
     }
 
     /// <summary>Whether the field is there, be it as JSON null.</summary>
@@ -82,7 +82,7 @@ internal readonly struct JsonFields
     public int Count(string name, int maximum)
     {
         string rule = $"it must be an integer from 1 to {maximum}";
-        JsonElement value = Require(name, rule);
+        var value = Require(name, rule);
         return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int number) && number >= 1 && number <= maximum
             ? number
             : throw Error(name, value, rule);

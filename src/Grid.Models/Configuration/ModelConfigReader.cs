@@ -22,9 +22,9 @@ internal static class ModelConfigReader
     /// <param name="endTokens">Which file names which end tokens. Each has what the other may lack, so all of them count.</param>
     public static ModelConfig Read(byte[] config, byte[]? generationConfig, out IReadOnlyList<EndTokens> endTokens)
     {
-        JsonFields fields = JsonFields.Parse(ConfigFile, config);
-        Architecture architecture = ReadArchitecture(fields);
-        ModelConfig result = architecture.ReadConfig(fields);
+        var fields = JsonFields.Parse(ConfigFile, config);
+        var architecture = ReadArchitecture(fields);
+        var result = architecture.ReadConfig(fields);
         List<EndTokens> places = [ReadEndTokens(ConfigFile, fields, result.VocabularySize)];
         if (generationConfig is not null)
         {
@@ -40,10 +40,10 @@ internal static class ModelConfigReader
     private static Architecture ReadArchitecture(JsonFields fields)
     {
         string rule = $"it must be a list of one supported architecture ({SupportedArchitectures.Names})";
-        JsonElement list = fields.Require("architectures", rule);
+        var list = fields.Require("architectures", rule);
         bool one = list.ValueKind == JsonValueKind.Array && list.GetArrayLength() == 1 && list[0].ValueKind == JsonValueKind.String;
         string name = (one ? list[0].GetString() : null) ?? throw fields.Error("architectures", list, rule);
-        Architecture architecture = SupportedArchitectures.Find(name) ?? throw fields.Error("architectures", list, rule);
+        var architecture = SupportedArchitectures.Find(name) ?? throw fields.Error("architectures", list, rule);
         return fields.Text("model_type") is { } type && type != architecture.ModelType
             ? throw fields.Error("model_type", $"'{type}'", $"it must be {architecture.ModelType} for {name}")
             : architecture;
@@ -54,7 +54,7 @@ internal static class ModelConfigReader
         var ids = new SortedSet<int>();
         if (fields.Find("eos_token_id") is { } value)
         {
-            foreach (JsonElement element in value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().ToArray() : [value])
+            foreach (var element in value.ValueKind == JsonValueKind.Array ? value.EnumerateArray().ToArray() : [value])
             {
                 if (element.ValueKind != JsonValueKind.Number || !element.TryGetInt32(out int id) || id < 0 || id >= vocabulary)
                 {

@@ -19,7 +19,7 @@ internal static class RecommendedSamplingReader
     public static SamplingParameters Read(byte[] generationConfig)
     {
         var silent = new SamplingParameters();
-        JsonFields fields = JsonFields.Parse(ModelConfigReader.GenerationConfigFile, generationConfig);
+        var fields = JsonFields.Parse(ModelConfigReader.GenerationConfigFile, generationConfig);
         return silent with
         {
             Temperature = Number(fields, "temperature", value => value is >= 0 and <= MaxTemperature, "a number from 0 to 1000000") ?? silent.Temperature,

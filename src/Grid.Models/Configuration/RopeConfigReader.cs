@@ -16,8 +16,8 @@ internal static class RopeConfigReader
     /// <param name="maxPositions">The original context length where the scaling does not name it.</param>
     public static (double Theta, Llama3RopeScaling? Scaling) Read(JsonFields fields, int maxPositions)
     {
-        (double? Theta, Llama3RopeScaling? Scaling)? parameters = ReadObject(fields, "rope_parameters", maxPositions);
-        (double? Theta, Llama3RopeScaling? Scaling)? classic = ReadObject(fields, "rope_scaling", maxPositions);
+        var parameters = ReadObject(fields, "rope_parameters", maxPositions);
+        var classic = ReadObject(fields, "rope_scaling", maxPositions);
         if (parameters is { } five && classic is { } four && five.Scaling != four.Scaling)
         {
             throw fields.Error("rope_scaling", fields.Require("rope_scaling", ""), "it must agree with rope_parameters");
@@ -49,7 +49,7 @@ internal static class RopeConfigReader
             return null;
         }
 
-        JsonFields rope = fields.Object(name, element);
+        var rope = fields.Object(name, element);
         double? theta = rope.Find("rope_theta") is { } value ? rope.Number("rope_theta", value, 1) : null;
         if (rope.Find("partial_rotary_factor") is { } part && rope.Number("partial_rotary_factor", part, 0) != 1)
         {
@@ -57,8 +57,8 @@ internal static class RopeConfigReader
         }
 
         string type = ReadType(rope);
-        Llama3RopeScaling? scaling = type == "llama3" ? ReadLlama3(rope, maxPositions) : null;
-        foreach (JsonProperty field in rope.Unread)
+        var scaling = type == "llama3" ? ReadLlama3(rope, maxPositions) : null;
+        foreach (var field in rope.Unread)
         {
             if (field.Value.ValueKind != JsonValueKind.Null)
             {

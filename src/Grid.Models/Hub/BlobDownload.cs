@@ -82,7 +82,7 @@ internal sealed class BlobDownload : IDisposable
         {
             try
             {
-                using StallWatch watch = _watch(cancellationToken);
+                using var watch = _watch(cancellationToken);
                 await FetchAsync(watch, cancellationToken);
             }
             catch (HubTransientException transient)
@@ -95,9 +95,9 @@ internal sealed class BlobDownload : IDisposable
     private async Task FetchAsync(StallWatch watch, CancellationToken cancellationToken)
     {
         long start = _length;
-        RangeHeaderValue? range = start > 0 ? new RangeHeaderValue(start, null) : null;
-        RangeConditionHeaderValue? ifRange = range is not null && _tag is not null ? new RangeConditionHeaderValue(_tag) : null;
-        using HubResponse response = await _send(range, ifRange, watch);
+        var range = start > 0 ? new RangeHeaderValue(start, null) : null;
+        var ifRange = range is not null && _tag is not null ? new RangeConditionHeaderValue(_tag) : null;
+        using var response = await _send(range, ifRange, watch);
         CheckPromises(response);
         _tag = response.StrongETag;
         if (response.Message.StatusCode != HttpStatusCode.PartialContent && start > 0)
@@ -112,7 +112,7 @@ internal sealed class BlobDownload : IDisposable
 
         CheckLength(response.Message.Content.Headers);
         _sources++;
-        Stream body = await response.Message.Content.ReadAsStreamAsync(cancellationToken);
+        var body = await response.Message.Content.ReadAsStreamAsync(cancellationToken);
         await using (body.ConfigureAwait(false))
         {
             await CopyAsync(body, watch, cancellationToken);

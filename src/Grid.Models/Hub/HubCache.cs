@@ -77,7 +77,7 @@ internal sealed class HubCache
     {
         try
         {
-            using FileStream stream = File.OpenRead(path);
+            using var stream = File.OpenRead(path);
             return stream.Length;
         }
         catch (Exception exception) when (exception is FileNotFoundException or DirectoryNotFoundException)

@@ -49,7 +49,7 @@ public sealed class HubClient(HubSettings settings, TimeProvider? time = null) :
         }
 
         var counter = new ProgressCounter(progress);
-        HubListing listing = await LookUpAsync(model, cache, selection, cancellationToken);
+        var listing = await LookUpAsync(model, cache, selection, cancellationToken);
         string snapshot = cache.Snapshot(listing.Commit);
         try
         {
@@ -99,7 +99,7 @@ public sealed class HubClient(HubSettings settings, TimeProvider? time = null) :
             throw new HubException($"The cache has nothing of {model.Repository} at {commit}, and {hint}.");
         }
 
-        IReadOnlyList<string> missing = NeededFiles.MissingIn(snapshot, selection);
+        var missing = NeededFiles.MissingIn(snapshot, selection);
         return missing.Count == 0
             ? new HubSnapshot(snapshot, commit, default)
             : throw new HubException($"The cache lacks {string.Join(", ", missing)} of {model.Repository} at {commit}, and {hint}.");
@@ -113,8 +113,8 @@ public sealed class HubClient(HubSettings settings, TimeProvider? time = null) :
         {
             try
             {
-                using StallWatch watch = Watch(cancellationToken);
-                using HubResponse response = await _http.SendAsync(HttpMethod.Get, _http.RevisionAddress(model), model, what, watch);
+                using var watch = Watch(cancellationToken);
+                using var response = await _http.SendAsync(HttpMethod.Get, _http.RevisionAddress(model), model, what, watch);
                 return HubListing.Parse(settings.Endpoint.Authority, await ReadAnswerAsync(response, watch));
             }
             catch (HubTransientException transient)
@@ -141,7 +141,7 @@ public sealed class HubClient(HubSettings settings, TimeProvider? time = null) :
 
     private async Task<byte[]> ReadAnswerAsync(HubResponse response, StallWatch watch)
     {
-        using Stream body = await response.Message.Content.ReadAsStreamAsync(watch.Token);
+        using var body = await response.Message.Content.ReadAsStreamAsync(watch.Token);
         using var answer = new MemoryStream();
         byte[] buffer = new byte[64 << 10];
         while (true)
@@ -192,8 +192,8 @@ public sealed class HubClient(HubSettings settings, TimeProvider? time = null) :
         {
             try
             {
-                using StallWatch watch = Watch(cancellationToken);
-                using HubResponse head = await _http.SendAsync(HttpMethod.Head, _http.FileAddress(model.Repository, commit, name), model, name, watch);
+                using var watch = Watch(cancellationToken);
+                using var head = await _http.SendAsync(HttpMethod.Head, _http.FileAddress(model.Repository, commit, name), model, name, watch);
                 return (head.Size, head.ETag);
             }
             catch (HubTransientException transient)
@@ -229,7 +229,7 @@ public sealed class HubClient(HubSettings settings, TimeProvider? time = null) :
         }
 
         cache.Prepare(commit, file);
-        using FileStream alone = await WaitForAsync(() => cache.TryLock(file.ETag), file.Name, cancellationToken);
+        using var alone = await WaitForAsync(() => cache.TryLock(file.ETag), file.Name, cancellationToken);
         if (cache.HasBlob(file))
         {
             counter.Present(file.Size);
@@ -245,12 +245,12 @@ public sealed class HubClient(HubSettings settings, TimeProvider? time = null) :
     private async Task FetchAsync(
         HubModelName model, string commit, HubCache cache, HubFile file, ProgressCounter counter, CancellationToken cancellationToken)
     {
-        Uri address = _http.FileAddress(model.Repository, commit, file.Name);
+        var address = _http.FileAddress(model.Repository, commit, file.Name);
         string incomplete = cache.Incomplete(file.ETag);
         try
         {
             // Its own lock too: on some file systems and with some programs the lock file is worth nothing.
-            using FileStream part = await WaitForAsync(() => cache.TryOpenIncomplete(file.ETag), file.Name, cancellationToken);
+            using var part = await WaitForAsync(() => cache.TryOpenIncomplete(file.ETag), file.Name, cancellationToken);
             using var download = new BlobDownload(
                 file, part, (range, ifRange, watch) => _http.SendAsync(HttpMethod.Get, address, model, file.Name, watch, range, ifRange),
                 Watch, new Retries(file.Name, _time, Notice), counter);

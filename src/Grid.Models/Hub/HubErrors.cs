@@ -40,7 +40,7 @@ internal static partial class HubErrors
         string host = settings.Endpoint.Authority;
         string page = $"{settings.Endpoint}{model.Repository}";
         string? message = Message(response);
-        string code = response.Headers.TryGetValues("X-Error-Code", out IEnumerable<string>? codes) ? codes.First() : "";
+        string code = response.Headers.TryGetValues("X-Error-Code", out var codes) ? codes.First() : "";
         string token = settings.TokenSource is { } source ? $"the token from {source}" : "no token";
         switch (code, response.StatusCode)
         {
@@ -66,14 +66,14 @@ internal static partial class HubErrors
     // The server's words, cut and cleaned: they go to a terminal.
     private static string? Message(HttpResponseMessage response)
     {
-        string? text = response.Headers.TryGetValues("X-Error-Message", out IEnumerable<string>? values) ? values.First() : null;
+        string? text = response.Headers.TryGetValues("X-Error-Message", out var values) ? values.First() : null;
         text = text is null ? null : new string([.. text.Where(c => !char.IsControl(c)).Take(MaxMessageLength)]).TrimEnd('.', ' ');
         return string.IsNullOrEmpty(text) ? null : text;
     }
 
     private static TimeSpan? RetryAfter(HttpResponseMessage response)
     {
-        if (response.Headers.TryGetValues("RateLimit", out IEnumerable<string>? limits)
+        if (response.Headers.TryGetValues("RateLimit", out var limits)
             && RateLimit().Match(limits.First()) is { Success: true } match
             && int.TryParse(match.Groups["seconds"].ValueSpan, out int reset))
         {

@@ -38,7 +38,7 @@ internal sealed record HubFile(string Name, long Size, string ETag)
         }
 
         // Git names a small file by the SHA-1 of "blob LENGTH\0" and its bytes; that is the protocol, not a choice.
-        IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA1);
+        var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA1);
         hash.AppendData(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"blob {Size}\0")));
         return hash;
     }

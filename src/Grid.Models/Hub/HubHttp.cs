@@ -50,7 +50,7 @@ internal sealed class HubHttp : IDisposable
         bool atHub = true;
         for (int redirects = 0; ; redirects++)
         {
-            HttpResponseMessage response = await SendOnceAsync(method, address, atHub, watch, range, ifRange);
+            var response = await SendOnceAsync(method, address, atHub, watch, range, ifRange);
             try
             {
                 if (atHub)
@@ -59,7 +59,7 @@ internal sealed class HubHttp : IDisposable
                     linkedSize = long.TryParse(Header(response, "X-Linked-Size"), NumberStyles.None, CultureInfo.InvariantCulture, out long size) ? size : linkedSize;
                 }
 
-                Uri? target = RedirectTarget(response, address);
+                var target = RedirectTarget(response, address);
                 bool stays = target is null || (atHub && IsHub(target));
                 if (target is null || (method == HttpMethod.Head && !stays))
                 {
@@ -137,13 +137,13 @@ internal sealed class HubHttp : IDisposable
             return null;
         }
 
-        Uri? target = response.Headers.Location is { } location ? new Uri(address, location) : null;
+        var target = response.Headers.Location is { } location ? new Uri(address, location) : null;
         bool safe = target is not null && (target.Scheme == Uri.UriSchemeHttps || (target.Scheme == Uri.UriSchemeHttp && address.Scheme == Uri.UriSchemeHttp));
         return safe ? target : throw new HubException($"{address.Host} redirects to nowhere, or from https to something less safe; check HF_ENDPOINT and the proxy.");
     }
 
     private static string? Header(HttpResponseMessage response, string name) =>
-        response.Headers.TryGetValues(name, out IEnumerable<string>? values) ? values.First() : null;
+        response.Headers.TryGetValues(name, out var values) ? values.First() : null;
 
     private static string? Unquote(string? etag)
     {

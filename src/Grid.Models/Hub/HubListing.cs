@@ -20,7 +20,7 @@ internal sealed record HubListing(string Commit, IReadOnlyDictionary<string, (lo
             }
 
             var files = new Dictionary<string, (long?, string?)>(StringComparer.Ordinal);
-            foreach (JsonElement file in document.RootElement.GetProperty("siblings").EnumerateArray())
+            foreach (var file in document.RootElement.GetProperty("siblings").EnumerateArray())
             {
                 files[file.GetProperty("rfilename").GetString() ?? ""] = ReadFile(file);
             }
@@ -35,13 +35,13 @@ internal sealed record HubListing(string Commit, IReadOnlyDictionary<string, (lo
 
     private static (long? Size, string? ETag) ReadFile(JsonElement file)
     {
-        if (file.TryGetProperty("lfs", out JsonElement lfs) && lfs.ValueKind == JsonValueKind.Object)
+        if (file.TryGetProperty("lfs", out var lfs) && lfs.ValueKind == JsonValueKind.Object)
         {
             return (lfs.GetProperty("size").GetInt64(), lfs.GetProperty("sha256").GetString());
         }
 
-        long? size = file.TryGetProperty("size", out JsonElement bytes) && bytes.ValueKind == JsonValueKind.Number ? bytes.GetInt64() : null;
-        string? blob = file.TryGetProperty("blobId", out JsonElement id) ? id.GetString() : null;
+        long? size = file.TryGetProperty("size", out var bytes) && bytes.ValueKind == JsonValueKind.Number ? bytes.GetInt64() : null;
+        string? blob = file.TryGetProperty("blobId", out var id) ? id.GetString() : null;
         return (size, blob);
     }
 

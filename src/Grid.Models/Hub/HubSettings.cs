@@ -85,7 +85,7 @@ public sealed partial class HubSettings
 
     private static Uri ParseEndpoint(string text)
     {
-        bool valid = Uri.TryCreate(text, UriKind.Absolute, out Uri? endpoint) && endpoint.Scheme is "http" or "https"
+        bool valid = Uri.TryCreate(text, UriKind.Absolute, out var endpoint) && endpoint.Scheme is "http" or "https"
             && endpoint.UserInfo.Length == 0 && endpoint.Query.Length == 0 && endpoint.Fragment.Length == 0;
         return valid
             ? new Uri(endpoint!.AbsoluteUri.TrimEnd('/') + "/")

@@ -47,7 +47,7 @@ internal static class NeededFiles
             return [Checkpoint.SingleFile];
         }
 
-        IReadOnlyList<string> shards = Shards(snapshot);
+        var shards = Shards(snapshot);
         string? missing = shards.FirstOrDefault(shard => !listing.Files.ContainsKey(shard));
         return missing is null
             ? shards

@@ -32,7 +32,7 @@ internal sealed class Retries(string what, TimeProvider time, Action<string>? no
             throw new HubException($"{what}: {reason.Message}, {_failures} times in a row; try again later, what has arrived is kept.", reason);
         }
 
-        TimeSpan wait = reason.RetryAfter ?? TimeSpan.FromSeconds(1 << (_failures - 1));
+        var wait = reason.RetryAfter ?? TimeSpan.FromSeconds(1 << (_failures - 1));
         if (wait > s_longestWait)
         {
             throw new HubException($"{what}: {reason.Message} and asks to wait {Seconds(wait)} s; try again after that, what has arrived is kept.", reason);

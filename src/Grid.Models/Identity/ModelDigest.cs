@@ -61,7 +61,7 @@ internal static class ModelDigest
             text.Append(CultureInfo.InvariantCulture, $"expert_layers={string.Join(',', experts.Layers)}\n");
         }
 
-        foreach (Weight weight in weights.OrderBy(w => w.Name, StringComparer.Ordinal))
+        foreach (var weight in weights.OrderBy(w => w.Name, StringComparer.Ordinal))
         {
             text.Append(CultureInfo.InvariantCulture,
                 $"weight {weight.Name} {StoredTensor.Format(weight.Shape)} {weight.Values}\n");

@@ -16,7 +16,7 @@ public abstract partial class DeviceOperations
         RequireUpTo(batch.SequenceCount, batch.Sequences.Length, nameof(batch.SequenceCount));
         RequireUpTo(batch.LogitRowCount, batch.LogitRows.Length, nameof(batch.LogitRowCount));
         int rows = 0;
-        foreach (ref readonly SequenceSlice slice in batch.Sequences.AsSpan(0, batch.SequenceCount))
+        foreach (ref readonly var slice in batch.Sequences.AsSpan(0, batch.SequenceCount))
         {
             if (slice.FirstRow != rows || slice.RowCount < 0)
             {
@@ -156,7 +156,7 @@ public abstract partial class DeviceOperations
 
     private static void RequireHeads(Activation qkv, int queryHeads, KvLayer layer)
     {
-        KvCache cache = layer.Cache ?? throw new ArgumentException("The layer has no KV cache.", nameof(layer));
+        var cache = layer.Cache ?? throw new ArgumentException("The layer has no KV cache.", nameof(layer));
         if ((uint)layer.Layer >= (uint)cache.Layers)
         {
             throw new ArgumentOutOfRangeException(nameof(layer), layer.Layer, $"the KV cache has layers 0 to {cache.Layers - 1}.");
@@ -200,7 +200,7 @@ public abstract partial class DeviceOperations
     private void MeasureBatch()
     {
         uint position = 0, page = 0; // what is negative is large
-        foreach (ref readonly SequenceSlice slice in Batch.Sequences.AsSpan(0, Batch.SequenceCount))
+        foreach (ref readonly var slice in Batch.Sequences.AsSpan(0, Batch.SequenceCount))
         {
             uint last = 0;
             foreach (int rowPosition in Batch.Positions.AsSpan(slice.FirstRow, slice.RowCount))

@@ -43,7 +43,7 @@ public abstract partial class DeviceOperations : IOperations
     {
         RequireOutsidePass();
         RequireSome(parts.Length, nameof(parts), "matrix");
-        foreach (TensorSource part in parts)
+        foreach (var part in parts)
         {
             RequireColumns(part, parts[0].Columns);
         }
@@ -64,7 +64,7 @@ public abstract partial class DeviceOperations : IOperations
     {
         RequireOutsidePass();
         RequireSome(experts.Length, nameof(experts), "expert");
-        foreach (TensorSource expert in experts)
+        foreach (var expert in experts)
         {
             RequireShape(expert, experts[0]);
         }
@@ -96,7 +96,7 @@ public abstract partial class DeviceOperations : IOperations
     {
         RequireOutsidePass();
         RequireSome(parts.Length, nameof(parts), "vector");
-        foreach (TensorSource part in parts)
+        foreach (var part in parts)
         {
             if (part.Rows != 1)
             {

@@ -55,7 +55,7 @@ internal sealed class FieldCheck<T>
     /// <exception cref="NotSupportedException">It has one; the message names it, with its value.</exception>
     public void Require(in T record, DeviceOperations device)
     {
-        foreach (Field field in _unknown)
+        foreach (var field in _unknown)
         {
             if (field.IsSet(in record))
             {
@@ -70,8 +70,8 @@ internal sealed class FieldCheck<T>
 
     private static Test IsSet(FieldInfo field)
     {
-        ParameterExpression record = Expression.Parameter(typeof(T).MakeByRefType());
-        Type comparer = typeof(EqualityComparer<>).MakeGenericType(field.FieldType);
+        var record = Expression.Parameter(typeof(T).MakeByRefType());
+        var comparer = typeof(EqualityComparer<>).MakeGenericType(field.FieldType);
         return Expression.Lambda<Test>(
             Expression.Not(Expression.Call(
                 Expression.Property(null, comparer, nameof(EqualityComparer<>.Default)),

@@ -45,7 +45,7 @@ internal sealed class MeasuringOperations(long expertOutputBytesLimit) : Delegat
     public override WeightVector UploadVector(params ReadOnlySpan<TensorSource> parts)
     {
         int length = 0;
-        foreach (TensorSource part in parts)
+        foreach (var part in parts)
         {
             length += part.Columns;
         }
@@ -83,7 +83,7 @@ internal sealed class MeasuringOperations(long expertOutputBytesLimit) : Delegat
     private int Add(ReadOnlySpan<TensorSource> parts)
     {
         int rows = 0;
-        foreach (TensorSource part in parts)
+        foreach (var part in parts)
         {
             rows += part.Rows;
             WeightBytes += (long)part.Rows * part.Columns * sizeof(ushort);

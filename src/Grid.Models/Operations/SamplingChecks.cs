@@ -20,7 +20,7 @@ internal static class SamplingChecks
         }
 
         RequireParameters(row.Parameters, index);
-        IReadOnlyList<LogitBias> biases = row.Parameters.LogitBias;
+        var biases = row.Parameters.LogitBias;
         for (int i = 0; i < biases.Count; i++)
         {
             int token = biases[i].TokenId;
@@ -52,8 +52,8 @@ internal static class SamplingChecks
     // Histories are long and checked at every step, so by vectors; a negative id is a large one.
     private static void RequireTokens(ReadOnlySpan<int> tokens, int index, string field, int vocabulary)
     {
-        ReadOnlySpan<uint> ids = MemoryMarshal.Cast<int, uint>(tokens);
-        Vector<uint> most = Vector<uint>.Zero;
+        var ids = MemoryMarshal.Cast<int, uint>(tokens);
+        var most = Vector<uint>.Zero;
         int i = 0;
         for (; i <= ids.Length - Vector<uint>.Count; i += Vector<uint>.Count)
         {

@@ -53,7 +53,7 @@ public sealed class DeviceSelfTest
     /// <summary>Runs the test. Throws <see cref="DeviceSelfTestException"/> naming the operations whose bits are off.</summary>
     public static void Run(IOperations operations)
     {
-        IReadOnlyDictionary<string, string> answers = ComputeAnswers(operations);
+        var answers = ComputeAnswers(operations);
         string[] wrong = [.. KnownAnswers.Keys.Where(k => answers[k] != KnownAnswers[k])];
         if (wrong.Length > 0)
         {
@@ -83,14 +83,14 @@ public sealed class DeviceSelfTest
 
     private void Rowwise()
     {
-        Activation x = Begin(new Generated("x", 1, Rows, Width), []);
+        var x = Begin(new Generated("x", 1, Rows, Width), []);
         Record("embed", x);
-        using WeightMatrix weight = _operations.UploadMatrix(new Generated("w", 2, Outputs, Width));
-        using WeightMatrix gated = _operations.UploadGatedMatrix(new Generated("g", 3, Outputs, Width), new Generated("u", 4, Outputs, Width));
-        Activation normalized = _operations.AllocateActivation(Rows, Width);
+        using var weight = _operations.UploadMatrix(new Generated("w", 2, Outputs, Width));
+        using var gated = _operations.UploadGatedMatrix(new Generated("g", 3, Outputs, Width), new Generated("u", 4, Outputs, Width));
+        var normalized = _operations.AllocateActivation(Rows, Width);
         _operations.RmsNorm(x, new NormSpec(_operations.UploadVector(new Generated("n", 5, Width)), 1e-6f), normalized);
         Record("rms-norm", normalized);
-        Activation y = _operations.AllocateActivation(Rows, Outputs);
+        var y = _operations.AllocateActivation(Rows, Outputs);
         _operations.Project(x, RowList.All, weight, Epilogue.Store(y));
         Record("project", y);
         _operations.Project(x, RowList.All, weight, Epilogue.AddTo(y));
@@ -104,9 +104,9 @@ public sealed class DeviceSelfTest
 
     private void Logits(Activation x, WeightMatrix weight)
     {
-        using LogitsBuffer logits = _operations.AllocateLogits(Rows, Outputs);
+        using var logits = _operations.AllocateLogits(Rows, Outputs);
         _operations.Project(x, RowList.Logits(0, Rows), weight, Epilogue.Raw(logits));
-        var values = new float[Rows * Outputs];
+        float[] values = new float[Rows * Outputs];
         _operations.Read(logits, Rows, values);
         Record("logits", MemoryMarshal.AsBytes(values.AsSpan()));
 
@@ -129,7 +129,7 @@ public sealed class DeviceSelfTest
 
     private void Experts()
     {
-        Activation x = Begin(new Generated("x", 9, Rows, Width), []);
+        var x = Begin(new Generated("x", 9, Rows, Width), []);
         // Experts e and e + 4 tie in every logit and give opposite outputs, some of them large: where they cancel, the order and
         // the roundings of the sum show.
         const int Half = ExpertCount / 2;
@@ -137,20 +137,20 @@ public sealed class DeviceSelfTest
         TensorSource[] opposite = [.. Enumerable.Range(0, ExpertCount).Select(e =>
             new Generated("e", 40 + (e % Half), Width, ExpertInner) { Exponent = e % Half < 2 ? 18 : 0, Negative = e >= Half })];
         var preference = new Generated("r", 10, Half, Width);
-        using WeightMatrix router = _operations.UploadMatrix(preference, preference);
-        using ExpertMatrix gateUp = _operations.UploadGatedExperts(Equal(20), Equal(30));
-        using ExpertMatrix down = _operations.UploadExperts(opposite);
-        ExpertRouting routing = _operations.AllocateRouting(Rows, ExpertCount, ExpertSlots, Width);
+        using var router = _operations.UploadMatrix(preference, preference);
+        using var gateUp = _operations.UploadGatedExperts(Equal(20), Equal(30));
+        using var down = _operations.UploadExperts(opposite);
+        var routing = _operations.AllocateRouting(Rows, ExpertCount, ExpertSlots, Width);
         foreach (bool normalize in (ReadOnlySpan<bool>)[false, true])
         {
-            var experts = new int[Rows * ExpertSlots];
-            var weights = new float[Rows * ExpertSlots];
+            int[] experts = new int[Rows * ExpertSlots];
+            float[] weights = new float[Rows * ExpertSlots];
             _operations.Route(x, router, new RoutingSpec(normalize), routing);
             _operations.Read(routing, Rows, experts, weights);
             Record(normalize ? "route" : "route-unnormalized", [.. MemoryMarshal.AsBytes(experts.AsSpan()), .. MemoryMarshal.AsBytes(weights.AsSpan())]);
         }
 
-        Activation gated = _operations.AllocateActivation(Rows, ExpertSlots * ExpertInner);
+        var gated = _operations.AllocateActivation(Rows, ExpertSlots * ExpertInner);
         _operations.ProjectExperts(x, routing, gateUp, Epilogue.GatedSilu(gated));
         Record("project-experts-gated-silu", gated);
         _operations.ProjectExperts(gated, routing, down, Epilogue.AddTo(x));
@@ -160,21 +160,21 @@ public sealed class DeviceSelfTest
     /// <summary>A prompt across a page's end, then the token after it.</summary>
     private void Attention(int headDim)
     {
-        using KvCache cache = _operations.AllocateKvCache(1, KvHeads, headDim, 2);
+        using var cache = _operations.AllocateKvCache(1, KvHeads, headDim, 2);
         var rotary = RotaryEmbedding.Compute(Rows + 1, headDim, 10000);
-        RotaryTable table = _operations.UploadRotary(rotary.Cos, rotary.Sin, Rows + 1, headDim);
-        WeightVector queryNorm = _operations.UploadVector(new Generated("qn", 7, headDim));
-        WeightVector keyNorm = _operations.UploadVector(new Generated("kn", 8, headDim));
+        var table = _operations.UploadRotary(rotary.Cos, rotary.Sin, Rows + 1, headDim);
+        var queryNorm = _operations.UploadVector(new Generated("qn", 7, headDim));
+        var keyNorm = _operations.UploadVector(new Generated("kn", 8, headDim));
         int width = (QueryHeads + (2 * KvHeads)) * headDim;
         var layer = new KvLayer(cache, 0);
         var spec = new RotarySpec(QueryHeads, table) { QueryNorm = queryNorm, KeyNorm = keyNorm, Epsilon = 1e-6f };
         foreach (bool decode in (ReadOnlySpan<bool>)[false, true])
         {
             int rows = decode ? 1 : Rows;
-            Activation qkv = Begin(new Generated("qkv", decode ? 11 : 6, rows, width), [1, 0], decode ? Rows : 0);
+            var qkv = Begin(new Generated("qkv", decode ? 11 : 6, rows, width), [1, 0], decode ? Rows : 0);
             _operations.RotateAndStore(qkv, spec, layer);
             RecordColumns($"rotate-{headDim}{(decode ? "-decode" : "")}", qkv, rows, QueryHeads * headDim); // k and v went to the pages
-            Activation attended = _operations.AllocateActivation(rows, QueryHeads * headDim);
+            var attended = _operations.AllocateActivation(rows, QueryHeads * headDim);
             _operations.Attend(qkv, new AttentionSpec(QueryHeads, 0.25f), layer, attended);
             Record($"attend-{headDim}{(decode ? "-decode" : "")}", attended, rows);
         }
@@ -190,8 +190,8 @@ public sealed class DeviceSelfTest
 
         batch.Sequences[0] = new SequenceSlice(0, rows.Rows, pageTable);
         _operations.BeginStep(batch);
-        Activation activation = _operations.AllocateActivation(rows.Rows, rows.Columns);
-        using WeightMatrix table = _operations.UploadMatrix(rows);
+        var activation = _operations.AllocateActivation(rows.Rows, rows.Columns);
+        using var table = _operations.UploadMatrix(rows);
         _operations.Embed(table, activation);
         return activation;
     }
@@ -201,7 +201,7 @@ public sealed class DeviceSelfTest
 
     private void RecordColumns(string operation, Activation activation, int rows, int columns)
     {
-        var bits = new ushort[rows * activation.Width];
+        ushort[] bits = new ushort[rows * activation.Width];
         _operations.Read(activation, rows, bits);
         ushort[] recorded = [.. bits.Where((_, i) => i % activation.Width < columns)];
         Record(operation, MemoryMarshal.AsBytes(recorded.AsSpan()));

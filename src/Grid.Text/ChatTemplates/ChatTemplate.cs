@@ -48,7 +48,7 @@ public sealed class ChatTemplate
         RenderState? state = null;
         try
         {
-            Scope globals = ReadValues(messages, variables);
+            var globals = ReadValues(messages, variables);
             globals.Set("add_generation_prompt", addGenerationPrompt);
             state = new RenderState(new Scope(globals), limits);
             Statement.ExecuteAll(_body, state);
@@ -77,7 +77,7 @@ public sealed class ChatTemplate
         globals.Set("documents", null);
         try
         {
-            foreach ((string name, JsonNode? value) in _defaults.Concat(variables ?? []))
+            foreach ((string name, var value) in _defaults.Concat(variables ?? []))
             {
                 object? given = TemplateJson.FromNode(value);
                 globals.Set(name, name == TemplateClock.Name ? TemplateClock.At(given) : given);

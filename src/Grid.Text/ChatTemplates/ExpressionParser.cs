@@ -58,11 +58,11 @@ internal abstract class ExpressionParser(List<TemplateToken> tokens)
     {
         RuntimeHelpers.EnsureSufficientExecutionStack();
         int line = Current.Line;
-        Expression value = ParseOr();
+        var value = ParseOr();
         while (SkipName("if"))
         {
-            Expression test = ParseOr();
-            Expression? otherwise = SkipName("else") ? ParseExpression() : null;
+            var test = ParseOr();
+            var otherwise = SkipName("else") ? ParseExpression() : null;
             value = new Conditional(line, test, value, otherwise);
         }
 
@@ -71,7 +71,7 @@ internal abstract class ExpressionParser(List<TemplateToken> tokens)
 
     protected Expression ParseOr()
     {
-        Expression left = ParseAnd();
+        var left = ParseAnd();
         for (int line = Current.Line; SkipName("or"); line = Current.Line)
         {
             left = new Logical(line, isAnd: false, left, ParseAnd());
@@ -83,7 +83,7 @@ internal abstract class ExpressionParser(List<TemplateToken> tokens)
     /// <summary>A literal, name or bracketed expression.</summary>
     protected Expression ParsePrimary()
     {
-        TemplateToken token = Take();
+        var token = Take();
         switch (token.Kind)
         {
             case TokenKind.Name:
@@ -105,7 +105,7 @@ internal abstract class ExpressionParser(List<TemplateToken> tokens)
             case TokenKind.Number:
                 return new Constant(token.Line, token.Value);
             case TokenKind.Operator when token.Text == "(":
-                Expression inner = ParseTuple(mayBeEmpty: true);
+                var inner = ParseTuple(mayBeEmpty: true);
                 Expect(TokenKind.Operator, ")", "')'");
                 return inner;
             case TokenKind.Operator when token.Text == "[":
@@ -151,7 +151,7 @@ internal abstract class ExpressionParser(List<TemplateToken> tokens)
         {
             int line = Current.Line;
             string name = Expect(TokenKind.Name, null, "the name of a filter");
-            Filter filter = Filters.Find(name) ?? throw new ChatTemplateException(line, $"the filter '{name}' is not supported");
+            var filter = Filters.Find(name) ?? throw new ChatTemplateException(line, $"the filter '{name}' is not supported");
             value = new FilterCall(line, filter, value, Current.Is(TokenKind.Operator, "(") ? ParseArguments() : new ArgumentList([], []));
         }
 
@@ -199,7 +199,7 @@ internal abstract class ExpressionParser(List<TemplateToken> tokens)
 
     private Expression ParseAnd()
     {
-        Expression left = ParseNot();
+        var left = ParseNot();
         for (int line = Current.Line; SkipName("and"); line = Current.Line)
         {
             left = new Logical(line, isAnd: true, left, ParseNot());
@@ -218,7 +218,7 @@ internal abstract class ExpressionParser(List<TemplateToken> tokens)
     private Expression ParseComparison()
     {
         int line = Current.Line;
-        Expression first = ParseSum();
+        var first = ParseSum();
         var rest = new List<(string, Expression)>();
         while (true)
         {
@@ -262,10 +262,10 @@ internal abstract class ExpressionParser(List<TemplateToken> tokens)
 
     private Expression ParseChain(Func<Expression> parseOperand, params string[] symbols)
     {
-        Expression left = parseOperand();
+        var left = parseOperand();
         while (Current.Kind == TokenKind.Operator && symbols.Contains(Current.Text))
         {
-            TemplateToken symbol = Take();
+            var symbol = Take();
             left = new Arithmetic(symbol.Line, symbol.Text, left, parseOperand());
         }
 
@@ -276,7 +276,7 @@ internal abstract class ExpressionParser(List<TemplateToken> tokens)
     {
         RuntimeHelpers.EnsureSufficientExecutionStack();
         int line = Current.Line;
-        Expression value = SkipOperator("-") ? new Sign(line, negative: true, ParseUnary(withFilters: false))
+        var value = SkipOperator("-") ? new Sign(line, negative: true, ParseUnary(withFilters: false))
             : SkipOperator("+") ? new Sign(line, negative: false, ParseUnary(withFilters: false))
             : ParsePrimary();
         value = ParsePostfix(value);
@@ -311,7 +311,7 @@ internal abstract class ExpressionParser(List<TemplateToken> tokens)
     {
         bool negated = SkipName("not");
         string name = Expect(TokenKind.Name, null, "the name of a test");
-        Test test = Tests.Find(name) ?? throw new ChatTemplateException(line, $"the test '{name}' is not supported");
+        var test = Tests.Find(name) ?? throw new ChatTemplateException(line, $"the test '{name}' is not supported");
         var arguments = new ArgumentList([], []);
         if (Current.Is(TokenKind.Operator, "("))
         {
@@ -337,15 +337,15 @@ internal abstract class ExpressionParser(List<TemplateToken> tokens)
 
     private Expression ParseSubscript(int line, Expression value)
     {
-        Expression? start = Current.Is(TokenKind.Operator, ":") ? null : ParseExpression();
+        var start = Current.Is(TokenKind.Operator, ":") ? null : ParseExpression();
         if (start is not null && SkipOperator("]"))
         {
             return new Subscript(line, value, start);
         }
 
         Expect(TokenKind.Operator, ":", "']' or ':'");
-        Expression? stop = AtBoundEnd() ? null : ParseExpression();
-        Expression? step = SkipOperator(":") && !AtBoundEnd() ? ParseExpression() : null;
+        var stop = AtBoundEnd() ? null : ParseExpression();
+        var step = SkipOperator(":") && !AtBoundEnd() ? ParseExpression() : null;
         Expect(TokenKind.Operator, "]", "']'");
         return new Slice(line, value, start, stop, step);
     }
@@ -372,7 +372,7 @@ internal abstract class ExpressionParser(List<TemplateToken> tokens)
         var items = new List<(Expression, Expression)>();
         while (!SkipOperator("}"))
         {
-            Expression key = ParseExpression();
+            var key = ParseExpression();
             Expect(TokenKind.Operator, ":", "':'");
             items.Add((key, ParseExpression()));
             if (!SkipOperator(",") && !Current.Is(TokenKind.Operator, "}"))

@@ -43,7 +43,7 @@ internal sealed class ListLiteral(int line, List<Expression> items, bool isTuple
     protected override object? Compute(RenderState state)
     {
         var values = new List<object?>(items.Count);
-        foreach (Expression item in items)
+        foreach (var item in items)
         {
             values.Add(item.Evaluate(state));
         }
@@ -57,7 +57,7 @@ internal sealed class MapLiteral(int line, List<(Expression Key, Expression Valu
     protected override object? Compute(RenderState state)
     {
         var map = new TemplateMap();
-        foreach ((Expression key, Expression value) in items)
+        foreach ((var key, var value) in items)
         {
             map.Set(key.Evaluate(state), value.Evaluate(state));
         }
@@ -93,7 +93,7 @@ internal sealed class Comparison(int line, Expression first, List<(string Operat
     protected override object? Compute(RenderState state)
     {
         object? left = first.Evaluate(state);
-        foreach ((string symbol, Expression operand) in rest)
+        foreach ((string symbol, var operand) in rest)
         {
             object? right = operand.Evaluate(state);
             state.Charge((left as string)?.Length / 16 ?? 1);
@@ -195,13 +195,13 @@ internal sealed class ArgumentList(List<Expression> positional, List<(string Nam
         }
 
         var values = new List<object?>(positional.Count);
-        foreach (Expression argument in positional)
+        foreach (var argument in positional)
         {
             values.Add(argument.Evaluate(state));
         }
 
         var names = new List<(string, object?)>(named.Count);
-        foreach ((string name, Expression value) in named)
+        foreach ((string name, var value) in named)
         {
             names.Add((name, value.Evaluate(state)));
         }
@@ -215,7 +215,7 @@ internal sealed class Call(int line, Expression target, ArgumentList arguments) 
     /// <summary>Calls with one more named argument (the body of a call block).</summary>
     public object? EvaluateWith(RenderState state, TemplateFunction caller)
     {
-        CallArguments given = arguments.Evaluate(state);
+        var given = arguments.Evaluate(state);
         return Invoke(state, new CallArguments(given.Positional, [.. given.Named, ("caller", caller)]));
     }
 
@@ -240,7 +240,7 @@ internal sealed class FilterCall(int line, Filter filter, Expression value, Argu
     protected override object? Compute(RenderState state)
     {
         object? input = value.Evaluate(state);
-        CallArguments given = arguments.Evaluate(state);
+        var given = arguments.Evaluate(state);
         state.Line = Line;
         return filter(state, input, given);
     }

@@ -5,7 +5,7 @@ internal static class Globals
 {
     public static void AddTo(Scope scope)
     {
-        foreach ((string name, Func<RenderState, CallArguments, object?> call) in Functions)
+        foreach ((string name, var call) in Functions)
         {
             scope.Set(name, new TemplateFunction(name, call));
         }
@@ -73,7 +73,7 @@ internal static class Globals
 
         // The sandbox of Jinja has the same bound.
         const long Longest = 100_000;
-        Int128 count = step > 0 ? ((Int128)stop - start + step - 1) / step : ((Int128)start - stop - step - 1) / -(Int128)step;
+        var count = step > 0 ? ((Int128)stop - start + step - 1) / step : ((Int128)start - stop - step - 1) / -(Int128)step;
         if (count > Longest)
         {
             throw new TemplateFault($"range() would have more than {Longest} items");

@@ -46,7 +46,7 @@ internal static class Methods
     {
         switch (value)
         {
-            case string text when OfText.TryGetValue(name, out TextMethod? method):
+            case string text when OfText.TryGetValue(name, out var method):
                 return new TemplateFunction(name, (state, arguments) =>
                 {
                     state.Charge(text.Length / 16);
@@ -65,7 +65,7 @@ internal static class Methods
 
     public static string Join(RenderState state, string separator, object? values, bool strict)
     {
-        List<object?> items = Python.Iterate(values);
+        var items = Python.Iterate(values);
         if (strict && items.Find(item => item is not string) is var wrong && items.Exists(item => item is not string))
         {
             throw (wrong as Undefined)?.Fault() ?? new TemplateFault($"join() needs strings, not {Python.TypeName(wrong)}");
@@ -164,7 +164,7 @@ internal static class Methods
         object?[] given = arguments.Bind("split", 0, "sep", "maxsplit");
         long limit = Python.Integer(CallArguments.Or(given[1], -1L), "maxsplit");
         limit = limit < 0 ? long.MaxValue : limit;
-        List<object?> parts = CallArguments.Or(given[0], null) switch
+        var parts = CallArguments.Or(given[0], null) switch
         {
             null => SplitAtSpaces(text, limit, fromEnd),
             string { Length: > 0 } separator => SplitAt(text, separator, limit, fromEnd),

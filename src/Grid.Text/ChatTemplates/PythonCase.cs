@@ -63,7 +63,7 @@ internal static class PythonCase
     public static string Upper(string text)
     {
         var result = new StringBuilder(text.Length);
-        foreach (Rune rune in text.EnumerateRunes())
+        foreach (var rune in text.EnumerateRunes())
         {
             result.Append(Upper(rune));
         }

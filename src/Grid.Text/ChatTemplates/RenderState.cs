@@ -20,7 +20,7 @@ internal sealed class Scope(Scope? outer)
 
     public bool TryGet(string name, out object? value)
     {
-        for (Scope? scope = this; scope is not null; scope = scope.Outer)
+        for (var scope = this; scope is not null; scope = scope.Outer)
         {
             if (scope._values.TryGetValue(name, out value))
             {
@@ -78,7 +78,7 @@ internal sealed class RenderState(Scope scope, RenderLimits limits)
     /// <summary>Runs something with its own scope and output; returns what it wrote.</summary>
     public string Capture(Scope inner, Action body)
     {
-        (Scope outerScope, StringBuilder outerOutput) = (Scope, Output);
+        (var outerScope, var outerOutput) = (Scope, Output);
         if (++_depth > limits.Depth)
         {
             throw new TemplateFault($"macros call each other more than {limits.Depth} deep");

@@ -37,7 +37,7 @@ internal static class SequenceFilters
 
     private static object? End(object? value, bool last)
     {
-        List<object?> items = Python.Iterate(value);
+        var items = Python.Iterate(value);
         return Access.Item(new TemplateList(items), last ? -1L : 0L);
     }
 
@@ -115,7 +115,7 @@ internal static class SequenceFilters
         object?[] given = arguments.Bind(name, 0, "case_sensitive", "attribute");
         bool exact = Python.IsTrue(CallArguments.Or(given[0], false));
         object? attribute = CallArguments.Or(given[1], null);
-        List<object?> items = Python.Iterate(value);
+        var items = Python.Iterate(value);
         state.Charge(items.Count);
         object? best = items.Count == 0 ? new Undefined("no aggregated item, the sequence is empty") : items[0];
         foreach (object? item in items.Skip(1))
@@ -143,7 +143,7 @@ internal static class SequenceFilters
 
     private static TemplateList Map(RenderState state, object? value, CallArguments arguments)
     {
-        List<object?> items = IterateIfAny(value);
+        var items = IterateIfAny(value);
         state.Charge(items.Count);
         if (arguments.Positional.Count == 0)
         {
@@ -156,7 +156,7 @@ internal static class SequenceFilters
         }
 
         string name = Python.Text(arguments.Positional[0], "the filter that map applies");
-        Filter filter = Filters.Find(name) ?? throw new TemplateFault($"there is no filter '{name}'");
+        var filter = Filters.Find(name) ?? throw new TemplateFault($"there is no filter '{name}'");
         var rest = new CallArguments(arguments.Positional[1..], arguments.Named);
         return new TemplateList([.. items.Select(item => filter(state, item, rest))]);
     }
@@ -164,7 +164,7 @@ internal static class SequenceFilters
     private static TemplateList Choose(RenderState state, object? value, CallArguments arguments, string name, bool byAttribute, bool keep)
     {
         int used = byAttribute ? 1 : 0;
-        List<object?> given = arguments.Positional;
+        var given = arguments.Positional;
         if (given.Count < used || arguments.Named.Count > 0)
         {
             throw new TemplateFault($"{name} needs {(byAttribute ? "an attribute, then " : "")}a test and its arguments, by position");
@@ -178,7 +178,7 @@ internal static class SequenceFilters
         }
 
         var rest = new CallArguments(given.Count > used ? given[(used + 1)..] : [], []);
-        List<object?> items = IterateIfAny(value);
+        var items = IterateIfAny(value);
         state.Charge(items.Count);
         return new TemplateList([.. items.Where(item => test(byAttribute ? AttributeOf(item, given[0]) : item, rest) == keep)]);
     }

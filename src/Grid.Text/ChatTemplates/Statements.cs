@@ -25,9 +25,9 @@ internal abstract class Statement(int line)
 
     public static Flow ExecuteAll(List<Statement> body, RenderState state)
     {
-        foreach (Statement statement in body)
+        foreach (var statement in body)
         {
-            Flow flow = statement.Execute(state);
+            var flow = statement.Execute(state);
             if (flow != Flow.Next)
             {
                 return flow;
@@ -62,7 +62,7 @@ internal sealed class IfStatement(int line, List<(Expression Test, List<Statemen
 {
     protected override Flow Run(RenderState state)
     {
-        foreach ((Expression test, List<Statement> body) in branches)
+        foreach ((var test, var body) in branches)
         {
             if (Python.IsTrue(test.Evaluate(state)))
             {
@@ -88,7 +88,7 @@ internal sealed class Target(int line, string? name, string? attribute, List<Tar
         state.Line = line;
         if (parts is not null)
         {
-            List<object?> values = Python.Iterate(value);
+            var values = Python.Iterate(value);
             if (values.Count != parts.Count)
             {
                 throw new TemplateFault($"{parts.Count} names cannot take {values.Count} values");
@@ -134,7 +134,7 @@ internal sealed class WithStatement(int line, List<(Target Target, Expression Va
 {
     protected override Flow Run(RenderState state)
     {
-        Scope outer = state.Scope;
+        var outer = state.Scope;
         object?[] evaluated = [.. values.Select(pair => pair.Value.Evaluate(state))];
         state.Scope = new Scope(outer);
         for (int i = 0; i < evaluated.Length; i++)
@@ -142,7 +142,7 @@ internal sealed class WithStatement(int line, List<(Target Target, Expression Va
             values[i].Target.Assign(state, evaluated[i]);
         }
 
-        Flow flow = ExecuteAll(body, state);
+        var flow = ExecuteAll(body, state);
         state.Scope = outer;
         return flow;
     }
@@ -153,8 +153,8 @@ internal sealed class ForStatement(int line, Target target, Expression source, E
 {
     protected override Flow Run(RenderState state)
     {
-        Scope outer = state.Scope;
-        List<object?> items = Python.Iterate(source.Evaluate(state));
+        var outer = state.Scope;
+        var items = Python.Iterate(source.Evaluate(state));
         state.Charge(items.Count / 4);
         if (condition is not null)
         {
@@ -182,7 +182,7 @@ internal sealed class ForStatement(int line, Target target, Expression source, E
         if (items.Count == 0)
         {
             state.Scope = new Scope(outer);
-            Flow flow = ExecuteAll(otherwise, state);
+            var flow = ExecuteAll(otherwise, state);
             state.Scope = outer;
             return flow;
         }
@@ -227,7 +227,7 @@ internal sealed class MacroDefinition(string name, List<(string Name, Expression
         {
             for (int i = arguments.Positional.Count; i < parameters.Count; i++)
             {
-                (string parameter, Expression? fallback) = parameters[i];
+                (string parameter, var fallback) = parameters[i];
                 if (!arguments.Named.Exists(pair => pair.Name == parameter))
                 {
                     scope.Set(parameter, fallback is null ? new Undefined($"parameter '{parameter}' was not provided") : fallback.Evaluate(state));

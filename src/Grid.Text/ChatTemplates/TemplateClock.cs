@@ -14,7 +14,7 @@ internal static class TemplateClock
     /// <summary>The function for a value of the variable.</summary>
     public static TemplateFunction At(object? value)
     {
-        if (value is not string text || !DateTime.TryParseExact(text, Forms, CultureInfo.InvariantCulture, DateTimeStyles.None, out DateTime time))
+        if (value is not string text || !DateTime.TryParseExact(text, Forms, CultureInfo.InvariantCulture, DateTimeStyles.None, out var time))
         {
             throw new TemplateFault($"the variable '{Name}' must be a time such as \"2026-01-05T14:03:09\"");
         }

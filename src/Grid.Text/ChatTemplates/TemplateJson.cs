@@ -22,7 +22,7 @@ internal static class TemplateJson
                 return new TemplateList([.. array.Select(FromNode)]);
             case JsonObject members:
                 var map = new TemplateMap();
-                foreach ((string key, JsonNode? value) in members)
+                foreach ((string key, var value) in members)
                 {
                     map.Set(key, FromNode(value));
                 }
@@ -106,7 +106,7 @@ internal static class TemplateJson
     {
         output.Append(open);
         bool any = false;
-        foreach (T item in items)
+        foreach (var item in items)
         {
             output.Append(any ? style.ItemSeparator : "");
             NewLine(style, output, depth + 1);
@@ -225,7 +225,7 @@ internal static class TemplateJson
         int at = 0;
         while (at < text.Length)
         {
-            int value = Rune.TryGetRuneAt(text, at, out Rune rune) ? rune.Value : text[at];
+            int value = Rune.TryGetRuneAt(text, at, out var rune) ? rune.Value : text[at];
             int length = value > 0xFFFF ? 2 : 1;
             _ = value switch
             {

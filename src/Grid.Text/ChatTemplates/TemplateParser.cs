@@ -21,7 +21,7 @@ internal sealed class TemplateParser(List<TemplateToken> tokens) : ExpressionPar
         var body = new List<Statement>();
         while (true)
         {
-            TemplateToken token = Take();
+            var token = Take();
             switch (token.Kind)
             {
                 case TokenKind.Data:
@@ -51,7 +51,7 @@ internal sealed class TemplateParser(List<TemplateToken> tokens) : ExpressionPar
     private List<Statement> ParseBlock(string closing)
     {
         EndBlock();
-        List<Statement> body = ParseBody([closing]);
+        var body = ParseBody([closing]);
         Take();
         return body;
     }
@@ -95,7 +95,7 @@ internal sealed class TemplateParser(List<TemplateToken> tokens) : ExpressionPar
         string tag = "elif";
         while (tag == "elif")
         {
-            Expression test = ParseTuple(conditional: false);
+            var test = ParseTuple(conditional: false);
             EndBlock();
             branches.Add((test, ParseBody(["elif", "else", "endif"])));
             tag = Take().Text;
@@ -111,10 +111,10 @@ internal sealed class TemplateParser(List<TemplateToken> tokens) : ExpressionPar
 
     private ForStatement ParseFor(int line)
     {
-        Target target = ParseTarget(withAttributes: false);
+        var target = ParseTarget(withAttributes: false);
         Expect(TokenKind.Name, "in", "'in'");
-        Expression source = ParseTuple(conditional: false);
-        Expression? condition = SkipName("if") ? ParseExpression() : null;
+        var source = ParseTuple(conditional: false);
+        var condition = SkipName("if") ? ParseExpression() : null;
         if (Current.Is(TokenKind.Name, "recursive"))
         {
             throw Error("recursive loops are not supported");
@@ -122,22 +122,22 @@ internal sealed class TemplateParser(List<TemplateToken> tokens) : ExpressionPar
 
         EndBlock();
         _loops++;
-        List<Statement> body = ParseBody(["else", "endfor"]);
+        var body = ParseBody(["else", "endfor"]);
         _loops--;
-        List<Statement> otherwise = Take().Text == "else" ? ParseBlock("endfor") : [];
+        var otherwise = Take().Text == "else" ? ParseBlock("endfor") : [];
         return new ForStatement(line, target, source, condition, body, otherwise);
     }
 
     private SetStatement ParseSet(int line)
     {
-        Target target = ParseTarget(withAttributes: true);
+        var target = ParseTarget(withAttributes: true);
         if (SkipOperator("="))
         {
             return new SetStatement(line, target, ParseTuple());
         }
 
         var captured = new Deferred(line);
-        Expression value = ParseFilters(captured);
+        var value = ParseFilters(captured);
         captured.Value = new BodyValue(line, ParseLoopless("endset"));
         return new SetStatement(line, target, value);
     }
@@ -145,14 +145,14 @@ internal sealed class TemplateParser(List<TemplateToken> tokens) : ExpressionPar
     private PrintStatement ParseFilterBlock(int line)
     {
         var captured = new Deferred(line);
-        Expression value = ParseFilters(captured, firstWithoutBar: true);
+        var value = ParseFilters(captured, firstWithoutBar: true);
         captured.Value = new BodyValue(line, ParseLoopless("endfilter"));
         return new PrintStatement(line, value);
     }
 
     private CallStatement ParseCall(int line)
     {
-        List<(string, Expression?)> parameters = Current.Is(TokenKind.Operator, "(") ? ParseParameters() : [];
+        var parameters = Current.Is(TokenKind.Operator, "(") ? ParseParameters() : [];
         if (ParseExpression() is not Call call)
         {
             throw new ChatTemplateException(line, "a call block needs a call");
@@ -163,7 +163,7 @@ internal sealed class TemplateParser(List<TemplateToken> tokens) : ExpressionPar
 
     private MacroDefinition ParseMacro(string name, string closing)
     {
-        List<(string, Expression?)> parameters = ParseParameters();
+        var parameters = ParseParameters();
         return new MacroDefinition(name, parameters, ParseLoopless(closing));
     }
 
@@ -190,7 +190,7 @@ internal sealed class TemplateParser(List<TemplateToken> tokens) : ExpressionPar
     {
         int loops = _loops;
         _loops = 0;
-        List<Statement> body = ParseBlock(closing);
+        var body = ParseBlock(closing);
         _loops = loops;
         return body;
     }
@@ -202,7 +202,7 @@ internal sealed class TemplateParser(List<TemplateToken> tokens) : ExpressionPar
         while (!SkipOperator(")"))
         {
             string name = Expect(TokenKind.Name, null, "the name of a parameter");
-            Expression? fallback = SkipOperator("=") ? ParseExpression() : null;
+            var fallback = SkipOperator("=") ? ParseExpression() : null;
             if (fallback is null && parameters.Exists(parameter => parameter.Default is not null))
             {
                 throw Error("a parameter without a default follows one with a default");
@@ -243,7 +243,7 @@ internal sealed class TemplateParser(List<TemplateToken> tokens) : ExpressionPar
         int line = Current.Line;
         if (SkipOperator("("))
         {
-            Target inner = ParseTarget(withAttributes);
+            var inner = ParseTarget(withAttributes);
             Expect(TokenKind.Operator, ")", "')'");
             return inner;
         }

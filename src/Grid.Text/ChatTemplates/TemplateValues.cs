@@ -78,7 +78,7 @@ internal sealed class CallArguments(List<object?> positional, List<(string Name,
             throw new TemplateFault($"{function}() takes at most {parameters.Length} arguments, not {Positional.Count}");
         }
 
-        var values = new object?[parameters.Length];
+        object?[] values = new object?[parameters.Length];
         Array.Fill(values, Missing);
         Positional.CopyTo(values);
         foreach ((string name, object? value) in Named)

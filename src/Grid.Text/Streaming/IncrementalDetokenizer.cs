@@ -26,10 +26,10 @@ public sealed class IncrementalDetokenizer(Tokenizer tokenizer, bool skipSpecial
             return whole;
         }
 
-        ReadOnlySpan<byte> token = tokenizer.TokenBytes(id).Span;
+        var token = tokenizer.TokenBytes(id).Span;
         int length = _pendingCount + token.Length;
         byte[]? rented = length <= 256 ? null : ArrayPool<byte>.Shared.Rent(length);
-        Span<byte> bytes = rented is null ? stackalloc byte[256] : rented;
+        var bytes = rented is null ? stackalloc byte[256] : rented;
         _pending.AsSpan(0, _pendingCount).CopyTo(bytes);
         token.CopyTo(bytes[_pendingCount..]);
         string text = TakeWhole(bytes[..length]);

@@ -10,9 +10,9 @@ internal sealed class AddedTokenSplitter
 
     public AddedTokenSplitter(IEnumerable<(string Text, AddedToken Token)> tokens)
     {
-        foreach ((string text, AddedToken token) in tokens)
+        foreach ((string text, var token) in tokens)
         {
-            Dictionary<char, Node> level = _roots;
+            var level = _roots;
             Node? node = null;
             foreach (char c in text)
             {
@@ -89,8 +89,8 @@ internal sealed class AddedTokenSplitter
             at += skip;
             AddedToken? found = null;
             length = 0;
-            Dictionary<char, Node> level = _roots;
-            for (int i = at; i < text.Length && level.TryGetValue(text[i], out Node? node); i++)
+            var level = _roots;
+            for (int i = at; i < text.Length && level.TryGetValue(text[i], out var node); i++)
             {
                 level = node.Next;
                 if (node.Token is not null)

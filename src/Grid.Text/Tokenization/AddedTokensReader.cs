@@ -6,16 +6,16 @@ internal static class AddedTokensReader
     public static List<AddedToken> Read(JsonField root, Dictionary<string, int> vocabulary)
     {
         var tokens = new List<AddedToken>();
-        if (!root.TryGet("added_tokens", out JsonField list) || list.IsNull)
+        if (!root.TryGet("added_tokens", out var list) || list.IsNull)
         {
             return tokens;
         }
 
         var contents = new HashSet<string>(StringComparer.Ordinal);
         int next = vocabulary.Count;
-        foreach (JsonField item in list.Items())
+        foreach (var item in list.Items())
         {
-            AddedToken token = ReadOne(item);
+            var token = ReadOne(item);
             if (!contents.Add(token.Content))
             {
                 throw item.Error($"adds '{token.Content}' a second time");
@@ -45,7 +45,7 @@ internal static class AddedTokensReader
             throw item.Get("single_word").Error("must be false: tokens found only as whole words are not supported");
         }
 
-        JsonField content = item.Get("content");
+        var content = item.Get("content");
         if (content.String().Length == 0)
         {
             throw content.Error("must not be empty");
@@ -63,7 +63,7 @@ internal static class AddedTokensReader
     private static void CheckDistinctIds(JsonField list, Dictionary<string, int> vocabulary, List<AddedToken> tokens)
     {
         var tokenOfId = vocabulary.ToDictionary(pair => pair.Value, pair => pair.Key);
-        foreach (AddedToken token in tokens)
+        foreach (var token in tokens)
         {
             if (!tokenOfId.TryAdd(token.Id, token.Content) && tokenOfId[token.Id] != token.Content)
             {

@@ -50,7 +50,7 @@ internal static class ByteAlphabet
             return Encoding.UTF8.GetBytes(token);
         }
 
-        var bytes = new byte[token.Length];
+        byte[] bytes = new byte[token.Length];
         for (int i = 0; i < bytes.Length; i++)
         {
             bytes[i] = (byte)ByteOfChar[token[i]];

@@ -7,7 +7,7 @@ internal static class ByteLevelModelReader
 {
     public static Dictionary<string, int> ReadVocabulary(JsonField model)
     {
-        JsonField type = model.TryGet("type", out JsonField given) ? given : model.Get("type");
+        var type = model.TryGet("type", out var given) ? given : model.Get("type");
         if (type.String() != "BPE")
         {
             throw type.Error($"must be \"BPE\", not {type.Describe()}");
@@ -16,7 +16,7 @@ internal static class ByteLevelModelReader
         model.AllowOnly("type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
             "byte_fallback", "ignore_merges", "vocab", "merges");
         // unk_token, fuse_unk and byte_fallback act on characters that have no token; here every byte has one.
-        if (model.TryGet("dropout", out JsonField dropout) && !dropout.IsNull
+        if (model.TryGet("dropout", out var dropout) && !dropout.IsNull
             && !(dropout.Element.ValueKind == JsonValueKind.Number && dropout.Element.GetDouble() == 0))
         {
             throw dropout.Error($"must be null or 0 (random merging is not reproducible), not {dropout.Describe()}");
@@ -31,7 +31,7 @@ internal static class ByteLevelModelReader
     {
         var merges = new List<(string Left, string Right)>();
         var seen = new HashSet<(string, string)>();
-        foreach (JsonField item in field.Items())
+        foreach (var item in field.Items())
         {
             if (ReadMerge(item) is not { } merge)
             {
@@ -88,7 +88,7 @@ internal static class ByteLevelModelReader
     {
         var vocabulary = new Dictionary<string, int>(StringComparer.Ordinal);
         var tokenOfId = new Dictionary<int, string>();
-        foreach ((string token, JsonField value) in field.Properties())
+        foreach ((string token, var value) in field.Properties())
         {
             int id = value.Id();
             if (!tokenOfId.TryAdd(id, token))
@@ -112,7 +112,7 @@ internal static class ByteLevelModelReader
 
     private static void RequireEmpty(JsonField model, string name)
     {
-        if (model.TryGet(name, out JsonField field) && !field.IsNull && field.String().Length > 0)
+        if (model.TryGet(name, out var field) && !field.IsNull && field.String().Length > 0)
         {
             throw field.Error($"must be null or empty, not {field.Describe()}");
         }

@@ -57,8 +57,8 @@ internal sealed class BytePairMerger
     {
         const int Gone = -1;
         int[] symbols = bytes.ToArray();
-        var next = new int[symbols.Length];
-        var previous = new int[symbols.Length];
+        int[] next = new int[symbols.Length];
+        int[] previous = new int[symbols.Length];
         var queue = new PriorityQueue<(int At, int Merged), long>(symbols.Length);
         for (int i = 0; i < symbols.Length; i++)
         {
@@ -67,7 +67,7 @@ internal sealed class BytePairMerger
             Consider(i);
         }
 
-        while (queue.TryDequeue(out (int At, int Merged) top, out _))
+        while (queue.TryDequeue(out var top, out _))
         {
             int right = symbols[top.At] == Gone ? symbols.Length : next[top.At];
             // A queued pair may have changed since; it still counts if what it would make is the same.

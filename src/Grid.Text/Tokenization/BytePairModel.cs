@@ -62,11 +62,11 @@ internal sealed class BytePairModel
     private void EncodeUncached(ReadOnlySpan<char> word, List<int> ids)
     {
         int longest = Encoding.UTF8.GetMaxByteCount(word.Length);
-        Span<byte> buffer = longest <= StackBytes ? stackalloc byte[StackBytes] : new byte[longest];
-        Span<byte> bytes = buffer[..Encoding.UTF8.GetBytes(word, buffer)];
+        var buffer = longest <= StackBytes ? stackalloc byte[StackBytes] : new byte[longest];
+        var bytes = buffer[..Encoding.UTF8.GetBytes(word, buffer)];
         if (_wholeWords is { } wholeWords)
         {
-            Span<char> letters = bytes.Length <= StackBytes ? stackalloc char[StackBytes] : new char[bytes.Length];
+            var letters = bytes.Length <= StackBytes ? stackalloc char[StackBytes] : new char[bytes.Length];
             for (int i = 0; i < bytes.Length; i++)
             {
                 letters[i] = ByteAlphabet.ToChar(bytes[i]);
@@ -79,7 +79,7 @@ internal sealed class BytePairModel
             }
         }
 
-        Span<int> symbols = bytes.Length <= StackBytes ? stackalloc int[StackBytes] : new int[bytes.Length];
+        var symbols = bytes.Length <= StackBytes ? stackalloc int[StackBytes] : new int[bytes.Length];
         for (int i = 0; i < bytes.Length; i++)
         {
             symbols[i] = _idOfByte[bytes[i]];

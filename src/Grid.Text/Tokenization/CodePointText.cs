@@ -64,7 +64,7 @@ internal sealed class CodePointText : IDisposable
         // Rare BMP characters, one of each category.
         const string candidates =
             "\uA640\uA641\u1F88\uA717\uA500\uA8E0\uA880\uA670\uA8D0\uA6E6\uA830\uFE33\uFE31\uFE35\uFE36\u2E02\u2E03\uA60D\u2AF4\uA838\uA700\uA490\uFFF9\uE000\uFDD0";
-        var standIns = new char[(int)UnicodeCategory.OtherNotAssigned + 1];
+        char[] standIns = new char[(int)UnicodeCategory.OtherNotAssigned + 1];
         Array.Fill(standIns, '\uFDD0');
         foreach (char c in candidates)
         {

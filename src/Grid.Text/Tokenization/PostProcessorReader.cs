@@ -8,12 +8,12 @@ internal static class PostProcessorReader
     {
         var before = new List<int>();
         var after = new List<int>();
-        if (root.TryGet("post_processor", out JsonField processor) && !processor.IsNull)
+        if (root.TryGet("post_processor", out var processor) && !processor.IsNull)
         {
             if (TokenizerFileReader.TypeOf(processor) == "Sequence")
             {
                 processor.AllowOnly("type", "processors");
-                foreach (JsonField step in processor.Get("processors").Items())
+                foreach (var step in processor.Get("processors").Items())
                 {
                     ReadStep(step, before, after);
                 }
@@ -50,10 +50,10 @@ internal static class PostProcessorReader
         step.AllowOnly("type", "single", "pair", "special_tokens");
         var prefix = new List<int>();
         bool seenText = false;
-        foreach (JsonField piece in step.Get("single").Items())
+        foreach (var piece in step.Get("single").Items())
         {
             piece.AllowOnly("SpecialToken", "Sequence");
-            if (piece.TryGet("Sequence", out JsonField sequence))
+            if (piece.TryGet("Sequence", out var sequence))
             {
                 if (seenText || sequence.Get("id").String() != "A")
                 {
@@ -64,7 +64,7 @@ internal static class PostProcessorReader
                 continue;
             }
 
-            JsonField special = piece.Get("SpecialToken");
+            var special = piece.Get("SpecialToken");
             (seenText ? after : prefix).AddRange(IdsOf(step, special.Get("id").String()));
         }
 
@@ -79,8 +79,8 @@ internal static class PostProcessorReader
 
     private static List<int> IdsOf(JsonField step, string name)
     {
-        JsonField tokens = step.Get("special_tokens");
-        if (!tokens.TryGet(name, out JsonField token))
+        var tokens = step.Get("special_tokens");
+        if (!tokens.TryGet(name, out var token))
         {
             throw tokens.Error($"has no entry '{name}', which the template uses");
         }

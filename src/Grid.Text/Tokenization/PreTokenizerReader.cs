@@ -24,7 +24,7 @@ internal static class PreTokenizerReader
         for (int i = 0; i < steps.Length; i++)
         {
             bool last = i == steps.Length - 1;
-            JsonField step = steps[i];
+            var step = steps[i];
             string type = TokenizerFileReader.TypeOf(step);
             if (last != (type == "ByteLevel"))
             {
@@ -70,7 +70,7 @@ internal static class PreTokenizerReader
     private static string ReadSplit(JsonField step)
     {
         step.AllowOnly("type", "pattern", "behavior", "invert");
-        JsonField behavior = step.Get("behavior");
+        var behavior = step.Get("behavior");
         if (behavior.String() != "Isolated")
         {
             throw behavior.Error($"must be \"Isolated\", not {behavior.Describe()}");
@@ -78,9 +78,9 @@ internal static class PreTokenizerReader
 
         // Which parts are matches and which lie between makes no difference where all of them stay.
         _ = step.BooleanOr("invert", whenMissing: false);
-        JsonField pattern = step.Get("pattern");
+        var pattern = step.Get("pattern");
         pattern.AllowOnly("Regex", "String");
-        bool isRegex = pattern.TryGet("Regex", out JsonField source);
+        bool isRegex = pattern.TryGet("Regex", out var source);
         if (!isRegex && !pattern.TryGet("String", out source))
         {
             throw pattern.Error("must have Regex or String");

@@ -118,7 +118,7 @@ public sealed class Tokenizer
         {
             if (!skipSpecialTokens || !IsSpecial(id))
             {
-                ReadOnlySpan<byte> token = TokenBytes(id).Span;
+                var token = TokenBytes(id).Span;
                 token.CopyTo(bytes.AsSpan(at));
                 at += token.Length;
             }
@@ -179,7 +179,7 @@ public sealed class Tokenizer
             _bytesOfId[id] = ByteAlphabet.ToBytes(token);
         }
 
-        foreach (AddedToken token in definition.AddedTokens)
+        foreach (var token in definition.AddedTokens)
         {
             _bytesOfId[token.Id] = ByteAlphabet.ToBytes(token.Content);
             _isSpecial[token.Id] = token.Special;
@@ -201,7 +201,7 @@ public sealed class Tokenizer
             LongestToken = Math.Max(LongestToken, _bytesOfId[id]!.Length);
         }
 
-        foreach (AddedToken token in definition.AddedTokens)
+        foreach (var token in definition.AddedTokens)
         {
             _idOfText[token.Content] = token.Id;
         }
@@ -210,7 +210,7 @@ public sealed class Tokenizer
     private void EncodeInto(string text, bool parseSpecial, List<int> ids)
     {
         var words = new List<(int, int)>();
-        foreach ((int start, int length, AddedToken? token) in Pieces(_tokensInText, text, parseSpecial))
+        foreach ((int start, int length, var token) in Pieces(_tokensInText, text, parseSpecial))
         {
             if (token is not null)
             {
@@ -219,7 +219,7 @@ public sealed class Tokenizer
             }
 
             string normalized = Normalize(length == text.Length ? text : text.Substring(start, length));
-            foreach ((int from, int count, AddedToken? found) in Pieces(_tokensInNormalizedText, normalized, parseSpecial))
+            foreach ((int from, int count, var found) in Pieces(_tokensInNormalizedText, normalized, parseSpecial))
             {
                 if (found is not null)
                 {
@@ -271,7 +271,7 @@ public sealed class Tokenizer
         }
 
         var result = new StringBuilder(text.Length);
-        foreach (Rune rune in text.EnumerateRunes())
+        foreach (var rune in text.EnumerateRunes())
         {
             // The enumeration gives U+FFFD for a lone surrogate.
             result.Append(rune.ToString());

@@ -37,7 +37,7 @@ internal sealed class TokenizerClass
     public static TokenizerClass Of(JsonField config)
     {
         // The name of the slow class leads to the fast one where there is a tokenizer.json.
-        string name = config.TryGet("tokenizer_class", out JsonField field) && !field.IsNull ? field.String() : "";
+        string name = config.TryGet("tokenizer_class", out var field) && !field.IsNull ? field.String() : "";
         name = name.EndsWith("Fast", StringComparison.Ordinal) ? name[..^"Fast".Length] : name;
         return s_classes.GetValueOrDefault(name) ?? new TokenizerClass(null, null, setsTokensItself: false);
     }
@@ -54,7 +54,7 @@ internal sealed class TokenizerClass
     {
         int[] Ids(string flag, string name, bool whenMissing)
         {
-            bool adds = config.TryGet(flag, out JsonField field) ? !field.IsNull && field.Boolean() : whenMissing;
+            bool adds = config.TryGet(flag, out var field) ? !field.IsNull && field.Boolean() : whenMissing;
             return !adds || named(name) is not { Length: > 0 } token ? []
                 : [tokenizer.FindToken(token) ?? throw config.Error($"puts the {name} '{token}' around a text, which is not a token of tokenizer.json")];
         }

@@ -1,5 +1,3 @@
-using System.Text.Json;
-
 namespace Grid.Text.Tokenization;
 
 /// <summary>Reads a Hugging Face tokenizer.json. Whatever would change token ids and is not supported is refused.</summary>
@@ -8,19 +6,19 @@ internal static class TokenizerFileReader
     /// <summary>Throws <see cref="TextModelException"/> naming the field and the rule.</summary>
     public static TokenizerDefinition Read(byte[] bytes, string file)
     {
-        JsonField root = JsonField.ParseRoot(bytes, file, out JsonDocument document);
-        using JsonDocument owned = document;
+        var root = JsonField.ParseRoot(bytes, file, out var document);
+        using var owned = document;
         root.AllowOnly("version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
             "post_processor", "decoder", "model");
-        if (root.TryGet("version", out JsonField version) && version.String() != "1.0")
+        if (root.TryGet("version", out var version) && version.String() != "1.0")
         {
             throw version.Error($"must be \"1.0\", not {version.Describe()}");
         }
 
         RequireNull(root, "truncation");
         RequireNull(root, "padding");
-        JsonField model = root.Get("model");
-        Dictionary<string, int> vocabulary = ByteLevelModelReader.ReadVocabulary(model);
+        var model = root.Get("model");
+        var vocabulary = ByteLevelModelReader.ReadVocabulary(model);
         var definition = new TokenizerDefinition
         {
             Vocabulary = vocabulary,
@@ -42,7 +40,7 @@ internal static class TokenizerFileReader
 
     private static void RequireNull(JsonField root, string name)
     {
-        if (root.TryGet(name, out JsonField field) && !field.IsNull)
+        if (root.TryGet(name, out var field) && !field.IsNull)
         {
             throw field.Error($"must be null: a tokenizer that cuts or pads texts is not supported, here {field.Describe()}");
         }
@@ -50,7 +48,7 @@ internal static class TokenizerFileReader
 
     private static bool ReadNormalizer(JsonField root)
     {
-        if (!root.TryGet("normalizer", out JsonField normalizer) || normalizer.IsNull)
+        if (!root.TryGet("normalizer", out var normalizer) || normalizer.IsNull)
         {
             return false;
         }
@@ -63,7 +61,7 @@ internal static class TokenizerFileReader
             case "Sequence":
                 normalizer.AllowOnly("type", "normalizers");
                 bool any = false;
-                foreach (JsonField step in normalizer.Get("normalizers").Items())
+                foreach (var step in normalizer.Get("normalizers").Items())
                 {
                     RequireType(step, "NFC");
                     step.AllowOnly("type");

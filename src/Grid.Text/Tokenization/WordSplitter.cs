@@ -37,7 +37,7 @@ internal sealed class WordSplitter
             return;
         }
 
-        using CodePointText points = CodePointText.Create(text);
+        using var points = CodePointText.Create(text);
         int first = words.Count;
         SplitView(points.View, words);
         for (int i = first; i < words.Count; i++)
@@ -73,7 +73,7 @@ internal sealed class WordSplitter
     private static void Cut(Regex pattern, ReadOnlySpan<char> text, int offset, List<(int Start, int Length)> words)
     {
         int end = 0;
-        foreach (ValueMatch match in pattern.EnumerateMatches(text))
+        foreach (var match in pattern.EnumerateMatches(text))
         {
             if (match.Length == 0)
             {

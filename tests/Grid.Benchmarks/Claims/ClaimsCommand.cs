@@ -55,7 +55,7 @@ internal sealed class ClaimsCommand(ClaimsOptions options, HttpClient client)
         {
             string name = options.Rounds[round];
             var before = await LoadsAsync();
-            ClaimedAnswer[] answers = await RunAsync(name, round);
+            var answers = await RunAsync(name, round);
             await Task.Delay(TimeSpan.FromSeconds(1)); // Loads come with heartbeats.
             int differ = expected is null ? 0 : answers.Where((answer, i) => answer.Text != expected[i]).Count();
             string shown = expected is null ? "(first)" : Line($"{differ}");

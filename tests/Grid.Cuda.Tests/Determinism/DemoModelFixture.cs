@@ -24,7 +24,7 @@ public sealed class DemoModelFixture : IDisposable
     /// <summary>An engine with an empty cache.</summary>
     internal EngineRun NewEngine(int pages = 64, int chunk = 256, int batch = 512, int running = 160, int logitRows = 128)
     {
-        CudaOperations operations = device.Require();
+        var operations = device.Require();
         loaded ??= ModelLoader.Load(DemoModel.Path, operations, new ModelLoadOptions { MaxBatchTokens = MaxRows });
         var engine = new EngineRun(loaded.Model, operations, new EngineOptions
         {
@@ -41,15 +41,15 @@ public sealed class DemoModelFixture : IDisposable
     /// <summary>What the request gives when nothing else ever ran.</summary>
     internal SequenceResult Alone(SequenceRequest request)
     {
-        EngineRun engine = NewEngine(pages: 40);
-        SequenceResult result = engine.Run(request);
+        var engine = NewEngine(pages: 40);
+        var result = engine.Run(request);
         engine.Dispose();
         return result;
     }
 
     public void Dispose()
     {
-        foreach (EngineRun engine in engines)
+        foreach (var engine in engines)
         {
             engine.Dispose();
         }

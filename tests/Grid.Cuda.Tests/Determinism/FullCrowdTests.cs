@@ -34,8 +34,8 @@ public class FullCrowdTests(DemoModelFixture demo, OperationsFixture device)
     [InlineData(512)]
     public void A_sequence_keeps_its_bits_whatever_the_batch(int rows)
     {
-        EngineRun engine = demo.NewEngine(pages: 1100, chunk: 64, batch: 512, running: 512);
-        SequenceRequest request = Requests.Make(Requests.Prompt(61, 1000), 12, Requests.Sampling(2));
+        var engine = demo.NewEngine(pages: 1100, chunk: 64, batch: 512, running: 512);
+        var request = Requests.Make(Requests.Prompt(61, 1000), 12, Requests.Sampling(2));
         SequenceResult[] crowd =
         [
             .. Enumerable.Range(0, rows - 1).Select(i => engine.Submit(Requests.Make(Requests.Prompt(1 + (i % 9), i), 24, Requests.Sampling(i)))),
@@ -43,7 +43,7 @@ public class FullCrowdTests(DemoModelFixture demo, OperationsFixture device)
         ];
         engine.RunToEnd();
         Bits.AssertSame(demo.Alone(request), crowd[^1]);
-        foreach (SequenceResult result in crowd.Where((_, i) => i % 29 == 0))
+        foreach (var result in crowd.Where((_, i) => i % 29 == 0))
         {
             Bits.AssertSame(demo.Alone(result.Request), result);
         }
@@ -52,9 +52,9 @@ public class FullCrowdTests(DemoModelFixture demo, OperationsFixture device)
     [Fact]
     public void The_CPU_gives_the_same_tokens_and_logprobs()
     {
-        EngineRun onGpu = demo.NewEngine(pages: 300, chunk: 50, batch: 200);
+        var onGpu = demo.NewEngine(pages: 300, chunk: 50, batch: 200);
         using var operations = new CpuOperations(new CpuOptions());
-        using LoadedModel loaded = ModelLoader.Load(DemoModel.Path, operations, new ModelLoadOptions());
+        using var loaded = ModelLoader.Load(DemoModel.Path, operations, new ModelLoadOptions());
         using var onCpu = new EngineRun(loaded.Model, operations, new EngineOptions { KvPages = 200, PrefillChunkTokens = 77 });
         SequenceRequest[] requests =
         [
@@ -65,7 +65,7 @@ public class FullCrowdTests(DemoModelFixture demo, OperationsFixture device)
         SequenceResult[] actual = [.. requests.Select(onGpu.Submit)];
         onCpu.RunToEnd();
         onGpu.RunToEnd();
-        foreach ((SequenceResult cpu, SequenceResult gpu) in expected.Zip(actual))
+        foreach ((var cpu, var gpu) in expected.Zip(actual))
         {
             Bits.AssertSame(cpu, gpu);
         }
@@ -74,10 +74,10 @@ public class FullCrowdTests(DemoModelFixture demo, OperationsFixture device)
     [Fact]
     public void Passes_that_are_never_recorded_give_the_same_bits()
     {
-        using CudaOperations plain = device.Open(new CudaOptions { RecordPasses = false, KernelsStartEarly = false });
-        using LoadedModel loaded = ModelLoader.Load(DemoModel.Path, plain, new ModelLoadOptions());
+        using var plain = device.Open(new CudaOptions { RecordPasses = false, KernelsStartEarly = false });
+        using var loaded = ModelLoader.Load(DemoModel.Path, plain, new ModelLoadOptions());
         using var unrecorded = new EngineRun(loaded.Model, plain, new EngineOptions { KvPages = 300 });
-        EngineRun recorded = demo.NewEngine(pages: 300, chunk: 40, batch: 100);
+        var recorded = demo.NewEngine(pages: 300, chunk: 40, batch: 100);
         long before = demo.Operations.ReplayedSteps;
         SequenceRequest[] requests = [.. Enumerable.Range(0, 50).Select(i => Requests.Varied(i, maxPrompt: 120, maxOutput: 40))];
         SequenceResult[] expected = [.. requests.Select(unrecorded.Submit)];
@@ -85,7 +85,7 @@ public class FullCrowdTests(DemoModelFixture demo, OperationsFixture device)
         unrecorded.RunToEnd();
         recorded.RunToEnd();
         Assert.True(demo.Operations.ReplayedSteps > before);
-        foreach ((SequenceResult without, SequenceResult with) in expected.Zip(actual))
+        foreach ((var without, var with) in expected.Zip(actual))
         {
             Bits.AssertSame(without, with);
         }

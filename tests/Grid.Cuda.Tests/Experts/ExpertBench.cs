@@ -40,7 +40,7 @@ internal sealed class ExpertBench : IDisposable
     /// <summary>Routes the case's logits; rows past count are padding.</summary>
     public void Route(int count, int shape, bool startsEarly = false)
     {
-        foreach (DeviceSpan span in (DeviceSpan[])[Routing.Chosen, Routing.Weights, Routing.Grouped, Routing.Work])
+        foreach (var span in (DeviceSpan[])[Routing.Chosen, Routing.Weights, Routing.Grouped, Routing.Work])
         {
             Stream.Fill(span, Mark);
         }
@@ -59,7 +59,7 @@ internal sealed class ExpertBench : IDisposable
         RequireWords(values.Chosen.AsSpan(0, entries), chosen, values.Slots, $"{what}, experts");
         RequireWords(Canonical(values.RouteWeights.AsSpan(0, entries)), Canonical(weights.AsSpan(0, entries)), values.Slots, $"{what}, weights");
         RequireMarks(MemoryMarshal.AsBytes(weights.AsSpan(entries)), $"{what}, weights");
-        (int[] expectedGroups, (int Expert, int First, int Count)[] items) = values.Group(count, ExpertShape.All[shape].Tokens);
+        (int[] expectedGroups, var items) = values.Group(count, ExpertShape.All[shape].Tokens);
         RequireWords(expectedGroups, grouped, 1, $"{what}, grouped");
         Assert.True(items.Length <= Routing.MaxItems(values.Rows, ExpertShape.All[shape].Tokens), $"{what}: {items.Length} items");
         int[] expectedWork = [items.Length, entries, 0, 0, .. items.SelectMany(item => (int[])[item.Expert, item.First, item.Count, 0])];
@@ -132,7 +132,7 @@ internal sealed class ExpertBench : IDisposable
 
     private static int[] Canonical(ReadOnlySpan<float> values)
     {
-        var result = new int[values.Length];
+        int[] result = new int[values.Length];
         for (int i = 0; i < result.Length; i++)
         {
             result[i] = float.IsNaN(values[i]) ? 0x7FC00000 : BitConverter.SingleToInt32Bits(values[i]);
@@ -161,19 +161,19 @@ internal sealed class ExpertBench : IDisposable
 
     private (DeviceMemory GateUp, DeviceMemory Down) PackExperts(GpuFixture gpu)
     {
-        using CudaModule module = gpu.Load(PackWeightsKernel.Source);
+        using var module = gpu.Load(PackWeightsKernel.Source);
         var pack = new PackWeightsKernel(module);
-        PackedLayout gatedLayout = PackedLayout.Gated(values.Inner, values.Width);
+        var gatedLayout = PackedLayout.Gated(values.Inner, values.Width);
         var downLayout = new PackedLayout(values.Outputs, values.Inner);
         DeviceMemory gates = Upload(values.Gates), ups = Upload(values.Ups), downs = Upload(values.Downs);
-        DeviceMemory packedGated = Own(new DeviceMemory(context, gatedLayout.Bytes * values.Experts));
-        DeviceMemory packedDown = Own(new DeviceMemory(context, downLayout.Bytes * values.Experts));
+        var packedGated = Own(new DeviceMemory(context, gatedLayout.Bytes * values.Experts));
+        var packedDown = Own(new DeviceMemory(context, downLayout.Bytes * values.Experts));
         Stream.Fill(packedGated.Span, 0);
         Stream.Fill(packedDown.Span, 0);
         long gateBytes = (long)values.Inner * values.Width * sizeof(ushort), plainBytes = (long)values.Outputs * values.Inner * sizeof(ushort);
         for (int e = 0; e < values.Experts; e++)
         {
-            DeviceSpan to = packedGated.Span.Slice(e * gatedLayout.Bytes, gatedLayout.Bytes);
+            var to = packedGated.Span.Slice(e * gatedLayout.Bytes, gatedLayout.Bytes);
             pack.Launch(Stream, gates.Span.Slice(e * gateBytes, gateBytes), to, gatedLayout, values.Inner, 0, interleaved: true);
             pack.Launch(Stream, ups.Span.Slice(e * gateBytes, gateBytes), to, gatedLayout, values.Inner, 8, interleaved: true);
             pack.Launch(

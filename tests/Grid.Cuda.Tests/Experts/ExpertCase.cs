@@ -111,12 +111,12 @@ internal sealed class ExpertCase
     {
         var result = new Routed(new int[Slots], new float[Slots], new ushort[Slots * Inner], new ushort[Outputs]);
         MixtureOfExpertsReference.Route(distinctLogits.AsSpan(row * Experts, Experts), Normalize, result.Experts, result.Weights);
-        var outputs = new float[Slots * Outputs];
+        float[] outputs = new float[Slots * Outputs];
         ReadOnlySpan<ushort> x = distinctInput.AsSpan(row * Width, Width);
         for (int slot = 0; slot < Slots; slot++)
         {
             int expert = result.Experts[slot];
-            Span<ushort> h = result.Gated.AsSpan(slot * Inner, Inner);
+            var h = result.Gated.AsSpan(slot * Inner, Inner);
             for (int n = 0; n < Inner; n++)
             {
                 int at = ((expert * Inner) + n) * Width;
@@ -130,7 +130,7 @@ internal sealed class ExpertCase
         }
 
         // Every other residual takes away what the sum rounds to, so that the sum's last bits are seen.
-        Span<ushort> residual = distinctResidual.AsSpan(row * Outputs, Outputs);
+        var residual = distinctResidual.AsSpan(row * Outputs, Outputs);
         MixtureOfExpertsReference.Combine(result.Weights, outputs, result.Added);
         for (int i = 1; i < Outputs; i += 2)
         {
@@ -159,7 +159,7 @@ internal sealed class ExpertCase
 
     private static float[] LogitValues(Random random, LogitData kind, int rows, int experts)
     {
-        var values = new float[rows * experts];
+        float[] values = new float[rows * experts];
         for (int i = 0; i < values.Length; i++)
         {
             float usual = (float)((random.NextDouble() + random.NextDouble() + random.NextDouble() - 1.5) * 4);

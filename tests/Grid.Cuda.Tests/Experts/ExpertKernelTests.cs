@@ -12,7 +12,7 @@ public sealed class ExpertKernelTests(GpuFixture gpu)
     public static TheoryData<LogitData, int, int, int, bool> Routings()
     {
         var cases = new TheoryData<LogitData, int, int, int, bool>();
-        foreach (LogitData data in Enum.GetValues<LogitData>())
+        foreach (var data in Enum.GetValues<LogitData>())
         {
             foreach ((int experts, int slots, int rows) in ((int, int, int)[])[
                 (1, 1, 3), (8, 1, 1), (8, 2, 33), (8, 8, 5), (31, 4, 64), (60, 4, 100), (64, 6, 31), (100, 3, 40), (128, 8, 1), (128, 8, 32),
@@ -103,7 +103,7 @@ public sealed class ExpertKernelTests(GpuFixture gpu)
     [InlineData(5000, 6, 40)]
     public void Outputs_of_any_number_of_rows_have_room(int maxRows, int slots, int width)
     {
-        CudaContext context = gpu.Require();
+        var context = gpu.Require();
         using var stream = new CudaStream(context);
         using var routing = new ExpertRoutingMemory(context, stream, maxRows, 128, slots, width);
         for (int rows = 1; rows <= maxRows; rows++)
@@ -123,7 +123,7 @@ public sealed class ExpertKernelTests(GpuFixture gpu)
         var values = new ExpertCase(LogitData.Usual, Rows, 32, 4, 256, 64, 128);
         var others = new ExpertCase(LogitData.OneForAll, Rows, 32, 4, 256, 64, 128);
         using var bench = new ExpertBench(gpu, values);
-        using CudaGraph graph = bench.Capture(0);
+        using var graph = bench.Capture(0);
         ushort[] gated = values.Gated, added = values.Added, residual = values.Residual;
         for (int round = 0; round < 3; round++)
         {
@@ -157,7 +157,7 @@ public sealed class ExpertKernelTests(GpuFixture gpu)
         gpu.Require();
         int changed = 0;
         var failures = new List<string>();
-        foreach (LogitData data in Enum.GetValues<LogitData>())
+        foreach (var data in Enum.GetValues<LogitData>())
         {
             var values = new ExpertCase(data, 40, 32, 5, 72, 24, 72);
             using var bench = new ExpertBench(gpu, values, source =>
@@ -206,7 +206,7 @@ public sealed class ExpertKernelTests(GpuFixture gpu)
     [Fact]
     public void Sizes_that_do_not_fit_are_refused_by_name()
     {
-        CudaContext context = gpu.Require();
+        var context = gpu.Require();
         using var stream = new CudaStream(context);
         Refused("experts", () => Allocate(1, 513, 8, 64));
         Refused("slots", () => Allocate(1, 4, 5, 64));

@@ -20,13 +20,13 @@ public sealed class ExpertTimings(GpuFixture gpu)
     {
         string? file = Environment.GetEnvironmentVariable("GRID_TIMINGS");
         Assert.SkipWhen(string.IsNullOrEmpty(file), "GRID_TIMINGS names no file.");
-        CudaContext context = gpu.Require();
+        var context = gpu.Require();
         using var stream = new CudaStream(context);
         CudaModule[] productModules = [.. gpu.LoadAll(ProductKernel.Sources)], modules = [.. ExpertKernels.Sources.Select(gpu.Load)];
         var kernels = new ExpertKernels(new ProductKernel(productModules, context.Device), modules);
-        using DeviceMemory gateUp = ProductTimings.Noise(context, stream, PackedLayout.Gated(Inner, Width).Bytes * Experts);
-        using DeviceMemory down = ProductTimings.Noise(context, stream, new PackedLayout(Width, Inner).Bytes * Experts);
-        using DeviceMemory router = ProductTimings.Noise(context, stream, new PackedLayout(Experts, Width).Bytes + PackedLayout.ReadAheadBytes);
+        using var gateUp = ProductTimings.Noise(context, stream, PackedLayout.Gated(Inner, Width).Bytes * Experts);
+        using var down = ProductTimings.Noise(context, stream, new PackedLayout(Width, Inner).Bytes * Experts);
+        using var router = ProductTimings.Noise(context, stream, new PackedLayout(Experts, Width).Bytes + PackedLayout.ReadAheadBytes);
         foreach (int rows in (int[])[1, 8, 32, 64, 128, 256, 512, 1024, 2048, 8192])
         {
             using var setting = new Setting(context, stream, rows);
@@ -52,12 +52,12 @@ public sealed class ExpertTimings(GpuFixture gpu)
         CudaContext context, CudaStream stream, ExpertKernels kernels, Setting s, DeviceMemory router, DeviceMemory gateUp, DeviceMemory down, int shape)
     {
         int launches = s.Rows > 256 ? 8 : 40;
-        foreach (ExpertRoutingMemory routing in s.Routings)
+        foreach (var routing in s.Routings)
         {
             kernels.RouteLogits(stream, routing, s.Count.Span, s.Rows, true, shape, false);
         }
 
-        var header = new int[4];
+        int[] header = new int[4];
         stream.Download<int>(header, s.Routings[0].Work.Slice(0, 16));
         double route = Time(i => kernels.RouteLogits(stream, s.Routings[i % Routings], s.Count.Span, s.Rows, true, shape, true));
         double gated = Time(i => kernels.GatedSilu(stream, s.Routings[i % Routings], s.Input.Span, gateUp.Span, Width, Inner, s.Gated.Span, true));
@@ -91,7 +91,7 @@ public sealed class ExpertTimings(GpuFixture gpu)
             var random = new Random(rows);
             Routings = [.. Enumerable.Range(0, ExpertTimings.Routings).Select(_ => new ExpertRoutingMemory(context, stream, rows, Experts, Slots, Width))];
             Scratch = new ExpertRoutingMemory(context, stream, rows, Experts, Slots, Width);
-            foreach (ExpertRoutingMemory routing in Routings)
+            foreach (var routing in Routings)
             {
                 float[] logits = [.. Enumerable.Range(0, rows * Experts).Select(_ => random.NextSingle())];
                 stream.Upload<float>(routing.Logits, logits);

@@ -16,13 +16,13 @@ public sealed class AttentionPlanTests
     [InlineData(17)]
     public void Every_row_and_key_is_in_one_tile(int group)
     {
-        BatchLayout batch = Batch((0, 70), (100, 1), (2100, 1), (0, 1), (1023, 1), (1024, 1), (900, 300), (3000, 200));
+        var batch = Batch((0, 70), (100, 1), (2100, 1), (0, 1), (1023, 1), (1024, 1), (900, 300), (3000, 200));
         var plan = new AttentionPlan(100);
         plan.Count(batch, group);
-        (AttentionSequence[] sequences, AttentionTile[] prefill, AttentionTile[] decode) = Fill(plan, batch, plan.ExactShape(batch));
+        (var sequences, var prefill, var decode) = Fill(plan, batch, plan.ExactShape(batch));
         for (int s = 0; s < batch.SequenceCount; s++)
         {
-            SequenceSlice slice = batch.Sequences[s];
+            var slice = batch.Sequences[s];
             int position = batch.Positions[slice.FirstRow];
             Assert.Equal((slice.FirstRow, slice.RowCount, position), (sequences[s].FirstToken, sequences[s].Tokens, sequences[s].Position));
             int[] rows = [.. prefill.Where(tile => tile.Sequence == s).Select(tile => tile.FirstRow).Order()];
@@ -45,7 +45,7 @@ public sealed class AttentionPlanTests
         Assert.Equal(4096 + 512, plan.BoundedShape(512, 64).DecodeTiles);
 
         // As many as there can be: every place taken by rows of several segments, and a tile for each of the rest.
-        BatchLayout batch = Batch([.. Enumerable.Range(0, 512).Select(i => (i < 64 ? 65_535 : 1023, 1))]);
+        var batch = Batch([.. Enumerable.Range(0, 512).Select(i => (i < 64 ? 65_535 : 1023, 1))]);
         plan.Count(batch, 4);
         Assert.Equal((0, 4096, 4096 + 448), (plan.PrefillTiles, plan.Slots, plan.DecodeTiles));
         Assert.InRange(plan.DecodeTiles, 1, plan.BoundedShape(512, 64).DecodeTiles);
@@ -54,10 +54,10 @@ public sealed class AttentionPlanTests
     [Fact]
     public void Partial_results_have_places_of_their_own()
     {
-        BatchLayout batch = Batch((1024, 1), (5000, 1), (10, 1), (2047, 1), (9000, 1));
+        var batch = Batch((1024, 1), (5000, 1), (10, 1), (2047, 1), (9000, 1));
         var plan = new AttentionPlan(12);
         plan.Count(batch, 4);
-        (AttentionSequence[] sequences, AttentionTile[] prefill, _) = Fill(plan, batch, plan.ExactShape(batch));
+        (var sequences, var prefill, _) = Fill(plan, batch, plan.ExactShape(batch));
         Assert.Equal([0, 2, -1, 7, -1], sequences.Select(sequence => sequence.FirstSlot));
         Assert.Equal(9, plan.Slots);
         Assert.Equal([4], prefill.Select(tile => tile.Sequence)); // its nine segments found no place
@@ -66,10 +66,10 @@ public sealed class AttentionPlanTests
     [Fact]
     public void Long_tiles_come_first()
     {
-        BatchLayout batch = Batch((0, 100), (5000, 1), (4000, 100), (100, 300), (1500, 1));
+        var batch = Batch((0, 100), (5000, 1), (4000, 100), (100, 300), (1500, 1));
         var plan = new AttentionPlan(100);
         plan.Count(batch, 4);
-        (_, AttentionTile[] prefill, AttentionTile[] decode) = Fill(plan, batch, plan.ExactShape(batch));
+        (_, var prefill, var decode) = Fill(plan, batch, plan.ExactShape(batch));
         Assert.Equal(2, prefill[0].Sequence);
         int[] ends = [.. prefill.Select(tile => batch.Positions[batch.Sequences[tile.Sequence].FirstRow] + (tile.FirstRow / 4))];
         Assert.Equal(ends.OrderDescending(), ends);
@@ -88,13 +88,13 @@ public sealed class AttentionPlanTests
         for (int i = 0; i < 200; i++)
         {
             int rows = random.Next(1, 17);
-            BatchLayout batch = Batch([.. Enumerable.Range(0, rows).Select(_ => (random.Next(4096), 1))]);
+            var batch = Batch([.. Enumerable.Range(0, rows).Select(_ => (random.Next(4096), 1))]);
             plan.Count(batch, group);
-            StepShape exact = plan.ExactShape(batch);
-            StepShape bound = plan.BoundedShape(16, 4);
+            var exact = plan.ExactShape(batch);
+            var bound = plan.BoundedShape(16, 4);
             Assert.True(exact.PrefillTiles <= bound.PrefillTiles && exact.DecodeTiles <= bound.DecodeTiles && exact.PageStride <= bound.PageStride);
             Assert.True(!exact.Merges || bound.Merges);
-            (AttentionSequence[] sequences, _, _) = Fill(plan, batch, bound);
+            (var sequences, _, _) = Fill(plan, batch, bound);
             Assert.All(sequences[rows..], sequence => Assert.Equal(-1, sequence.FirstSlot));
         }
     }

@@ -1,5 +1,4 @@
 using Grid.Cpu;
-using Grid.Models;
 
 namespace Grid.Cuda.Tests;
 
@@ -12,10 +11,10 @@ internal static class CpuForward
     {
         lock (s_results)
         {
-            if (!s_results.TryGetValue(model, out List<Result>? results))
+            if (!s_results.TryGetValue(model, out var results))
             {
                 using var operations = new CpuOperations(new CpuOptions());
-                using LoadedModel loaded = TestModels.Load(model, operations, ForwardScript.MaxRows);
+                using var loaded = TestModels.Load(model, operations, ForwardScript.MaxRows);
                 s_results.Add(model, results = ForwardScript.Run(loaded.Decoder(), operations, observed: true));
             }
 

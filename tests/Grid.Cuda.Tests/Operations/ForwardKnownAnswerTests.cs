@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using Grid.Models;
 
 namespace Grid.Cuda.Tests;
 
@@ -20,8 +19,8 @@ public sealed class ForwardKnownAnswerTests(OperationsFixture device)
     [MemberData(nameof(Models))]
     public void The_GPU_still_has_the_bits_that_were_captured_from_it(string model)
     {
-        CudaOperations operations = device.Require();
-        using LoadedModel loaded = TestModels.Load(model, operations, ForwardScript.MaxRows);
+        var operations = device.Require();
+        using var loaded = TestModels.Load(model, operations, ForwardScript.MaxRows);
         RequireKnown(model, ForwardScript.Run(loaded.Decoder(), operations, observed: true));
     }
 
@@ -45,7 +44,7 @@ public sealed class ForwardKnownAnswerTests(OperationsFixture device)
     private static string Line(string model, string kind, IEnumerable<Result> results)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (Result result in results)
+        foreach (var result in results)
         {
             hash.AppendData(result.Bits);
         }

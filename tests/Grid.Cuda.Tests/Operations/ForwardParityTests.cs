@@ -1,4 +1,3 @@
-using Grid.Models;
 using Grid.Models.SelfTest;
 
 namespace Grid.Cuda.Tests;
@@ -12,7 +11,7 @@ public sealed class ForwardParityTests(OperationsFixture device)
     [Fact]
     public void The_GPU_passes_the_self_test()
     {
-        IReadOnlyDictionary<string, string> answers = DeviceSelfTest.ComputeAnswers(device.Require());
+        var answers = DeviceSelfTest.ComputeAnswers(device.Require());
         string[] wrong = [.. DeviceSelfTest.KnownAnswers.Where(known => answers[known.Key] != known.Value).Select(known => known.Key)];
         Assert.True(wrong.Length == 0, $"wrong: {string.Join(", ", wrong)}; right: {string.Join(", ", answers.Keys.Except(wrong))}");
         DeviceSelfTest.Run(device.Require());
@@ -22,8 +21,8 @@ public sealed class ForwardParityTests(OperationsFixture device)
     [MemberData(nameof(Models))]
     public void Every_hidden_state_logit_and_sample_has_the_bits_of_the_CPU(string model)
     {
-        CudaOperations operations = device.Require();
-        using LoadedModel loaded = TestModels.Load(model, operations, ForwardScript.MaxRows);
+        var operations = device.Require();
+        using var loaded = TestModels.Load(model, operations, ForwardScript.MaxRows);
         Comparison.RequireEqual(CpuForward.Results(model), ForwardScript.Run(loaded.Decoder(), operations, observed: true));
     }
 
@@ -31,10 +30,10 @@ public sealed class ForwardParityTests(OperationsFixture device)
     [MemberData(nameof(Models))]
     public void Recorded_passes_have_the_bits_of_the_CPU(string model)
     {
-        CudaOperations operations = device.Require();
-        using LoadedModel loaded = TestModels.Load(model, operations, ForwardScript.MaxRows);
+        var operations = device.Require();
+        using var loaded = TestModels.Load(model, operations, ForwardScript.MaxRows);
         long before = operations.ReplayedSteps;
-        List<Result> results = ForwardScript.Run(loaded.Decoder(), operations, observed: false);
+        var results = ForwardScript.Run(loaded.Decoder(), operations, observed: false);
         Assert.Equal(8, operations.ReplayedSteps - before);
         Comparison.RequireEqual(CpuForward.WithoutStates(model), results);
     }
@@ -45,10 +44,10 @@ public sealed class ForwardParityTests(OperationsFixture device)
     [InlineData(false, false)]
     public void Neither_recording_nor_early_starts_change_a_bit(bool record, bool early)
     {
-        using CudaOperations operations = device.Open(new CudaOptions { RecordPasses = record, KernelsStartEarly = early });
+        using var operations = device.Open(new CudaOptions { RecordPasses = record, KernelsStartEarly = early });
         foreach (string model in (ReadOnlySpan<string>)["demo", "qwen3-moe"])
         {
-            using LoadedModel loaded = TestModels.Load(model, operations, ForwardScript.MaxRows);
+            using var loaded = TestModels.Load(model, operations, ForwardScript.MaxRows);
             Comparison.RequireEqual(
                 CpuForward.WithoutStates(model), ForwardScript.Run(loaded.Decoder(), operations, observed: false));
         }

@@ -61,8 +61,8 @@ internal sealed class ForwardScript
     {
         var script = new ForwardScript(model, operations, observed);
         int pages = script._pages.Sum(table => table.Length);
-        using KvCache cache = model.AllocateKvCache(pages);
-        using LogitsBuffer logits = operations.AllocateLogits(LogitRows, model.Config.VocabularySize);
+        using var cache = model.AllocateKvCache(pages);
+        using var logits = operations.AllocateLogits(LogitRows, model.Config.VocabularySize);
         operations.ClearPages(cache, [.. Enumerable.Range(0, pages)]);
         for (int pass = 0; pass < s_passes.Length; pass++)
         {
@@ -89,7 +89,7 @@ internal sealed class ForwardScript
         {
             int count = Math.Min(LogitRows, _batch.LogitRowCount - first);
             _model.ComputeLogits(first, count, logits);
-            var values = new float[count * logits.Width];
+            float[] values = new float[count * logits.Width];
             _operations.Read(logits, count, values);
             _results.Add(new Result($"{name}, logits {first}", logits.Width, sizeof(float), MemoryMarshal.AsBytes(values.AsSpan()).ToArray()));
             Sample($"{name}, samples {first}", first, count, logits);
@@ -116,7 +116,7 @@ internal sealed class ForwardScript
 
     private void Keep(string what, Activation state)
     {
-        var bits = new ushort[_batch.RowCount * state.Width];
+        ushort[] bits = new ushort[_batch.RowCount * state.Width];
         _operations.Read(state, _batch.RowCount, bits);
         _results.Add(new Result(what, state.Width, sizeof(ushort), MemoryMarshal.AsBytes(bits.AsSpan()).ToArray()));
     }

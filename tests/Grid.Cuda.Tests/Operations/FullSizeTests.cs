@@ -20,20 +20,20 @@ public sealed class FullSizeTests(OperationsFixture device)
     [InlineData("Qwen/Qwen3-30B-A3B")]
     public void A_layer_and_the_head_have_the_bits_of_the_CPU(string config)
     {
-        CudaOperations gpu = device.Require();
+        var gpu = device.Require();
         using var cpu = new CpuOperations(new CpuOptions());
-        using LoadedModel onGpu = TestModels.LoadOneLayer(config, gpu, MaxRows);
-        using LoadedModel onCpu = TestModels.LoadOneLayer(config, cpu, MaxRows);
+        using var onGpu = TestModels.LoadOneLayer(config, gpu, MaxRows);
+        using var onCpu = TestModels.LoadOneLayer(config, cpu, MaxRows);
         Assert.Equal(onCpu.NumericsId, onGpu.NumericsId);
-        using KvCache cpuCache = onCpu.Model.AllocateKvCache(16);
-        using KvCache gpuCache = onGpu.Model.AllocateKvCache(16);
+        using var cpuCache = onCpu.Model.AllocateKvCache(16);
+        using var gpuCache = onGpu.Model.AllocateKvCache(16);
 
         // Two prompts and a single token; then each goes on, the first with several rows and alone.
         (int Sequence, int Rows)[][] passes = [[(0, 384), (1, 127), (2, 1)], [(0, 1), (1, 1), (2, 1)], [(0, 70), (2, 1)], [(1, 1)]];
-        var positions = new int[3];
-        foreach ((int Sequence, int Rows)[] pass in passes)
+        int[] positions = new int[3];
+        foreach (var pass in passes)
         {
-            BatchLayout batch = Lay(pass, positions, onCpu.Model.Config.VocabularySize);
+            var batch = Lay(pass, positions, onCpu.Model.Config.VocabularySize);
             Comparison.RequireEqual(States(onCpu.Decoder(), cpu, batch, cpuCache), States(onGpu.Decoder(), gpu, batch, gpuCache));
             for (int first = 0; first < Math.Min(batch.LogitRowCount, 3 * LogitRows); first += LogitRows)
             {
@@ -74,7 +74,7 @@ public sealed class FullSizeTests(OperationsFixture device)
         var results = new List<Result>();
         model.HiddenStateObserver = (index, state) =>
         {
-            var bits = new ushort[batch.RowCount * state.Width];
+            ushort[] bits = new ushort[batch.RowCount * state.Width];
             operations.Read(state, batch.RowCount, bits);
             results.Add(new Result($"hidden state {index}", state.Width, sizeof(ushort), MemoryMarshal.AsBytes(bits.AsSpan()).ToArray()));
         };
@@ -86,9 +86,9 @@ public sealed class FullSizeTests(OperationsFixture device)
     private static List<Result> Logits(LoadedModel loaded, IOperations operations, int first, int count)
     {
         int vocabulary = loaded.Model.Config.VocabularySize;
-        using LogitsBuffer logits = operations.AllocateLogits(count, vocabulary);
+        using var logits = operations.AllocateLogits(count, vocabulary);
         loaded.Model.ComputeLogits(first, count, logits);
-        var values = new float[count * vocabulary];
+        float[] values = new float[count * vocabulary];
         operations.Read(logits, count, values);
         SamplingRow[] rows = [.. Enumerable.Range(0, Math.Min(count, 24)).Select(i => SamplingRows.Varied(first + i, i, vocabulary))];
         var sampled = new SampledToken[rows.Length];

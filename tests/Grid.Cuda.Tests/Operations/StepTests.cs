@@ -1,4 +1,3 @@
-using Grid.Models;
 using Grid.Models.Operations;
 
 namespace Grid.Cuda.Tests;
@@ -10,10 +9,10 @@ public sealed class StepTests(OperationsFixture device)
     [Fact]
     public void Decode_steps_allocate_nothing()
     {
-        CudaOperations operations = device.Require();
-        using LoadedModel loaded = TestModels.Load("demo", operations, 64);
-        using KvCache cache = loaded.Model.AllocateKvCache(64);
-        using LogitsBuffer logits = operations.AllocateLogits(64, loaded.Model.Config.VocabularySize);
+        var operations = device.Require();
+        using var loaded = TestModels.Load("demo", operations, 64);
+        using var cache = loaded.Model.AllocateKvCache(64);
+        using var logits = operations.AllocateLogits(64, loaded.Model.Config.VocabularySize);
         var batch = new BatchLayout(64, 64);
         int[][] pages = [.. Enumerable.Range(0, 64).Select(i => (int[])[i])];
         SamplingRow[] rows = [.. Enumerable.Range(0, 64).Select(i => new SamplingRow { LogitRow = i, Parameters = new() { Seed = 3, TopP = 0.9f } })];
@@ -54,8 +53,8 @@ public sealed class StepTests(OperationsFixture device)
     [InlineData(2)]
     public void Rows_without_a_place_for_partial_results_have_the_same_bits(int slots)
     {
-        using CudaOperations operations = device.Open(new CudaOptions { PartialSlots = slots });
-        using LoadedModel loaded = TestModels.Load("qwen3", operations, ForwardScript.MaxRows);
+        using var operations = device.Open(new CudaOptions { PartialSlots = slots });
+        using var loaded = TestModels.Load("qwen3", operations, ForwardScript.MaxRows);
         Comparison.RequireEqual(CpuForward.Results("qwen3"), ForwardScript.Run(loaded.Decoder(), operations, observed: true));
         Comparison.RequireEqual(CpuForward.WithoutStates("qwen3"), ForwardScript.Run(loaded.Decoder(), operations, observed: false));
     }
@@ -63,10 +62,10 @@ public sealed class StepTests(OperationsFixture device)
     [Fact]
     public void A_recorded_pass_is_recorded_again_when_what_it_reads_moves()
     {
-        using CudaOperations operations = device.Open(new CudaOptions());
-        using LoadedModel loaded = TestModels.Load("llama", operations, 4);
-        using KvCache cache = loaded.Model.AllocateKvCache(2);
-        using LogitsBuffer logits = operations.AllocateLogits(2, loaded.Model.Config.VocabularySize);
+        using var operations = device.Open(new CudaOptions());
+        using var loaded = TestModels.Load("llama", operations, 4);
+        using var cache = loaded.Model.AllocateKvCache(2);
+        using var logits = operations.AllocateLogits(2, loaded.Model.Config.VocabularySize);
         var batch = new BatchLayout(4, 4) { RowCount = 2, SequenceCount = 2, LogitRowCount = 2 };
         (batch.Sequences[0], batch.Sequences[1], batch.LogitRows[1]) = (new SequenceSlice(0, 1, [0]), new SequenceSlice(1, 1, [1]), 1);
         float[] first = Step(5); // called
@@ -94,7 +93,7 @@ public sealed class StepTests(OperationsFixture device)
             (batch.TokenIds[0], batch.TokenIds[1]) = (token, token + 1);
             loaded.Model.Forward(batch, cache);
             loaded.Model.ComputeLogits(0, 2, logits);
-            var values = new float[2 * logits.Width];
+            float[] values = new float[2 * logits.Width];
             operations.Read(logits, 2, values);
             return values;
         }

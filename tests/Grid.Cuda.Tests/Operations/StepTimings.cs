@@ -22,14 +22,14 @@ public sealed class StepTimings(OperationsFixture device)
     {
         string? file = Environment.GetEnvironmentVariable("GRID_TIMINGS");
         Assert.SkipWhen(string.IsNullOrEmpty(file), "GRID_TIMINGS names no file.");
-        CudaOperations operations = device.Require();
+        var operations = device.Require();
         long start = Stopwatch.GetTimestamp();
         var options = new ModelLoadOptions { LoadFormat = LoadFormat.Dummy, MaxBatchTokens = PrefillRows };
-        using LoadedModel loaded = ModelLoader.Load(ShippedConfigs.Find(name)!, operations, options);
+        using var loaded = ModelLoader.Load(ShippedConfigs.Find(name)!, operations, options);
         operations.Synchronize();
         Write($"loaded in {Stopwatch.GetElapsedTime(start).TotalSeconds:F1} s");
-        using LogitsBuffer logits = operations.AllocateLogits(256, loaded.Model.Config.VocabularySize);
-        using KvCache cache = loaded.Model.AllocateKvCache(256 * 9);
+        using var logits = operations.AllocateLogits(256, loaded.Model.Config.VocabularySize);
+        using var cache = loaded.Model.AllocateKvCache(256 * 9);
         var batch = new BatchLayout(PrefillRows, 256);
         SamplingRow[] rows = [.. Enumerable.Range(0, 256).Select(i => new SamplingRow { LogitRow = i, Parameters = new() { Seed = (ulong)i, TopP = 0.95f } })];
         var results = new SampledToken[256];
@@ -67,7 +67,7 @@ public sealed class StepTimings(OperationsFixture device)
         string? file = Environment.GetEnvironmentVariable("GRID_TIMINGS");
         Assert.SkipWhen(string.IsNullOrEmpty(file), "GRID_TIMINGS names no file.");
         device.Require();
-        DirectoryInfo folder = Directory.CreateTempSubdirectory("grid-cuda-cold");
+        var folder = Directory.CreateTempSubdirectory("grid-cuda-cold");
         foreach (string state in (ReadOnlySpan<string>)["cold", "warm"])
         {
             long start = Stopwatch.GetTimestamp();
@@ -89,10 +89,10 @@ public sealed class StepTimings(OperationsFixture device)
     {
         string? file = Environment.GetEnvironmentVariable("GRID_TIMINGS");
         Assert.SkipWhen(string.IsNullOrEmpty(file), "GRID_TIMINGS names no file.");
-        using CudaOperations operations = device.Open(new CudaOptions { RecordPasses = record, KernelsStartEarly = early });
+        using var operations = device.Open(new CudaOptions { RecordPasses = record, KernelsStartEarly = early });
         var options = new ModelLoadOptions { LoadFormat = LoadFormat.Dummy, MaxBatchTokens = 64 };
-        using LoadedModel loaded = ModelLoader.Load(ShippedConfigs.Find("Qwen/Qwen3-8B")!, operations, options);
-        using KvCache cache = loaded.Model.AllocateKvCache(64 * 9);
+        using var loaded = ModelLoader.Load(ShippedConfigs.Find("Qwen/Qwen3-8B")!, operations, options);
+        using var cache = loaded.Model.AllocateKvCache(64 * 9);
         var batch = new BatchLayout(64, 64);
         foreach (int count in (ReadOnlySpan<int>)[1, 32])
         {
@@ -111,7 +111,7 @@ public sealed class StepTimings(OperationsFixture device)
     {
         step();
         step();
-        var milliseconds = new double[Steps];
+        double[] milliseconds = new double[Steps];
         for (int i = 0; i < Steps; i++)
         {
             long start = Stopwatch.GetTimestamp();

@@ -69,7 +69,7 @@ internal static class TestModels
     public static LoadedModel LoadOneLayer(string config, IOperations operations, int maxRows)
     {
         string folder = ShippedConfigs.Find(config) ?? throw new ArgumentException($"No configuration {config} ships.", nameof(config));
-        JsonObject fields = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "config.json")))!.AsObject();
+        var fields = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "config.json")))!.AsObject();
         fields["num_hidden_layers"] = 1;
         return LoadDummy(fields, operations, maxRows);
     }
@@ -79,7 +79,7 @@ internal static class TestModels
 
     private static LoadedModel LoadDummy(JsonObject config, IOperations operations, int maxRows)
     {
-        DirectoryInfo folder = Directory.CreateTempSubdirectory("grid-cuda-model");
+        var folder = Directory.CreateTempSubdirectory("grid-cuda-model");
         try
         {
             File.WriteAllText(Path.Combine(folder.FullName, "config.json"), config.ToJsonString());
@@ -94,7 +94,7 @@ internal static class TestModels
 
     private static JsonObject Of(string architecture, string type, int heads, int kvHeads, int? headDim, JsonObject others)
     {
-        JsonObject config = Common.DeepClone().AsObject();
+        var config = Common.DeepClone().AsObject();
         config["architectures"] = new JsonArray(architecture);
         config["model_type"] = type;
         config["num_attention_heads"] = heads;
@@ -104,7 +104,7 @@ internal static class TestModels
             config["head_dim"] = size;
         }
 
-        foreach ((string name, JsonNode? value) in others)
+        foreach ((string name, var value) in others)
         {
             config[name] = value?.DeepClone();
         }

@@ -18,7 +18,7 @@ public sealed class UploadTests(OperationsFixture device)
     {
         Compare(columns, rows + 11, (operations, input, output) =>
         {
-            using WeightMatrix matrix = operations.UploadMatrix(new NoiseTensor("first", 1, rows, columns), new NoiseTensor("second", 2, 11, columns));
+            using var matrix = operations.UploadMatrix(new NoiseTensor("first", 1, rows, columns), new NoiseTensor("second", 2, 11, columns));
             operations.Project(input, RowList.All, matrix, Epilogue.Store(output));
         });
     }
@@ -29,7 +29,7 @@ public sealed class UploadTests(OperationsFixture device)
     {
         Compare(columns, rows, (operations, input, output) =>
         {
-            using WeightMatrix matrix = operations.UploadGatedMatrix(new NoiseTensor("gate", 3, rows, columns), new NoiseTensor("up", 4, rows, columns));
+            using var matrix = operations.UploadGatedMatrix(new NoiseTensor("gate", 3, rows, columns), new NoiseTensor("up", 4, rows, columns));
             operations.Project(input, RowList.All, matrix, Epilogue.GatedSilu(output));
         });
     }
@@ -41,14 +41,14 @@ public sealed class UploadTests(OperationsFixture device)
         {
             Compare(columns, rows + 24, (operations, input, output) =>
             {
-                using WeightMatrix matrix = operations.UploadMatrix(
+                using var matrix = operations.UploadMatrix(
                     new GeneratedTensor("model.q", [rows, columns]), new NoiseTensor("k", 1, 11, columns), new GeneratedTensor("model.v", [13, columns]));
-                WeightVector bias = operations.UploadVector(new GeneratedTensor("a.bias", [rows + 11]), new GeneratedTensor("b.bias", [13]));
+                var bias = operations.UploadVector(new GeneratedTensor("a.bias", [rows + 11]), new GeneratedTensor("b.bias", [13]));
                 operations.Project(input, RowList.All, matrix, Epilogue.Store(output) with { Bias = bias });
             });
             Compare(columns, rows, (operations, input, output) =>
             {
-                using WeightMatrix matrix = operations.UploadGatedMatrix(new GeneratedTensor("gate", [rows, columns]), new GeneratedTensor("up", [rows, columns]));
+                using var matrix = operations.UploadGatedMatrix(new GeneratedTensor("gate", [rows, columns]), new GeneratedTensor("up", [rows, columns]));
                 operations.Project(input, RowList.All, matrix, Epilogue.GatedSilu(output));
             });
         }
@@ -57,11 +57,11 @@ public sealed class UploadTests(OperationsFixture device)
     [Fact]
     public void What_cannot_be_is_refused_by_name_and_frees_what_was_taken()
     {
-        CudaOperations operations = device.Require();
+        var operations = device.Require();
         long before = operations.Memory.FreeBytes;
-        ArgumentException columns = Assert.Throws<ArgumentException>(() => operations.UploadMatrix(new NoiseTensor("model.odd", 1, 64, 100)));
+        var columns = Assert.Throws<ArgumentException>(() => operations.UploadMatrix(new NoiseTensor("model.odd", 1, 64, 100)));
         Assert.StartsWith("model.odd has 100 columns; on a GPU rows start at 16 bytes, so columns must be a multiple of 8.", columns.Message, StringComparison.Ordinal);
-        InvalidDataException broken = Assert.Throws<InvalidDataException>(() => operations.UploadMatrix(new BrokenTensor("model.broken", 1 << 14, 1 << 14)));
+        var broken = Assert.Throws<InvalidDataException>(() => operations.UploadMatrix(new BrokenTensor("model.broken", 1 << 14, 1 << 14)));
         Assert.StartsWith("model.broken is broken in row", broken.Message, StringComparison.Ordinal);
         Assert.Throws<ArgumentOutOfRangeException>(() => operations.AllocateKvCache(1, 1, 32, 1));
         Assert.InRange(operations.Memory.FreeBytes, before - (80 << 20), long.MaxValue); // staging stays until the first step
@@ -70,14 +70,14 @@ public sealed class UploadTests(OperationsFixture device)
     [Fact]
     public void Too_little_memory_is_told_with_what_is_needed_and_free()
     {
-        CudaOperations operations = device.Require();
-        CudaMemoryInfo memory = operations.Memory;
+        var operations = device.Require();
+        var memory = operations.Memory;
         int pages = (int)((memory.TotalBytes / operations.KvPageBytes(64, 8, 128)) + 1);
-        CudaOutOfMemoryException error = Assert.Throws<CudaOutOfMemoryException>(() => operations.AllocateKvCache(64, 8, 128, pages));
+        var error = Assert.Throws<CudaOutOfMemoryException>(() => operations.AllocateKvCache(64, 8, 128, pages));
         Assert.Equal(
             $"a KV cache of {pages} pages needs {pages * operations.KvPageBytes(64, 8, 128)} bytes of the GPU's memory, and {error.Memory.FreeBytes} of {memory.TotalBytes} are free.",
             error.Message);
-        using KvCache small = operations.AllocateKvCache(1, 1, 64, 1); // and everything still works
+        using var small = operations.AllocateKvCache(1, 1, 64, 1); // and everything still works
     }
 
     [Fact]
@@ -86,7 +86,7 @@ public sealed class UploadTests(OperationsFixture device)
         long before = device.Require().Memory.FreeBytes;
         for (int i = 0; i < 3; i++)
         {
-            using CudaOperations operations = device.Open(new CudaOptions());
+            using var operations = device.Open(new CudaOptions());
             operations.UploadMatrix(new NoiseTensor("matrix", 1, 5000, 4096));
             operations.AllocateLogits(100, 100_000);
             operations.AllocateRouting(512, 128, 8, 2048);
@@ -99,9 +99,9 @@ public sealed class UploadTests(OperationsFixture device)
 
     private void Compare(int inputs, int outputs, Action<IOperations, Activation, Activation> compute)
     {
-        CudaOperations gpu = device.Require();
+        var gpu = device.Require();
         using var cpu = new CpuOperations(new CpuOptions());
-        Result expected = Compute(cpu, inputs, outputs, compute);
+        var expected = Compute(cpu, inputs, outputs, compute);
         Comparison.RequireEqual([expected], [Compute(gpu, inputs, outputs, compute)]);
     }
 
@@ -115,12 +115,12 @@ public sealed class UploadTests(OperationsFixture device)
 
         batch.Sequences[0] = new SequenceSlice(0, Rows, []);
         operations.BeginStep(batch);
-        Activation input = operations.AllocateActivation(Rows, inputs);
-        Activation output = operations.AllocateActivation(Rows, outputs);
-        using WeightMatrix table = operations.UploadMatrix(new NoiseTensor("x", 9, Rows, inputs));
+        var input = operations.AllocateActivation(Rows, inputs);
+        var output = operations.AllocateActivation(Rows, outputs);
+        using var table = operations.UploadMatrix(new NoiseTensor("x", 9, Rows, inputs));
         operations.Embed(table, input);
         compute(operations, input, output);
-        var bits = new ushort[Rows * outputs];
+        ushort[] bits = new ushort[Rows * outputs];
         operations.Read(output, Rows, bits);
         return new Result("output", outputs, sizeof(ushort), MemoryMarshal.AsBytes(bits.AsSpan()).ToArray());
     }

@@ -38,7 +38,7 @@ internal sealed class EngineRun(ICausalLanguageModel model, IOperations operatio
 
     public SequenceResult Run(SequenceRequest request)
     {
-        SequenceResult result = Submit(request);
+        var result = Submit(request);
         RunToEnd();
         return result;
     }
@@ -51,7 +51,7 @@ internal sealed class EngineRun(ICausalLanguageModel model, IOperations operatio
     {
         for (int i = 0; i < count; i++)
         {
-            foreach (EngineEvent engineEvent in _engine.Step())
+            foreach (var engineEvent in _engine.Step())
             {
                 Add(_results[engineEvent.Id], engineEvent);
             }

@@ -41,8 +41,8 @@ public class ModelFixture : IDisposable
     /// <summary>What the request gives when nothing else ever ran.</summary>
     internal SequenceResult Alone(Engine.SequenceRequest request)
     {
-        using EngineRun engine = NewEngine(pages: 40);
-        SequenceResult result = engine.Submit(request);
+        using var engine = NewEngine(pages: 40);
+        var result = engine.Submit(request);
         engine.RunToEnd();
         return result;
     }
@@ -59,7 +59,7 @@ public class ModelFixture : IDisposable
         }
 
         batch.Sequences[0] = new SequenceSlice(0, Vocabulary, [.. Enumerable.Range(0, pages)]);
-        var bits = new ushort[Vocabulary * model.Config.HiddenSize];
+        ushort[] bits = new ushort[Vocabulary * model.Config.HiddenSize];
         model.HiddenStateObserver = (index, state) =>
         {
             if (index == 0)

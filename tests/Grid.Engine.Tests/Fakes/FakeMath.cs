@@ -44,7 +44,7 @@ internal static class FakeMath
 
     private static int Draw(ReadOnlySpan<float> logits, SamplingRow row)
     {
-        SamplingParameters p = row.Parameters;
+        var p = row.Parameters;
         Span<float> scores = stackalloc float[Vocabulary];
         logits.CopyTo(scores);
         Penalise(scores, row.History, p);

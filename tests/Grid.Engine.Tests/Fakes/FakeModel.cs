@@ -86,7 +86,7 @@ internal sealed class FakeModel(int maxPositions = 1024, int maxRows = 4096) : I
 
     public void ComputeLogits(int first, int count, LogitsBuffer logits)
     {
-        FakeLogits buffer = (FakeLogits)logits;
+        var buffer = (FakeLogits)logits;
         for (int i = 0; i < count; i++)
         {
             int row = _batch!.LogitRows[first + i];

@@ -24,7 +24,7 @@ internal sealed class FakeOperations() : DelegatingOperations(null)
     public override void Sample(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows, Span<SampledToken> results)
     {
         LargestGroup = Math.Max(LargestGroup, rows.Length);
-        FakeLogits buffer = (FakeLogits)logits;
+        var buffer = (FakeLogits)logits;
         for (int i = 0; i < rows.Length; i++)
         {
             results[i] = FakeMath.Sample(buffer.Values.AsSpan(rows[i].LogitRow * buffer.Width, buffer.Width), rows[i]);

@@ -51,8 +51,8 @@ internal sealed class EngineHarness
 
     public IReadOnlyList<EngineEvent> Step()
     {
-        IReadOnlyList<EngineEvent> events = Engine.Step();
-        foreach (EngineEvent engineEvent in events)
+        var events = Engine.Step();
+        foreach (var engineEvent in events)
         {
             _logs[engineEvent.Id].Add(engineEvent);
         }
@@ -72,7 +72,7 @@ internal sealed class EngineHarness
 
     public SequenceLog Run(SequenceRequest request)
     {
-        SequenceLog log = Submit(request);
+        var log = Submit(request);
         RunToEnd();
         return log;
     }

@@ -24,7 +24,7 @@ internal static class Oracle
         while (true)
         {
             int outputs = tokens.Count - request.PromptIds.Length;
-            SampledToken next = Sample(tokens, new SamplingRow
+            var next = Sample(tokens, new SamplingRow
             {
                 Parameters = request.Sampling,
                 Position = tokens.Count,
@@ -50,7 +50,7 @@ internal static class Oracle
     /// <summary>The log is, bit for bit, what the request must give.</summary>
     public static void AssertMatches(SequenceLog log, int maxPositions = 1024)
     {
-        Expectation expected = Run(log.Request, maxPositions);
+        var expected = Run(log.Request, maxPositions);
         AssertSame("prompt", expected.PromptScores, log.PromptScores, log.PromptScores.Count);
         AssertSame("output", expected.Tokens, log.Tokens, log.Tokens.Count);
         Assert.Equal((expected.PromptScores.Count, expected.Tokens.Count), (log.PromptScores.Count, log.Tokens.Count));
@@ -60,7 +60,7 @@ internal static class Oracle
     /// <summary>What the log has so far is a prefix of what the request must give.</summary>
     public static void AssertPrefix(SequenceLog log)
     {
-        Expectation expected = Run(log.Request);
+        var expected = Run(log.Request);
         AssertSame("prompt", expected.PromptScores, log.PromptScores, log.PromptScores.Count);
         AssertSame("output", expected.Tokens, log.Tokens, log.Tokens.Count);
     }

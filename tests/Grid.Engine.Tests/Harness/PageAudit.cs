@@ -17,7 +17,7 @@ internal static class PageAudit
 
         Dictionary<PrefixNode, int> leases = [];
         int unleased = 0;
-        foreach (PrefixNode node in engine.Prefixes.Nodes)
+        foreach (var node in engine.Prefixes.Nodes)
         {
             Claim(owner, node.Page.Value, "cached");
             leases[node] = 0;
@@ -25,7 +25,7 @@ internal static class PageAudit
             Assert.Equal((node.Parent!.Depth + 1, node.EvictionPlace?.List is not null), (node.Depth, node.Leases == 0 && node.Children == 0));
         }
 
-        foreach (Sequence sequence in engine.Scheduler.Running)
+        foreach (var sequence in engine.Scheduler.Running)
         {
             CheckSequence(sequence, engine.SharesPages, owner, leases);
         }
@@ -34,14 +34,14 @@ internal static class PageAudit
         Assert.All(leases, l => Assert.Equal(l.Value, l.Key.Leases));
         Assert.Equal((leases.Count, unleased), (engine.Prefixes.CachedPages, engine.Prefixes.UnleasedPages));
         Assert.All(engine.Prefixes.Nodes.GroupBy(n => n.Parent!), g => Assert.Equal(g.Count(), g.Key.Children));
-        EngineStatus status = engine.Status;
+        var status = engine.Status;
         Assert.Equal((engine.Pool.FreePages, leases.Count, owner.Length), (status.FreePages, status.CachedPages, status.TotalPages));
     }
 
     private static void CheckSequence(Sequence sequence, bool sharing, string?[] owner, Dictionary<PrefixNode, int> leases)
     {
         Assert.Equal(sequence.LeasedPages, sequence.LeasedPath?.Depth ?? 0);
-        for (PrefixNode? node = sequence.LeasedPath; node?.Parent is not null; node = node.Parent)
+        for (var node = sequence.LeasedPath; node?.Parent is not null; node = node.Parent)
         {
             leases[node]++;
             Assert.Equal(node.Page.Value, sequence.PageTable[node.Depth - 1]);

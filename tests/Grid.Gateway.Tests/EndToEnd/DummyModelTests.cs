@@ -51,7 +51,7 @@ public sealed class DummyModelTests : IAsyncLifetime
         const string Request = """{"input_ids":[1,2,3],"return_logprob":true,"sampling_params":{"max_new_tokens":24,"temperature":0,"ignore_eos":true}}""";
         var answer = (await PostAsync("/generate", Request)).Body;
 
-        var ids = answer["output_ids"]!.AsArray().Select(id => (int)id!).ToArray();
+        int[] ids = answer["output_ids"]!.AsArray().Select(id => (int)id!).ToArray();
         Assert.Equal(24, ids.Length);
         Assert.All(ids, id => Assert.InRange(id, 0, 999));
         Assert.True(ids.Distinct().Count() > 4, "one token for ever is no generation");

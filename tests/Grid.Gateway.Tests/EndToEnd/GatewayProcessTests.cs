@@ -26,7 +26,7 @@ public sealed class GatewayProcessTests(NodeFixture node)
         try
         {
             process.BeginErrorReadLine();
-            var line = await process.StandardOutput.ReadLineAsync(token);
+            string? line = await process.StandardOutput.ReadLineAsync(token);
             Assert.StartsWith("Gateway on http://", line, StringComparison.Ordinal);
             using var client = new HttpClient { BaseAddress = new Uri(line!.Split(' ')[2]) };
             while (!(await client.GetAsync("/readyz", token)).IsSuccessStatusCode)
@@ -44,7 +44,7 @@ public sealed class GatewayProcessTests(NodeFixture node)
         }
 
         // Long before the cluster's membership has noticed: no sequence of the node depends on a silo that is gone.
-        for (var i = 0; i < 20; i++)
+        for (int i = 0; i < 20; i++)
         {
             await node.OkAsync("/generate", "{\"text\":\"The dog\",\"sampling_params\":{\"max_new_tokens\":1}}");
         }
@@ -61,7 +61,7 @@ public sealed class GatewayProcessTests(NodeFixture node)
     public async Task A_bad_option_ends_it_with_a_sentence(string option, string value, string sentence)
     {
         using var process = Start(option, value);
-        var error = await process.StandardError.ReadToEndAsync(Token);
+        string error = await process.StandardError.ReadToEndAsync(Token);
         await process.WaitForExitAsync(Token);
         Assert.Contains(sentence, error, StringComparison.Ordinal);
         Assert.DoesNotContain("   at ", error, StringComparison.Ordinal);
@@ -88,7 +88,7 @@ public sealed class GatewayProcessTests(NodeFixture node)
 
     private static Process Start(params string[] args)
     {
-        var assembly = Path.Combine(AppContext.BaseDirectory, Path.GetFileName(typeof(GatewayNode).Assembly.Location));
+        string assembly = Path.Combine(AppContext.BaseDirectory, Path.GetFileName(typeof(GatewayNode).Assembly.Location));
         return Process.Start(new ProcessStartInfo("dotnet", [assembly, .. args]) { RedirectStandardOutput = true, RedirectStandardError = true })!;
     }
 

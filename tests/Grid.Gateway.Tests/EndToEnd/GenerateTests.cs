@@ -18,10 +18,10 @@ public sealed class GenerateTests(NodeFixture node)
 
         var prompts = JsonNode.Parse(Prompts)!.AsArray();
         Assert.Equal(prompts.Count, first.Count);
-        for (var i = 0; i < prompts.Count; i++)
+        for (int i = 0; i < prompts.Count; i++)
         {
             var alone = await node.OkAsync("/generate", Request.Replace(Prompts, prompts[i]!.ToJsonString(), StringComparison.Ordinal) + "}");
-            var bits = NodeFixture.Bits(first[i]!);
+            string bits = NodeFixture.Bits(first[i]!);
             Assert.Equal(bits, NodeFixture.Bits(second[i]!));
             Assert.Equal(bits, NodeFixture.Bits(alone));
             Assert.Equal(bits, NodeFixture.Bits(streamed.Last(e => (int)e["index"]! == i)));
@@ -35,7 +35,7 @@ public sealed class GenerateTests(NodeFixture node)
     {
         const string Prompt = "{\"text\":\"The king\",\"return_logprob\":true,\"sampling_params\":{\"max_new_tokens\":16,";
         var three = (await node.OkAsync("/generate", Prompt + "\"sampling_seed\":41,\"n\":3}}")).AsArray();
-        for (var i = 0; i < 3; i++)
+        for (int i = 0; i < 3; i++)
         {
             var one = await node.OkAsync("/generate", Prompt + $"\"sampling_seed\":{41 + i}}}}}");
             Assert.Equal(NodeFixture.Bits(one), NodeFixture.Bits(three[i]!));
@@ -59,8 +59,8 @@ public sealed class GenerateTests(NodeFixture node)
     [Fact]
     public async Task A_cached_prompt_changes_the_count_of_cached_tokens_and_no_bit()
     {
-        var prompt = string.Concat(Enumerable.Repeat("A story about a fox and a hen in a wood. ", 12));
-        var request = $"{{\"text\":\"{prompt}\",\"sampling_params\":{{\"sampling_seed\":9,\"max_new_tokens\":12}},\"return_logprob\":true}}";
+        string prompt = string.Concat(Enumerable.Repeat("A story about a fox and a hen in a wood. ", 12));
+        string request = $"{{\"text\":\"{prompt}\",\"sampling_params\":{{\"sampling_seed\":9,\"max_new_tokens\":12}},\"return_logprob\":true}}";
         await FlushAsync();
         var cold = await node.OkAsync("/generate", request);
         var warm = await node.OkAsync("/generate", request);

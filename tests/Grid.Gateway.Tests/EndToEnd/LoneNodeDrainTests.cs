@@ -28,7 +28,7 @@ public sealed class LoneNodeDrainTests
 
         async Task<(int Status, string Text)> AskAsync(bool stream)
         {
-            var body = $"{{\"prompt\":\"Once\",\"max_tokens\":2000,\"ignore_eos\":true,\"n\":2,\"stream\":{(stream ? "true" : "false")}}}";
+            string body = $"{{\"prompt\":\"Once\",\"max_tokens\":2000,\"ignore_eos\":true,\"n\":2,\"stream\":{(stream ? "true" : "false")}}}";
             using var answer = await client.PostAsync("/v1/completions", new StringContent(body, Encoding.UTF8, "application/json"), token);
             return ((int)answer.StatusCode, await answer.Content.ReadAsStringAsync(token));
         }

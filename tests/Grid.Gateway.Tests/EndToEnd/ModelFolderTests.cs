@@ -60,9 +60,9 @@ public sealed class ModelFolderTests(NodeFixture demo) : IDisposable
         Assert.Equal([1, plain.Length + 1], list.Select(item => (int)item!["meta_info"]!["prompt_tokens"]!));
 
         const string Sampling = "\"temperature\":0,\"max_tokens\":8";
-        foreach (var prompt in new[] { "\"Who are you?\"", "\"\"", "[\"\",\"Who are you?\"]" })
+        foreach (string? prompt in new[] { "\"Who are you?\"", "\"\"", "[\"\",\"Who are you?\"]" })
         {
-            var ids = prompt.Replace("\"Who are you?\"", $"[{string.Join(',', plain.Prepend(EndOfText))}]", StringComparison.Ordinal).Replace("\"\"", $"[{EndOfText}]", StringComparison.Ordinal);
+            string ids = prompt.Replace("\"Who are you?\"", $"[{string.Join(',', plain.Prepend(EndOfText))}]", StringComparison.Ordinal).Replace("\"\"", $"[{EndOfText}]", StringComparison.Ordinal);
             Assert.Equal(
                 (await PostAsync(client, "/v1/completions", $"{{\"prompt\":{ids},{Sampling}}}"))["choices"]!.ToJsonString(),
                 (await PostAsync(client, "/v1/completions", $"{{\"prompt\":{prompt},{Sampling}}}"))["choices"]!.ToJsonString());
@@ -85,7 +85,7 @@ public sealed class ModelFolderTests(NodeFixture demo) : IDisposable
     private static async Task<JsonNode> PostAsync(HttpClient client, string path, string json)
     {
         using var response = await client.PostAsync(path, new StringContent(json, Encoding.UTF8, "application/json"), Token);
-        var body = await response.Content.ReadAsStringAsync(Token);
+        string body = await response.Content.ReadAsStringAsync(Token);
         Assert.True(response.IsSuccessStatusCode, body);
         return JsonNode.Parse(body)!;
     }
@@ -95,7 +95,7 @@ public sealed class ModelFolderTests(NodeFixture demo) : IDisposable
 
     private void Copy()
     {
-        foreach (var file in Directory.GetFiles(DemoModel.Path))
+        foreach (string file in Directory.GetFiles(DemoModel.Path))
         {
             File.Copy(file, Path.Combine(_folder, Path.GetFileName(file)));
         }
@@ -103,7 +103,7 @@ public sealed class ModelFolderTests(NodeFixture demo) : IDisposable
 
     private void Change(string file, Action<JsonNode> change)
     {
-        var path = Path.Combine(_folder, file);
+        string path = Path.Combine(_folder, file);
         var json = JsonNode.Parse(File.ReadAllText(path))!;
         change(json);
         File.WriteAllText(path, json.ToJsonString());

@@ -16,7 +16,7 @@ public sealed class ModelSamplingTests(NodeFixture node)
     [Fact]
     public async Task A_silent_request_is_sampled_as_the_models_makers_say_and_on_generate_from_the_whole_distribution()
     {
-        var silent = await CompleteAsync(node.Client, "\"n\":1");
+        string silent = await CompleteAsync(node.Client, "\"n\":1");
         Assert.Equal(await CompleteAsync(node.Client, Model), silent);
         Assert.NotEqual(await CompleteAsync(node.Client, OpenAi), silent);
 
@@ -41,9 +41,9 @@ public sealed class ModelSamplingTests(NodeFixture node)
 
     private static async Task<string> CompleteAsync(HttpClient client, string sampling)
     {
-        var json = $"{{\"prompt\":\"Once upon a time\",\"seed\":11,\"max_tokens\":48,\"ignore_eos\":true,{sampling}}}";
+        string json = $"{{\"prompt\":\"Once upon a time\",\"seed\":11,\"max_tokens\":48,\"ignore_eos\":true,{sampling}}}";
         using var response = await client.PostAsync("/v1/completions", new StringContent(json, Encoding.UTF8, "application/json"), Token);
-        var body = await response.Content.ReadAsStringAsync(Token);
+        string body = await response.Content.ReadAsStringAsync(Token);
         Assert.True(response.IsSuccessStatusCode, body);
         return JsonNode.Parse(body)!["choices"]!.ToJsonString();
     }

@@ -30,7 +30,7 @@ public sealed class RobustnessTests(NodeFixture node)
     [Fact]
     public async Task A_prompt_longer_than_the_context_is_refused()
     {
-        var words = string.Concat(Enumerable.Repeat("fox ", 5000));
+        string words = string.Concat(Enumerable.Repeat("fox ", 5000));
         foreach (var (path, json, param) in new[]
         {
             ("/v1/completions", $"{{\"prompt\":\"{words}\"}}", "prompt"),
@@ -48,7 +48,7 @@ public sealed class RobustnessTests(NodeFixture node)
     {
         const string Request = "{\"text\":[\"The dog\",\"Once\",\"A fox\",\"Ann\"],\"sampling_params\":{\"sampling_seed\":5,\"max_new_tokens\":150,\"ignore_eos\":true},"
             + "\"return_logprob\":true,\"logprob_start_len\":0,\"top_logprobs_num\":2}";
-        var calm = (await node.OkAsync("/generate", Request)).AsArray().Select(item => NodeFixture.Bits(item!)).ToArray();
+        string[] calm = (await node.OkAsync("/generate", Request)).AsArray().Select(item => NodeFixture.Bits(item!)).ToArray();
 
         var stormed = node.OkAsync("/generate", Request);
         var storm = BadInputTests.Refused().Select(row => row.Data).Select(async row =>
@@ -68,7 +68,7 @@ public sealed class RobustnessTests(NodeFixture node)
     {
         var token = TestContext.Current.CancellationToken;
         await IdleAsync();
-        var before = node.Node.Workers[0].Load.GeneratedTokens;
+        long before = node.Node.Workers[0].Load.GeneratedTokens;
         foreach (var (path, json) in new[]
         {
             ("/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"ignore_eos\":true,\"stream\":true,\"n\":4}"),

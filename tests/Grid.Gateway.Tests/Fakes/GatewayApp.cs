@@ -82,7 +82,7 @@ public sealed class GatewayApp : IAsyncDisposable
     public async Task<(int Status, JsonNode Body)> PostAsync(string path, string json)
     {
         using var response = await SendAsync(path, json);
-        var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        string text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
         return ((int)response.StatusCode, JsonNode.Parse(text)!);
     }
 
@@ -99,7 +99,7 @@ public sealed class GatewayApp : IAsyncDisposable
     {
         using var response = await SendAsync(path, json);
         Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.MediaType);
-        var text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
+        string text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
         return ParseEvents(text);
     }
 

@@ -40,11 +40,11 @@ internal static class TinyText
     private static JsonObject Tokenizer(bool withBegin)
     {
         var vocabulary = new JsonObject();
-        var next = 256;
-        for (var b = 0; b < 256; b++)
+        int next = 256;
+        for (int b = 0; b < 256; b++)
         {
             // GPT-2's alphabet: printable bytes stand for themselves, the others for code points from 256 on.
-            var printable = b is (>= '!' and <= '~') or (>= 0xA1 and <= 0xAC) or (>= 0xAE and <= 0xFF);
+            bool printable = b is (>= '!' and <= '~') or (>= 0xA1 and <= 0xAC) or (>= 0xAE and <= 0xFF);
             vocabulary[((char)(printable ? b : next++)).ToString()] = b;
         }
         return new JsonObject

@@ -9,7 +9,7 @@ internal sealed record ServerSentEvent(string? Id, string Data)
 
     public static ServerSentEvent Read(string lines)
     {
-        var split = lines.Split('\n');
+        string[] split = lines.Split('\n');
         Assert.InRange(split.Length, 1, 2);
         Assert.StartsWith("data: ", split[^1], StringComparison.Ordinal);
         if (split.Length == 2)

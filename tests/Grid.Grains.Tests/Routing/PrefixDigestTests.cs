@@ -14,7 +14,7 @@ public sealed class PrefixDigestTests
     [Fact]
     public void Chains_are_those_that_other_nodes_compute()
     {
-        var chains = PageChain.Of(Model, [1, 2, 3, 4, 5, 6, 7, 8, 9], PageTokens);
+        ulong[] chains = PageChain.Of(Model, [1, 2, 3, 4, 5, 6, 7, 8, 9], PageTokens);
         Assert.Equal([0x8C11F93ECC3E0F98, 0xD0A93E2CFAB51374], chains);
     }
 
@@ -22,7 +22,7 @@ public sealed class PrefixDigestTests
     public void A_chain_names_all_tokens_before_it_and_the_model()
     {
         int[] prompt = [1, 2, 3, 4, 5, 6, 7, 8];
-        var chains = PageChain.Of(Model, prompt, PageTokens);
+        ulong[] chains = PageChain.Of(Model, prompt, PageTokens);
         Assert.Equal(chains[..1], PageChain.Of(Model, prompt.AsSpan(0, 7), PageTokens));
         Assert.NotEqual(chains[0], PageChain.Of("grid-1-abd", prompt, PageTokens)[0]);
         prompt[0] = 9;
@@ -50,7 +50,7 @@ public sealed class PrefixDigestTests
         var reader = new PrefixDigestReader(digest);
         var view = new PrefixView();
         int[] prompt = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13];
-        var chains = PageChain.Of(Model, prompt, PageTokens);
+        ulong[] chains = PageChain.Of(Model, prompt, PageTokens);
         digest.Added(7, -1, prompt.AsSpan(0, 4), "");
         digest.Added(2, 7, prompt.AsSpan(4, 4), "");
         Hear(view, reader);

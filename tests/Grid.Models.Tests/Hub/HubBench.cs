@@ -55,7 +55,7 @@ public sealed class HubBench : IAsyncDisposable
         string name = LoopbackHub.Repository, HubSelection selection = HubSelection.All, string? token = null, bool offline = false,
         IProgress<HubProgress>? progress = null)
     {
-        using HubClient client = Client(token, offline);
+        using var client = Client(token, offline);
         return await client.DownloadAsync(HubModelName.Parse(name), selection, progress, cancellationToken: Cancellation);
     }
 

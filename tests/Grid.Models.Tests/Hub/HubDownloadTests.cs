@@ -13,7 +13,7 @@ public sealed class HubDownloadTests
     {
         await using var bench = new HubBench(LoopbackHub.WithDemoModel());
         var reports = new List<HubProgress>();
-        HubSnapshot snapshot = await bench.DownloadAsync(progress: new Reports(reports));
+        var snapshot = await bench.DownloadAsync(progress: new Reports(reports));
 
         Assert.Equal((bench.SnapshotFolder, LoopbackHub.Commit), (snapshot.Path, snapshot.Commit));
         bench.AssertSnapshot(s_demoFiles);
@@ -23,8 +23,8 @@ public sealed class HubDownloadTests
         Assert.All(reports.Zip(reports.Skip(1)), pair => Assert.True(pair.First.Bytes <= pair.Second.Bytes && pair.Second.Bytes <= pair.Second.TotalBytes));
 
         using var operations = new CpuOperations(new CpuOptions());
-        using LoadedModel downloaded = ModelLoader.Load(snapshot.Path, operations, new ModelLoadOptions { MaxBatchTokens = 1 });
-        using LoadedModel original = ModelLoader.Load(DemoModel.Path, operations, new ModelLoadOptions { MaxBatchTokens = 1 });
+        using var downloaded = ModelLoader.Load(snapshot.Path, operations, new ModelLoadOptions { MaxBatchTokens = 1 });
+        using var original = ModelLoader.Load(DemoModel.Path, operations, new ModelLoadOptions { MaxBatchTokens = 1 });
         Assert.Equal(original.NumericsId, downloaded.NumericsId);
         Assert.Equal(ModelFolder.Open(DemoModel.Path).ReadTextFiles().Keys, ModelFolder.Open(snapshot.Path).ReadTextFiles().Keys);
     }
@@ -71,8 +71,8 @@ public sealed class HubDownloadTests
         await using var bench = new HubBench(LoopbackHub.WithDemoModel());
         await bench.DownloadAsync();
         int before = bench.Hub.Requests.Count;
-        HubSnapshot again = await bench.DownloadAsync();
-        Asked lookUp = Assert.Single(bench.Hub.Requests.Skip(before));
+        var again = await bench.DownloadAsync();
+        var lookUp = Assert.Single(bench.Hub.Requests.Skip(before));
         Assert.Equal(("/api/models/grid/demo/revision/main", "blobs=true"), (lookUp.Path, lookUp.Query));
         Assert.Equal(again.Progress.TotalBytes, again.Progress.PresentBytes);
     }
@@ -85,7 +85,7 @@ public sealed class HubDownloadTests
         await bench.DownloadAsync(name);
         int before = bench.Hub.Requests.Count;
 
-        HubSnapshot again = await bench.DownloadAsync(name);
+        var again = await bench.DownloadAsync(name);
 
         Assert.Equal((bench.SnapshotFolder, LoopbackHub.Commit), (again.Path, again.Commit));
         Assert.Equal(before, bench.Hub.Requests.Count);
@@ -181,7 +181,7 @@ public sealed class HubDownloadTests
     public async Task A_folder_can_be_looked_at_before_the_weights_come()
     {
         await using var bench = new HubBench(LoopbackHub.WithShards(2, 100));
-        using HubClient client = bench.Client();
+        using var client = bench.Client();
         await Assert.ThrowsAsync<NotSupportedException>(() => client.DownloadAsync(
             HubModelName.Parse(LoopbackHub.Repository), HubSelection.All, null,
             folder => throw new NotSupportedException(File.ReadAllText(Path.Combine(folder, "config.json"))), HubBench.Cancellation));
@@ -238,9 +238,9 @@ public sealed class HubDownloadTests
     {
         await using var bench = new HubBench(LoopbackHub.WithShards(1, 100));
         var dead = new LoopbackServer(_ => new Reply(200, []));
-        Uri nowhere = dead.Address;
+        var nowhere = dead.Address;
         await dead.DisposeAsync();
-        using HubClient client = bench.Client(endpoint: nowhere);
+        using var client = bench.Client(endpoint: nowhere);
         var model = HubModelName.Parse(LoopbackHub.Repository);
         string message = (await Assert.ThrowsAsync<HubException>(() => client.DownloadAsync(model, HubSelection.All, cancellationToken: HubBench.Cancellation))).Message;
         Assert.Contains("no connection", message, StringComparison.Ordinal);
@@ -254,7 +254,7 @@ public sealed class HubDownloadTests
     public async Task A_hub_whose_name_nobody_knows_is_not_asked_again()
     {
         await using var bench = new HubBench(LoopbackHub.WithShards(1, 100));
-        using HubClient client = bench.Client(endpoint: new Uri("http://no-such-hub.invalid/"));
+        using var client = bench.Client(endpoint: new Uri("http://no-such-hub.invalid/"));
         var model = HubModelName.Parse(LoopbackHub.Repository);
         string message = (await Assert.ThrowsAsync<HubException>(() => client.DownloadAsync(model, HubSelection.All, cancellationToken: HubBench.Cancellation))).Message;
         Assert.Contains("the hub's name cannot be resolved; check the network, HF_ENDPOINT and HTTPS_PROXY", message, StringComparison.Ordinal);
@@ -265,7 +265,7 @@ public sealed class HubDownloadTests
     public async Task A_disk_that_is_too_small_is_noticed_before_the_first_byte()
     {
         await using var bench = new HubBench(LoopbackHub.WithDemoModel());
-        using HubClient client = bench.Client(free: 1000);
+        using var client = bench.Client(free: 1000);
         string message = (await Assert.ThrowsAsync<HubException>(() => client.DownloadAsync(HubModelName.Parse(LoopbackHub.Repository), HubSelection.All, cancellationToken: HubBench.Cancellation))).Message;
         Assert.Contains("has 1000 bytes free", message, StringComparison.Ordinal);
         Assert.Single(bench.Hub.Requests);

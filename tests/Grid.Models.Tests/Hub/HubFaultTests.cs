@@ -60,9 +60,9 @@ public sealed class HubFaultTests
             ? LoopbackHub.Part(asked, bench.Hub.Files[shard], "\"t\"") with { StallAfter = 400 }
             : null;
         using var cancel = CancellationTokenSource.CreateLinkedTokenSource(HubBench.Cancellation);
-        using HubClient client = bench.Client();
+        using var client = bench.Client();
         long small = bench.Hub.Files.Where(file => file.Key != shard).Sum(file => file.Value.Length);
-        Task<HubSnapshot> download = client.DownloadAsync(
+        var download = client.DownloadAsync(
             HubModelName.Parse(LoopbackHub.Repository), HubSelection.All, new At(cancel.Cancel, small + 400), cancellationToken: cancel.Token);
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => download);
         Assert.Equal(bench.Hub.Files[shard][..400], File.ReadAllBytes(bench.Incomplete(shard)));
@@ -192,7 +192,7 @@ public sealed class HubFaultTests
     public async Task Several_clients_at_once_download_each_file_once()
     {
         await using var bench = new HubBench(LoopbackHub.WithShards(6, 20_000));
-        HubSnapshot[] snapshots = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => bench.DownloadAsync())));
+        var snapshots = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() => bench.DownloadAsync())));
         Assert.All(snapshots, snapshot => Assert.Equal(snapshot.Progress.TotalBytes, snapshot.Progress.Bytes));
         bench.AssertSnapshot([.. bench.Hub.Files.Keys]);
         Assert.Equal(bench.Hub.Files.Count, bench.Hub.Requests.Count(asked => asked.Path.Contains("/resolve/", StringComparison.Ordinal)));
@@ -207,7 +207,7 @@ public sealed class HubFaultTests
         Directory.CreateDirectory(Path.GetDirectoryName(lockFile)!);
 
         // flock(2) is what the filelock package under huggingface_hub takes.
-        using Process holder = Process.Start(new ProcessStartInfo("flock", [lockFile, "sh", "-c", "echo held; exec cat"])
+        using var holder = Process.Start(new ProcessStartInfo("flock", [lockFile, "sh", "-c", "echo held; exec cat"])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -218,7 +218,7 @@ public sealed class HubFaultTests
         {
             Notice = notice => _ = notice.Contains("another process is downloading it", StringComparison.Ordinal) && waiting.TrySetResult(),
         };
-        Task<HubSnapshot> download = client.DownloadAsync(HubModelName.Parse(LoopbackHub.Repository), HubSelection.All, cancellationToken: HubBench.Cancellation);
+        var download = client.DownloadAsync(HubModelName.Parse(LoopbackHub.Repository), HubSelection.All, cancellationToken: HubBench.Cancellation);
         Assert.Same(waiting.Task, await Task.WhenAny(waiting.Task, download));
         Assert.DoesNotContain(bench.Hub.StorageRequests, asked => asked.Path[1..] == bench.Hub.ETag(shard));
         holder.Kill(entireProcessTree: true);

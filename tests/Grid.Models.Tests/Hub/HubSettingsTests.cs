@@ -56,7 +56,7 @@ public sealed class HubSettingsTests
 
     private static (string? Token, string? Source) Token(string environment)
     {
-        HubSettings settings = Read(environment);
+        var settings = Read(environment);
         return (settings.Token, settings.TokenSource);
     }
 

@@ -128,7 +128,7 @@ public sealed class LoopbackHub : IAsyncDisposable
         }
 
         string name = asked.Path[prefix.Length..];
-        Reply reply = IsLarge(name)
+        var reply = IsLarge(name)
             ? new Reply(302, [])
                 .With("X-Linked-Etag", $"\"{Sha256(content)}\"").With("X-Linked-Size", $"{content.Length}")
                 .With("Location", $"{_storage.Address}{Sha256(content)}?X-Amz-Signature=signed")

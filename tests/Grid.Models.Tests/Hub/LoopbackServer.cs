@@ -70,7 +70,7 @@ public sealed class LoopbackServer : IAsyncDisposable
         {
             while (true)
             {
-                TcpClient client = await _listener.AcceptTcpClientAsync(_end.Token);
+                var client = await _listener.AcceptTcpClientAsync(_end.Token);
                 open.Add(ServeAsync(client));
             }
         }
@@ -86,8 +86,8 @@ public sealed class LoopbackServer : IAsyncDisposable
         {
             try
             {
-                NetworkStream stream = client.GetStream();
-                Asked asked = await ReadAsync(stream);
+                var stream = client.GetStream();
+                var asked = await ReadAsync(stream);
                 Requests.Enqueue(asked);
                 await WriteAsync(client, stream, asked, _answer(asked));
             }

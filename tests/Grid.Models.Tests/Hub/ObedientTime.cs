@@ -14,7 +14,7 @@ public sealed class ObedientTime(TimeSpan stall) : TimeProvider
     /// <summary>Connections that may be stalled, are.</summary>
     public void Stall()
     {
-        foreach (HeldTimer timer in _held.Keys)
+        foreach (var timer in _held.Keys)
         {
             timer.Fire();
         }

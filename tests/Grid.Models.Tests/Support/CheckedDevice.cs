@@ -25,7 +25,7 @@ public sealed class CheckedDevice(KnownFields known) : DeviceOperations(known)
     public static KnownFields AllBut(Type? record, string? field)
     {
         var known = new KnownFields();
-        foreach (Type type in s_records)
+        foreach (var type in s_records)
         {
             string[] names = [.. FieldsOf(type).Where(name => type != record || name != field)];
             typeof(KnownFields).GetMethod(nameof(KnownFields.Of))!.MakeGenericMethod(type).Invoke(known, [names]);

@@ -22,8 +22,8 @@ public sealed class PlainDecoder(ModelConfig config, IReadOnlyDictionary<string,
     public static PlainDecoder Of(ModelFolder folder, bool round)
     {
         var weights = new Dictionary<string, ushort[]>(StringComparer.Ordinal);
-        using Checkpoint checkpoint = Checkpoint.Open(folder);
-        foreach ((string name, SafetensorsTensor tensor) in checkpoint.Tensors)
+        using var checkpoint = Checkpoint.Open(folder);
+        foreach ((string name, var tensor) in checkpoint.Tensors)
         {
             ushort[] values = weights[name] = new ushort[tensor.Rows * tensor.Columns];
             for (int row = 0; row < tensor.Rows; row++)
@@ -108,7 +108,7 @@ public sealed class PlainDecoder(ModelConfig config, IReadOnlyDictionary<string,
     private double[] Rotate(double[] head, int position)
     {
         int half = config.HeadDim / 2;
-        var result = new double[config.HeadDim];
+        double[] result = new double[config.HeadDim];
         for (int i = 0; i < half; i++)
         {
             double angle = position * Frequency(i);
@@ -150,7 +150,7 @@ public sealed class PlainDecoder(ModelConfig config, IReadOnlyDictionary<string,
     {
         int group = config.QueryHeads / config.KvHeads;
         int size = config.HeadDim;
-        var result = new double[config.QueryHeads * size];
+        double[] result = new double[config.QueryHeads * size];
         for (int head = 0; head < config.QueryHeads; head++)
         {
             int shared = head / group * size;

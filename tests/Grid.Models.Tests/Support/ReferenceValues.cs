@@ -21,7 +21,7 @@ public sealed record ReferenceValues(
     public static ReferenceValues Read(string name)
     {
         byte[] json = File.ReadAllBytes(Path.Combine(Folder, $"reference-{name}.json"));
-        ReferenceValues values = JsonSerializer.Deserialize<ReferenceValues>(json)!;
+        var values = JsonSerializer.Deserialize<ReferenceValues>(json)!;
         byte[] floats = File.ReadAllBytes(Path.Combine(Folder, $"reference-{name}.f32"));
         values._values = MemoryMarshal.Cast<byte, float>(floats).ToArray();
         return values;

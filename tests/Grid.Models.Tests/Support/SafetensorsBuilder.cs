@@ -51,7 +51,7 @@ public sealed class SafetensorsBuilder
     /// <summary>Seeded values around zero, of a size that weights have.</summary>
     public static ushort[] RandomBf16(Random random, int count)
     {
-        var values = new ushort[count];
+        ushort[] values = new ushort[count];
         for (int i = 0; i < count; i++)
         {
             values[i] = Bf16.FromSingle((float)(random.NextDouble() - 0.5) * 0.2f);

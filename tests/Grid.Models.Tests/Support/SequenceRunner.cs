@@ -49,7 +49,7 @@ public sealed class SequenceRunner
         _model.Forward(_batch, _cache);
         _model.HiddenStateObserver = null;
         _model.ComputeLogits(0, ids.Length, _logits);
-        var logits = new float[ids.Length * _model.Config.VocabularySize];
+        float[] logits = new float[ids.Length * _model.Config.VocabularySize];
         _operations.Read(_logits, ids.Length, logits);
         return logits;
     }
@@ -57,7 +57,7 @@ public sealed class SequenceRunner
     private void Keep(int index, Activation state)
     {
         Assert.Equal(_states.Count, index);
-        var bits = new ushort[_batch.RowCount * state.Width];
+        ushort[] bits = new ushort[_batch.RowCount * state.Width];
         _operations.Read(state, _batch.RowCount, bits);
         _states.Add(Array.ConvertAll(bits, Bf16.ToSingle));
     }

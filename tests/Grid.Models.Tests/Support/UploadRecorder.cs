@@ -20,7 +20,7 @@ public sealed class UploadRecorder() : DelegatingOperations(null)
     {
         int rows = 0;
         string names = "";
-        foreach (TensorSource part in parts)
+        foreach (var part in parts)
         {
             Record(part);
             rows += part.Rows;
@@ -39,7 +39,7 @@ public sealed class UploadRecorder() : DelegatingOperations(null)
 
     public override ExpertMatrix UploadExperts(ReadOnlySpan<TensorSource> experts)
     {
-        foreach (TensorSource expert in experts)
+        foreach (var expert in experts)
         {
             Record(expert);
         }
@@ -61,7 +61,7 @@ public sealed class UploadRecorder() : DelegatingOperations(null)
     public override WeightVector UploadVector(params ReadOnlySpan<TensorSource> parts)
     {
         int length = 0;
-        foreach (TensorSource part in parts)
+        foreach (var part in parts)
         {
             Record(part);
             length += part.Columns;
@@ -79,7 +79,7 @@ public sealed class UploadRecorder() : DelegatingOperations(null)
 
     private void Record(TensorSource source)
     {
-        var values = new ushort[source.Rows * source.Columns];
+        ushort[] values = new ushort[source.Rows * source.Columns];
         // Rows may be read in any order and in parallel; last first here.
         Parallel.For(0, source.Rows, r =>
         {

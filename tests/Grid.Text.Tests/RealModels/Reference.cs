@@ -17,7 +17,7 @@ internal static class Reference
     /// <summary>The lines of a file of the reference folder.</summary>
     public static IEnumerable<string> Lines(string file)
     {
-        using FileStream packed = File.OpenRead(Path.Combine(AppContext.BaseDirectory, "RealModels", "Reference", file));
+        using var packed = File.OpenRead(Path.Combine(AppContext.BaseDirectory, "RealModels", "Reference", file));
         using var reader = new StreamReader(new GZipStream(packed, CompressionMode.Decompress));
         while (reader.ReadLine() is { } line)
         {

@@ -26,7 +26,7 @@ public class UnicodeTests
         var found = new HashSet<int>();
         foreach ((int start, int length) in words)
         {
-            if (Rune.TryGetRuneAt(Everything, start, out Rune rune) && rune.Utf16SequenceLength == length)
+            if (Rune.TryGetRuneAt(Everything, start, out var rune) && rune.Utf16SequenceLength == length)
             {
                 found.Add(rune.Value);
             }
@@ -44,7 +44,7 @@ public class UnicodeTests
     public void Every_character_is_normalized_as_by_the_tokenizers_library()
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (Rune rune in Everything.EnumerateRunes())
+        foreach (var rune in Everything.EnumerateRunes())
         {
             hash.AppendData(Encoding.UTF8.GetBytes(CanonicalComposition.Normalize($"{rune}\u0301\u0323{rune}")));
         }

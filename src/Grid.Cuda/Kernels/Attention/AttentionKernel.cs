@@ -90,7 +90,7 @@ internal sealed class AttentionKernel
             SharedBytes = DecodeSharedBytes(headDim),
             StartsEarly = startsEarly,
         };
-        Arguments arguments = Check(operands, maxTiles);
+        var arguments = Check(operands, maxTiles);
         (arguments.Group > NarrowDecodeGroup ? wideDecode : decode).Launch(stream, shape, arguments);
     }
 

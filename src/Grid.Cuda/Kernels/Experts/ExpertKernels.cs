@@ -65,8 +65,8 @@ internal sealed class ExpertKernels
     /// <param name="startsEarly">Programmatic dependent launch, of all its kernels.</param>
     public void Route(CudaStream stream, in RouteOperands operands, bool startsEarly = false)
     {
-        RouteOperands o = operands;
-        ExpertRoutingMemory routing = o.Routing;
+        var o = operands;
+        var routing = o.Routing;
         RequireRows(o.Rows, routing.MaxRows);
         products.Launch(
             stream,
@@ -98,7 +98,7 @@ internal sealed class ExpertKernels
         RequireRows(rows, routing.MaxRows);
         KernelShapes.RequireBytes(rowCount, sizeof(int));
         (routing.Rows, routing.RowCount, routing.Shape) = (rows, rowCount, shape);
-        CudaKernel<RouteArguments> kernel = routing.Experts <= 32 * FewExpertsPerLane ? routeFew : routeMost;
+        var kernel = routing.Experts <= 32 * FewExpertsPerLane ? routeFew : routeMost;
         kernel.Launch(
             stream,
             new LaunchShape(new Dim3(DivideUp(rows, RouteWarps)), new Dim3(RouteThreads))
@@ -140,7 +140,7 @@ internal sealed class ExpertKernels
         KernelShapes.RequireMultiple(width, WidthMultiple);
         KernelShapes.RequireMultiple(inner, WidthMultiple);
         RequireRows(routing.Rows, routing.MaxRows);
-        PackedLayout expert = PackedLayout.Gated(inner, width);
+        var expert = PackedLayout.Gated(inner, width);
         KernelShapes.RequireBytes(input, (long)routing.Rows * width * sizeof(ushort));
         KernelShapes.RequireBytes(gateUp, expert.Bytes * routing.Experts);
         KernelShapes.RequireBytes(output, (long)routing.Rows * routing.Slots * inner * sizeof(ushort));
@@ -227,7 +227,7 @@ internal sealed class ExpertKernels
 
     private void Launch(CudaStream stream, ExpertRoutingMemory routing, ExpertProductArguments arguments, bool startsEarly)
     {
-        ExpertShape shape = ExpertShape.All[routing.Shape];
+        var shape = ExpertShape.All[routing.Shape];
         arguments.Work = routing.Work.Start;
         arguments.Grouped = routing.Grouped.Start;
         int blocks = checked(routing.MaxItems(routing.Rows, shape.Tokens) * DivideUp((int)arguments.WeightTiles, shape.Warpgroups));

@@ -124,7 +124,7 @@ internal sealed class ExpertRoutingMemory : IDisposable
 
     private DeviceSpan Take(long bytes)
     {
-        DeviceSpan part = memory.Span.Slice(taken, bytes);
+        var part = memory.Span.Slice(taken, bytes);
         taken += RoundUp(bytes);
         return part;
     }

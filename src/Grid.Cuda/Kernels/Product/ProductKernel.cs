@@ -58,14 +58,14 @@ internal sealed class ProductKernel
     /// <param name="startsEarly">Programmatic dependent launch.</param>
     public void Launch(CudaStream stream, in ProductOperands operands, ProductPlan plan, bool startsEarly)
     {
-        PackedLayout layout = Check(operands);
-        ProductTile tile = ProductTile.All[plan.Tile];
+        var layout = Check(operands);
+        var tile = ProductTile.All[plan.Tile];
         if (!tile.Takes(operands.Outputs, operands.Epilogue))
         {
             throw new ArgumentException($"Tile {tile.Name} does not take {operands.Outputs} outputs with {operands.Epilogue}.", nameof(plan));
         }
 
-        Arguments arguments = Describe(operands, layout, tile, plan.EarlyStages);
+        var arguments = Describe(operands, layout, tile, plan.EarlyStages);
         int tiles = checked((int)(arguments.TilesOverRows * arguments.TilesOverTokens));
         var grid = new Dim3(Math.Min(clusters[plan.Tile], tiles) * tile.Cluster);
         kernels[plan.Tile].Launch(stream, Shape(tile, grid, startsEarly), arguments);
@@ -80,7 +80,7 @@ internal sealed class ProductKernel
 
     private int ActiveClusters(CudaKernel<Arguments> kernel, ProductTile tile)
     {
-        LaunchShape shape = Shape(tile, new Dim3(tile.Cluster), startsEarly: false);
+        var shape = Shape(tile, new Dim3(tile.Cluster), startsEarly: false);
         return tile.Cluster > 1 ? kernel.ActiveClusters(shape) : kernel.BlocksPerMultiprocessor(shape) * multiprocessors;
     }
 
@@ -137,7 +137,7 @@ internal sealed class ProductKernel
             throw new ArgumentException($"Width is {o.Width}; rows start at 16 bytes, so it must be a multiple of {WidthMultiple}.", nameof(o));
         }
 
-        PackedLayout layout = Layout(o);
+        var layout = Layout(o);
         long results = (long)o.Tokens * o.Outputs;
         KernelShapes.RequireBytes(o.Weights, layout.Bytes + PackedLayout.ReadAheadBytes);
         KernelShapes.RequireBytes(o.Output, results * (o.Epilogue == ProductEpilogue.Raw ? sizeof(float) : sizeof(ushort)));

@@ -103,9 +103,9 @@ internal static class ProductTable
     /// <param name="multiprocessors">Of the GPU.</param>
     public static ProductPlan Choose(int packedRows, int width, int tokens, int outputs, ProductEpilogue epilogue, int multiprocessors)
     {
-        if (Measured.TryGetValue((packedRows, width), out (int Tokens, ProductPlan Plan)[]? plans))
+        if (Measured.TryGetValue((packedRows, width), out var plans))
         {
-            foreach ((int most, ProductPlan plan) in plans)
+            foreach ((int most, var plan) in plans)
             {
                 if (tokens <= most && ProductTile.All[plan.Tile].Takes(outputs, epilogue))
                 {

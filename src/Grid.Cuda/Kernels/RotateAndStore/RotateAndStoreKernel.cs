@@ -39,7 +39,7 @@ internal sealed class RotateAndStoreKernel
     /// <param name="startsEarly">Programmatic dependent launch.</param>
     public void Launch(CudaStream stream, in RotateAndStoreOperands operands, bool startsEarly = false)
     {
-        Arguments arguments = Check(operands);
+        var arguments = Check(operands);
         int rowsPerWarp = WarpThreads / (RowReduction.Lanes(headDim) / 2);
         int groups = (operands.Rows + rowsPerWarp - 1) / rowsPerWarp;
         int slices = (operands.QueryHeads + (2 * operands.KvHeads) + Warps - 1) / Warps;

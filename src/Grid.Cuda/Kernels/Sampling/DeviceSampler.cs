@@ -82,7 +82,7 @@ internal sealed unsafe class DeviceSampler : IDisposable
         for (int first = 0; first < rows.Length; first += MaxRows)
         {
             int count = Math.Min(MaxRows, rows.Length - first);
-            ReadOnlySpan<SamplingRow> group = rows.Slice(first, count);
+            var group = rows.Slice(first, count);
             Prepare(stream, group, logitRows, count);
             Launch(stream, logits, count);
             Collect(stream, group, results.Slice(first, count));
@@ -108,7 +108,7 @@ internal sealed unsafe class DeviceSampler : IDisposable
 
         ClearOnce(stream);
         lists.Begin(stream, words);
-        Span<SamplingRowData> data = stagedRows.View<SamplingRowData>(0, launchedRows);
+        var data = stagedRows.View<SamplingRowData>(0, launchedRows);
         int top = 0;
         for (int i = 0; i < rows.Length; i++)
         {
@@ -162,7 +162,7 @@ internal sealed unsafe class DeviceSampler : IDisposable
         }
 
         int top = 0;
-        foreach (SamplingRow row in rows)
+        foreach (var row in rows)
         {
             top += TopCount(row);
         }

@@ -24,7 +24,7 @@ internal sealed unsafe class SamplingLists(CudaContext context) : IDisposable
             return 0;
         }
 
-        TokenHistory? history = row.PenalisedHistory;
+        var history = row.PenalisedHistory;
         int perToken = history is not null && Counts(row.Parameters) ? 2 : 1;
         return (2L * row.Parameters.LogitBias.Count) + ((long)perToken * (history?.TokenSpan.Length ?? 0)) + row.BannedTokens.Length;
     }
@@ -50,19 +50,19 @@ internal sealed unsafe class SamplingLists(CudaContext context) : IDisposable
     public void Add(ref SamplingRowData data, SamplingRow row)
     {
         data.Lists = device.Span.Start + ((long)used * sizeof(int));
-        IReadOnlyList<LogitBias> biases = row.Parameters.LogitBias;
+        var biases = row.Parameters.LogitBias;
         data.Biases = biases.Count;
-        Span<int> words = Next(2 * biases.Count);
+        var words = Next(2 * biases.Count);
         for (int i = 0; i < biases.Count; i++)
         {
-            LogitBias bias = biases[i];
+            var bias = biases[i];
             words[i] = bias.TokenId;
             words[biases.Count + i] = BitConverter.SingleToInt32Bits(bias.Bias);
         }
 
         if (row.PenalisedHistory is { } history)
         {
-            ReadOnlySpan<int> tokens = history.TokenSpan;
+            var tokens = history.TokenSpan;
             data.History = tokens.Length;
             tokens.CopyTo(Next(tokens.Length));
             if (Counts(row.Parameters))
@@ -98,7 +98,7 @@ internal sealed unsafe class SamplingLists(CudaContext context) : IDisposable
 
     private Span<int> Next(int words)
     {
-        Span<int> next = staged.View<int>(used, words);
+        var next = staged.View<int>(used, words);
         used += words;
         return next;
     }

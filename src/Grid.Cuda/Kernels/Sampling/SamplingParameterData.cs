@@ -18,7 +18,7 @@ internal static class SamplingParameterData
     /// <summary>The parameters of a row that draws.</summary>
     public static void FillParameters(ref SamplingRowData data, SamplingRow row)
     {
-        SamplingParameters parameters = row.Parameters;
+        var parameters = row.Parameters;
         data.Seed = parameters.Seed;
         data.Position = row.Position;
         data.Temperature = parameters.Temperature;

@@ -49,13 +49,13 @@ internal sealed record DecoderWeights(
     public static DecoderWeights Load(ModelConfig config, WeightLoader loader, AttentionParts parts, IFeedForwardLoader feedForwards)
     {
         var layers = new List<DecoderLayer>();
-        WeightMatrix embedding = loader.Matrix(EmbeddingName, config.VocabularySize, config.HiddenSize);
+        var embedding = loader.Matrix(EmbeddingName, config.VocabularySize, config.HiddenSize);
         for (int layer = 0; layer < config.Layers; layer++)
         {
             layers.Add(LoadLayer(config, loader, parts, feedForwards, layer));
         }
 
-        WeightVector finalNorm = loader.Vector("model.norm.weight", config.HiddenSize);
+        var finalNorm = loader.Vector("model.norm.weight", config.HiddenSize);
         return new DecoderWeights(embedding, layers, finalNorm, LoadHead(config, loader, embedding));
     }
 
@@ -63,7 +63,7 @@ internal sealed record DecoderWeights(
     public void Dispose()
     {
         Embedding.Dispose();
-        foreach (DecoderLayer layer in Layers)
+        foreach (var layer in Layers)
         {
             layer.Dispose();
         }

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using Grid.Models.Architectures.Decoder;
 using Grid.Models.Configuration;
 using Grid.Models.Operations;
@@ -16,7 +15,7 @@ internal static class MistralArchitecture
 
     private static ModelConfig ReadConfig(JsonFields fields)
     {
-        ModelConfig config = DecoderConfigReader.Read(
+        var config = DecoderConfigReader.Read(
             fields, Definition.Name, new DecoderDefaults(MaxPositions: 131072) { KvHeads = 8 });
         CheckWindow(fields, config.MaxPositions);
         return config;
@@ -30,7 +29,7 @@ internal static class MistralArchitecture
 
     private static void CheckWindow(JsonFields fields, int maxPositions)
     {
-        JsonElement? value = fields.Find("sliding_window");
+        var value = fields.Find("sliding_window");
         if (value is null && fields.IsPresent("sliding_window"))
         {
             return;

@@ -12,7 +12,7 @@ internal static class Qwen3Architecture
 
     private static ModelConfig ReadConfig(JsonFields fields)
     {
-        ModelConfig config = DecoderConfigReader.Read(
+        var config = DecoderConfigReader.Read(
             fields, Definition.Name, new DecoderDefaults(MaxPositions: 32768) { KvHeads = 32, HeadDim = 128 });
         fields.Skip("sliding_window", "max_window_layers"); // say nothing while use_sliding_window is false
         return config;

@@ -29,7 +29,7 @@ internal static class CanonicalComposition
         }
 
         var points = new List<int>(text.Length);
-        foreach (Rune rune in text.EnumerateRunes())
+        foreach (var rune in text.EnumerateRunes())
         {
             Decompose(rune.Value, points);
         }
@@ -160,7 +160,7 @@ internal static class CanonicalComposition
 
     private static SearchValues<char> ReadTables()
     {
-        using Stream stream = typeof(CanonicalComposition).Assembly.GetManifestResourceStream("Grid.Text.nfc.txt")
+        using var stream = typeof(CanonicalComposition).Assembly.GetManifestResourceStream("Grid.Text.nfc.txt")
             ?? throw new InvalidOperationException("The assembly lacks its resource Grid.Text.nfc.txt.");
         using var reader = new StreamReader(stream);
         var suspects = new HashSet<char>();
