@@ -32,6 +32,11 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
     private readonly CancellationTokenSource _stopping = new();
     private readonly Thread _thread;
     private readonly StepWatchdog _watchdog;
+
+    // The step being published, kept from step to step; the device's thread only.
+    private readonly List<AcceptedAttempt> _moved = [];
+    private readonly List<StepSubscription> _written = [];
+
     private ITimer? _heartbeat;
     private string? _quarantine;
     private volatile bool _draining;
@@ -329,33 +334,48 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
     private void Publish(IReadOnlyList<EngineEvent> events)
     {
         // An engine reports in its own order; a batch wants each sequence's events together.
-        var written = new HashSet<StepSubscription>();
-        foreach (var group in events.GroupBy(one => one.Id))
+        for (int i = 0; i < events.Count; i++)
         {
-            if (!_attempts.TryGetValue(group.Key.ToMessage(), out var attempt))
+            if (_attempts.TryGetValue(events[i].Id.ToMessage(), out var attempt))
             {
-                continue;
-            }
+                if (attempt.Step.Count == 0)
+                {
+                    _moved.Add(attempt);
+                }
 
-            EngineEvent[] own = [.. group];
-            _outputs.Add(attempt.Output, own);
-            if (!attempt.Subscription.Ended)
-            {
-                attempt.Subscription.Add(attempt.Id, own);
-                written.Add(attempt.Subscription);
-            }
-
-            if (own[^1] is SequenceFinished)
-            {
-                _attempts.TryRemove(attempt.Id, out _);
-                _outputs.End(attempt.Output);
+                attempt.Step.Add(events[i]);
             }
         }
 
-        var load = written.Count > 0 ? Load : default;
-        foreach (var subscription in written)
+        foreach (var attempt in _moved)
+        {
+            Tell(attempt);
+            attempt.Step.Clear();
+        }
+
+        var load = _written.Count > 0 ? Load : default;
+        foreach (var subscription in _written)
         {
             subscription.Publish(load);
+        }
+
+        _moved.Clear();
+        _written.Clear();
+    }
+
+    /// <summary>Adds what a step did for an attempt to its gateway's batch.</summary>
+    private void Tell(AcceptedAttempt attempt)
+    {
+        _outputs.Add(attempt.Output, attempt.Step);
+        if (!attempt.Subscription.Ended && attempt.Subscription.Add(attempt.Id, attempt.Step))
+        {
+            _written.Add(attempt.Subscription);
+        }
+
+        if (attempt.Step[^1] is SequenceFinished)
+        {
+            _attempts.TryRemove(attempt.Id, out _);
+            _outputs.End(attempt.Output);
         }
     }
 
@@ -438,7 +458,17 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
     }
 
     /// <summary>An attempt that runs here.</summary>
-    private sealed record AcceptedAttempt(AttemptId Id, StepSubscription Subscription, AttemptOutput Output);
+    private sealed class AcceptedAttempt(AttemptId id, StepSubscription subscription, AttemptOutput output)
+    {
+        public AttemptId Id => id;
+
+        public StepSubscription Subscription => subscription;
+
+        public AttemptOutput Output => output;
+
+        /// <summary>What the step being published did for it; the device's thread only.</summary>
+        public List<EngineEvent> Step { get; } = [];
+    }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Gateway {Gateway} reads this worker's steps")]
     private partial void LogSubscribed(GatewayId gateway);

@@ -37,11 +37,18 @@ internal sealed class RecentOutputs(TimeProvider time, TimeSpan retention)
 
     /// <summary>Takes what a step did for an attempt. The token that ended the sequence is left out: after it, nothing goes
     /// on.</summary>
-    public void Add(AttemptOutput output, IReadOnlyList<EngineEvent> events)
+    public void Add(AttemptOutput output, List<EngineEvent> events)
     {
         lock (_lock)
         {
-            output.Ids.AddRange(events.OfType<TokenGenerated>().Select(generated => generated.Token.TokenId));
+            foreach (var one in events)
+            {
+                if (one is TokenGenerated generated)
+                {
+                    output.Ids.Add(generated.Token.TokenId);
+                }
+            }
+
             if (events[^1] is SequenceFinished { Reason: FinishReason.Stop or FinishReason.Length } && output.Ids.Count > 0)
             {
                 output.Ids.RemoveAt(output.Ids.Count - 1);

@@ -69,8 +69,8 @@ public sealed class StepSubscription : IDisposable
         _channel.Writer.TryComplete(error);
     }
 
-    /// <summary>Adds all that one step did for one sequence.</summary>
-    internal void Add(AttemptId attempt, EngineEvent[] events)
+    /// <summary>Adds all that one step did for one sequence; true for the step's first.</summary>
+    internal bool Add(AttemptId attempt, List<EngineEvent> events)
     {
         var step = new SequenceStep
         {
@@ -104,6 +104,7 @@ public sealed class StepSubscription : IDisposable
         }
 
         _steps.Add(step);
+        return _steps.Count == 1;
     }
 
     /// <summary>Publishes what was added since the last call.</summary>

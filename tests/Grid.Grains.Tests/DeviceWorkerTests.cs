@@ -1,4 +1,6 @@
 using System.Net;
+using System.Runtime.CompilerServices;
+using Grid.Engine;
 using Grid.Grains.Messages;
 using Grid.Grains.Tests.Support;
 using Grid.Numerics;
@@ -36,6 +38,29 @@ public sealed class DeviceWorkerTests
             Assert.Equal(2, batch.Tokens[step.FirstToken + prompt.Length].AlternativeCount);
             Assert.Equal(ScriptedEngine.TokenAt(prompt, 0), batch.Alternatives[step.FirstAlternative].TokenId);
         }
+    }
+
+    [Fact]
+    public async Task Publishing_a_step_allocates_its_batch_and_nothing_else()
+    {
+        const int Sequences = 32, Steps = 200;
+        using var scripted = new ScriptedEngine();
+        var engine = new MeasuredEngine(scripted);
+        using var worker = Create(engine, new FakeTimeProvider());
+        using var stream = worker.Subscribe(s_gateway);
+        for (int i = 0; i < Sequences; i++)
+        {
+            Assert.Null(worker.Submit(Request([i], Steps)));
+        }
+
+        worker.Start();
+        await UntilAsync(() => worker.OpenAttempts == 0);
+        worker.Stop();
+
+        // The middle one: now and then a list grows, or the runtime makes a method anew.
+        long bytes = engine.BytesBetweenSteps.Order().ElementAt(Steps / 2);
+        long batch = Sequences * (Unsafe.SizeOf<SequenceStep>() + Unsafe.SizeOf<StepToken>());
+        Assert.InRange(bytes, batch, batch + 1000);
     }
 
     [Fact]
@@ -306,7 +331,7 @@ public sealed class DeviceWorkerTests
         }
     }
 
-    private static DeviceWorker Create(ScriptedEngine engine, TimeProvider time, FakeSiloProbe? probe = null) => new(
+    private static DeviceWorker Create(IInferenceEngine engine, TimeProvider time, FakeSiloProbe? probe = null) => new(
         TestModel.Worker(), engine, new WorkerOptions(), probe ?? new(), time, NullLogger<DeviceWorker>.Instance);
 
     private static DeviceWorker Start(ScriptedEngine engine, TimeProvider time, FakeSiloProbe? probe = null)
@@ -338,4 +363,33 @@ public sealed class DeviceWorkerTests
             PromptLogprobsFrom = scored ? 0 : null,
         },
     };
+
+    /// <summary>Counts what the device's thread allocates from the end of a step to the next one.</summary>
+    private sealed class MeasuredEngine(IInferenceEngine inner) : IInferenceEngine
+    {
+        private long _before;
+
+        public List<long> BytesBetweenSteps { get; } = new(1000);
+
+        public EngineStatus Status => inner.Status;
+
+        public bool TrySubmit(SequenceRequest request) => inner.TrySubmit(request);
+
+        public void Cancel(SequenceId id) => inner.Cancel(id);
+
+        public void RequestFlush() => inner.RequestFlush();
+
+        public void WaitForWork(CancellationToken cancellationToken)
+        {
+            BytesBetweenSteps.Add(GC.GetAllocatedBytesForCurrentThread() - _before);
+            inner.WaitForWork(cancellationToken);
+        }
+
+        public IReadOnlyList<EngineEvent> Step()
+        {
+            var events = inner.Step();
+            _before = GC.GetAllocatedBytesForCurrentThread();
+            return events;
+        }
+    }
 }
