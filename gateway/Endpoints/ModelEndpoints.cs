@@ -1,3 +1,4 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
@@ -47,12 +48,6 @@ internal static class ModelEndpoints
     };
 
     /// <summary>The values that hold where a request is silent, as a request would say them.</summary>
-    private static JsonObject Sampling(SamplingParameters sampling) => new()
-    {
-        ["temperature"] = sampling.Temperature,
-        ["top_p"] = sampling.TopP,
-        ["top_k"] = sampling.TopK == 0 ? -1 : sampling.TopK,
-        ["min_p"] = sampling.MinP,
-        ["repetition_penalty"] = sampling.RepetitionPenalty,
-    };
+    private static JsonObject Sampling(SamplingParameters sampling) => new(RecommendedParameter.All.Select(
+        parameter => KeyValuePair.Create(parameter.Name, JsonSerializer.SerializeToNode(parameter.Get(sampling)))));
 }

@@ -142,8 +142,8 @@ internal static class ServedModelLoader
     {
         if (sampling != new SamplingParameters())
         {
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"        sampled with temperature {sampling.Temperature}, top_p {sampling.TopP}, top_k {(sampling.TopK == 0 ? "off" : sampling.TopK)}, min_p {sampling.MinP}, repetition_penalty {sampling.RepetitionPenalty} where a request to OpenAI's endpoints does not say"));
+            var values = RecommendedParameter.All.Select(parameter => string.Create(CultureInfo.InvariantCulture, $"{parameter.Name} {parameter.Get(sampling)}"));
+            output.WriteLine($"        sampled with {string.Join(", ", values)} where a request to OpenAI's endpoints does not say");
         }
     }
 

@@ -94,6 +94,6 @@ public sealed class GridClientException(Refusal refusal, string? message = null,
     /// <summary>What kind of refusal it is.</summary>
     public RefusalKind Kind => Refusal.Kind;
 
-    /// <summary>The property of <see cref="GenerationRequest"/> at fault, where one is.</summary>
+    /// <summary>The property of <see cref="GenerationRequest"/>, or of its sampling, at fault, where one is.</summary>
     public string? Field => Refusal.Field;
 }

@@ -5,8 +5,8 @@ using Grid.Numerics;
 namespace Grid.Client;
 
 /// <summary>
-/// One sequence to generate. Fields, terms and ranges are those of the HTTP API; sampling parameters that are null take the
-/// model's own recommendation. The grid checks everything and refuses by field, value and rule.
+/// One sequence to generate. Fields, terms and ranges are those of the HTTP API. The grid checks everything and refuses by field,
+/// value and rule.
 /// </summary>
 public sealed record GenerationRequest
 {
@@ -29,24 +29,8 @@ public sealed record GenerationRequest
     /// a chat that a template rendered, since it wrote them.</summary>
     public bool AddSpecialTokens { get; init; } = true;
 
-    /// <summary>0 is greedy.</summary>
-    public float? Temperature { get; init; }
-
-    public float? TopP { get; init; }
-
-    /// <summary>0 keeps all tokens.</summary>
-    public int? TopK { get; init; }
-
-    public float? MinP { get; init; }
-
-    public float PresencePenalty { get; init; }
-
-    public float FrequencyPenalty { get; init; }
-
-    public float? RepetitionPenalty { get; init; }
-
-    /// <summary>What is added to the logits of tokens, by token id.</summary>
-    public IReadOnlyDictionary<int, float> LogitBias { get; init; } = new Dictionary<int, float>();
+    /// <summary>How tokens are drawn, made from the model's own recommendation: <c>own =&gt; own with { Temperature = 0 }</c>.</summary>
+    public Func<SamplingParameters, SamplingParameters> Sampling { get; init; } = own => own;
 
     /// <summary>Null draws one; <see cref="Generation.Seed"/> tells it, so that every answer can be replayed.</summary>
     public ulong? Seed { get; init; }
@@ -95,18 +79,7 @@ public sealed record GenerationRequest
         Resumed = new ResumedRun(Guid.NewGuid(), 0), // A name at workers that all attempts share.
         Generation = new GenerationParameters
         {
-            Sampling = new SamplingParameters
-            {
-                Temperature = Temperature ?? served.Sampling.Temperature,
-                TopP = TopP ?? served.Sampling.TopP,
-                TopK = TopK ?? served.Sampling.TopK,
-                MinP = MinP ?? served.Sampling.MinP,
-                PresencePenalty = PresencePenalty,
-                FrequencyPenalty = FrequencyPenalty,
-                RepetitionPenalty = RepetitionPenalty ?? served.Sampling.RepetitionPenalty,
-                LogitBias = [.. LogitBias.OrderBy(bias => bias.Key).Select(bias => new LogitBias(bias.Key, bias.Value))],
-                Seed = Seed ?? BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))),
-            },
+            Sampling = Sampling(served.Sampling with { Seed = Seed ?? BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))) }),
             MaxNewTokens = MaxNewTokens,
             MinNewTokens = MinNewTokens,
             StopTokenIds = [.. StopTokenIds.Order().Distinct()],

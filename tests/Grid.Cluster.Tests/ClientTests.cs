@@ -13,12 +13,12 @@ public sealed class ClientTests(RedisServer redis, PostgresServer postgres, Shar
 {
     private static readonly GenerationRequest[] s_mixed =
     [
-        Request(1) with { PromptText = "The dog", Temperature = 0 },
+        Request(1) with { PromptText = "The dog", Sampling = own => own with { Temperature = 0 } },
         Request(2) with { PromptText = "Once upon a time", Logprobs = true, TopLogprobs = 2 },
-        Request(3) with { PromptText = "Anna", Temperature = 0.7f, TopP = 0.9f, PresencePenalty = 0.5f, FrequencyPenalty = 0.3f },
-        Request(4) with { PromptText = "The king", Temperature = 1.3f, TopK = 40, RepetitionPenalty = 1.1f },
-        Request(5) with { PromptText = "A cat", MinP = 0.05f, StopStrings = ["never said", "zzzz"], PromptLogprobsFrom = 0 },
-        Request(6) with { PromptIds = [300, 310, 320], LogitBias = new Dictionary<int, float> { [300] = -5, [310] = 2 } },
+        Request(3) with { PromptText = "Anna", Sampling = own => own with { Temperature = 0.7f, TopP = 0.9f, PresencePenalty = 0.5f, FrequencyPenalty = 0.3f } },
+        Request(4) with { PromptText = "The king", Sampling = own => own with { Temperature = 1.3f, TopK = 40, RepetitionPenalty = 1.1f } },
+        Request(5) with { PromptText = "A cat", Sampling = own => own with { MinP = 0.05f }, StopStrings = ["never said", "zzzz"], PromptLogprobsFrom = 0 },
+        Request(6) with { PromptIds = [300, 310, 320], Sampling = own => own with { LogitBias = [new(300, -5), new(310, 2)] } },
     ];
 
     [Theory]
@@ -89,7 +89,7 @@ public sealed class ClientTests(RedisServer redis, PostgresServer postgres, Shar
         Assert.Equal((RefusalKind.ModelNotFound, "Model"), (unknown.Kind, unknown.Field));
         var both = await Assert.ThrowsAsync<GridClientException>(() => client.GenerateAsync(s_mixed[0] with { Model = model, PromptIds = [1] }));
         Assert.Equal((RefusalKind.Invalid, "PromptText"), (both.Kind, both.Field));
-        var range = await Assert.ThrowsAsync<GridClientException>(() => client.GenerateAsync(s_mixed[0] with { Model = model, TopP = 1.5f }));
+        var range = await Assert.ThrowsAsync<GridClientException>(() => client.GenerateAsync(s_mixed[0] with { Model = model, Sampling = own => own with { TopP = 1.5f } }));
         Assert.Equal(RefusalKind.Invalid, range.Kind);
         Assert.Contains("1.5", range.Message, StringComparison.Ordinal);
         Assert.Equal("length", (await client.GenerateAsync(s_mixed[0] with { Model = model, MaxNewTokens = 3 })).FinishReason);

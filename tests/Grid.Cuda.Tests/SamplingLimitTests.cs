@@ -8,9 +8,9 @@ public sealed class SamplingLimitTests
     [Fact]
     public void More_most_probable_tokens_than_a_cluster_lists_are_refused()
     {
-        var error = Assert.Throws<ArgumentOutOfRangeException>(() => SamplingParameterData.Require(new() { TopLogprobs = 1025 }, 3, 4, 5000));
+        var error = Assert.Throws<ArgumentOutOfRangeException>(() => SamplingRowData.Require(new() { TopLogprobs = 1025 }, 3, 4, 5000));
         Assert.StartsWith("rows[3].TopLogprobs is 1025; it must be at most 1024.", error.Message, StringComparison.Ordinal);
-        SamplingParameterData.Require(new() { TopLogprobs = 2000 }, 0, 4, vocabulary: 10);
+        SamplingRowData.Require(new() { TopLogprobs = 2000 }, 0, 4, vocabulary: 10);
     }
 
     [Fact]
@@ -18,7 +18,7 @@ public sealed class SamplingLimitTests
     {
         foreach (int row in (int[])[4, -1])
         {
-            var error = Assert.Throws<ArgumentOutOfRangeException>(() => SamplingParameterData.Require(new() { LogitRow = row }, 3, 4, 5000));
+            var error = Assert.Throws<ArgumentOutOfRangeException>(() => SamplingRowData.Require(new() { LogitRow = row }, 3, 4, 5000));
             Assert.StartsWith($"rows[3].LogitRow is {row}; it must be a row of the logits, which have 4.", error.Message, StringComparison.Ordinal);
         }
     }

@@ -17,10 +17,10 @@ public sealed class SamplingCheckTests
         { With(new() { Temperature = -1f }), "rows[3].Temperature is -1; it must be finite and at least 0." },
         { With(new() { Temperature = float.NaN }), "rows[3].Temperature is NaN; it must be finite and at least 0." },
         { With(new() { TopP = 0f }), "rows[3].TopP is 0; it must be above 0 and at most 1." },
-        { With(new() { TopK = -1 }), "rows[3].TopK is -1; it must be at least 0." },
+        { With(new() { TopK = -1 }), "rows[3].TopK is -1; it must be at least 0 (0 keeps all tokens)." },
         { With(new() { MinP = 1.5f }), "rows[3].MinP is 1.5; it must be from 0 to 1." },
         { With(new() { RepetitionPenalty = 0f }), "rows[3].RepetitionPenalty is 0; it must be finite and above 0." },
-        { With(new() { PresencePenalty = float.PositiveInfinity }), "rows[3].PresencePenalty is Infinity; it must be finite." },
+        { With(new() { PresencePenalty = float.PositiveInfinity }), "rows[3].PresencePenalty is Infinity; it must be from -2 to 2." },
         { With(new() { LogitBias = [new(7, 1f), new(6, 1f)] }), "rows[3].LogitBias is 6; it must ascend by token id, from 7." },
         { With(new() { LogitBias = [new(5000, 1f)] }), "rows[3].LogitBias is 5000; it must be below the vocabulary's size 5000." },
     };

@@ -99,15 +99,11 @@ internal sealed class RequestValidator(ModelConfig model, int kvPages)
 
     private void CheckSampling(SamplingParameters p)
     {
-        Require(float.IsFinite(p.Temperature) && p.Temperature >= 0f, nameof(p.Temperature), p.Temperature, "be finite and at least 0");
-        Require(p.TopP > 0f && p.TopP <= 1f, nameof(p.TopP), p.TopP, "be above 0 and at most 1");
-        Require(p.TopK >= 0, nameof(p.TopK), p.TopK, "be at least 0 (0 keeps all tokens)");
-        Require(p.MinP >= 0f && p.MinP <= 1f, nameof(p.MinP), p.MinP, "be from 0 to 1");
-        Require(MathF.Abs(p.PresencePenalty) <= 2f, nameof(p.PresencePenalty), p.PresencePenalty, "be from -2 to 2");
-        Require(MathF.Abs(p.FrequencyPenalty) <= 2f, nameof(p.FrequencyPenalty), p.FrequencyPenalty, "be from -2 to 2");
-        Require(
-            float.IsFinite(p.RepetitionPenalty) && p.RepetitionPenalty > 0f, nameof(p.RepetitionPenalty),
-            p.RepetitionPenalty, "be finite and above 0");
+        if (p.FindFault() is var (field, value, rule))
+        {
+            throw Refuse(field, value, rule);
+        }
+
         CheckLogitBias(p.LogitBias ?? throw Refuse(nameof(p.LogitBias), null, "be a list; empty is off"));
     }
 

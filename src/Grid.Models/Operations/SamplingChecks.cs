@@ -19,7 +19,12 @@ internal static class SamplingChecks
             return;
         }
 
-        RequireParameters(row.Parameters, index);
+        if (row.Parameters.FindFault() is var (field, value, rule))
+        {
+            throw new ArgumentOutOfRangeException(
+                $"rows[{index}].{field}", value, FormattableString.Invariant($"rows[{index}].{field} is {value}; it must {rule}."));
+        }
+
         var biases = row.Parameters.LogitBias;
         for (int i = 0; i < biases.Count; i++)
         {
@@ -34,19 +39,6 @@ internal static class SamplingChecks
         {
             RequireTokens(history.TokenSpan, index, nameof(row.History), vocabulary);
         }
-    }
-
-    private static void RequireParameters(SamplingParameters p, int index)
-    {
-        RequireFloat(p.Temperature >= 0f && float.IsFinite(p.Temperature), index, nameof(p.Temperature), p.Temperature, "be finite and at least 0");
-        RequireFloat(p.TopP > 0f && p.TopP <= 1f, index, nameof(p.TopP), p.TopP, "be above 0 and at most 1");
-        Require(p.TopK >= 0, index, nameof(p.TopK), p.TopK, "be at least", 0);
-        RequireFloat(p.MinP >= 0f && p.MinP <= 1f, index, nameof(p.MinP), p.MinP, "be from 0 to 1");
-        RequireFloat(
-            p.RepetitionPenalty > 0f && float.IsFinite(p.RepetitionPenalty), index, nameof(p.RepetitionPenalty), p.RepetitionPenalty,
-            "be finite and above 0");
-        RequireFloat(float.IsFinite(p.FrequencyPenalty), index, nameof(p.FrequencyPenalty), p.FrequencyPenalty, "be finite");
-        RequireFloat(float.IsFinite(p.PresencePenalty), index, nameof(p.PresencePenalty), p.PresencePenalty, "be finite");
     }
 
     // Histories are long and checked at every step, so by vectors; a negative id is a large one.
@@ -81,15 +73,6 @@ internal static class SamplingChecks
         {
             throw new ArgumentOutOfRangeException(
                 $"rows[{index}].{field}", value, $"rows[{index}].{field} is {value}; it must {rule} {limit}.");
-        }
-    }
-
-    private static void RequireFloat(bool holds, int index, string field, float value, string rule)
-    {
-        if (!holds)
-        {
-            throw new ArgumentOutOfRangeException(
-                $"rows[{index}].{field}", value, FormattableString.Invariant($"rows[{index}].{field} is {value}; it must {rule}."));
         }
     }
 }

@@ -102,7 +102,7 @@ internal sealed unsafe class DeviceSampler : IDisposable
         long words = 0;
         for (int i = 0; i < rows.Length; i++)
         {
-            SamplingParameterData.Require(rows[i], i, logitRows, Vocabulary);
+            SamplingRowData.Require(rows[i], i, logitRows, Vocabulary);
             words += SamplingLists.Words(rows[i]);
         }
 
@@ -232,7 +232,7 @@ internal sealed unsafe class DeviceSampler : IDisposable
         };
         if (!scored)
         {
-            SamplingParameterData.FillParameters(ref data, row);
+            data.SetParameters(row);
             lists.Add(ref data, row);
         }
     }

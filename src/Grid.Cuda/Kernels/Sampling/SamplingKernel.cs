@@ -78,52 +78,6 @@ internal sealed class SamplingKernel(CudaModule module)
     }
 }
 
-/// <summary>What one row asks; SamplingRow in the kernel's text.</summary>
-internal struct SamplingRowData
-{
-    /// <summary>Nothing is done for the row.</summary>
-    public const uint IsUnused = 2;
-
-    /// <summary>Compute the token's logprob.</summary>
-    public const uint WantsLogprob = 1;
-
-    /// <summary>32-bit words, one list after the other: bias tokens, biases (fp32), history tokens, output counts, banned tokens.</summary>
-    public CUdeviceptr Lists;
-    public ulong Seed;
-    public long Position;
-
-    /// <summary>ceil(min_p * 2^40)</summary>
-    public ulong MinWeight;
-    public int LogitRow;
-
-    /// <summary>-1: draw.</summary>
-    public int Scored;
-    public float Temperature;
-
-    /// <summary>0: all.</summary>
-    public int TopK;
-
-    /// <summary>top_p * 2^24; 2^24: all.</summary>
-    public uint TopShare;
-    public float Repetition;
-    public float Frequency;
-    public float Presence;
-    public int Biases;
-    public int History;
-
-    /// <summary>As History; 0 when no penalty looks at them.</summary>
-    public int Counts;
-    public int Banned;
-    public uint Flags;
-    public int TopCount;
-
-    /// <summary>Where its top tokens go.</summary>
-    public int TopFirst;
-#pragma warning disable CS0649 // Fills the structure to a multiple of its alignment, as in the kernel's text.
-    public uint Unused;
-#pragma warning restore CS0649
-}
-
 /// <summary>What one row gave; SamplingResult in the kernel's text.</summary>
 internal struct SamplingResult
 {
