@@ -23,7 +23,8 @@ public static class GatewayHosting
         services.Configure<KestrelServerOptions>(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Limits.MaxRequestBodySize = options.MaxRequestBodyBytes;
+            // RequestBody has the limit. With one of its own the server would cut off who sends too much, and not answer.
+            kestrel.Limits.MaxRequestBodySize = null;
             kestrel.Limits.MaxConcurrentConnections = options.MaxConnections;
         });
         services.Configure<SocketTransportOptions>(transport => transport.CreateBoundListenSocket = endpoint =>
@@ -35,6 +36,12 @@ public static class GatewayHosting
         });
         services.AddSingleton(Microsoft.Extensions.Options.Options.Create(new DrainOptions { Grace = options.DrainGrace ?? GatewayOptions.DefaultDrainGrace }));
         services.AddRouting();
+        if (options.CorsOrigins is { } origins)
+        {
+            services.AddCors(cors => cors.AddDefaultPolicy(policy => policy
+                .WithOrigins(origins.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
+                .AllowAnyHeader().AllowAnyMethod().WithExposedHeaders("X-Request-Id", "X-Sequence-Id", "Retry-After")));
+        }
         services.AddGridDrain();
         services.AddTransient<IStartupFilter, ErrorStartupFilter>();
         services.AddMetrics();
@@ -62,16 +69,20 @@ public static class GatewayHosting
         var sequences = endpoints.ServiceProvider.GetRequiredService<SequenceEndpoints>();
         endpoints.MapGet("/v1/sequences/{id}/events", sequences.EventsAsync);
 
-        endpoints.MapGet("/v1/models", ModelEndpoints.ListAsync);
-        endpoints.MapGet("/v1/models/{**id}", ModelEndpoints.GetAsync);
-        endpoints.MapGet("/get_model_info", ModelEndpoints.InfoAsync);
+        endpoints.MapShown("/v1/models", ModelEndpoints.ListAsync);
+        endpoints.MapShown("/v1/models/{**id}", ModelEndpoints.GetAsync);
+        endpoints.MapShown("/get_model_info", ModelEndpoints.InfoAsync);
 
-        endpoints.MapGet("/livez", OperationEndpoints.LiveAsync);
-        endpoints.MapGet("/readyz", OperationEndpoints.ReadyAsync);
-        endpoints.MapGet("/health", OperationEndpoints.ReadyAsync);
+        endpoints.MapShown("/livez", OperationEndpoints.LiveAsync);
+        endpoints.MapShown("/readyz", OperationEndpoints.ReadyAsync);
+        endpoints.MapShown("/health", OperationEndpoints.ReadyAsync);
         endpoints.MapPost("/flush_cache", OperationEndpoints.FlushAsync);
-        endpoints.MapGet("/v1/grid", GridEndpoints.ShowAsync);
-        endpoints.MapGet("/metrics", (HttpContext context, PrometheusExport export) => export.WriteAsync(context));
+        endpoints.MapShown("/v1/grid", GridEndpoints.ShowAsync);
+        endpoints.MapShown("/metrics", (HttpContext context, PrometheusExport export) => export.WriteAsync(context));
         return endpoints;
     }
+
+    /// <summary>Maps what only shows something: HEAD asks for its headers.</summary>
+    private static void MapShown(this IEndpointRouteBuilder endpoints, string path, Delegate show) =>
+        endpoints.MapMethods(path, [HttpMethods.Get, HttpMethods.Head], show);
 }

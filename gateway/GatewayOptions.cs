@@ -34,6 +34,12 @@ public sealed record GatewayOptions
     [DurationOption("How long a client may take nothing of what it is sent; then its connection is cut and its sequences end", 1, 3600)]
     public TimeSpan ReaderTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
+    [DurationOption("How long a stream may be silent before a comment line keeps proxies from closing it", 1, 3600)]
+    public TimeSpan StreamKeepAlive { get; set; } = TimeSpan.FromSeconds(15);
+
+    [TextOption("Origins whose web pages may ask, such as https://chat.example; * for all", "origins", Key = "Gateway:CorsOrigins", Default = "none", Aliases = ["--cors-origin"])]
+    public string? CorsOrigins { get; set; }
+
     [NumberOption("HTTP connections open at a time at most; one more is closed at once", 1, 1_000_000)]
     public int MaxConnections { get; set; } = 10_000;
 

@@ -49,12 +49,12 @@ internal sealed class ChatAnswer(ChatPlan plan, string id, DateTimeOffset create
         {
             _begun[transcript.Index] = true;
             events.MoveTo(transcript.Index, new SequenceProgress(0, 0, Ended: false));
-            WriteDelta(events, transcript.Index, "assistant", "", []);
+            WriteDelta(events, transcript, "assistant", "", []);
         }
         if (update.Text.Length > 0 || scored)
         {
             events.MoveTo(transcript.Index, transcript.Progress with { Ended = false });
-            WriteDelta(events, transcript.Index, null, update.Text, update.Tokens);
+            WriteDelta(events, transcript, null, update.Text, update.Tokens);
         }
     }
 
@@ -64,11 +64,11 @@ internal sealed class ChatAnswer(ChatPlan plan, string id, DateTimeOffset create
         json.WriteEndObject();
     }
 
-    private void WriteDelta(EventStream events, int index, string? role, string text, IReadOnlyList<ScoredToken> tokens)
+    private void WriteDelta(EventStream events, Transcript transcript, string? role, string text, IReadOnlyList<ScoredToken> tokens)
     {
         var json = BeginEvent(events);
         json.WriteStartObject();
-        json.WriteNumber("index", index);
+        json.WriteNumber("index", transcript.Index);
         json.WriteStartObject("delta");
         if (role is not null)
         {
@@ -86,7 +86,7 @@ internal sealed class ChatAnswer(ChatPlan plan, string id, DateTimeOffset create
         }
         json.WriteNull("finish_reason");
         json.WriteEndObject();
-        EndEvent(events, json);
+        EndEvent(events, json, transcript, role is null ? transcript.CompletionTokens : 0);
     }
 
     private void WriteLogprobs(Utf8JsonWriter json, IReadOnlyList<ScoredToken> tokens)

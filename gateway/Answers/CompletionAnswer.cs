@@ -50,7 +50,7 @@ internal sealed class CompletionAnswer(CompletionPlan plan, string id, DateTimeO
         WriteLogprobs(json, transcript, echo, update.Tokens);
         json.WriteNull("finish_reason");
         json.WriteEndObject();
-        EndEvent(events, json);
+        EndEvent(events, json, transcript, transcript.CompletionTokens);
     }
 
     protected override void WriteEmptyDelta(Utf8JsonWriter json) => json.WriteString("text", "");

@@ -46,7 +46,7 @@ internal abstract class OpenAiAnswer(OpenAiPlan plan, string id, DateTimeOffset 
         json.WriteNull("logprobs");
         WriteFinish(json, transcript);
         json.WriteEndObject();
-        EndEvent(events, json);
+        EndEvent(events, json, transcript, transcript.CompletionTokens);
     }
 
     public sealed override void WriteEnd(EventStream events, IReadOnlyList<Transcript> transcripts)
@@ -90,11 +90,15 @@ internal abstract class OpenAiAnswer(OpenAiPlan plan, string id, DateTimeOffset 
         return json;
     }
 
-    /// <summary>Ends an event begun with <see cref="BeginEvent"/>.</summary>
-    protected void EndEvent(EventStream events, Utf8JsonWriter json)
+    /// <summary>Ends an event begun with <see cref="BeginEvent"/>, which brings a sequence to so many tokens.</summary>
+    protected void EndEvent(EventStream events, Utf8JsonWriter json, Transcript transcript, int completionTokens)
     {
         json.WriteEndArray();
-        if (Plan.IncludeUsage)
+        if (Plan.ContinuousUsage)
+        {
+            WriteUsage(json, transcript.PromptTokens, transcript.CachedTokens, completionTokens);
+        }
+        else if (Plan.IncludeUsage)
         {
             json.WriteNull("usage");
         }
@@ -185,6 +189,11 @@ internal abstract class OpenAiAnswer(OpenAiPlan plan, string id, DateTimeOffset 
     private void WriteUsage(Utf8JsonWriter json, IReadOnlyList<Transcript> transcripts)
     {
         var (prompt, cached, completion) = Usage.Of(transcripts, Plan.Prompts.Count);
+        WriteUsage(json, prompt, cached, completion);
+    }
+
+    private static void WriteUsage(Utf8JsonWriter json, int prompt, int cached, int completion)
+    {
         json.WriteStartObject("usage");
         json.WriteNumber("prompt_tokens", prompt);
         json.WriteNumber("completion_tokens", completion);

@@ -46,10 +46,17 @@ internal sealed class AnswerRunner(
             var limit = TimeSpan.FromSeconds(seconds);
             active.EndAfter(stored is null ? limit : stored.Created + limit - clock.GetUtcNow(), clock, ApiErrors.TimedOut(limit));
         }
+        bool isTold = false;
         try
         {
-            await using var batch = await RunningBatch.StartAsync(
+            var request = known?.Request ?? Guid.NewGuid();
+            var starting = RunningBatch.StartAsync(
                 service, plan with { Client = $"address {context.Connection.RemoteIpAddress}" }, known, sequence => metrics.Begin(plan, sequence, started), active.Token);
+            if (plan.Stream)
+            {
+                await EventStream.WaitAsync(context.Response, keeper.MayKeep(plan) ? request : null, starting, options.Value.StreamKeepAlive, clock, context.RequestAborted);
+            }
+            await using var batch = await starting;
             if (known is null)
             {
                 metrics.Begin(plan);
@@ -59,17 +66,18 @@ internal sealed class AnswerRunner(
             var answer = Answer.For(plan, batch.Transcripts[0].Id, created, clock);
             if (plan.Stream)
             {
-                var position = known ?? keeper.Keep(plan, batch.Transcripts, created, active);
+                var position = known ?? keeper.Keep(request, plan, batch.Transcripts, created, active);
                 // While the first tokens are made.
                 await keeper.WaitAsync(active);
-                using var events = new EventStream(context.Response, position, active);
+                using var events = new EventStream(context.Response, position, active, plan.EventIds);
+                isTold = true;
                 await StreamAsync(context, active, batch, answer, events, known);
             }
             else
             {
                 await foreach (var (transcript, update) in batch.Updates.ReadAllAsync(active.Token))
                 {
-                    transcript.Apply(update);
+                    transcript!.Apply(update);
                 }
                 await JsonResponse.WriteAsync(context, StatusCodes.Status200OK, json => answer.WriteWhole(json, batch.Transcripts), options.Value.ReaderTimeout);
             }
@@ -77,6 +85,12 @@ internal sealed class AnswerRunner(
             GatewayLog.Answered(logger, GatewayLog.PathOf(context), batch.Transcripts.Count, prompt, completion,
                 clock.GetElapsedTime(started).TotalMilliseconds, plan.User is null ? null : JsonShown.Text(plan.User),
                 context.TraceIdentifier);
+        }
+        catch (Exception exception) when (context.Response.HasStarted && plan.Stream && !isTold && !context.RequestAborted.IsCancellationRequested)
+        {
+            // It waited for so long that its status was sent.
+            using var events = new EventStream(context.Response, known, active, plan.EventIds);
+            await LeaveAsync(context, active, events, ErrorOf(context, active, exception));
         }
         catch (OperationCanceledException) when (active.EndedBy is { } error && !context.RequestAborted.IsCancellationRequested)
         {
@@ -89,8 +103,10 @@ internal sealed class AnswerRunner(
     {
         var known = resumed?.Sequences.Select(sequence => sequence.ToCursor()).ToArray();
         ApiError? error = null;
+        using var ticks = clock.CreateTimer(_ => batch.Tick(), null, options.Value.StreamKeepAlive, options.Value.StreamKeepAlive);
         try
         {
+            await FlushAsync(); // The headers, before there is a token.
             while (await batch.Updates.WaitToReadAsync(active.Token))
             {
                 while (events.UnflushedBytes < FlushBytes && batch.Updates.TryRead(out var item))
@@ -124,6 +140,11 @@ internal sealed class AnswerRunner(
         void Write(BatchUpdate item)
         {
             var (transcript, update) = item;
+            if (transcript is null)
+            {
+                events.Tick();
+                return;
+            }
             if (known is null)
             {
                 transcript.Apply(update);

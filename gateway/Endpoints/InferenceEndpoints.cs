@@ -29,6 +29,6 @@ internal sealed class InferenceEndpoints(ISequenceService service, AnswerRunner 
         using var body = RequestBody.Parse(bytes, options.Value.MaxJsonDepth);
         var plan = parse(body.RootElement, service, options.Value);
         plan.RequireRoom();
-        return plan;
+        return plan with { EventIds = plan.EventIds || EventIds.AreAsked(context.Request) };
     }
 }

@@ -17,9 +17,9 @@ internal static class ModelEndpoints
         ["data"] = new JsonArray([.. service.Models.Select(Model)]),
     });
 
-    /// <summary>GET /v1/models/{id}; ids may hold slashes.</summary>
+    /// <summary>GET /v1/models/{id}; ids may hold slashes, escaped or not.</summary>
     public static Task GetAsync(HttpContext context, ISequenceService service, string id) =>
-        JsonResponse.WriteAsync(context, Model(ModelDirectory.Find(service, id)));
+        JsonResponse.WriteAsync(context, Model(ModelDirectory.Find(service, id.Replace("%2F", "/", StringComparison.OrdinalIgnoreCase))));
 
     /// <summary>GET /get_model_info, in SGLang's words.</summary>
     public static Task InfoAsync(HttpContext context, ISequenceService service)

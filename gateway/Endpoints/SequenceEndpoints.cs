@@ -35,6 +35,7 @@ internal sealed class SequenceEndpoints(
         byte[] record = await keeper.FindAsync(id, context.RequestAborted) ?? throw ApiErrors.StreamNotFound(shown, keeper.NotFoundReason);
         budget.Open(context).Take(record.Length);
         var stored = StoredRequest.Read(record) ?? throw ApiErrors.Conflict("record_version", "The stream was begun by a gateway of another version of Grid; send its request again.");
+        bool withIds = stored.Plan.EventIds || position is not null || EventIds.AreAsked(context.Request);
         position ??= new StreamPosition(id, stored.Plan.Sequences.Count);
         if (!position.TryFit(stored.Plan.Sequences.Count, out var fitted))
         {
@@ -44,7 +45,7 @@ internal sealed class SequenceEndpoints(
         // Known as this stream from the claim on, for its sequences may have to wait before they start.
         active.Claim(id);
         active.Keep(id, await keeper.ClaimAsync(id, context.RequestAborted) ?? throw ApiErrors.StreamNotFound(shown, keeper.NotFoundReason));
-        await runner.RunAsync(context, active, stored.Plan with { Model = model }, stored, fitted);
+        await runner.RunAsync(context, active, stored.Plan with { Model = model, EventIds = withIds }, stored, fitted);
     }
 
     /// <summary>The same bits come from the same NumericsId only.</summary>

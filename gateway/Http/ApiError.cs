@@ -34,8 +34,8 @@ internal static class ApiErrors
     public static ApiException Missing(string path, string rule) =>
         Invalid(path, "missing_required_parameter", $"'{path}' is missing; it must be {rule}.");
 
-    public static ApiException Unknown(string path) =>
-        Invalid(path, "unknown_parameter", $"'{path}' is not a field of this request; remove it.");
+    public static ApiException Unknown(string path, string? nearest = null) =>
+        Invalid(path, "unknown_parameter", $"'{path}' is not a field of this request; {(nearest is null ? "remove it." : $"did you mean '{nearest}'?")}");
 
     public static ApiException Unsupported(string path, string shownValue, string allowed) =>
         Invalid(path, "unsupported_parameter", $"'{path}' is {shownValue}, which is not supported yet; {allowed}.");
@@ -60,9 +60,10 @@ internal static class ApiErrors
             InvalidRequest, null, "request_too_large"));
 
     public static ApiException NotJson(string? contentType) =>
-        new(new ApiError(StatusCodes.Status415UnsupportedMediaType,
-            $"Content-Type is {(contentType is null ? "missing" : JsonShown.Text(contentType))}; it must be application/json in UTF-8.",
-            InvalidRequest, null, "unsupported_media_type"));
+        WrongMedia($"Content-Type is {(contentType is null ? "missing" : JsonShown.Text(contentType))}; it must be application/json in UTF-8.");
+
+    public static ApiException WrongMedia(string message) =>
+        new(new ApiError(StatusCodes.Status415UnsupportedMediaType, message, InvalidRequest, null, "unsupported_media_type"));
 
     public static ApiException Unavailable(string reason) =>
         new(new ApiError(StatusCodes.Status503ServiceUnavailable, reason, "service_unavailable", null,

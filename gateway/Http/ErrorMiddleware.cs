@@ -48,6 +48,7 @@ internal sealed class ErrorMiddleware(RequestDelegate next, IOptions<GatewayOpti
         }
         if (error.Status == StatusCodes.Status413PayloadTooLarge)
         {
+            // Once the answer is out the server takes in what still comes for a while, so that the client gets to read it.
             context.Response.Headers.Connection = "close";
         }
         await JsonResponse.WriteErrorAsync(context, error);
@@ -74,6 +75,10 @@ internal sealed class ErrorStartupFilter : IStartupFilter
     public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
     {
         app.UseMiddleware<ErrorMiddleware>();
+        if (app.ApplicationServices.GetRequiredService<IOptions<GatewayOptions>>().Value.CorsOrigins is not null)
+        {
+            app.UseCors();
+        }
         next(app);
     };
 }

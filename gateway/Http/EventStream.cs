@@ -8,8 +8,8 @@ using Grid.Gateway.Running;
 namespace Grid.Gateway.Http;
 
 /// <summary>
-/// Server-sent events written straight into the response's pipe, each an id, where the stream can be resumed, and a line
-/// of JSON. On a stream that is resumed, events that the client has already are left out.
+/// Server-sent events written straight into the response's pipe, each a line of JSON, and before it an id where those are asked for
+/// and the stream can be resumed. On a stream that is resumed, events that the client has already are left out.
 /// </summary>
 internal sealed class EventStream : IDisposable
 {
@@ -21,24 +21,24 @@ internal sealed class EventStream : IDisposable
     private readonly StreamPosition? _position;
     private readonly StreamPosition? _known;
     private readonly ActiveRequest _request;
+    private readonly bool _withIds;
     private ArrayBufferWriter<byte>? _leftOut;
     private Task _flush = Task.CompletedTask;
     private bool _isKnown;
+    private bool _isQuiet;
 
-    /// <summary>Sets the response's headers.</summary>
+    /// <summary>Sets the response's headers, unless it waited and has sent them.</summary>
     /// <param name="response">Takes the events.</param>
-    /// <param name="position">Where the stream is; null when it cannot be resumed, and its events have no ids.</param>
+    /// <param name="position">Where the stream is; null when it cannot be resumed.</param>
     /// <param name="request">Whether it can be already.</param>
-    public EventStream(HttpResponse response, StreamPosition? position, ActiveRequest request)
+    /// <param name="withIds">Whether its events have ids then.</param>
+    public EventStream(HttpResponse response, StreamPosition? position, ActiveRequest request, bool withIds)
     {
-        response.ContentType = "text/event-stream; charset=utf-8";
-        response.Headers.CacheControl = "no-cache";
-        // Proxies that buffer would turn the stream into one late answer.
-        response.Headers["X-Accel-Buffering"] = "no";
         _request = request;
-        if (position is not null && HasIds)
+        _withIds = withIds;
+        if (!response.HasStarted)
         {
-            response.Headers["X-Sequence-Id"] = position.Request.ToString("N");
+            SetHeaders(response, IsKept ? position?.Request : null);
         }
         _pipe = response.BodyWriter;
         _json = new Utf8JsonWriter(_pipe, WriterOptions);
@@ -46,7 +46,34 @@ internal sealed class EventStream : IDisposable
         _known = position;
     }
 
-    private bool HasIds => _request.Stream is not null;
+    private bool IsKept => _request.Stream is not null;
+
+    /// <summary>Waits for what comes before a stream's first event. When that takes long the headers are sent, and then comments: a
+    /// proxy closes what is silent.</summary>
+    /// <param name="response">Takes them.</param>
+    /// <param name="request">The stream's id; null when it will not be kept.</param>
+    /// <param name="ready">What is waited for.</param>
+    /// <param name="silence">How long it may be silent.</param>
+    /// <param name="clock">Time.</param>
+    /// <param name="aborted">The client has left.</param>
+    public static async Task WaitAsync(HttpResponse response, Guid? request, Task ready, TimeSpan silence, TimeProvider clock, CancellationToken aborted)
+    {
+        while (true)
+        {
+            await ready.WaitAsync(silence, clock, aborted).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (ready.IsCompleted || aborted.IsCancellationRequested)
+            {
+                return;
+            }
+            if (!response.HasStarted)
+            {
+                SetHeaders(response, request);
+            }
+            response.BodyWriter.Write(Comment);
+            Task flush = response.BodyWriter.FlushAsync(aborted).AsTask();
+            await flush.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
 
     /// <summary>Bytes written and not yet flushed.</summary>
     public long UnflushedBytes => _pipe.UnflushedBytes;
@@ -76,6 +103,16 @@ internal sealed class EventStream : IDisposable
         }
     }
 
+    /// <summary>Some time has passed: writes a comment if nothing was written in it.</summary>
+    public void Tick()
+    {
+        if (_isQuiet)
+        {
+            Write(Comment);
+        }
+        _isQuiet = true;
+    }
+
     /// <summary>Begins an event; what is written to the returned writer is its JSON.</summary>
     public Utf8JsonWriter Begin()
     {
@@ -86,6 +123,7 @@ internal sealed class EventStream : IDisposable
             _json.Reset(_leftOut);
             return _json;
         }
+        _isQuiet = false;
         WriteId();
         Write("data: "u8);
         _json.Reset(_pipe);
@@ -142,9 +180,23 @@ internal sealed class EventStream : IDisposable
 
     public void Dispose() => _json.Dispose();
 
+    private static ReadOnlySpan<byte> Comment => ": waiting\n\n"u8;
+
+    private static void SetHeaders(HttpResponse response, Guid? request)
+    {
+        response.ContentType = "text/event-stream; charset=utf-8";
+        response.Headers.CacheControl = "no-cache";
+        // Proxies that buffer would turn the stream into one late answer.
+        response.Headers["X-Accel-Buffering"] = "no";
+        if (request is { } id)
+        {
+            response.Headers["X-Sequence-Id"] = id.ToString("N");
+        }
+    }
+
     private void WriteId()
     {
-        if (_position is null || !HasIds)
+        if (_position is null || !_withIds || !IsKept)
         {
             return;
         }

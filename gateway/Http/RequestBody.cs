@@ -1,4 +1,6 @@
+using System.IO.Compression;
 using System.IO.Pipelines;
+using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
 using Microsoft.Net.Http.Headers;
@@ -15,48 +17,58 @@ internal static class RequestBody
     public static async Task<ReadOnlyMemory<byte>> ReadAsync(HttpContext context, BodyBudget budget)
     {
         RequireJson(context.Request.ContentType);
+        var reader = ReaderOf(context.Request);
         long limit = budget.MaxBodyBytes;
-        if (context.Request.ContentLength > limit)
+        if (context.Request.ContentLength > limit) // Packed or not.
         {
             throw ApiErrors.TooLarge(limit);
         }
         var share = budget.Open(context);
         using var bytes = new MemoryStream((int)Math.Min(context.Request.ContentLength ?? 4096, 64 * 1024));
-        var reader = context.Request.BodyReader;
-        while (true)
+        try
         {
-            var read = await ReadAsync(reader, context.RequestAborted);
-            try
+            while (true)
             {
-                if (bytes.Length + read.Buffer.Length > limit)
+                var read = await ReadAsync(reader, context.RequestAborted);
+                try
                 {
-                    throw ApiErrors.TooLarge(limit);
+                    if (bytes.Length + read.Buffer.Length > limit)
+                    {
+                        throw ApiErrors.TooLarge(limit);
+                    }
+                    share.Take(read.Buffer.Length);
+                    foreach (var segment in read.Buffer)
+                    {
+                        bytes.Write(segment.Span);
+                    }
                 }
-                share.Take(read.Buffer.Length);
-                foreach (var segment in read.Buffer)
+                finally
                 {
-                    bytes.Write(segment.Span);
+                    // A connection is used again after a refusal.
+                    reader.AdvanceTo(read.Buffer.End);
+                }
+                if (read.IsCompleted)
+                {
+                    return bytes.GetBuffer().AsMemory(0, (int)bytes.Length);
                 }
             }
-            finally
+        }
+        finally
+        {
+            if (reader != context.Request.BodyReader)
             {
-                // A connection is used again after a refusal.
-                reader.AdvanceTo(read.Buffer.End);
-            }
-            if (read.IsCompleted)
-            {
-                return bytes.GetBuffer().AsMemory(0, (int)bytes.Length);
+                await reader.CompleteAsync();
             }
         }
     }
 
-    /// <summary>Refuses a body where none is taken.</summary>
+    /// <summary>Refuses a body where none is taken, but for an object without fields.</summary>
     public static async Task RequireEmptyAsync(HttpContext context)
     {
         var read = await ReadAsync(context.Request.BodyReader, context.RequestAborted);
-        bool isEmpty = read.Buffer.IsEmpty;
+        string body = Encoding.UTF8.GetString(read.Buffer.Slice(0, Math.Min(read.Buffer.Length, 64)));
         context.Request.BodyReader.AdvanceTo(read.Buffer.End);
-        if (!isEmpty)
+        if (string.Concat(body.Where(c => !char.IsWhiteSpace(c))) is not ("" or "{}" or "null"))
         {
             throw ApiErrors.Invalid(null, "unexpected_body", "This request takes no body; send it empty.");
         }
@@ -66,6 +78,10 @@ internal static class RequestBody
     /// for nesting that is too deep.</summary>
     public static JsonDocument Parse(ReadOnlyMemory<byte> utf8, int maxDepth)
     {
+        if (utf8.Span.StartsWith(Encoding.UTF8.Preamble))
+        {
+            utf8 = utf8[Encoding.UTF8.Preamble.Length..];
+        }
         if (utf8.IsEmpty)
         {
             throw ApiErrors.Malformed("The request body is empty; it must be a JSON object.");
@@ -101,10 +117,28 @@ internal static class RequestBody
         {
             return await reader.ReadAsync(cancellationToken);
         }
+        catch (InvalidDataException)
+        {
+            throw ApiErrors.Invalid(null, "bad_request", "The request body is not packed as its Content-Encoding says.");
+        }
         catch (Exception exception) when (exception is (IOException or InvalidOperationException) and not BadHttpRequestException && !cancellationToken.IsCancellationRequested)
         {
             throw ApiErrors.Invalid(null, "bad_request", "The request body is not framed as HTTP asks.");
         }
+    }
+
+    /// <summary>The body as it was before it was packed.</summary>
+    private static PipeReader ReaderOf(HttpRequest request)
+    {
+        string? encoding = request.Headers.ContentEncoding;
+        return encoding?.Trim().ToLowerInvariant() switch
+        {
+            null or "" or "identity" => request.BodyReader,
+            "gzip" or "x-gzip" => PipeReader.Create(new GZipStream(request.Body, CompressionMode.Decompress)),
+            "deflate" => PipeReader.Create(new ZLibStream(request.Body, CompressionMode.Decompress)),
+            "br" => PipeReader.Create(new BrotliStream(request.Body, CompressionMode.Decompress)),
+            _ => throw ApiErrors.WrongMedia($"Content-Encoding is {JsonShown.Text(encoding)}; it must be gzip, deflate, br or identity."),
+        };
     }
 
     private static string Shortened(string message) => message.Length <= 200 ? message : message[..200] + "...";
@@ -113,7 +147,7 @@ internal static class RequestBody
     {
         if (!MediaTypeHeaderValue.TryParse(contentType, out var parsed)
             || !parsed.MediaType.Equals("application/json", StringComparison.OrdinalIgnoreCase)
-            || (parsed.Charset.HasValue && !parsed.Charset.Equals("utf-8", StringComparison.OrdinalIgnoreCase)))
+            || (parsed.Charset.HasValue && !HeaderUtilities.RemoveQuotes(parsed.Charset).Equals("utf-8", StringComparison.OrdinalIgnoreCase)))
         {
             throw ApiErrors.NotJson(contentType);
         }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Numerics;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Grid.Gateway.Http;
@@ -10,7 +11,20 @@ namespace Grid.Gateway.Json;
 /// <param name="Path">Its path in the request, e.g. messages[1].content.</param>
 internal readonly record struct JsonField(JsonElement Value, string Path)
 {
+    /// <summary>How integers may be written: 42, 42.0, 4.2e1.</summary>
+    private const NumberStyles AnyForm = NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint | NumberStyles.AllowExponent;
+
     public JsonValueKind Kind => Value.ValueKind;
+
+    /// <summary>Whether it is what clients send for a field that they have not set: null, false, "", [] or {}.</summary>
+    public bool AsksForNothing => Kind switch
+    {
+        JsonValueKind.Null or JsonValueKind.False => true,
+        JsonValueKind.String => Value.ValueEquals(""),
+        JsonValueKind.Array => Value.GetArrayLength() == 0,
+        JsonValueKind.Object => Value.GetPropertyCount() == 0,
+        _ => false,
+    };
 
     public ApiException WrongType(string rule) => ApiErrors.WrongType(Path, JsonShown.Value(Value), rule);
 
@@ -43,7 +57,7 @@ internal readonly record struct JsonField(JsonElement Value, string Path)
     {
         string rule = max == int.MaxValue ? $"an integer of at least {min}" : $"an integer from {min} to {max}";
         RequireNumber(rule);
-        return Value.TryGetInt32(out int number) && number >= min && number <= max ? number : throw WrongValue(rule);
+        return TryGetInteger(out int number) && number >= min && number <= max ? number : throw WrongValue(rule);
     }
 
     public float Single(NumberRange range)
@@ -61,8 +75,8 @@ internal readonly record struct JsonField(JsonElement Value, string Path)
     {
         const string Rule = "an integer of 64 bits, signed or unsigned";
         RequireNumber(Rule);
-        return Value.TryGetInt64(out long signed) ? unchecked((ulong)signed)
-            : Value.TryGetUInt64(out ulong unsigned) ? unsigned : throw WrongValue(Rule);
+        return TryGetInteger(out long signed) ? unchecked((ulong)signed)
+            : TryGetInteger(out ulong unsigned) ? unsigned : throw WrongValue(Rule);
     }
 
     /// <summary>A list of token ids, each at least 0. Whether the model has them, the sequence's start tells.</summary>
@@ -76,7 +90,7 @@ internal readonly record struct JsonField(JsonElement Value, string Path)
             // The happy path builds no path text: prompts have many ids.
             if (item.ValueKind != JsonValueKind.Number || !item.TryGetInt32(out ids[index]) || ids[index] < 0)
             {
-                new JsonField(item, ItemPath(Path, index)).Int32(0);
+                ids[index] = new JsonField(item, ItemPath(Path, index)).Int32(0);
             }
             index++;
         }
@@ -169,6 +183,10 @@ internal readonly record struct JsonField(JsonElement Value, string Path)
     }
 
     public static string ItemPath(string path, int index) => string.Create(CultureInfo.InvariantCulture, $"{path}[{index}]");
+
+    /// <summary>The number, where it is an integer of the type; nothing is rounded.</summary>
+    private bool TryGetInteger<T>(out T number) where T : IBinaryInteger<T> =>
+        T.TryParse(JsonMarshal.GetRawUtf8Value(Value), AnyForm, CultureInfo.InvariantCulture, out number!);
 
     private void RequireNumber(string rule)
     {

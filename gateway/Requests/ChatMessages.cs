@@ -13,7 +13,7 @@ internal static class ChatMessages
 
     private const string Roles = "\"system\", \"developer\", \"user\" or \"assistant\"";
 
-    private static readonly string[] s_unsupported = ["audio", "function_call", "tool_call_id", "tool_calls: []"];
+    private static readonly string[] s_unsupported = ["audio", "function_call", "tool_call_id", "tool_calls", "refusal", "annotations", "type: \"text\" or \"message\""];
 
     /// <summary>A list of at least one message. Throws <see cref="ApiException"/> with the path of what is wrong.</summary>
     public static JsonArray Parse(JsonField value)
@@ -25,11 +25,8 @@ internal static class ChatMessages
 
     private static JsonObject Message(JsonFields fields)
     {
-        var message = new JsonObject
-        {
-            ["role"] = Role(fields.Require("role", Roles)),
-            ["content"] = Content(fields.Require("content", "a string or a list of text parts")),
-        };
+        var message = new JsonObject { ["role"] = Role(fields.Require("role", Roles)), ["content"] = null };
+        var content = fields.TakeGiven("content");
         // Handed to the template, which decides what these mean to the model.
         foreach (string name in (ReadOnlySpan<string>)["name", "reasoning_content"])
         {
@@ -38,11 +35,9 @@ internal static class ChatMessages
                 message[name] = text;
             }
         }
-        if (fields.Take("refusal") is { } refusal)
-        {
-            throw ApiErrors.Unsupported(refusal.Path, JsonShown.Text(refusal.String()), "leave it out or set it to null");
-        }
+        // What calls a tool may have no content: then it is the call that is refused.
         fields.RefuseOthers(s_unsupported);
+        message["content"] = Content(content ?? throw ApiErrors.Missing(fields.PathOf("content"), "a string or a list of text parts"));
         return message;
     }
 

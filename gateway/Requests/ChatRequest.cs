@@ -14,10 +14,10 @@ internal static class ChatRequest
     [
         .. OpenAiFields.Unsupported, "functions", "audio", "prediction", "reasoning_effort", "verbosity", "web_search_options",
         "chat_template", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "mm_processor_kwargs", "suffix",
-        "best_of", "reasoning", "thinking", "tools: []", "tool_choice: \"none\"", "function_call: \"none\"",
+        "best_of", "reasoning", "thinking", "tools", "tool_choice: \"none\"", "function_call: \"none\"",
         "parallel_tool_calls: true or false", "response_format: {\"type\":\"text\"}", "modalities: [\"text\"]",
-        "service_tier: \"auto\" or \"default\"", "store: false", "echo: false", "continue_final_message: false",
-        "add_special_tokens: false", "include_reasoning: true", "separate_reasoning: false", "stream_reasoning: true",
+        "service_tier: \"auto\" or \"default\"", "store", "echo", "continue_final_message", "add_special_tokens",
+        "include_reasoning: true", "separate_reasoning: true or false", "stream_reasoning: true or false",
     ];
 
     /// <summary>Most bytes of JSON of chat_template_kwargs.</summary>
@@ -31,9 +31,9 @@ internal static class ChatRequest
         var text = ModelDirectory.RequireText(model);
         string prompt = TakePrompt(fields, model, text);
         int choices = OpenAiFields.TakeChoices(fields, 1, options);
-        var (stream, includeUsage) = OpenAiFields.TakeStream(fields);
+        var stream = OpenAiFields.TakeStream(fields);
         int? top = TakeLogprobs(fields);
-        int? promptTop = OpenAiFields.TakePromptLogprobs(fields, stream);
+        int? promptTop = OpenAiFields.TakePromptLogprobs(fields, stream.Stream);
         var (maxTokens, maxTokensField) = TakeMaxTokens(fields, promptTop is not null);
         ulong seed = fields.Take("seed")?.Seed() ?? options.RandomSeed ?? Seeds.Draw();
         var spec = OpenAiFields.TakeSpec(fields, model, maxTokens, top, promptTop, scorePrompt: promptTop is not null);
@@ -45,8 +45,10 @@ internal static class ChatRequest
             PromptField = "messages",
             MaxTokensField = maxTokensField,
             PromptsAreList = false,
-            Stream = stream,
-            IncludeUsage = includeUsage,
+            Stream = stream.Stream,
+            EventIds = stream.EventIds,
+            IncludeUsage = stream.IncludeUsage,
+            ContinuousUsage = stream.ContinuousUsage,
             Seed = seed,
             TopLogprobs = top,
             PromptLogprobs = promptTop,
@@ -83,7 +85,7 @@ internal static class ChatRequest
     private static string TakePrompt(JsonFields fields, ServedModel model, TextModel text)
     {
         var messages = ChatMessages.Parse(fields.Require("messages", "a list of at least one message"));
-        bool addGenerationPrompt = fields.Take("add_generation_prompt")?.Boolean() ?? true;
+        bool addGenerationPrompt = fields.TakeGiven("add_generation_prompt")?.Boolean() ?? true;
         var variables = TakeTemplateVariables(fields);
         if (text.ChatTemplate is not { } template)
         {
@@ -113,7 +115,7 @@ internal static class ChatRequest
         var named = field.Object();
         foreach (string reserved in (ReadOnlySpan<string>)["messages", "add_generation_prompt", "tools", "documents"])
         {
-            if (named.Take(reserved) is not null)
+            if (named.TakeGiven(reserved) is not null)
             {
                 throw ApiErrors.WrongValue(named.PathOf(reserved), "given", "left out: the request sets it elsewhere");
             }

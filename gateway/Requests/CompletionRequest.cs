@@ -12,7 +12,7 @@ internal static class CompletionRequest
     public const int DefaultMaxTokens = 16;
 
     private static readonly string[] s_unsupported =
-        [.. OpenAiFields.Unsupported, "suffix", "response_format", "max_completion_tokens", "store: false"];
+        [.. OpenAiFields.Unsupported, "suffix", "response_format", "max_completion_tokens", "store"];
 
     /// <summary>Maps and validates a body. Throws <see cref="ApiException"/>.</summary>
     public static CompletionPlan Parse(JsonElement body, ISequenceService service, GatewayOptions options)
@@ -21,15 +21,15 @@ internal static class CompletionRequest
         var model = ModelDirectory.Resolve(service, fields.Take("model")?.String());
         ModelDirectory.RequireText(model);
         // As vLLM has it: a raw prompt begins as the model's texts do.
-        bool addSpecialTokens = fields.Take("add_special_tokens")?.Boolean() ?? true;
+        bool addSpecialTokens = fields.TakeGiven("add_special_tokens")?.Boolean() ?? true;
         var (prompts, isList) = PromptFields.TextOrIds(
             fields.Require("prompt", PromptFields.Rule), options.MaxSequencesPerRequest, PromptFields.MayBeEmpty(model, addSpecialTokens));
         int choices = OpenAiFields.TakeChoices(fields, prompts.Length, options);
         TakeBestOf(fields, choices);
-        var (stream, includeUsage) = OpenAiFields.TakeStream(fields);
+        var stream = OpenAiFields.TakeStream(fields);
         bool echo = fields.Take("echo")?.Boolean() ?? false;
         int? top = fields.Take("logprobs")?.Int32(0, SamplingFields.MaxTopLogprobs);
-        int? promptTop = OpenAiFields.TakePromptLogprobs(fields, stream);
+        int? promptTop = OpenAiFields.TakePromptLogprobs(fields, stream.Stream);
         int? asked = TakeMaxTokens(fields, echo || promptTop is not null);
         int maxTokens = asked ?? DefaultMaxTokens;
         ulong seed = fields.Take("seed")?.Seed() ?? options.RandomSeed ?? Seeds.Draw();
@@ -43,8 +43,10 @@ internal static class CompletionRequest
             Prompts = prompts,
             PromptField = "prompt",
             PromptsAreList = isList,
-            Stream = stream,
-            IncludeUsage = includeUsage,
+            Stream = stream.Stream,
+            EventIds = stream.EventIds,
+            IncludeUsage = stream.IncludeUsage,
+            ContinuousUsage = stream.ContinuousUsage,
             Seed = seed,
             TopLogprobs = top,
             PromptLogprobs = promptTop,

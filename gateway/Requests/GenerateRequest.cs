@@ -36,15 +36,15 @@ internal static class GenerateRequest
         "input_embeds", "image_data", "video_data", "audio_data", "modalities", "lora_path", "lora_id",
         "session_params", "custom_logit_processor", "token_ids_logprob", "extra_key", "bootstrap_host",
         "bootstrap_port", "bootstrap_room", "bootstrap_pair_key", "data_parallel_rank", "conversation_id",
-        "custom_labels", "label", "http_worker_ipc", "validation_time", "return_hidden_states: false", "return_bytes: false",
-        "background: false", "log_metrics: true", "no_logs: false", "return_entropy: false", "priority: 0",
+        "custom_labels", "label", "http_worker_ipc", "validation_time", "return_hidden_states", "return_bytes", "background", "log_metrics: true",
+        "no_logs", "return_entropy", "priority: 0", "return_routed_experts",
     ];
 
     // Special tokens are left out of texts, so there is nothing to put spaces between.
     private static readonly string[] s_unsupportedSampling =
     [
         "json_schema", "regex", "ebnf", "structural_tag", "stop_regex", "custom_params", "stream_interval",
-        "skip_special_tokens: true", "spaces_between_special_tokens: true or false", "no_stop_trim: false",
+        "skip_special_tokens: true", "spaces_between_special_tokens: true or false", "no_stop_trim",
     ];
 
     /// <summary>Maps and validates a body. Throws <see cref="ApiException"/>.</summary>
@@ -124,9 +124,13 @@ internal static class GenerateRequest
 
     private static (Prompt[] Prompts, bool IsList, string Field) TakePrompts(JsonFields fields, ServedModel model, int max)
     {
-        var text = fields.Take("text");
-        var ids = fields.Take("input_ids");
-        if (text is not null && ids is not null)
+        var text = fields.TakeGiven("text");
+        var ids = fields.TakeGiven("input_ids");
+        if (ids is not null && text is { AsksForNothing: true })
+        {
+            text = null;
+        }
+        if (text is not null && ids is { AsksForNothing: false })
         {
             throw ids.Value.WrongValue("left out when 'text' is given");
         }

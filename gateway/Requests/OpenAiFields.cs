@@ -6,6 +6,13 @@ using Grid.Sequences;
 
 namespace Grid.Gateway.Requests;
 
+/// <summary>How an answer is streamed.</summary>
+/// <param name="Stream">Whether it is.</param>
+/// <param name="IncludeUsage">Whether it ends with a usage event.</param>
+/// <param name="ContinuousUsage">Whether every event has the usage so far.</param>
+/// <param name="EventIds">Whether events have ids.</param>
+internal readonly record struct StreamFields(bool Stream, bool IncludeUsage, bool ContinuousUsage, bool EventIds);
+
 /// <summary>What /v1/chat/completions and /v1/completions have in common.</summary>
 internal static class OpenAiFields
 {
@@ -17,9 +24,9 @@ internal static class OpenAiFields
         "structured_outputs", "regex", "ebnf", "json_schema", "lora_path", "kv_transfer_params",
         "request_id", "rid", "custom_logit_processor", "custom_params", "session_params", "bootstrap_host",
         "bootstrap_port", "bootstrap_room", "vllm_xargs", "logprob_token_ids", "prompt_embeds", "stop_regex",
-        "skip_special_tokens: true", "spaces_between_special_tokens: true or false", "include_stop_str_in_output: false",
-        "no_stop_trim: false", "use_beam_search: false", "length_penalty: 1", "early_stopping: false",
-        "return_tokens_as_token_ids: false", "return_token_ids: false", "return_hidden_states: false", "priority: 0",
+        "skip_special_tokens: true", "spaces_between_special_tokens: true or false", "include_stop_str_in_output",
+        "no_stop_trim", "use_beam_search", "length_penalty: 1", "early_stopping",
+        "return_tokens_as_token_ids", "return_token_ids", "return_hidden_states", "priority: 0", "return_routed_experts",
     ];
 
     /// <summary>Takes a key-value map: at most 16 pairs, keys of at most 64 characters, values of at most 512.</summary>
@@ -35,7 +42,7 @@ internal static class OpenAiFields
             throw ApiErrors.WrongValue("metadata", $"a map of {names.Length}", "a map of at most 16");
         }
         return [.. names.Select(name => name.Length <= 64
-            ? KeyValuePair.Create(name, metadata.Take(name)?.String(maxLength: 512) ?? throw ApiErrors.WrongType(metadata.PathOf(name), "null", "a string"))
+            ? KeyValuePair.Create(name, metadata.TakeGiven(name)?.String(maxLength: 512) ?? throw ApiErrors.WrongType(metadata.PathOf(name), "null", "a string"))
             : throw ApiErrors.WrongValue("metadata", $"keyed by {JsonShown.Text(name)}", "keyed by at most 64 characters"))];
     }
 
@@ -46,8 +53,7 @@ internal static class OpenAiFields
         {
             return "";
         }
-        string salt = field.String(maxLength: 256);
-        return salt.Length > 0 ? salt : throw field.WrongValue("a string that is not empty");
+        return field.String(maxLength: 256);
     }
 
     /// <summary>Takes timeout, in seconds.</summary>
@@ -58,20 +64,20 @@ internal static class OpenAiFields
     }
 
     /// <summary>Takes stream and stream_options.</summary>
-    public static (bool Stream, bool IncludeUsage) TakeStream(JsonFields fields)
+    public static StreamFields TakeStream(JsonFields fields)
     {
         bool stream = fields.Take("stream")?.Boolean() ?? false;
         if (fields.Take("stream_options")?.Object() is not { } options)
         {
-            return (stream, false);
-        }
-        if (!stream)
-        {
-            throw ApiErrors.WrongValue("stream_options", "an object", "left out unless 'stream' is true");
+            return new(stream, false, false, false);
         }
         bool includeUsage = options.Take("include_usage")?.Boolean() ?? false;
-        options.RefuseOthers("include_obfuscation: false", "continuous_usage_stats: false");
-        return (stream, includeUsage);
+        bool continuousUsage = options.Take("continuous_usage_stats")?.Boolean() ?? false;
+        bool eventIds = options.Take("include_event_ids")?.Boolean() ?? false;
+        options.RefuseOthers("include_obfuscation");
+        return stream || !(includeUsage || continuousUsage || eventIds)
+            ? new(stream, includeUsage, includeUsage && continuousUsage, eventIds)
+            : throw ApiErrors.WrongValue("stream_options", "an object", "left out unless 'stream' is true");
     }
 
     /// <summary>Takes n; refuses more sequences than a request may start.</summary>

@@ -56,6 +56,9 @@ internal abstract record RequestPlan
     /// <summary>Whether the answer is a stream of events.</summary>
     public bool Stream { get; init; }
 
+    /// <summary>Whether its events have ids.</summary>
+    public bool EventIds { get; init; }
+
     /// <summary>The field the prompts came from.</summary>
     public required string PromptField { get; init; }
 
@@ -146,6 +149,9 @@ internal abstract record OpenAiPlan : RequestPlan
 
     /// <summary>Whether a stream ends with a usage event.</summary>
     public bool IncludeUsage { get; init; }
+
+    /// <summary>Whether every event of a stream has the usage so far of the choice it tells of.</summary>
+    public bool ContinuousUsage { get; init; }
 
     /// <summary>The client's key-value pairs, returned as they came.</summary>
     public IReadOnlyList<KeyValuePair<string, string>> Metadata { get; init; } = [];

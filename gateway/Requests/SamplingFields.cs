@@ -130,7 +130,7 @@ internal static class SamplingFields
             {
                 throw ApiErrors.WrongValue(field.Path, $"keyed by {JsonShown.Text(name)}", "keyed by token ids");
             }
-            float bias = biases.Take(name)?.Single(Bias) ?? throw ApiErrors.WrongType(biases.PathOf(name), "null", Bias.ToString());
+            float bias = biases.TakeGiven(name)?.Single(Bias) ?? throw ApiErrors.WrongType(biases.PathOf(name), "null", Bias.ToString());
             if (!byId.TryAdd(id, bias))
             {
                 throw ApiErrors.Duplicate(biases.PathOf(name));

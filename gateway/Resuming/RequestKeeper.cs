@@ -39,11 +39,14 @@ internal sealed class RequestKeeper(
     /// it at least, even when its gateway dies.</summary>
     private TimeSpan Life => store!.Retention * 1.5;
 
+    /// <summary>Whether a request is kept at all, if its record is not too large.</summary>
+    public bool MayKeep(RequestPlan plan) => store is not null && plan.Sequences.Count <= StreamPosition.MaxSequences;
+
     /// <summary>Begins to keep a request whose sequences have started, and tries on while its stream runs; gives the stream's start, or
-    /// null when it is not to be kept. Throws <see cref="ApiException"/> (429) while too much is kept.</summary>
-    public StreamPosition? Keep(RequestPlan plan, IReadOnlyList<Transcript> transcripts, DateTimeOffset created, ActiveRequest active)
+    /// null when it is not to be kept. Who knows the id can go on with the stream, and so it is not the one that answers show. Throws <see cref="ApiException"/> (429) while too much is kept.</summary>
+    public StreamPosition? Keep(Guid id, RequestPlan plan, IReadOnlyList<Transcript> transcripts, DateTimeOffset created, ActiveRequest active)
     {
-        if (store is null || transcripts.Count > StreamPosition.MaxSequences)
+        if (!MayKeep(plan))
         {
             return null;
         }
@@ -53,8 +56,7 @@ internal sealed class RequestKeeper(
             return null;
         }
         _kept!.Take(record.Length, active.Token);
-        // Who knows it can go on with the stream, and so it is not the id that answers show.
-        var start = new StreamPosition(Guid.NewGuid(), transcripts.Count);
+        var start = new StreamPosition(id, transcripts.Count);
         active.Keeping = PutAsync(start.Request, record, active);
         return start;
     }

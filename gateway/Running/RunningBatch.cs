@@ -9,8 +9,8 @@ using Grid.Sequences;
 
 namespace Grid.Gateway.Running;
 
-/// <summary>News of one of a request's sequences.</summary>
-internal readonly record struct BatchUpdate(Transcript Transcript, SequenceUpdate Update);
+/// <summary>News of one of a request's sequences; of none where only time has passed.</summary>
+internal readonly record struct BatchUpdate(Transcript? Transcript, SequenceUpdate Update);
 
 /// <summary>
 /// The sequences of one request under way. Their updates are read as fast as they come, whatever the pace of the
@@ -36,6 +36,9 @@ internal sealed class RunningBatch : IAsyncDisposable
     /// <summary>Updates of all sequences, each sequence's in order, until all have ended. Fails with
     /// <see cref="ApiException"/> when a sequence does.</summary>
     public ChannelReader<BatchUpdate> Updates => _updates.Reader;
+
+    /// <summary>Puts an update without a transcript among the others: time has passed.</summary>
+    public void Tick() => _updates.Writer.TryWrite(default);
 
     /// <summary>Starts all sequences whose end the client has not got; when one is refused, those started are cancelled.
     /// Throws <see cref="ApiException"/> in the names of the request.</summary>

@@ -1,7 +1,7 @@
 namespace Grid.Options;
 
 /// <summary>Finds what a misspelt name was meant to be.</summary>
-internal static class NearestName
+public static class NearestName
 {
     /// <summary>The candidate with the smallest edit distance, if that is at most a third of the name's length; of
     /// several the first.</summary>

@@ -126,11 +126,10 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         yield return ("presence_penalty", "2.1", "presence_penalty", "invalid_value");
         yield return ("frequency_penalty", "-2.1", "frequency_penalty", "invalid_value");
         yield return ("repetition_penalty", "0", "repetition_penalty", "invalid_value");
-        yield return ("repetition_penalty", "{}", "repetition_penalty", "invalid_type");
+        yield return ("repetition_penalty", "{\"a\":1}", "repetition_penalty", "invalid_type");
         yield return ("n", "0", "n", "invalid_value");
         yield return ("n", "129", "n", "invalid_value");
         yield return ("n", "\"2\"", "n", "invalid_type");
-        yield return ("stop", "\"\"", "stop", "invalid_value");
         yield return ("stop", "5", "stop", "invalid_type");
         yield return ("stop", "[\"a\",7]", "stop[1]", "invalid_type");
         yield return ("stop", "[\"\"]", "stop[0]", "invalid_value");
@@ -153,6 +152,7 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         yield return ("surprise", "1", "surprise", "unknown_parameter");
         yield return ("skip_special_tokens", "\"\\ud800\"", "skip_special_tokens", "unsupported_parameter");
         yield return ("Temperature", "1", "Temperature", "unknown_parameter");
+        yield return ("top_k", "4.00000000000000000000000000000000000000000000000000001", "top_k", "invalid_value");
         yield return ("skip_special_tokens", "false", "skip_special_tokens", "unsupported_parameter");
         yield return ("no_stop_trim", "true", "no_stop_trim", "unsupported_parameter");
         yield return ("regex", "\"a+\"", "regex", "unsupported_parameter");
@@ -167,7 +167,7 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         yield return ("stream_options", "true", "stream_options", "invalid_type");
         yield return ("max_tokens", "0", "max_tokens", "invalid_value");
         yield return ("max_tokens", "-1", "max_tokens", "invalid_value");
-        yield return ("max_tokens", "1e3", "max_tokens", "invalid_value");
+        yield return ("max_tokens", "1e-60", "max_tokens", "invalid_value");
         yield return ("max_tokens", "2147483648", "max_tokens", "invalid_value");
         yield return ("min_tokens", "-1", "min_tokens", "invalid_value");
         yield return ("max_tokens", "4,\"min_tokens\":5", "min_tokens", "invalid_value");
@@ -179,13 +179,13 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         yield return ("prompt_logprobs", "1,\"stream\":true", "prompt_logprobs", "invalid_value");
         yield return ("user", "7", "user", "invalid_type");
         yield return ("user", $"\"{new string('u', 129)}\"", "user", "invalid_value");
-        yield return ("metadata", "[]", "metadata", "invalid_type");
+        yield return ("metadata", "[1]", "metadata", "invalid_type");
         yield return ("metadata", "{\"a\":1}", "metadata.a", "invalid_type");
         yield return ("metadata", "{\"a\":\"1\",\"a\":\"2\"}", "metadata.a", "duplicate_parameter");
         yield return ("metadata", $"{{\"{new string('k', 65)}\":\"v\"}}", "metadata", "invalid_value");
         yield return ("metadata", $"{{\"k\":\"{new string('v', 513)}\"}}", "metadata.k", "invalid_value");
         yield return ("metadata", "{" + string.Join(',', Enumerable.Range(0, 17).Select(i => $"\"{i}\":\"\"")) + "}", "metadata", "invalid_value");
-        yield return ("guided_json", "{}", "guided_json", "unsupported_parameter");
+        yield return ("guided_json", "{\"type\":\"object\"}", "guided_json", "unsupported_parameter");
         yield return ("best_of", "2", "best_of", "unsupported_parameter");
         yield return ("suffix", "\"s\"", "suffix", "unsupported_parameter");
     }
@@ -216,6 +216,10 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         yield return Messages("[{\"role\":\"user\",\"content\":\"x\",\"mood\":1}]", "messages[0].mood", "unknown_parameter");
         yield return Messages("[{\"role\":\"user\",\"content\":\"x\"},{\"role\":\"user\",\"role\":\"user\",\"content\":\"x\"}]", "messages[1].role", "duplicate_parameter");
         yield return Messages("[{\"role\":\"assistant\",\"content\":\"x\",\"tool_calls\":[{}]}]", "messages[0].tool_calls", "unsupported_parameter");
+        yield return Messages("[{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{}]}]", "messages[0].tool_calls", "unsupported_parameter");
+        yield return Messages("[{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[]}]", "messages[0].content", "missing_required_parameter");
+        yield return Messages("[{\"role\":\"assistant\",\"content\":\"x\",\"refusal\":\"no\"}]", "messages[0].refusal", "unsupported_parameter");
+        yield return Messages("[{\"role\":\"user\",\"content\":\"x\",\"type\":\"image\"}]", "messages[0].type", "unsupported_parameter");
         yield return Messages("[{\"role\":\"user\",\"content\":\"\\ud83d\"}]", "messages[0].content", "invalid_value");
         yield return Messages("[" + string.Join(',', Enumerable.Repeat("{}", 4097)) + "]", "messages", "invalid_value");
         yield return Messages("[{\"role\":\"user\",\"content\":[" + string.Join(',', Enumerable.Repeat("{}", 4097)) + "]}]", "messages[0].content", "invalid_value");
@@ -228,7 +232,7 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         yield return With("\"tool_choice\":\"auto\"", "tool_choice", "unsupported_parameter");
         yield return With("\"response_format\":{\"type\":\"json_schema\"}", "response_format", "unsupported_parameter");
         yield return With("\"response_format\":{\"type\":\"json_object\"}", "response_format", "unsupported_parameter");
-        yield return With("\"audio\":{}", "audio", "unsupported_parameter");
+        yield return With("\"audio\":{\"voice\":\"v\"}", "audio", "unsupported_parameter");
         yield return With("\"modalities\":[\"text\",\"audio\"]", "modalities", "unsupported_parameter");
         yield return With("\"store\":true", "store", "unsupported_parameter");
         yield return With("\"reasoning_effort\":\"low\"", "reasoning_effort", "unsupported_parameter");
@@ -246,6 +250,8 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         yield return With("\"chat_template_kwargs\":{\"messages\":[]}", "chat_template_kwargs.messages", "invalid_value");
         yield return With("\"chat_template_kwargs\":{\"a\":{\"b\":1,\"b\":2}}", "chat_template_kwargs", "invalid_value");
         yield return With("\"stream\":true,\"stream_options\":{\"speed\":1}", "stream_options.speed", "unknown_parameter");
+        yield return With("\"add_generation_prompt\":\"\"", "add_generation_prompt", "invalid_type");
+        yield return With("\"include_reasoning\":false", "include_reasoning", "unsupported_parameter");
         yield return With("\"stream\":true,\"stream_options\":{\"include_usage\":1}", "stream_options.include_usage", "invalid_type");
     }
 
@@ -294,7 +300,7 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         yield return ("{\"input_ids\":[[1],[]]}", "input_ids[1]", "invalid_value");
         yield return ("{\"input_ids\":[[1],[\"a\"]]}", "input_ids[1][0]", "invalid_type");
         yield return ("{\"input_ids\":[1,258]}", "input_ids[1]", "invalid_value");
-        yield return ("{\"text\":\"x\",\"sampling_params\":[]}", "sampling_params", "invalid_type");
+        yield return ("{\"text\":\"x\",\"sampling_params\":[{}]}", "sampling_params", "invalid_type");
         yield return ("{\"text\":[\"x\",\"y\"],\"sampling_params\":[{}]}", "sampling_params", "invalid_value");
         yield return ("{\"text\":[\"x\",\"y\"],\"sampling_params\":[{},{\"top_p\":2}]}", "sampling_params[1].top_p", "invalid_value");
         yield return ("{\"text\":[\"x\",\"y\"],\"sampling_params\":[{},{\"n\":2}]}", "sampling_params[1].n", "invalid_value");
@@ -318,6 +324,17 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         yield return ("{\"text\":\"x\",\"image_data\":\"x\"}", "image_data", "unsupported_parameter");
         yield return ("{\"text\":\"x\",\"lora_path\":\"x\"}", "lora_path", "unsupported_parameter");
         yield return ("{\"text\":\"x\",\"return_hidden_states\":true}", "return_hidden_states", "unsupported_parameter");
+    }
+
+    [Theory]
+    [InlineData("{\"prompt\":\"x\",\"max_token\":5}", "'max_token' is not a field of this request; did you mean 'max_tokens'?")]
+    [InlineData("{\"prompt\":\"x\",\"sufix\":\"s\"}", "'sufix' is not a field of this request; did you mean 'suffix'?")]
+    [InlineData("{\"prompt\":\"x\",\"stream\":true,\"stream_options\":{\"includeusage\":true}}", "'stream_options.includeusage' is not a field of this request; did you mean 'include_usage'?")]
+    [InlineData("{\"prompt\":\"x\",\"surprise\":5}", "'surprise' is not a field of this request; remove it.")]
+    public async Task An_unknown_name_is_refused_with_the_one_that_it_may_have_meant(string json, string message)
+    {
+        var (_, body) = await app.Gateway.PostAsync(Completions, json);
+        Assert.Equal(message, (string)body["error"]!["message"]!);
     }
 
     private static void AssertError(JsonNode body, string? param, string code)

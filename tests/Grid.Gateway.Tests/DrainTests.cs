@@ -16,7 +16,7 @@ public sealed class DrainTests
     [Fact]
     public async Task What_does_not_end_in_time_is_told_to_go_on_elsewhere()
     {
-        await using var app = await GatewayApp.StartAsync(("Gateway:DrainSeconds", "0"));
+        await using var app = (await GatewayApp.StartAsync(("Gateway:DrainSeconds", "0"))).WithEventIds();
         app.Grid.Script = _ => FakeAnswers.Endless();
         using var stream = new LiveStream(app, "/v1/completions", Request);
         var last = await stream.NextAsync(_ => true);
@@ -40,7 +40,7 @@ public sealed class DrainTests
     [Fact]
     public async Task What_ends_in_time_ends_well_while_new_requests_are_refused()
     {
-        await using var app = await GatewayApp.StartAsync();
+        await using var app = (await GatewayApp.StartAsync()).WithEventIds();
         var release = new TaskCompletionSource();
         app.Grid.Script = spec => Slow(spec, release.Task);
         using var stream = new LiveStream(app, "/v1/completions", Request);
@@ -76,14 +76,14 @@ public sealed class DrainTests
     [InlineData("stream_resumed")]
     public async Task A_client_that_is_far_behind_is_told_why_its_stream_ends(string code)
     {
-        await using var app = await GatewayApp.StartAsync(("Gateway:DrainSeconds", "0"));
+        await using var app = (await GatewayApp.StartAsync(("Gateway:DrainSeconds", "0"))).WithEventIds();
         var written = new TaskCompletionSource();
         app.Grid.Script = _ => Much(written);
         using var client = new TcpClient { ReceiveBufferSize = 4096 };
         await client.ConnectAsync(app.Client.BaseAddress!.Host, app.Client.BaseAddress.Port, Token);
         var stream = client.GetStream();
         await stream.WriteAsync(Encoding.ASCII.GetBytes(
-            $"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {Request.Length}\r\n\r\n{Request}"), Token);
+            $"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Event-Ids: true\r\nContent-Type: application/json\r\nContent-Length: {Request.Length}\r\n\r\n{Request}"), Token);
         byte[] head = new byte[2048];
         await stream.ReadExactlyAsync(head, Token);
         await written.Task.WaitAsync(TimeSpan.FromSeconds(30), Token);

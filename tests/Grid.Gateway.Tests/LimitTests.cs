@@ -78,9 +78,7 @@ public sealed class LimitTests
         await app.OkAsync(path, json);
         Assert.All(app.Grid.Started, spec => Assert.Equal(("mine", "address 127.0.0.1"), (spec.CacheSalt, spec.Client)));
         Assert.Equal(app.Grid.Started.Select((_, i) => i > 0), app.Grid.Started.Select(spec => spec.Follows));
-        var (status, body) = await app.PostAsync(path, json.Replace("mine", "", StringComparison.Ordinal));
-        Assert.Equal((400, "cache_salt"), (status, (string)body["error"]!["param"]!));
-        (status, body) = await app.PostAsync(path, json.Replace("mine", new string('x', 257), StringComparison.Ordinal));
+        var (status, body) = await app.PostAsync(path, json.Replace("mine", new string('x', 257), StringComparison.Ordinal));
         Assert.Equal((400, "cache_salt"), (status, (string)body["error"]!["param"]!));
     }
 

@@ -18,7 +18,7 @@ public sealed partial class MetricsTests(NodeFixture node)
     [Fact]
     public async Task Requests_are_counted_as_vLLM_counts_them()
     {
-        await using var app = await GatewayApp.StartAsync();
+        await using var app = (await GatewayApp.StartAsync()).WithEventIds();
         app.Grid.Script = _ => SayAsync([1, 2], [3], [4, 5, 6]);
         await app.OkAsync("/v1/completions", "{\"prompt\":[\"a\",\"bc\"],\"n\":2,\"max_tokens\":6}");
         await app.EventsAsync("/generate", "{\"text\":\"abc\",\"stream\":true,\"sampling_params\":{\"max_new_tokens\":9}}");
@@ -45,7 +45,7 @@ public sealed partial class MetricsTests(NodeFixture node)
     [Fact]
     public async Task What_waits_and_which_workers_there_are_is_shown_as_it_is_now()
     {
-        await using var app = await GatewayApp.StartAsync();
+        await using var app = (await GatewayApp.StartAsync()).WithEventIds();
         app.Grid.Snapshot = new(
             [FakeSequenceService.Worker("a", WorkerState.Live), FakeSequenceService.Worker("b", WorkerState.Quarantined), FakeSequenceService.Worker("c", WorkerState.Live)],
             new Dictionary<string, int> { ["tiny"] = 7 }, Running: 5);
@@ -76,7 +76,7 @@ public sealed partial class MetricsTests(NodeFixture node)
     [Fact]
     public async Task A_stream_that_is_resumed_is_not_measured_again()
     {
-        await using var app = await GatewayApp.StartAsync();
+        await using var app = (await GatewayApp.StartAsync()).WithEventIds();
         using var answer = await app.SendAsync("/v1/completions", "{\"prompt\":\"a\",\"stream\":true,\"seed\":1}");
         string first = GatewayApp.ReadEvents(await answer.Content.ReadAsStringAsync(Token))[0].Id!;
         var before = await ReadAsync(app.Client);

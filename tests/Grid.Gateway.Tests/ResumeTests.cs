@@ -23,8 +23,8 @@ public sealed class ResumeTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _store = new MemoryRequestStore(TimeSpan.FromMinutes(5), MemoryRequestStore.DefaultMaxBytes, _clock);
-        _first = await GatewayApp.StartAsync(_store);
-        _second = await GatewayApp.StartAsync(_store);
+        _first = (await GatewayApp.StartAsync(_store)).WithEventIds();
+        _second = (await GatewayApp.StartAsync(_store)).WithEventIds();
     }
 
     public async ValueTask DisposeAsync()
@@ -102,7 +102,7 @@ public sealed class ResumeTests : IAsyncLifetime
     [Fact]
     public async Task Streams_that_would_keep_too_much_are_refused_until_others_are_let_go_of()
     {
-        await using var small = await GatewayApp.StartAsync(("Gateway:MaxTotalKeptBytes", "2500"));
+        await using var small = (await GatewayApp.StartAsync(("Gateway:MaxTotalKeptBytes", "2500"))).WithEventIds();
         await EventsAsync(small, "/v1/completions", Endless);
         HttpResponseMessage refused;
         while ((refused = await small.SendAsync("/v1/completions", Endless)).IsSuccessStatusCode)
@@ -259,7 +259,7 @@ public sealed class ResumeTests : IAsyncLifetime
     [Fact]
     public async Task A_store_that_fails_once_or_twice_costs_a_stream_nothing()
     {
-        await using var app = await GatewayApp.StartAsync(new FlakyStore(_store) { Failures = 2 });
+        await using var app = (await GatewayApp.StartAsync(new FlakyStore(_store) { Failures = 2 })).WithEventIds();
         var events = await EventsAsync(app, "/v1/completions", Endless);
         Assert.All(events, e => Assert.NotNull(e.Id));
         Assert.NotEmpty(await ResumeAsync(_second, events[0].Id!.Split(':')[0], events[0].Id));
@@ -270,7 +270,7 @@ public sealed class ResumeTests : IAsyncLifetime
     {
         const string Request = "{\"prompt\":\"x\",\"seed\":6,\"stream\":true}";
         var (there, goOn) = (new TaskCompletionSource(), new TaskCompletionSource());
-        await using var app = await GatewayApp.StartAsync(new FlakyStore(_store) { There = there.Task });
+        await using var app = (await GatewayApp.StartAsync(new FlakyStore(_store) { There = there.Task })).WithEventIds();
         app.Grid.Script = spec => Held(spec, goOn.Task);
         using var stream = new LiveStream(app, "/v1/completions", Request);
         var events = new List<ServerSentEvent> { await stream.NextAsync(_ => true) };
@@ -294,7 +294,7 @@ public sealed class ResumeTests : IAsyncLifetime
     [Fact]
     public async Task A_store_that_fails_costs_a_stream_its_ids_and_nothing_else()
     {
-        await using var app = await GatewayApp.StartAsync(new BrokenStore());
+        await using var app = (await GatewayApp.StartAsync(new BrokenStore())).WithEventIds();
         for (int i = 0; i < 2; i++)
         {
             var events = await EventsAsync(app, "/v1/completions", Endless);
@@ -308,12 +308,12 @@ public sealed class ResumeTests : IAsyncLifetime
     [Fact]
     public async Task Streams_that_are_not_kept_have_no_ids()
     {
-        await using var app = await GatewayApp.StartAsync(store: null);
+        await using var app = (await GatewayApp.StartAsync(store: null)).WithEventIds();
         Assert.All(await EventsAsync(app, "/generate", "{\"text\":\"x\",\"stream\":true}"), e => Assert.Null(e.Id));
         using var response = await GetAsync(app, Guid.NewGuid().ToString("N"), null);
         await AssertErrorAsync(response, HttpStatusCode.NotFound, "stream_not_found", "--sequence-retention 0");
 
-        await using var small = await GatewayApp.StartAsync(_store, ("Gateway:MaxKeptRequestBytes", "2000"));
+        await using var small = (await GatewayApp.StartAsync(_store, ("Gateway:MaxKeptRequestBytes", "2000"))).WithEventIds();
         Assert.All(await EventsAsync(small, "/generate", $"{{\"text\":\"{new string('x', 2000)}\",\"stream\":true}}"), e => Assert.Null(e.Id));
         Assert.All(await EventsAsync(small, "/generate", "{\"text\":\"x\",\"sampling_params\":{\"max_new_tokens\":1},\"stream\":true}"), e => Assert.NotNull(e.Id));
         string prompts = string.Join(',', Enumerable.Repeat("\"x\"", 129));

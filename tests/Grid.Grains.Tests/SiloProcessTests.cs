@@ -81,7 +81,7 @@ public sealed class SiloProcessTests
         using var client = new HttpClient { BaseAddress = new Uri(url!), Timeout = TestGrid.Patience };
         using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/completions")
         {
-            Content = new StringContent("""{"model":"demo","prompt":"Once","stream":true,"max_tokens":300,"temperature":0}""", Encoding.UTF8, "application/json"),
+            Content = new StringContent("""{"model":"demo","prompt":"Once","stream":true,"stream_options":{"include_event_ids":true},"max_tokens":300,"temperature":0}""", Encoding.UTF8, "application/json"),
         };
         using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);

@@ -20,7 +20,7 @@ internal static class EventStreams
 
     private static async Task<StreamLog> RunAsync(HttpClient client, string model, OverheadOptions options, int run, int stream)
     {
-        string body = $"{{\"model\":\"{model}\",\"prompt\":[{string.Join(',', options.Prompt(run, stream))}],\"max_tokens\":{options.OutputTokens},\"seed\":{stream},\"ignore_eos\":true,\"stream\":true}}";
+        string body = $"{{\"model\":\"{model}\",\"prompt\":[{string.Join(',', options.Prompt(run, stream))}],\"max_tokens\":{options.OutputTokens},\"seed\":{stream},\"ignore_eos\":true,\"stream\":true,\"stream_options\":{{\"include_event_ids\":true}}}}";
         using var content = new ByteArrayContent(Encoding.ASCII.GetBytes(body));
         content.Headers.ContentType = new MediaTypeHeaderValue("application/json");
         using var request = new HttpRequestMessage(HttpMethod.Post, "v1/completions") { Content = content };

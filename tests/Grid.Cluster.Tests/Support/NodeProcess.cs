@@ -61,7 +61,7 @@ internal sealed partial class NodeProcess : IAsyncDisposable
     /// <summary>Where it serves HTTP; null until it said so.</summary>
     public Uri? Url { get; private set; }
 
-    public HttpClient Client => field ??= new HttpClient { BaseAddress = Url, Timeout = Programs.Patience };
+    public HttpClient Client => field ??= new HttpClient { BaseAddress = Url, Timeout = Programs.Patience, DefaultRequestHeaders = { { "X-Event-Ids", "true" } } };
 
     /// <summary>Whether it has ended.</summary>
     public bool HasEnded => _process.HasExited;

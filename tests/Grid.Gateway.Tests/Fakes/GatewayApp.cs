@@ -2,6 +2,7 @@ using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
 using Grid.Clustering;
+using Grid.Gateway.Http;
 using Grid.Gateway.Node;
 using Grid.Resumption;
 using Grid.Sequences;
@@ -63,6 +64,13 @@ public sealed class GatewayApp : IAsyncDisposable
         app.MapGridGateway();
         await app.StartAsync(TestContext.Current.CancellationToken);
         return new GatewayApp(app, grid, logs);
+    }
+
+    /// <summary>The same, with a client that asks for event ids.</summary>
+    public GatewayApp WithEventIds()
+    {
+        Client.DefaultRequestHeaders.Add(EventIds.Header, "true");
+        return this;
     }
 
     /// <summary>What SIGTERM does; completed when it has stopped.</summary>
