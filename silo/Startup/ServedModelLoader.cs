@@ -39,16 +39,16 @@ internal static class ServedModelLoader
     private static void CheckSmallFiles(NodeOptions options, string path)
     {
         var folder = ModelFolder.Open(path);
-        ReadConfig(options, folder, out _);
+        var config = ReadConfig(options, folder, out _);
         ReadSampling(options, folder);
-        ReadTexts(options, folder, out _);
+        ReadTexts(options, folder, config.VocabularySize, out _);
     }
 
     private static List<ServedDevice> Load(NodeOptions options, IReadOnlyList<NodeDevice> devices, ModelSource source, TextWriter output, CancellationToken cancellationToken)
     {
         var folder = ModelFolder.Open(source.Folder);
-        var texts = ReadTexts(options, folder, out var endTokens);
         var config = ReadConfig(options, folder, out var configured);
+        var texts = ReadTexts(options, folder, config.VocabularySize, out var endTokens);
         var model = new ModelToServe(
             source.Folder, options.ServedModelName ?? source.Name, config, WorkerModel.PackTextFiles(texts), ReadSampling(options, folder))
         { EndTokens = [.. configured, .. endTokens] };
@@ -73,6 +73,11 @@ internal static class ServedModelLoader
         foreach (string remark in options.Launch.Remarks())
         {
             output.WriteLine($"        {remark}");
+        }
+
+        if (texts.Count > 0 && !File.Exists(Path.Combine(source.Folder, ModelFolder.TokenizerFile)))
+        {
+            output.WriteLine("Text    a generated vocabulary of the model's size: bytes, and made-up words");
         }
 
         if (model.Texts.Files.Length == 0)
@@ -147,14 +152,19 @@ internal static class ServedModelLoader
         }
     }
 
-    private static IReadOnlyDictionary<string, byte[]> ReadTexts(NodeOptions options, ModelFolder folder, out EndTokens[] endTokens)
+    private static IReadOnlyDictionary<string, byte[]> ReadTexts(NodeOptions options, ModelFolder folder, int vocabularySize, out EndTokens[] endTokens)
     {
         endTokens = [];
         var files = folder.ReadTextFiles();
         bool hasTokenizer = files.ContainsKey(ModelFolder.TokenizerFile);
-        if (options.SkipTokenizerInit || (options.LoadFormat == LoadFormat.Dummy && !hasTokenizer))
+        if (options.SkipTokenizerInit)
         {
             return new Dictionary<string, byte[]>();
+        }
+
+        if (!hasTokenizer && options.LoadFormat == LoadFormat.Dummy && vocabularySize >= GeneratedText.MinVocabularySize)
+        {
+            return GeneratedText.Files(vocabularySize);
         }
 
         if (!hasTokenizer)

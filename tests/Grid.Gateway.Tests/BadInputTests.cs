@@ -284,7 +284,7 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         yield return Prompt("\"x\",\"logprobs\":true", "logprobs", "invalid_type");
         yield return Prompt("\"x\",\"add_special_tokens\":1", "add_special_tokens", "invalid_type");
         yield return Prompt("\"x\",\"echo\":\"yes\"", "echo", "invalid_type");
-        yield return Prompt("\"x\",\"messages\":[]", "messages", "unknown_parameter");
+        yield return Prompt("\"x\",\"messages\":[{}]", "messages", "unknown_parameter");
         yield return Prompt("\"x\",\"response_format\":{\"type\":\"json_object\"}", "response_format", "unsupported_parameter");
     }
 

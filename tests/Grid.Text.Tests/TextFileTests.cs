@@ -9,8 +9,6 @@ public class TextFileTests
     public static TheoryData<string, string, string> Refusals => new()
     {
         { "version", "\"2.0\"", "version: must be \"1.0\"" },
-        { "truncation", """{"max_length": 5}""", "truncation: must be null" },
-        { "padding", """{"strategy": "BatchLongest"}""", "padding: must be null" },
         { "extra", "1", "has the field 'extra', which is not supported" },
         { "normalizer", """{"type": "NFKC"}""", "normalizer: is \"NFKC\"; supported are null, NFC" },
         { "normalizer", """{"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]}""", "normalizer.normalizers[1]: is \"Lowercase\"" },
@@ -98,6 +96,18 @@ public class TextFileTests
         var files = new Dictionary<string, byte[]> { ["tokenizer.json"] = SmallTokenizer.Bytes(), [file] = Encoding.UTF8.GetBytes(content) };
         var error = Assert.Throws<TextModelException>(() => TextModel.Load(files));
         Assert.Contains(expected, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_is_for_batches_of_one_length_changes_no_text()
+    {
+        string said = string.Concat(Enumerable.Repeat("hello ", 20));
+        var tokenizer = SmallTokenizer.Load(file =>
+        {
+            file["truncation"] = JsonNode.Parse("""{"direction": "Right", "max_length": 5, "strategy": "LongestFirst", "stride": 0}""");
+            file["padding"] = JsonNode.Parse("""{"strategy": {"Fixed": 99}, "direction": "Left", "pad_id": 0, "pad_type_id": 0, "pad_token": "<pad>"}""");
+        });
+        Assert.Equal(SmallTokenizer.Load().Encode(said, parseSpecialTokens: true), tokenizer.Encode(said, parseSpecialTokens: true));
     }
 
     [Fact]

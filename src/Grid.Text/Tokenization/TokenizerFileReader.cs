@@ -15,8 +15,7 @@ internal static class TokenizerFileReader
             throw version.Error($"must be \"1.0\", not {version.Describe()}");
         }
 
-        RequireNull(root, "truncation");
-        RequireNull(root, "padding");
+        // "truncation" and "padding" are for who asks for batches of one length; transformers does not apply them unasked.
         var model = root.Get("model");
         var vocabulary = ByteLevelModelReader.ReadVocabulary(model);
         var definition = new TokenizerDefinition
@@ -37,14 +36,6 @@ internal static class TokenizerFileReader
 
     /// <summary>The "type" of a tagged object.</summary>
     internal static string TypeOf(JsonField field) => field.Get("type").String();
-
-    private static void RequireNull(JsonField root, string name)
-    {
-        if (root.TryGet(name, out var field) && !field.IsNull)
-        {
-            throw field.Error($"must be null: a tokenizer that cuts or pads texts is not supported, here {field.Describe()}");
-        }
-    }
 
     private static bool ReadNormalizer(JsonField root)
     {

@@ -8,7 +8,7 @@ using Grid.Silo.Options;
 
 namespace Grid.Gateway.Tests.EndToEnd;
 
-/// <summary>A node whose model is nothing but a config.json: generated weights, no tokenizer.</summary>
+/// <summary>A node whose model is nothing but a config.json: generated weights and, unless that is switched off, a generated vocabulary.</summary>
 public sealed class DummyModelTests : IAsyncLifetime
 {
     private const string Config = """
@@ -30,7 +30,7 @@ public sealed class DummyModelTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         await File.WriteAllTextAsync(Path.Combine(_folder, "config.json"), Config, Token);
-        _node = await StartAsync(_folder, _output);
+        _node = await StartAsync(_folder, _output, skipTokenizer: true);
         _client.BaseAddress = _node.Address;
     }
 
@@ -87,6 +87,30 @@ public sealed class DummyModelTests : IAsyncLifetime
         Assert.Null((await GetAsync("/get_model_info"))["tokenizer_path"]);
     }
 
+    /// <summary>As SGLang's determinism test asks: text for any id, and answers in text.</summary>
+    [Fact]
+    public async Task A_generated_vocabulary_takes_and_gives_text()
+    {
+        var output = new StringWriter();
+        using var client = new HttpClient();
+        await using var node = await StartAsync(_folder, output);
+        Assert.Contains("a generated vocabulary", output.ToString(), StringComparison.Ordinal);
+        client.BaseAddress = node.Address;
+        foreach (var (path, json) in new[]
+        {
+            ("/generate", """{"text":"Tell me about Richard Feynman: ","sampling_params":{"max_new_tokens":8,"ignore_eos":true}}"""),
+            ("/generate", """{"input_ids":[0,255,256,999],"sampling_params":{"max_new_tokens":8,"ignore_eos":true}}"""),
+            ("/v1/completions", """{"prompt":"Once","max_tokens":8,"ignore_eos":true}"""),
+            ("/v1/chat/completions", """{"messages":[{"role":"user","content":"Hi"}],"max_tokens":8,"ignore_eos":true}"""),
+        })
+        {
+            using var answer = await client.PostAsync(path, Json(json), Token);
+            var body = JsonNode.Parse(await answer.Content.ReadAsStringAsync(Token))!;
+            string? text = (string?)body["text"] ?? (string?)body["choices"]?[0]!["text"] ?? (string?)body["choices"]?[0]!["message"]!["content"];
+            Assert.False(string.IsNullOrEmpty(text), body.ToJsonString());
+        }
+    }
+
     [Fact]
     public async Task With_a_tokenizer_beside_the_config_text_is_served_too()
     {
@@ -128,8 +152,8 @@ public sealed class DummyModelTests : IAsyncLifetime
         Assert.Empty(node.Workers[0].Model.Text.Files);
     }
 
-    private static Task<GridNode> StartAsync(string path, TextWriter output) => GridNode.StartAsync(
-        new NodeOptions { Port = 0, ModelPath = path, LoadFormat = LoadFormat.Dummy, KvCacheMemory = 64L << 20 },
+    private static Task<GridNode> StartAsync(string path, TextWriter output, bool skipTokenizer = false) => GridNode.StartAsync(
+        new NodeOptions { Port = 0, ModelPath = path, LoadFormat = LoadFormat.Dummy, KvCacheMemory = 64L << 20, SkipTokenizerInit = skipTokenizer },
         output, Token);
 
     private static StringContent Json(string json) => new(json, Encoding.UTF8, "application/json");
