@@ -81,11 +81,14 @@ internal sealed class RequestMetrics
         internal SequenceTimer(RequestMetrics metrics, KeyValuePair<string, object?> model, int? asked, long arrived) =>
             (_metrics, _model, _asked, _arrived) = (metrics, model, asked, arrived);
 
-        /// <summary>A worker has taken it.</summary>
+        /// <summary>A worker has taken it; told before its news or with it.</summary>
         public void Begin()
         {
-            _begun = _metrics._clock.GetTimestamp();
-            _metrics._queueTime.Record(Seconds(_arrived, _begun), _model);
+            long now = _metrics._clock.GetTimestamp();
+            if (Interlocked.CompareExchange(ref _begun, now, 0) == 0)
+            {
+                _metrics._queueTime.Record(Seconds(_arrived, now), _model);
+            }
         }
 
         /// <summary>The grid has news of it.</summary>
@@ -98,11 +101,7 @@ internal sealed class RequestMetrics
                 long now = _metrics._clock.GetTimestamp();
                 if (_tokens == 0)
                 {
-                    if (_begun == 0)
-                    {
-                        Begin(); // It has waited behind others of its request until about now.
-                    }
-
+                    Begin(); // Where nobody has said so, it has waited behind others of its request until about now.
                     _first = now;
                     _metrics._timeToFirstToken.Record(Seconds(_arrived, now), _model);
                     _metrics._prefillTime.Record(Seconds(_begun, now), _model);

@@ -13,22 +13,28 @@ namespace Grid.Gateway.Running;
 internal readonly record struct BatchUpdate(Transcript? Transcript, SequenceUpdate Update);
 
 /// <summary>
-/// The sequences of one request under way. Their updates are read as fast as they come, whatever the pace of the
-/// client, so that a slow reader holds back nobody: the queue is bounded by what the sequences may generate.
-/// Disposing it cancels what still runs.
+/// The sequences of one request under way. All write their updates into its one queue, whatever the pace of the client, so that a
+/// slow reader holds back nobody: the queue is bounded by what the sequences may generate. Disposing it cancels what still runs.
 /// </summary>
 internal sealed class RunningBatch : IAsyncDisposable
 {
     private static readonly SequenceUpdate s_scored = new() { FinishReason = "length" };
 
-    private readonly CancellationTokenSource _stop;
-    private readonly List<(IRunningSequence Sequence, Transcript Transcript, RequestMetrics.SequenceTimer? Timer)> _running = [];
+    private readonly List<IRunningSequence> _running = [];
     private readonly List<Transcript> _transcripts = [];
     private readonly Channel<BatchUpdate> _updates =
         Channel.CreateUnbounded<BatchUpdate>(new UnboundedChannelOptions { SingleReader = true });
-    private Task _pumps = Task.CompletedTask;
 
-    private RunningBatch(CancellationToken cancellationToken) => _stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+    private int _open; // Sequences that have not had their last update.
+
+    private RunningBatch(int open)
+    {
+        _open = open;
+        if (open == 0)
+        {
+            _updates.Writer.Complete();
+        }
+    }
 
     /// <summary>One per planned sequence, in order.</summary>
     public IReadOnlyList<Transcript> Transcripts => _transcripts;
@@ -51,13 +57,13 @@ internal sealed class RunningBatch : IAsyncDisposable
         ISequenceService service, RequestPlan plan, StreamPosition? known, Func<PlannedSequence, RequestMetrics.SequenceTimer> measure,
         CancellationToken cancellationToken)
     {
-        var batch = new RunningBatch(cancellationToken);
+        var batch = new RunningBatch(plan.Sequences.Count - (known?.Sequences.Count(sequence => sequence.Ended) ?? 0));
         try
         {
             for (int i = 0; i < plan.Sequences.Count; i++)
             {
                 await batch.StartAsync(
-                    service, plan, plan.Sequences[i], known?.Sequences[i] ?? SequenceProgress.None, known is null ? measure(plan.Sequences[i]) : null);
+                    service, plan, plan.Sequences[i], known?.Sequences[i] ?? SequenceProgress.None, known is null ? measure(plan.Sequences[i]) : null, cancellationToken);
             }
         }
         catch
@@ -65,40 +71,37 @@ internal sealed class RunningBatch : IAsyncDisposable
             await batch.DisposeAsync();
             throw;
         }
-        batch._pumps = batch.PumpAllAsync(plan);
         return batch;
     }
 
-    /// <summary>Cancels what still runs and waits until nothing reads it any more.</summary>
+    /// <summary>Cancels what still runs.</summary>
     public async ValueTask DisposeAsync()
     {
-        await _stop.CancelAsync();
-        await _pumps;
-        foreach (var (running, _, _) in _running)
+        _updates.Writer.TryComplete();
+        foreach (var running in _running)
         {
             await running.DisposeAsync();
         }
-        _stop.Dispose();
     }
 
     private async Task StartAsync(
-        ISequenceService service, RequestPlan plan, PlannedSequence sequence, SequenceProgress known, RequestMetrics.SequenceTimer? timer)
+        ISequenceService service, RequestPlan plan, PlannedSequence sequence, SequenceProgress known, RequestMetrics.SequenceTimer? timer, CancellationToken cancellationToken)
     {
+        var transcript = new Transcript(_transcripts.Count, sequence, known);
+        _transcripts.Add(transcript);
         if (known.Ended)
         {
-            _transcripts.Add(new Transcript(_transcripts.Count, sequence, null, known));
             return;
         }
         try
         {
-            var running = await service.StartAsync(Spec(), _stop.Token);
+            var running = await service.StartAsync(Spec(), (running, update) => Take(plan, transcript, timer, running, update), cancellationToken);
             if (_running.Count == 0)
             {
                 timer?.Begin(); // One that follows may still wait.
             }
-            var transcript = new Transcript(_transcripts.Count, sequence, running, known);
-            _running.Add((running, transcript, timer));
-            _transcripts.Add(transcript);
+            _running.Add(running);
+            transcript.Running = running;
             RequireRoom(plan, sequence, running.PromptIds.Count);
         }
         catch (RefusedException refused)
@@ -140,40 +143,25 @@ internal sealed class RunningBatch : IAsyncDisposable
         return new ResumedRun(name, scored ? 0 : Math.Max(0, known.Tokens - 1));
     }
 
-    private async Task PumpAllAsync(RequestPlan plan)
-    {
-        var pumps = new Task[_running.Count];
-        for (int i = 0; i < pumps.Length; i++)
-        {
-            pumps[i] = PumpAsync(plan, _running[i].Sequence, _running[i].Transcript, _running[i].Timer);
-        }
-        await Task.WhenAll(pumps);
-        _updates.Writer.TryComplete();
-    }
-
-    private async Task PumpAsync(RequestPlan plan, IRunningSequence running, Transcript transcript, RequestMetrics.SequenceTimer? timer)
+    /// <summary>Queues an update. A sequence that fails ends the request, and so the others, once what came before has been read.</summary>
+    private void Take(
+        RequestPlan plan, Transcript transcript, RequestMetrics.SequenceTimer? timer, IRunningSequence running, SequenceUpdate update)
     {
         try
         {
-            bool finished = false;
-            await foreach (var update in running.ReadUpdatesAsync(_stop.Token))
+            if (update.Refusal is { } refusal)
             {
-                if (update.Refusal is { } refusal)
-                {
-                    throw ErrorMapping.ToApiException(refusal, plan, transcript.Plan.PromptIndex);
-                }
-                finished |= update.FinishReason is not null;
-                timer?.Take(update, running.PromptIds.Count);
-                _updates.Writer.TryWrite(new BatchUpdate(transcript, Checked(transcript, update)));
+                throw ErrorMapping.ToApiException(refusal, plan, transcript.Plan.PromptIndex);
             }
-            if (!finished)
+            timer?.Take(update, running.PromptIds.Count);
+            _updates.Writer.TryWrite(new BatchUpdate(transcript, Checked(transcript, update)));
+            if (update.IsLast && Interlocked.Decrement(ref _open) == 0)
             {
-                throw ApiErrors.Unavailable("The grid stopped a sequence before its end.");
+                _updates.Writer.TryComplete();
             }
         }
         catch (Exception exception)
         {
-            // The reader sees it after the updates before it; it ends the request and so the other sequences.
             _updates.Writer.TryComplete(exception);
         }
     }

@@ -9,9 +9,8 @@ namespace Grid.Gateway.Running;
 /// <summary>What one sequence of a request has said so far.</summary>
 /// <param name="index">Place in the request's answers.</param>
 /// <param name="plan">What was planned.</param>
-/// <param name="running">The sequence; null when it need not run, for the client had its end before it resumed.</param>
 /// <param name="known">What the client had before it resumed.</param>
-internal sealed class Transcript(int index, PlannedSequence plan, IRunningSequence? running, SequenceProgress known)
+internal sealed class Transcript(int index, PlannedSequence plan, SequenceProgress known)
 {
     private readonly StringBuilder _text = new();
     private readonly List<ScoredToken> _tokens = [];
@@ -22,22 +21,25 @@ internal sealed class Transcript(int index, PlannedSequence plan, IRunningSequen
 
     public PlannedSequence Plan => plan;
 
-    public Guid Id => plan.PublicId ?? running!.Id;
+    /// <summary>The sequence; null when it need not run, for the client had its end before it resumed.</summary>
+    public IRunningSequence? Running { private get; set; }
 
-    public IReadOnlyList<int> PromptIds => running?.PromptIds ?? [];
+    public Guid Id => plan.PublicId ?? Running!.Id;
 
-    public int PromptTokens => running?.PromptIds.Count ?? plan.KnownPromptTokens;
+    public IReadOnlyList<int> PromptIds => Running?.PromptIds ?? [];
+
+    public int PromptTokens => Running?.PromptIds.Count ?? plan.KnownPromptTokens;
 
     /// <summary>Output tokens at most, as the sequence runs with them; null when it need not run.</summary>
-    public int? MaxNewTokens => running?.MaxNewTokens;
+    public int? MaxNewTokens => Running?.MaxNewTokens;
 
-    public int CachedTokens => running?.CachedTokens ?? 0;
+    public int CachedTokens => Running?.CachedTokens ?? 0;
 
     /// <summary>Output tokens, those included that the client had before it resumed.</summary>
-    public int CompletionTokens => running is null ? known.Tokens : _tokens.Count;
+    public int CompletionTokens => Running is null ? known.Tokens : _tokens.Count;
 
     /// <summary>Whether all of it was said before.</summary>
-    public bool IsKnown => running is null;
+    public bool IsKnown => Running is null;
 
     /// <summary>How far it has been told, once an event has told all it has said so far.</summary>
     public SequenceProgress Progress => new(_tokens.Count, _text.Length, FinishReason is not null);

@@ -26,7 +26,11 @@ public interface ISequenceService
     /// <see cref="RefusedException"/> for a request that cannot run, or that the grid refuses for load: too many wait already,
     /// or it waited too long.
     /// </summary>
-    Task<IRunningSequence> StartAsync(SequenceSpec spec, CancellationToken cancellationToken);
+    /// <param name="spec">The sequence.</param>
+    /// <param name="take">Told each update as it comes, in order, to the last. It is a part of the sequence's own turns: it returns at
+    /// once and does not throw. Its sequence is the one returned, with its prompt, from the first update without a refusal on.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    Task<IRunningSequence> StartAsync(SequenceSpec spec, Action<IRunningSequence, SequenceUpdate> take, CancellationToken cancellationToken);
 
     /// <summary>Drops unleased prefix-cache pages on every worker; returns how many workers did.</summary>
     Task<int> FlushCacheAsync(CancellationToken cancellationToken);
@@ -44,11 +48,8 @@ public interface IRunningSequence : IAsyncDisposable
     /// run again with this number ends at the same token, whatever workers there are by then.</summary>
     int MaxNewTokens { get; }
 
-    /// <summary>Prompt tokens found in the prefix cache; final once the first update has been read.</summary>
+    /// <summary>Prompt tokens found in the prefix cache; final once the first update has come.</summary>
     int CachedTokens { get; }
-
-    /// <summary>The updates, once, to the last.</summary>
-    IAsyncEnumerable<SequenceUpdate> ReadUpdatesAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>A model as clients see it.</summary>

@@ -1,25 +1,23 @@
-using System.Threading.Channels;
 using Grid.Grains.Messages;
 using Grid.Numerics;
 
 namespace Grid.Sequences;
 
 /// <summary>
-/// A sequence's stream of updates; its grain, on the same silo, writes here. Updates pass through memory and never
+/// A sequence as its reader has it; its grain, on the same silo, writes here. Updates pass through memory and never
 /// wait for the reader: what a slow reader has not taken yet is bounded by the sequence's max_new_tokens.
 /// </summary>
 /// <param name="id">The sequence.</param>
+/// <param name="take">Told each update, to the last.</param>
 /// <param name="closed">Called once, when its reader leaves.</param>
-internal sealed class RunningSequence(Guid id, Action<RunningSequence> closed) : IRunningSequence
+internal sealed class RunningSequence(Guid id, Action<IRunningSequence, SequenceUpdate> take, Action<RunningSequence> closed) : IRunningSequence
 {
     private static readonly TimeSpan s_lastCalls = TimeSpan.FromSeconds(1);
-
-    private readonly Channel<SequenceUpdate> _updates =
-        Channel.CreateUnbounded<SequenceUpdate>(new() { SingleReader = true, SingleWriter = true });
 
     private readonly TaskCompletionSource _begun = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly CancellationTokenSource _left = new();
     private int _disposed;
+    private bool _isTold; // To the last update.
 
     public Guid Id => id;
 
@@ -35,13 +33,8 @@ internal sealed class RunningSequence(Guid id, Action<RunningSequence> closed) :
     /// <summary>Cancelled when nobody wants it any more.</summary>
     public CancellationToken Left => _left.Token;
 
-    /// <summary>The updates, for the one who reads them.</summary>
-    public ChannelReader<SequenceUpdate> Updates => _updates.Reader;
-
     /// <summary>Completes when its grain has done with it.</summary>
     public Task Ended { get; set; } = Task.CompletedTask;
-
-    public IAsyncEnumerable<SequenceUpdate> ReadUpdatesAsync(CancellationToken cancellationToken) => Updates.ReadAllAsync(cancellationToken);
 
     public async ValueTask DisposeAsync()
     {
@@ -71,15 +64,15 @@ internal sealed class RunningSequence(Guid id, Action<RunningSequence> closed) :
         _begun.TrySetException(new RefusedException(refusal));
         _begun.Task.Ignore(); // A reader elsewhere gets it as an update, and so does that of one that follows.
         Write(new SequenceUpdate { Refusal = refusal });
-        _updates.Writer.TryComplete();
     }
 
+    /// <summary>Tells an update; nothing after the last one. In the grain's turns.</summary>
     public void Write(SequenceUpdate update)
     {
-        _updates.Writer.TryWrite(update);
-        if (update.FinishReason is not null)
+        if (!_isTold)
         {
-            _updates.Writer.TryComplete();
+            _isTold = update.IsLast;
+            take(this, update);
         }
     }
 }

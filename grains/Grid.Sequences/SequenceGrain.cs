@@ -63,13 +63,21 @@ internal sealed partial class SequenceGrain(
                 yield break;
             }
 
-            await using var reader = sequences.Open(Id);
+            var updates = Channel.CreateUnbounded<SequenceUpdate>(new() { SingleReader = true });
+            await using var reader = sequences.Open(Id, (_, update) =>
+            {
+                updates.Writer.TryWrite(update);
+                if (update.IsLast)
+                {
+                    updates.Writer.Complete();
+                }
+            });
             using var over = drain.Over.UnsafeRegister(static reader => ((RunningSequence)reader!).Cancel(), reader);
             _ = Begin(spec with { Client = "" }, reader); // Readers elsewhere are one client: names that they choose only order within it.
             bool isFirst = true;
             while (true)
             {
-                var more = reader.Updates.WaitToReadAsync(cancellationToken).AsTask();
+                var more = updates.Reader.WaitToReadAsync(cancellationToken).AsTask();
                 while (!await ComesInTimeAsync(more, cancellationToken))
                 {
                     yield return s_alive;
@@ -80,7 +88,7 @@ internal sealed partial class SequenceGrain(
                     yield break;
                 }
 
-                while (reader.Updates.TryRead(out var update))
+                while (updates.Reader.TryRead(out var update))
                 {
                     yield return update.FinishReason is "error" or "abort" && MayGoOnElsewhere(spec) ? Refused(update.Error ?? "The sequence cannot go on here.")
                         : !isFirst || update.Refusal is not null ? update.FinishReason is null ? update : update with { Refusal = null }

@@ -47,11 +47,11 @@ internal sealed class SequenceService(
 
     public bool KnowsAllModels => workers.KnowsAll;
 
-    public async Task<IRunningSequence> StartAsync(SequenceSpec spec, CancellationToken cancellationToken)
+    public async Task<IRunningSequence> StartAsync(SequenceSpec spec, Action<IRunningSequence, SequenceUpdate> take, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(spec);
         cancellationToken.ThrowIfCancellationRequested();
-        var sequence = Open(Guid.NewGuid());
+        var sequence = Open(Guid.NewGuid(), take);
         try
         {
             await StartAsync(sequence.Id, spec);
@@ -66,10 +66,11 @@ internal sealed class SequenceService(
         }
     }
 
-    /// <summary>A stream for a sequence's grain to write to, until it is disposed.</summary>
-    public RunningSequence Open(Guid id) => _sequences[id] = new RunningSequence(id, sequence => _sequences.TryRemove(sequence.Id, out _));
+    /// <summary>What a sequence's grain writes to, until it is disposed.</summary>
+    public RunningSequence Open(Guid id, Action<IRunningSequence, SequenceUpdate> take) =>
+        _sequences[id] = new RunningSequence(id, take, sequence => _sequences.TryRemove(sequence.Id, out _));
 
-    /// <summary>The stream of a sequence that is read on this silo.</summary>
+    /// <summary>A sequence that is read on this silo.</summary>
     public RunningSequence? Find(Guid id) => _sequences.GetValueOrDefault(id);
 
     public async Task<int> FlushCacheAsync(CancellationToken cancellationToken)

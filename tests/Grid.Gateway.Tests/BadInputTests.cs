@@ -77,7 +77,6 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         AssertError(body, param, code);
         // What was found out only with the prompt's tokens at hand was cancelled.
         await Task.WhenAll(app.Gateway.Grid.Sequences.Select(sequence => sequence.Disposed));
-        Assert.DoesNotContain(app.Gateway.Grid.Sequences, sequence => sequence.Drained.IsCompleted);
     }
 
     [Theory]

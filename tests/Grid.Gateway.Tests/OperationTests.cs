@@ -312,7 +312,7 @@ public sealed class OperationTests : IAsyncLifetime
         var (status, body) = await _app.PostAsync("/v1/completions", "{\"prompt\":\"x\"}");
         Assert.Equal((500, "logits are not finite", "server_error"), (status, (string)body["error"]!["message"]!, (string)body["error"]!["type"]!));
 
-        _app.Grid.Script = _ => FakeAnswers.Of(new SequenceUpdate { Text = "a" });
+        _app.Grid.Script = _ => FakeAnswers.Of(new SequenceUpdate { Text = "a" }, new SequenceUpdate { FinishReason = "abort" });
         (status, _) = await _app.PostAsync("/v1/completions", "{\"prompt\":\"x\"}");
         Assert.Equal(503, status);
     }

@@ -39,18 +39,13 @@ public sealed class StreamTests : IAsyncLifetime
     [Fact]
     public async Task An_unexpected_failure_while_streaming_tells_nothing_of_its_inside()
     {
-        _app.Grid.Script = _ => Failing();
+        _app.Grid.Script = _ => FakeAnswers.Of(
+            new SequenceUpdate { Text = "a", Tokens = [new('a', 0, [])] },
+            new SequenceUpdate { Tokens = null! });
         foreach (var (path, json) in s_requests)
         {
             var events = await _app.EventsAsync(path, json);
-            Assert.DoesNotContain("inner workings", (string)events[^1]["error"]!["message"]!, StringComparison.Ordinal);
-        }
-
-        static async IAsyncEnumerable<SequenceUpdate> Failing()
-        {
-            await Task.Yield();
-            yield return new SequenceUpdate { Text = "a", Tokens = [new('a', 0, [])] };
-            throw new InvalidTimeZoneException("inner workings");
+            Assert.DoesNotContain("reference", (string)events[^1]["error"]!["message"]!, StringComparison.Ordinal);
         }
     }
 

@@ -1,7 +1,6 @@
 using Grid.Grains.Messages;
 using Grid.Grains.Tests.Support;
 using Grid.Numerics;
-using Grid.Sequences;
 
 namespace Grid.Grains.Tests;
 
@@ -175,7 +174,7 @@ public sealed class CrossCheckTests
         }
     }
 
-    private static async Task<IRunningSequence> StartOnAsync(TestGrid grid, int silo, Messages.SequenceSpec spec)
+    private static async Task<TestSequence> StartOnAsync(TestGrid grid, int silo, Messages.SequenceSpec spec)
     {
         foreach (var engine in grid.Engines)
         {

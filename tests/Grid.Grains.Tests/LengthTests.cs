@@ -1,7 +1,6 @@
 using Grid.Grains.Messages;
 using Grid.Grains.Tests.Support;
 using Grid.Numerics;
-using Grid.Sequences;
 using Grid.Workers;
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
@@ -155,7 +154,7 @@ public sealed class LengthTests
 
     private static SequenceSpec Spec(int[] prompt, int? maxNewTokens) => Answer.Spec(prompt, 1, generation => generation with { MaxNewTokens = maxNewTokens });
 
-    private static async Task EndsAsync(TestGrid grid, IRunningSequence sequence, int[] prompt, int tokens)
+    private static async Task EndsAsync(TestGrid grid, TestSequence sequence, int[] prompt, int tokens)
     {
         foreach (var engine in grid.Engines)
         {

@@ -210,7 +210,7 @@ public sealed class SequenceTests
     public async Task Requests_that_come_faster_than_workers_report_are_spread_all_the_same()
     {
         await using var grid = await TestGrid.StartAsync(2, _ => new ScriptedEngine { HeldBack = true });
-        var sequences = new List<IRunningSequence>();
+        var sequences = new List<TestSequence>();
         for (int i = 0; i < 8; i++)
         {
             sequences.Add(await grid.Sequences().StartAsync(Answer.Spec([1, 2], 3), default));

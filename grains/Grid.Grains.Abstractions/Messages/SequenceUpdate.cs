@@ -53,6 +53,9 @@ public sealed record SequenceUpdate
     /// explains.</summary>
     [Id(10)]
     public Refusal? Refusal { get; init; }
+
+    /// <summary>Whether none comes after it.</summary>
+    public bool IsLast => FinishReason is not null || Refusal is not null;
 }
 
 /// <summary>A token with its logprob (NaN when not asked for) and the most probable tokens at its place, with theirs.</summary>

@@ -114,13 +114,19 @@ internal static class OverheadRoles
                 },
             };
             var log = new StreamLog();
-            await using var sequence = await service.StartAsync(spec, CancellationToken.None);
-            await foreach (var update in sequence.ReadUpdatesAsync(CancellationToken.None))
+            var ended = new TaskCompletionSource();
+            await using var sequence = await service.StartAsync(spec, Take, CancellationToken.None);
+            await ended.Task;
+            return log;
+
+            void Take(IRunningSequence running, SequenceUpdate update)
             {
                 log.Add(Stopwatch.GetTimestamp(), log.Tokens + update.Tokens.Length);
+                if (update.IsLast)
+                {
+                    ended.SetResult();
+                }
             }
-
-            return log;
         })));
         return RunResult.Of(start, logs, options);
     }

@@ -56,7 +56,7 @@ internal sealed class FakeSequenceService : ISequenceService
     public ServedModel? FindModel(string id, string numericsId) =>
         Models.FirstOrDefault(model => model.Id == id && model.NumericsId == numericsId);
 
-    public async Task<IRunningSequence> StartAsync(SequenceSpec spec, CancellationToken cancellationToken)
+    public async Task<IRunningSequence> StartAsync(SequenceSpec spec, Action<IRunningSequence, SequenceUpdate> take, CancellationToken cancellationToken)
     {
         await (Admission?.Invoke(cancellationToken) ?? Task.CompletedTask);
         int[] prompt = spec.PromptIds ?? Models.First(model => model.Id == spec.Model).Text!.Tokenizer.Encode(spec.PromptText!, spec.ParseSpecialTokens, spec.AddSpecialTokens);
@@ -74,6 +74,7 @@ internal sealed class FakeSequenceService : ISequenceService
         Started.Enqueue(spec);
         var sequence = new FakeSequence(prompt, spec.Generation.MaxNewTokens ?? Model.MaxContextTokens - prompt.Length, Script?.Invoke(spec) ?? FakeAnswers.Default(spec, prompt));
         Sequences.Enqueue(sequence);
+        _ = sequence.TellAsync(take);
         return sequence;
     }
 
@@ -88,6 +89,7 @@ internal sealed class FakeSequenceService : ISequenceService
 internal sealed class FakeSequence(int[] promptIds, int maxNewTokens, IAsyncEnumerable<SequenceUpdate> updates) : IRunningSequence
 {
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly CancellationTokenSource _left = new();
     private readonly TaskCompletionSource _disposed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public Guid Id { get; } = Guid.NewGuid();
@@ -102,19 +104,19 @@ internal sealed class FakeSequence(int[] promptIds, int maxNewTokens, IAsyncEnum
 
     public Task Disposed => _disposed.Task;
 
-    public async IAsyncEnumerable<SequenceUpdate> ReadUpdatesAsync([EnumeratorCancellation] CancellationToken cancellationToken)
+    public async Task TellAsync(Action<IRunningSequence, SequenceUpdate> take)
     {
-        await foreach (var update in updates.WithCancellation(cancellationToken))
+        await foreach (var update in updates.WithCancellation(_left.Token))
         {
-            yield return update;
+            take(this, update);
         }
         _drained.TrySetResult();
     }
 
-    public ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
+        await _left.CancelAsync();
         _disposed.TrySetResult();
-        return ValueTask.CompletedTask;
     }
 }
 

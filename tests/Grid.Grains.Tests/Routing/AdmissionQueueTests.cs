@@ -17,7 +17,7 @@ public sealed class AdmissionQueueTests
     {
         await using var grid = await StartAsync();
         await using var running = await grid.Sequences().StartAsync(Spec("a", 0), default);
-        var waiting = new List<Task<IRunningSequence>>();
+        var waiting = new List<Task<TestSequence>>();
         foreach (var (client, number) in new[] { ("a", 1), ("a", 2), ("a", 3), ("b", 4), ("b", 5), ("c", 6) })
         {
             waiting.Add(await WaitingAsync(grid, Spec(client, number), default));
@@ -225,7 +225,7 @@ public sealed class AdmissionQueueTests
         await using var grid = await StartAsync();
         grid.Service<IOptions<SequencesOptions>>(0).Value.QueueSize = 6;
         await using var running = await grid.Sequences().StartAsync(Spec("a", 0), default);
-        var waiting = new List<Task<IRunningSequence>>();
+        var waiting = new List<Task<TestSequence>>();
         foreach (var (client, user, number) in new[] { ("a", "x", 1), ("a", "y", 2), ("a", "z", 3), ("b", "", 4), ("b", "", 5) })
         {
             waiting.Add(await WaitingAsync(grid, Spec(client, number) with { User = user }, default));
@@ -304,7 +304,7 @@ public sealed class AdmissionQueueTests
     private static AdmissionQueue Queue(TestGrid grid) => grid.Service<AdmissionQueue>(0);
 
     /// <summary>Starts a sequence that has to wait, once it does.</summary>
-    private static async Task<Task<IRunningSequence>> WaitingAsync(TestGrid grid, SequenceSpec spec, CancellationToken cancellationToken)
+    private static async Task<Task<TestSequence>> WaitingAsync(TestGrid grid, SequenceSpec spec, CancellationToken cancellationToken)
     {
         int before = Queue(grid).Waiting(TestModel.Name);
         var started = grid.Sequences().StartAsync(spec, cancellationToken);

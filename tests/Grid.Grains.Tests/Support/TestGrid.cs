@@ -89,7 +89,7 @@ internal sealed class TestGrid : IAsyncDisposable
 /// <summary>What a sequence gave, put together.</summary>
 internal sealed record Answer(string Text, int[] Tokens, string? FinishReason, object? MatchedStop, string? Error, int Endings)
 {
-    public static async Task<Answer> ReadAsync(IRunningSequence sequence)
+    public static async Task<Answer> ReadAsync(TestSequence sequence)
     {
         var text = new System.Text.StringBuilder();
         var tokens = new List<int>();
