@@ -1,10 +1,11 @@
 using Grid.Benchmarks;
 using Grid.Benchmarks.Claims;
+using Grid.Benchmarks.Gpu;
 using Grid.Benchmarks.Overhead;
 using Grid.Benchmarks.Serve;
 
 // dotnet run --project tests/Grid.Benchmarks [chains] [decode] [experts] [engine] [text]; all without arguments.
-// "digest" prints a digest of results instead of a time; "load FOLDER" measures the loading of a model;
+// "digest" prints a digest of results instead of a time; "load FOLDER" measures the loading of a model; "gpu" times kernels and steps on a GPU;
 // "serve --help" says how a running server is measured, "claims --help" how its bits are compared, "overhead --help" how the grid around an engine is.
 if (args is ["digest"])
 {
@@ -15,6 +16,11 @@ if (args is ["digest"])
 if (args is ["load", var folder])
 {
     return LoadCommand.Run(folder);
+}
+
+if (args is ["gpu", ..])
+{
+    return GpuCommand.Run(args[1..]);
 }
 
 if (args is ["serve", "--help"])

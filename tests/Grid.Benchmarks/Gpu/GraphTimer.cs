@@ -1,6 +1,6 @@
 using Grid.Cuda.Driver;
 
-namespace Grid.Cuda.Tests;
+namespace Grid.Benchmarks.Gpu;
 
 /// <summary>Times launches in a graph.</summary>
 internal static class GraphTimer

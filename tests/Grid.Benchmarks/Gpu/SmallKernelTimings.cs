@@ -8,12 +8,10 @@ using Grid.Cuda.Kernels.PackWeights;
 using Grid.Cuda.Kernels.RotateAndStore;
 using Grid.Numerics;
 
-namespace Grid.Cuda.Tests;
+namespace Grid.Benchmarks.Gpu;
 
-/// <summary>Times what is neither product nor attention, at the sizes of Qwen3-8B; only where GRID_TIMINGS names the file to append to.
-/// Asserts nothing.</summary>
-[Collection(GpuCollection.Name)]
-public sealed class SmallKernelTimings(GpuFixture gpu)
+/// <summary>What is neither product nor attention, at the sizes of Qwen3-8B.</summary>
+internal sealed class SmallKernelTimings(GpuKernels gpu)
 {
     private const int HeadDim = 128;
     private const int QueryHeads = 32;
@@ -22,11 +20,16 @@ public sealed class SmallKernelTimings(GpuFixture gpu)
     private const int Vocabulary = 151936;
     private const int Launches = 20;
 
-    [Fact]
-    public void Rotate_and_store()
+    public void Run()
     {
-        string file = RequireFile();
-        var context = gpu.Require();
+        RotateAndStore();
+        Embed();
+        ClearPagesAndFill();
+    }
+
+    private void RotateAndStore()
+    {
+        var context = gpu.Context;
         using var module = gpu.Load(RotateAndStoreKernel.Source(HeadDim));
         using var stream = new CudaStream(context);
         var kernel = new RotateAndStoreKernel(module, HeadDim);
@@ -59,16 +62,14 @@ public sealed class SmallKernelTimings(GpuFixture gpu)
                     KvHeads = KvHeads,
                 },
                 early)))];
-            Write(file, $"rotate and store, {rows} rows", times[0], times[1], 2 * qkvBytes);
+            Write($"rotate and store, {rows} rows", times[0], times[1], 2 * qkvBytes);
             Array.ForEach(qkv, memory => memory.Dispose());
         }
     }
 
-    [Fact]
-    public void Embed()
+    private void Embed()
     {
-        string file = RequireFile();
-        var context = gpu.Require();
+        var context = gpu.Context;
         using var module = gpu.Load(EmbedKernel.Source);
         using var stream = new CudaStream(context);
         var kernel = new EmbedKernel(module);
@@ -80,16 +81,14 @@ public sealed class SmallKernelTimings(GpuFixture gpu)
             using var output = new DeviceMemory(context, (long)rows * Width * sizeof(ushort));
             double[] times = [.. ((bool[])[false, true]).Select(early => GraphTimer.Median(
                 context, stream, Launches, i => kernel.Launch(stream, ids.Span, tiles.Span, output.Span, rows, Vocabulary, Width, early)))];
-            Write(file, $"embed, {rows} rows", times[0], times[1], 2 * output.Bytes);
+            Write($"embed, {rows} rows", times[0], times[1], 2 * output.Bytes);
         }
     }
 
-    [Fact]
-    public void Clear_pages_and_dummy_weights()
+    private void ClearPagesAndFill()
     {
         const int Layers = 36, Pages = 64;
-        string file = RequireFile();
-        var context = gpu.Require();
+        var context = gpu.Context;
         using var clearing = gpu.Load(ClearPagesKernel.Source);
         using var filling = gpu.Load(DummyFillKernel.Source);
         using var stream = new CudaStream(context);
@@ -101,7 +100,7 @@ public sealed class SmallKernelTimings(GpuFixture gpu)
         {
             double time = GraphTimer.Median(
                 context, stream, 4, _ => clear.Launch(stream, cache.Span, ids.Span, count, Layers, Pages, pageBytes));
-            Write(file, $"clear {count} pages of {Layers} layers", time, time, count * Layers * pageBytes);
+            Write($"clear {count} pages of {Layers} layers", time, time, count * Layers * pageBytes);
         }
 
         var fill = new DummyFillKernel(filling);
@@ -112,22 +111,13 @@ public sealed class SmallKernelTimings(GpuFixture gpu)
             using var packed = new DeviceMemory(context, layout.Bytes);
             var tensor = DummyWeights.Describe("weight", rows, width);
             double time = GraphTimer.Median(context, stream, 2, _ => fill.LaunchMatrix(stream, tensor, packed.Span, layout, rows));
-            Write(file, $"dummy weights {rows} x {width}", time, time, packed.Bytes);
+            Write($"dummy weights {rows} x {width}", time, time, packed.Bytes);
         }
     }
 
-    private static string RequireFile()
-    {
-        string? file = Environment.GetEnvironmentVariable("GRID_TIMINGS");
-        Assert.SkipWhen(string.IsNullOrEmpty(file), "GRID_TIMINGS names no file.");
-        return file!;
-    }
-
-    private static void Write(string file, string what, double microseconds, double early, long bytes) => File.AppendAllText(
-        file,
-        string.Create(
-            CultureInfo.InvariantCulture,
-            $"{what}: {microseconds:F2} us, started early {early:F2} us, {bytes / Math.Min(microseconds, early) / 1e6:F2} TB/s read and written\n"));
+    private static void Write(string what, double microseconds, double early, long bytes) => Console.WriteLine(string.Create(
+        CultureInfo.InvariantCulture,
+        $"{what}: {microseconds:F2} us, started early {early:F2} us, {bytes / Math.Min(microseconds, early) / 1e6:F2} TB/s read and written"));
 
     private static DeviceMemory Ones(CudaContext context, CudaStream stream, long bytes)
     {

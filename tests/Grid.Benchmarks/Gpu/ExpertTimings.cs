@@ -4,23 +4,19 @@ using Grid.Cuda.Kernels.Experts;
 using Grid.Cuda.Kernels.PackWeights;
 using Grid.Cuda.Kernels.Product;
 
-namespace Grid.Cuda.Tests;
+namespace Grid.Benchmarks.Gpu;
 
 /// <summary>
-/// Times the experts' kernels at the sizes of Qwen3-30B-A3B; only where GRID_TIMINGS names the file to append to. Launches go
-/// through several routings, so that other experts' weights come from memory; medians of replays. Asserts nothing.
+/// The experts' kernels at the sizes of Qwen3-30B-A3B. Launches go through several routings, so that other experts' weights
+/// come from memory; medians of replays.
 /// </summary>
-[Collection(GpuCollection.Name)]
-public sealed class ExpertTimings(GpuFixture gpu)
+internal sealed class ExpertTimings(GpuKernels gpu)
 {
     private const int Width = 2048, Inner = 768, Experts = 128, Slots = 8, Routings = 8;
 
-    [Fact]
-    public void Qwen3_30B_A3B()
+    public void Run()
     {
-        string? file = Environment.GetEnvironmentVariable("GRID_TIMINGS");
-        Assert.SkipWhen(string.IsNullOrEmpty(file), "GRID_TIMINGS names no file.");
-        var context = gpu.Require();
+        var context = gpu.Context;
         using var stream = new CudaStream(context);
         CudaModule[] productModules = [.. gpu.LoadAll(ProductKernel.Sources)], modules = [.. ExpertKernels.Sources.Select(gpu.Load)];
         var kernels = new ExpertKernels(new ProductKernel(productModules, context.Device), modules);
@@ -32,7 +28,7 @@ public sealed class ExpertTimings(GpuFixture gpu)
             using var setting = new Setting(context, stream, rows);
             foreach (int shape in Shapes(rows))
             {
-                File.AppendAllText(file!, Line(context, stream, kernels, setting, router, gateUp, down, shape) + "\n");
+                Console.WriteLine(Line(context, stream, kernels, setting, router, gateUp, down, shape));
             }
         }
 

@@ -3,30 +3,29 @@ using Grid.Cuda.Driver;
 using Grid.Cuda.Kernels.PackWeights;
 using Grid.Cuda.Kernels.Product;
 
-namespace Grid.Cuda.Tests;
+namespace Grid.Benchmarks.Gpu;
 
 /// <summary>
-/// Times products at the sizes of Qwen3-8B; only where GRID_TIMINGS names the file to append to. Graphs of launches over
-/// rotating copies of random weights, so that they come from memory; medians of replays. Asserts nothing.
+/// Products at the sizes of Qwen3-8B. Graphs of launches over rotating copies of random weights, so that they come from
+/// memory; medians of replays.
 /// </summary>
-[Collection(GpuCollection.Name)]
-public sealed class ProductTimings(GpuFixture gpu)
+internal sealed class ProductTimings(GpuKernels gpu)
 {
     private const double PlainReadTerabytes = 3.07;
 
-    [Theory]
-    [InlineData("qkv", 6144, 4096, "Store")]
-    [InlineData("o", 4096, 4096, "Add")]
-    [InlineData("gate_up", 12288, 4096, "GatedSilu")]
-    [InlineData("down", 4096, 12288, "Add")]
-    [InlineData("lm_head", 151936, 4096, "Raw")]
-    public void Qwen3_8B(string name, int outputs, int width, string epilogueName)
+    public void Run()
     {
-        string? file = Environment.GetEnvironmentVariable("GRID_TIMINGS");
-        Assert.SkipWhen(string.IsNullOrEmpty(file), "GRID_TIMINGS names no file.");
-        var epilogue = Enum.Parse<ProductEpilogue>(epilogueName);
+        Run("qkv", 6144, 4096, ProductEpilogue.Store);
+        Run("o", 4096, 4096, ProductEpilogue.Add);
+        Run("gate_up", 12288, 4096, ProductEpilogue.GatedSilu);
+        Run("down", 4096, 12288, ProductEpilogue.Add);
+        Run("lm_head", 151936, 4096, ProductEpilogue.Raw);
+    }
+
+    private void Run(string name, int outputs, int width, ProductEpilogue epilogue)
+    {
         int[] counts = epilogue == ProductEpilogue.Raw ? [1, 8, 64, 256] : [1, 8, 16, 32, 64, 128, 256, 512, 2048, 8192];
-        var context = gpu.Require();
+        var context = gpu.Context;
         using var stream = new CudaStream(context);
         CudaModule[] modules = [.. gpu.LoadAll(ProductKernel.Sources)];
         var kernel = new ProductKernel(modules, context.Device);
@@ -35,7 +34,6 @@ public sealed class ProductTimings(GpuFixture gpu)
         DeviceMemory[] weights = [.. Enumerable.Range(0, copies).Select(_ => Noise(context, stream, bytes + PackedLayout.ReadAheadBytes))];
         using var input = Noise(context, stream, (long)counts[^1] * width * sizeof(ushort));
         using var output = Noise(context, stream, (long)counts[^1] * outputs * sizeof(float));
-        var lines = new List<string>();
         foreach (int tokens in counts)
         {
             int launches = tokens > 256 ? 4 : 40;
@@ -54,11 +52,10 @@ public sealed class ProductTimings(GpuFixture gpu)
                 },
                 startsEarly)))];
             double best = microseconds.Min();
-            lines.Add(string.Create(CultureInfo.InvariantCulture,
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"{name} M={tokens}: {microseconds[0]:F1} us, started early {microseconds[1]:F1} us; weights {bytes / best / 1e6:F2} TB/s (at {PlainReadTerabytes}: {bytes / PlainReadTerabytes / 1e6:F1} us), {tokens * (double)bytes / best / 1e6:F0} TFLOP/s"));
         }
 
-        File.AppendAllLines(file!, lines);
         Array.ForEach(weights, memory => memory.Dispose());
         Array.ForEach(modules, module => module.Dispose());
     }

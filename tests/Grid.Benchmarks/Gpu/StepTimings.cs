@@ -1,28 +1,29 @@
 using System.Diagnostics;
 using System.Globalization;
-using Grid.Determinism.Tests.Harness;
+using Grid.Cuda;
 using Grid.Models;
 using Grid.Models.Operations;
 
-namespace Grid.Cuda.Tests;
+namespace Grid.Benchmarks.Gpu;
 
-/// <summary>Times loading, decode steps and prefill of published models with dummy weights; only where GRID_TIMINGS names the file
-/// to append to. Asserts nothing.</summary>
-[Collection(GpuCollection.Name)]
-public sealed class StepTimings(OperationsFixture device)
+/// <summary>Loading, decode steps and prefill of published models with dummy weights.</summary>
+internal static class StepTimings
 {
     private const int PrefillRows = 2048;
     private const int Steps = 21;
 
-    [Theory]
-    [InlineData("Qwen/Qwen3-0.6B")]
-    [InlineData("Qwen/Qwen3-8B")]
-    [InlineData("Qwen/Qwen3-30B-A3B")]
-    public void A_model(string name)
+    /// <summary>Models as a node runs them.</summary>
+    public static void RunSteps()
     {
-        string? file = Environment.GetEnvironmentVariable("GRID_TIMINGS");
-        Assert.SkipWhen(string.IsNullOrEmpty(file), "GRID_TIMINGS names no file.");
-        var operations = device.Require();
+        using var operations = Open(new CudaOptions());
+        foreach (string name in (string[])["Qwen/Qwen3-0.6B", "Qwen/Qwen3-8B", "Qwen/Qwen3-30B-A3B"])
+        {
+            RunSteps(operations, name);
+        }
+    }
+
+    private static void RunSteps(CudaOperations operations, string name)
+    {
         long start = Stopwatch.GetTimestamp();
         var options = new ModelLoadOptions { LoadFormat = LoadFormat.Dummy, MaxBatchTokens = PrefillRows };
         using var loaded = ModelLoader.Load(ShippedConfigs.Find(name)!, operations, options);
@@ -58,38 +59,35 @@ public sealed class StepTimings(OperationsFixture device)
             }
         }
 
-        void Write(string line) => File.AppendAllText(file, string.Create(CultureInfo.InvariantCulture, $"{name} {line}\n"));
+        void Write(FormattableString line) => Console.WriteLine($"{name} {line.ToString(CultureInfo.InvariantCulture)}");
     }
 
-    [Fact]
-    public void Opening_cold_and_warm()
+    /// <summary>The kernels built, and fetched.</summary>
+    public static void RunOpening()
     {
-        string? file = Environment.GetEnvironmentVariable("GRID_TIMINGS");
-        Assert.SkipWhen(string.IsNullOrEmpty(file), "GRID_TIMINGS names no file.");
-        device.Require();
         var folder = Directory.CreateTempSubdirectory("grid-cuda-cold");
         foreach (string state in (ReadOnlySpan<string>)["cold", "warm"])
         {
             long start = Stopwatch.GetTimestamp();
-            using var operations = CudaOperations.Open(CudaDevice.Require(0), new CudaOptions { KernelCacheFolder = folder.FullName });
-            File.AppendAllText(file, string.Create(
-                CultureInfo.InvariantCulture, $"opened {state} in {Stopwatch.GetElapsedTime(start).TotalSeconds:F2} s\n"));
+            using var operations = Open(new CudaOptions { KernelCacheFolder = folder.FullName });
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"opened {state} in {Stopwatch.GetElapsedTime(start).TotalSeconds:F2} s"));
         }
 
         folder.Delete(recursive: true);
     }
 
     /// <summary>What recording and early starts are worth.</summary>
-    [Theory]
-    [InlineData(false, false)]
-    [InlineData(false, true)]
-    [InlineData(true, false)]
-    [InlineData(true, true)]
-    public void Qwen3_8B_in_every_way_of_launching(bool record, bool early)
+    public static void RunLaunching()
     {
-        string? file = Environment.GetEnvironmentVariable("GRID_TIMINGS");
-        Assert.SkipWhen(string.IsNullOrEmpty(file), "GRID_TIMINGS names no file.");
-        using var operations = device.Open(new CudaOptions { RecordPasses = record, KernelsStartEarly = early });
+        RunLaunching(record: false, early: false);
+        RunLaunching(record: false, early: true);
+        RunLaunching(record: true, early: false);
+        RunLaunching(record: true, early: true);
+    }
+
+    private static void RunLaunching(bool record, bool early)
+    {
+        using var operations = Open(new CudaOptions { RecordPasses = record, KernelsStartEarly = early });
         var options = new ModelLoadOptions { LoadFormat = LoadFormat.Dummy, MaxBatchTokens = 64 };
         using var loaded = ModelLoader.Load(ShippedConfigs.Find("Qwen/Qwen3-8B")!, operations, options);
         using var cache = loaded.Model.AllocateKvCache(64 * 9);
@@ -102,10 +100,12 @@ public sealed class StepTimings(OperationsFixture device)
                 loaded.Model.Forward(batch, cache);
                 operations.Synchronize();
             });
-            File.AppendAllText(file, string.Create(
-                CultureInfo.InvariantCulture, $"Qwen3-8B decode of {count} at 512, recorded {record}, early starts {early}: {forward:F2} ms\n"));
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture, $"Qwen3-8B decode of {count} at 512, recorded {record}, early starts {early}: {forward:F2} ms"));
         }
     }
+
+    private static CudaOperations Open(CudaOptions options) => CudaOperations.Open(CudaDevice.Require(0), options);
 
     private static double Median(Action step)
     {
@@ -130,10 +130,10 @@ public sealed class StepTimings(OperationsFixture device)
         {
             int sequence = batch.SequenceCount++;
             batch.Sequences[sequence] = new SequenceSlice(batch.RowCount, rows, [.. Enumerable.Range(sequence * 9, 9)]);
-            int[] tokens = Requests.Prompt(rows, sequence, 4000);
+            var random = new Random((sequence * 7919) + 1);
             for (int i = 0; i < rows; i++)
             {
-                (batch.TokenIds[batch.RowCount], batch.Positions[batch.RowCount]) = (tokens[i], position + i);
+                (batch.TokenIds[batch.RowCount], batch.Positions[batch.RowCount]) = (random.Next(4000), position + i);
                 batch.RowCount++;
             }
 

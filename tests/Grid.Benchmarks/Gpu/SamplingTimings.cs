@@ -1,27 +1,31 @@
 using System.Diagnostics;
 using System.Globalization;
 using Grid.Cuda.Driver;
+using Grid.Cuda.Kernels.Sampling;
 using Grid.Models.Operations;
 using Grid.Numerics;
 
-namespace Grid.Cuda.Tests;
+namespace Grid.Benchmarks.Gpu;
 
-/// <summary>Times sampling at a vocabulary of 151,936; only where GRID_TIMINGS names the file to append to. Asserts nothing.</summary>
-[Collection(GpuCollection.Name)]
-public sealed class SamplingTimings(GpuFixture gpu)
+/// <summary>Sampling at a vocabulary of 151,936.</summary>
+internal sealed class SamplingTimings(GpuKernels gpu)
 {
     private const int Vocabulary = 151936, MaxRows = 256;
     private static readonly int[] s_counts = [1, 8, 32, 256];
 
-    [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public void Qwen3_vocabulary(bool flat)
+    public void Run()
     {
-        string? file = Environment.GetEnvironmentVariable("GRID_TIMINGS");
-        Assert.SkipWhen(string.IsNullOrEmpty(file), "GRID_TIMINGS names no file.");
-        using var bench = new SamplingBench(gpu, MaxRows, Vocabulary);
-        using var logits = DeviceMemory.Of<float>(bench.Context, bench.Stream, Logits(flat));
+        Run(flat: false);
+        Run(flat: true);
+    }
+
+    private void Run(bool flat)
+    {
+        var context = gpu.Context;
+        using var stream = new CudaStream(context);
+        using var module = gpu.Load(SamplingKernel.Source);
+        using var sampler = new DeviceSampler(context, new SamplingKernel(module), MaxRows, Vocabulary);
+        using var logits = DeviceMemory.Of<float>(context, stream, Logits(flat));
         var all = logits.Span;
         var history = new TokenHistory();
         for (int i = 0; i < 2000; i++)
@@ -48,22 +52,22 @@ public sealed class SamplingTimings(GpuFixture gpu)
             {
                 SamplingRow[] rows = [.. Enumerable.Range(0, count).Select(i => Row(asked, i))];
                 var results = new SampledToken[count];
-                bench.Sampler.Sample(bench.Stream, all, rows, results);
-                double kernel = GraphTimer.Median(bench.Context, bench.Stream, 10, _ => bench.Sampler.Launch(bench.Stream, all, count));
-                line += string.Create(CultureInfo.InvariantCulture, $" {count}: {kernel:F1} us (whole call {WholeCall(bench, all, rows, results):F0}),");
+                sampler.Sample(stream, all, rows, results);
+                double kernel = GraphTimer.Median(context, stream, 10, _ => sampler.Launch(stream, all, count));
+                line += string.Create(CultureInfo.InvariantCulture, $" {count}: {kernel:F1} us (whole call {WholeCall(sampler, stream, all, rows, results):F0}),");
             }
 
-            File.AppendAllLines(file!, [line]);
+            Console.WriteLine(line);
         }
     }
 
-    private static double WholeCall(SamplingBench bench, DeviceSpan logits, SamplingRow[] rows, SampledToken[] results)
+    private static double WholeCall(DeviceSampler sampler, CudaStream stream, DeviceSpan logits, SamplingRow[] rows, SampledToken[] results)
     {
         double[] times = new double[9];
         for (int i = 0; i < times.Length; i++)
         {
             long start = Stopwatch.GetTimestamp();
-            bench.Sampler.Sample(bench.Stream, logits, rows, results);
+            sampler.Sample(stream, logits, rows, results);
             times[i] = Stopwatch.GetElapsedTime(start).TotalMicroseconds;
         }
 
