@@ -54,6 +54,7 @@ public static class GatewayHosting
         services.AddSingleton<AnswerRunner>();
         services.AddSingleton<BodyBudget>();
         services.AddSingleton<InferenceEndpoints>();
+        services.AddSingleton<TextEndpoints>();
         services.AddSingleton<SequenceEndpoints>();
         return services;
     }
@@ -72,10 +73,20 @@ public static class GatewayHosting
         endpoints.MapShown("/v1/models", ModelEndpoints.ListAsync);
         endpoints.MapShown("/v1/models/{**id}", ModelEndpoints.GetAsync);
         endpoints.MapShown("/get_model_info", ModelEndpoints.InfoAsync);
+        endpoints.MapShown("/model_info", ModelEndpoints.InfoAsync);
+        endpoints.MapShown("/get_server_info", ServerEndpoints.InfoAsync);
+        endpoints.MapShown("/server_info", ServerEndpoints.InfoAsync);
+        endpoints.MapShown("/v1/loads", ServerEndpoints.LoadsAsync);
+        endpoints.MapShown("/version", ServerEndpoints.VersionAsync);
+
+        var text = endpoints.ServiceProvider.GetRequiredService<TextEndpoints>();
+        endpoints.MapPost("/tokenize", text.TokenizeAsync);
+        endpoints.MapPost("/detokenize", text.DetokenizeAsync);
 
         endpoints.MapShown("/livez", OperationEndpoints.LiveAsync);
         endpoints.MapShown("/readyz", OperationEndpoints.ReadyAsync);
         endpoints.MapShown("/health", OperationEndpoints.ReadyAsync);
+        endpoints.MapGet("/health_generate", OperationEndpoints.GenerateAsync);
         endpoints.MapPost("/flush_cache", OperationEndpoints.FlushAsync);
         endpoints.MapShown("/v1/grid", GridEndpoints.ShowAsync);
         endpoints.MapShown("/metrics", (HttpContext context, PrometheusExport export) => export.WriteAsync(context));

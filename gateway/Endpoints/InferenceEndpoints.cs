@@ -18,17 +18,10 @@ internal sealed class InferenceEndpoints(ISequenceService service, AnswerRunner 
     /// <summary>POST /generate.</summary>
     public Task GenerateAsync(HttpContext context) => AnswerAsync(context, GenerateRequest.Parse);
 
-    private async Task AnswerAsync(HttpContext context, Func<JsonElement, ISequenceService, GatewayOptions, RequestPlan> parse) =>
-        await runner.RunAsync(context, await ReadAsync(context, parse));
-
-    /// <summary>The body is let go of when its request has been understood.</summary>
-    private async Task<RequestPlan> ReadAsync(HttpContext context, Func<JsonElement, ISequenceService, GatewayOptions, RequestPlan> parse)
+    private async Task AnswerAsync(HttpContext context, Func<JsonElement, ISequenceService, GatewayOptions, RequestPlan> parse)
     {
-        var bytes = await RequestBody.ReadAsync(context, budget);
-        using var turn = await budget.TakeTurnAsync(bytes.Length, context.RequestAborted);
-        using var body = RequestBody.Parse(bytes, options.Value.MaxJsonDepth);
-        var plan = parse(body.RootElement, service, options.Value);
+        var plan = await RequestBody.ReadAsync(context, budget, options.Value, body => parse(body, service, options.Value));
         plan.RequireRoom();
-        return plan with { EventIds = plan.EventIds || EventIds.AreAsked(context.Request) };
+        await runner.RunAsync(context, plan with { EventIds = plan.EventIds || EventIds.AreAsked(context.Request) });
     }
 }

@@ -3,6 +3,7 @@ using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
 using Grid.Gateway.Running;
 using Grid.Grains.Messages;
+using Grid.Numerics;
 using Grid.Sequences;
 
 namespace Grid.Gateway.Endpoints;
@@ -10,12 +11,21 @@ namespace Grid.Gateway.Endpoints;
 /// <summary>Health, and the cache.</summary>
 internal static class OperationEndpoints
 {
+    /// <summary>How long /health_generate waits for tokens, as SGLang's does.</summary>
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(20);
+
     /// <summary>GET /livez: the process answers.</summary>
     public static Task LiveAsync(HttpContext context) => OkAsync(context);
 
     /// <summary>GET /readyz and /health: 200 while a worker is live and the gateway is not asked to stop, otherwise 503 with
     /// the reason.</summary>
     public static Task ReadyAsync(HttpContext context, ISequenceService service, ActiveRequests requests, NodeHealth node)
+    {
+        RequireReady(service, requests, node);
+        return OkAsync(context);
+    }
+
+    private static void RequireReady(ISequenceService service, ActiveRequests requests, NodeHealth node)
     {
         if (node.StoreLost is { } lost)
         {
@@ -27,9 +37,42 @@ internal static class OperationEndpoints
             throw ApiErrors.Unavailable(ModelDirectory.NothingServed);
         }
         var states = service.Snapshot.Workers.Select(worker => worker.State).ToArray();
-        return states.Contains(WorkerState.Live)
-            ? OkAsync(context)
-            : throw ApiErrors.Unavailable(WhyNotReady([.. states.Where(state => state != WorkerState.Failed)]));
+        if (!states.Contains(WorkerState.Live))
+        {
+            throw ApiErrors.Unavailable(WhyNotReady([.. states.Where(state => state != WorkerState.Failed)]));
+        }
+    }
+
+    /// <summary>GET /health_generate: as /health, and every model has drawn a token within <see cref="s_patience"/>.</summary>
+    public static async Task GenerateAsync(HttpContext context, ISequenceService service, ActiveRequests requests, NodeHealth node)
+    {
+        RequireReady(service, requests, node);
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
+        patience.CancelAfter(s_patience);
+        try
+        {
+            foreach (var model in service.Models)
+            {
+                await using var sequence = await service.StartAsync(
+                    new SequenceSpec { Model = model.Id, NumericsId = model.NumericsId, PromptIds = [0], Generation = new() { MaxNewTokens = 1 } }, patience.Token);
+                await foreach (var update in sequence.ReadUpdatesAsync(patience.Token))
+                {
+                    if (update.Refusal is { } refusal)
+                    {
+                        throw new RefusedException(refusal);
+                    }
+                    if (update.FinishReason is "error" or "abort")
+                    {
+                        throw ApiErrors.Unavailable($"Model {JsonShown.Text(model.Id)} drew no token: {update.Error ?? "it was stopped"}");
+                    }
+                }
+            }
+        }
+        catch (OperationCanceledException) when (!context.RequestAborted.IsCancellationRequested)
+        {
+            throw ApiErrors.Unavailable($"No token was drawn within {s_patience.TotalSeconds} s.");
+        }
+        await OkAsync(context);
     }
 
     /// <summary>POST /flush_cache: drops the prefix caches; an empty 200 when a worker did.</summary>

@@ -10,6 +10,15 @@ namespace Grid.Gateway.Http;
 /// <summary>Reads a request's JSON body under the gateway's limits.</summary>
 internal static class RequestBody
 {
+    /// <summary>A request's JSON as something of ours. The body is let go of when it has been understood.</summary>
+    public static async Task<T> ReadAsync<T>(HttpContext context, BodyBudget budget, GatewayOptions options, Func<JsonElement, T> parse)
+    {
+        var bytes = await ReadAsync(context, budget);
+        using var turn = await budget.TakeTurnAsync(bytes.Length, context.RequestAborted);
+        using var body = Parse(bytes, options.MaxJsonDepth);
+        return parse(body.RootElement);
+    }
+
     /// <summary>
     /// A JSON body's bytes. Throws <see cref="ApiException"/>: 415 for another content type, 413 above
     /// <see cref="BodyBudget.MaxBodyBytes"/>, 429 when all bodies together are too large.

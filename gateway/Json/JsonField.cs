@@ -79,8 +79,8 @@ internal readonly record struct JsonField(JsonElement Value, string Path)
             : TryGetInteger(out ulong unsigned) ? unsigned : throw WrongValue(Rule);
     }
 
-    /// <summary>A list of token ids, each at least 0. Whether the model has them, the sequence's start tells.</summary>
-    public int[] TokenIds(int maxItems = int.MaxValue)
+    /// <summary>A list of token ids, each at least 0. Whether the model has them, the sequence's start tells, unless there is a bound.</summary>
+    public int[] TokenIds(int maxItems = int.MaxValue, int below = int.MaxValue)
     {
         RequireList("a list of token ids", maxItems);
         int[] ids = new int[Value.GetArrayLength()];
@@ -88,9 +88,9 @@ internal readonly record struct JsonField(JsonElement Value, string Path)
         foreach (var item in Value.EnumerateArray())
         {
             // The happy path builds no path text: prompts have many ids.
-            if (item.ValueKind != JsonValueKind.Number || !item.TryGetInt32(out ids[index]) || ids[index] < 0)
+            if (item.ValueKind != JsonValueKind.Number || !item.TryGetInt32(out ids[index]) || ids[index] < 0 || ids[index] >= below)
             {
-                ids[index] = new JsonField(item, ItemPath(Path, index)).Int32(0);
+                ids[index] = new JsonField(item, ItemPath(Path, index)).Int32(0, below == int.MaxValue ? below : below - 1);
             }
             index++;
         }

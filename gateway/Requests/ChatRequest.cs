@@ -82,7 +82,8 @@ internal static class ChatRequest
             : throw ApiErrors.WrongValue("max_tokens", $"{older}", $"equal to 'max_completion_tokens' ({current}) when both are given");
     }
 
-    private static string TakePrompt(JsonFields fields, ServedModel model, TextModel text)
+    /// <summary>Takes messages, add_generation_prompt and chat_template_kwargs, and renders them as the model has it.</summary>
+    public static string TakePrompt(JsonFields fields, ServedModel model, TextModel text)
     {
         var messages = ChatMessages.Parse(fields.Require("messages", "a list of at least one message"));
         bool addGenerationPrompt = fields.TakeGiven("add_generation_prompt")?.Boolean() ?? true;
