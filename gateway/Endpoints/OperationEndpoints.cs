@@ -53,18 +53,25 @@ internal static class OperationEndpoints
         {
             foreach (var model in service.Models)
             {
+                var end = new TaskCompletionSource<SequenceUpdate>(TaskCreationOptions.RunContinuationsAsynchronously);
                 await using var sequence = await service.StartAsync(
-                    new SequenceSpec { Model = model.Id, NumericsId = model.NumericsId, PromptIds = [0], Generation = new() { MaxNewTokens = 1 } }, patience.Token);
-                await foreach (var update in sequence.ReadUpdatesAsync(patience.Token))
+                    new SequenceSpec { Model = model.Id, NumericsId = model.NumericsId, PromptIds = [0], Generation = new() { MaxNewTokens = 1 } },
+                    (_, update) =>
+                    {
+                        if (update.FinishReason is not null || update.Refusal is not null)
+                        {
+                            end.TrySetResult(update);
+                        }
+                    },
+                    patience.Token);
+                var last = await end.Task.WaitAsync(patience.Token);
+                if (last.Refusal is { } refusal)
                 {
-                    if (update.Refusal is { } refusal)
-                    {
-                        throw new RefusedException(refusal);
-                    }
-                    if (update.FinishReason is "error" or "abort")
-                    {
-                        throw ApiErrors.Unavailable($"Model {JsonShown.Text(model.Id)} drew no token: {update.Error ?? "it was stopped"}");
-                    }
+                    throw new RefusedException(refusal);
+                }
+                if (last.FinishReason is "error" or "abort")
+                {
+                    throw ApiErrors.Unavailable($"Model {JsonShown.Text(model.Id)} drew no token: {last.Error ?? "it was stopped"}");
                 }
             }
         }

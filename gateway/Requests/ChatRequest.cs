@@ -10,7 +10,7 @@ namespace Grid.Gateway.Requests;
 /// <summary>POST /v1/chat/completions: JSON to a plan.</summary>
 internal static class ChatRequest
 {
-    private static readonly string[] s_unsupported =
+    public static readonly string[] Unsupported =
     [
         .. OpenAiFields.Unsupported, "functions", "audio", "prediction", "reasoning_effort", "verbosity", "web_search_options",
         "chat_template", "prompt_cache_key", "prompt_cache_retention", "safety_identifier", "mm_processor_kwargs", "suffix",
@@ -56,7 +56,7 @@ internal static class ChatRequest
             User = fields.Take("user")?.String(SamplingFields.MaxNameLength),
             Metadata = OpenAiFields.TakeMetadata(fields),
         };
-        fields.RefuseOthers(s_unsupported);
+        fields.RefuseOthers(Unsupported);
         return plan;
     }
 

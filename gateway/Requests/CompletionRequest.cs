@@ -11,7 +11,7 @@ internal static class CompletionRequest
     /// <summary>max_tokens when the client gives none, as OpenAI and vLLM have it.</summary>
     public const int DefaultMaxTokens = 16;
 
-    private static readonly string[] s_unsupported =
+    public static readonly string[] Unsupported =
         [.. OpenAiFields.Unsupported, "suffix", "response_format", "max_completion_tokens", "store"];
 
     /// <summary>Maps and validates a body. Throws <see cref="ApiException"/>.</summary>
@@ -55,7 +55,7 @@ internal static class CompletionRequest
             User = fields.Take("user")?.String(SamplingFields.MaxNameLength),
             Metadata = OpenAiFields.TakeMetadata(fields),
         };
-        fields.RefuseOthers(s_unsupported);
+        fields.RefuseOthers(Unsupported);
         return plan;
     }
 

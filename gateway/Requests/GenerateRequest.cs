@@ -31,7 +31,7 @@ internal static class GenerateRequest
     /// <summary>max_new_tokens when the client gives none, as SGLang has it.</summary>
     public const int DefaultMaxNewTokens = 128;
 
-    private static readonly string[] s_unsupported =
+    public static readonly string[] Unsupported =
     [
         "input_embeds", "image_data", "video_data", "audio_data", "modalities", "lora_path", "lora_id",
         "session_params", "custom_logit_processor", "token_ids_logprob", "extra_key", "bootstrap_host",
@@ -41,7 +41,7 @@ internal static class GenerateRequest
     ];
 
     // Special tokens are left out of texts, so there is nothing to put spaces between.
-    private static readonly string[] s_unsupportedSampling =
+    public static readonly string[] UnsupportedSampling =
     [
         "json_schema", "regex", "ebnf", "structural_tag", "stop_regex", "custom_params", "stream_interval",
         "skip_special_tokens: true", "spaces_between_special_tokens: true or false", "no_stop_trim",
@@ -62,7 +62,7 @@ internal static class GenerateRequest
         OpenAiFields.RequireRoom("sampling_params.n", prompts.Length, choices, options);
         float? timeout = OpenAiFields.TakeTimeout(fields, options);
         string cacheSalt = OpenAiFields.TakeCacheSalt(fields);
-        fields.RefuseOthers(s_unsupported);
+        fields.RefuseOthers(Unsupported);
         RequireTextWhereUsed(model, sampling, logprobs);
 
         var sequences = new PlannedSequence[prompts.Length * choices];
@@ -184,7 +184,7 @@ internal static class GenerateRequest
         SamplingFields.RequireOrder(fields, "min_new_tokens", min, max);
         var spec = SamplingFields.Take(fields, model, openAi: false).WithSeed(fields.Take("sampling_seed")?.Seed() ?? drawnSeed);
         spec = spec with { Generation = spec.Generation with { MaxNewTokens = Math.Max(max, 1), MinNewTokens = min } };
-        fields.RefuseOthers(s_unsupportedSampling);
+        fields.RefuseOthers(UnsupportedSampling);
         return new Sampling(spec, choices, asked);
     }
 
