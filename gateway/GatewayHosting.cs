@@ -5,6 +5,7 @@ using Grid.Gateway.Resuming;
 using Grid.Gateway.Running;
 using Grid.Grains;
 using Grid.Sequences;
+using Microsoft.AspNetCore.HttpOverrides;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 
@@ -41,6 +42,20 @@ public static class GatewayHosting
             services.AddCors(cors => cors.AddDefaultPolicy(policy => policy
                 .WithOrigins(origins.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
                 .AllowAnyHeader().AllowAnyMethod().WithExposedHeaders("X-Request-Id", "X-Sequence-Id", "Retry-After")));
+        }
+        if (options.TrustedProxies is { } proxies)
+        {
+            services.Configure<ForwardedHeadersOptions>(forwarded =>
+            {
+                forwarded.ForwardedHeaders = ForwardedHeaders.XForwardedFor | ForwardedHeaders.XForwardedProto;
+                forwarded.ForwardLimit = null; // From the nearest on, as far as they are trusted.
+                forwarded.KnownProxies.Clear();
+                forwarded.KnownIPNetworks.Clear();
+                foreach (var network in proxies)
+                {
+                    forwarded.KnownIPNetworks.Add(network);
+                }
+            });
         }
         services.AddGridDrain();
         services.AddTransient<IStartupFilter, ErrorStartupFilter>();

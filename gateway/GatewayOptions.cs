@@ -1,3 +1,4 @@
+using System.Net;
 using Grid.Options;
 
 namespace Grid.Gateway;
@@ -50,6 +51,9 @@ public sealed record GatewayOptions
     /// <summary>Null: any to who calls from other machines, none but localhost to who calls from this one.</summary>
     [TextOption("Host names that requests may be for, besides localhost and addresses; * for any", "names", Key = "Gateway:AllowedHosts", Default = "none from this machine, any from others")]
     public string? AllowedHosts { get; set; }
+
+    [NetworksOption("Proxies, by address or network, whose X-Forwarded-For and X-Forwarded-Proto are believed: who asks is then the address that they name", Key = "Gateway:TrustedProxies", Default = "none", Aliases = ["--trusted-proxies"])]
+    public IPNetwork[]? TrustedProxies { get; set; }
 
     /// <summary>Null: <see cref="DefaultDrainGrace"/>.</summary>
     [DurationOption("The same as --drain-seconds, for a gateway alone", 0, 3600, Key = "Gateway:DrainSeconds", Default = "20")]

@@ -74,8 +74,13 @@ internal sealed class ErrorStartupFilter : IStartupFilter
 {
     public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
     {
+        var options = app.ApplicationServices.GetRequiredService<IOptions<GatewayOptions>>().Value;
+        if (options.TrustedProxies is not null)
+        {
+            app.UseForwardedHeaders();
+        }
         app.UseMiddleware<ErrorMiddleware>();
-        if (app.ApplicationServices.GetRequiredService<IOptions<GatewayOptions>>().Value.CorsOrigins is not null)
+        if (options.CorsOrigins is not null)
         {
             app.UseCors();
         }

@@ -82,6 +82,27 @@ public sealed class LimitTests
         Assert.Equal((400, "cache_salt"), (status, (string)body["error"]!["param"]!));
     }
 
+    /// <summary>The test calls from 127.0.0.1.</summary>
+    [Theory]
+    [InlineData(null, "203.0.113.9", "127.0.0.1")]
+    [InlineData("10.0.0.0/8, 192.0.2.7", "203.0.113.9", "127.0.0.1")]
+    [InlineData("127.0.0.1", "203.0.113.9", "203.0.113.9")]
+    [InlineData("127.0.0.0/8", "2001:db8::7", "2001:db8::7")]
+    [InlineData("127.0.0.1", "198.51.100.1, 203.0.113.9", "203.0.113.9")]
+    [InlineData("127.0.0.1,10.0.0.0/8", "198.51.100.1, 203.0.113.9, 10.1.2.3", "203.0.113.9")]
+    [InlineData("127.0.0.1", "nobody", "127.0.0.1")]
+    [InlineData("127.0.0.1", null, "127.0.0.1")]
+    public async Task What_is_forwarded_is_believed_of_trusted_proxies_alone(string? trusted, string? forwarded, string client)
+    {
+        await using var app = await (trusted is null ? GatewayApp.StartAsync() : GatewayApp.StartAsync(("Gateway:TrustedProxies", trusted)));
+        if (forwarded is not null)
+        {
+            app.Client.DefaultRequestHeaders.Add("X-Forwarded-For", forwarded);
+        }
+        await app.OkAsync("/v1/completions", "{\"prompt\":\"x\"}");
+        Assert.Equal($"address {client}", Assert.Single(app.Grid.Started).Client);
+    }
+
     [Fact]
     public async Task A_connection_more_than_there_may_be_is_closed()
     {

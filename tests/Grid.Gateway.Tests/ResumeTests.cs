@@ -115,6 +115,42 @@ public sealed class ResumeTests : IAsyncLifetime
         await small.OkAsync("/v1/completions", "{\"prompt\":\"x\"}");
     }
 
+    /// <summary>The budget holds about three records.</summary>
+    [Fact]
+    public async Task A_flood_of_streams_that_are_kept_disturbs_neither_what_runs_nor_what_is_not_kept()
+    {
+        await using var small = (await GatewayApp.StartAsync(("Gateway:MaxTotalKeptBytes", "2500"))).WithEventIds();
+        var whole = await small.OkAsync("/v1/completions", "{\"prompt\":\"x\",\"seed\":4}");
+        using var held = new SemaphoreSlim(0);
+        small.Grid.Script = spec => spec.PromptText == "held" ? HeldAsync(spec) : FakeAnswers.Default(spec, [1]);
+        using var running = new LiveStream(small, "/v1/completions", "{\"prompt\":\"held\",\"seed\":4,\"stream\":true}");
+        await running.NextAsync(_ => true);
+
+        var answers = await Task.WhenAll(Enumerable.Range(0, 40).Select(_ => small.SendAsync("/v1/completions", Endless)));
+        Assert.InRange(answers.Count(answer => answer.IsSuccessStatusCode), 1, 10);
+        foreach (var answer in answers.Where(answer => !answer.IsSuccessStatusCode))
+        {
+            Assert.InRange(answer.Headers.RetryAfter!.Delta!.Value.TotalSeconds, 1, 450);
+            await AssertErrorAsync(answer, HttpStatusCode.TooManyRequests, "overloaded", "without 'stream'");
+        }
+        Array.ForEach(answers, answer => answer.Dispose());
+
+        var again = await small.OkAsync("/v1/completions", "{\"prompt\":\"x\",\"seed\":4}");
+        Assert.Equal((string)whole["choices"]![0]!["text"]!, (string)again["choices"]![0]!["text"]!);
+        held.Release();
+        await running.NextAsync(e => e.Data == "[DONE]");
+
+        async IAsyncEnumerable<SequenceUpdate> HeldAsync(SequenceSpec spec)
+        {
+            yield return new SequenceUpdate { Text = "a", Tokens = [new('a', 0, [])] };
+            await held.WaitAsync(Token);
+            await foreach (var update in FakeAnswers.Default(spec, [1]))
+            {
+                yield return update;
+            }
+        }
+    }
+
     [Fact]
     public async Task Only_sequences_that_are_not_told_to_their_end_run_again_and_with_their_own_seeds_and_bits()
     {

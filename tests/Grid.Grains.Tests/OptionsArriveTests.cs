@@ -83,6 +83,7 @@ public sealed class OptionsArriveTests
                 null when property.PropertyType == typeof(int?) => 1,
                 null when property.PropertyType == typeof(long?) => 1L << 20,
                 null when property.PropertyType == typeof(string) => "a",
+                null when property.PropertyType == typeof(IPNetwork[]) => new[] { IPNetwork.Parse("10.0.0.0/8") },
                 _ => throw new NotSupportedException($"{property} is of a type that this test does not know yet."),
             });
         }

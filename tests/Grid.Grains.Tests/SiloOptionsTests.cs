@@ -30,6 +30,8 @@ public sealed class SiloOptionsTests
     [InlineData("--port=65536", "--port is '65536'; it must be a whole number from 0 to 65535.")]
     [InlineData("--port=-1", "--port is '-1'; it must be a whole number from 0 to 65535.")]
     [InlineData("--host nowhere", "--host is 'nowhere'; it must be an IP address of this machine, or localhost.")]
+    [InlineData("--trusted-proxies proxy.example", "--trusted-proxies is 'proxy.example'; it must be IP addresses or networks, with commas between, such as 10.0.0.7,192.168.0.0/16.")]
+    [InlineData("--Gateway:TrustedProxies 10.0.0.0/33", "--Gateway:TrustedProxies is '10.0.0.0/33'; it must be IP addresses or networks, with commas between, such as 10.0.0.7,192.168.0.0/16.")]
     [InlineData("--device gpu", "--device is 'gpu'; it must be auto, cpu, cuda, or a list of cpu and cuda:N such as cuda:0,cuda:1.")]
     [InlineData("--device cuda:0,cuda", "--device is 'cuda:0,cuda'; it must be auto, cpu, cuda, or a list of cpu and cuda:N such as cuda:0,cuda:1.")]
     [InlineData("--device cuda:-1", "--device is 'cuda:-1'; it must be auto, cpu, cuda, or a list of cpu and cuda:N such as cuda:0,cuda:1.")]

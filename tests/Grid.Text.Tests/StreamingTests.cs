@@ -156,6 +156,33 @@ public class StopStringMatcherTests
         Assert.Equal("", matcher.Flush());
     }
 
+    [Theory]
+    [InlineData(64)]
+    [InlineData(256)]
+    [InlineData(1024)]
+    public void A_list_of_stops_takes_memory_in_proportion_and_a_sequence_that_looks_for_them_next_to_none(int bytes)
+    {
+        // Its own beginning again and again: what is held back is as long as it can be.
+        string[] stops = [.. Enumerable.Range(0, 4).Select(i => new string('a', bytes - 1) + (char)('b' + i))];
+        Assert.InRange(Allocated(() => new StopStringMatcher(stops)), 1, (16 * 4 * bytes) + 1024);
+        var matcher = new StopStringMatcher(stops);
+        string text = new('a', 8);
+        matcher.Append(new string('a', 2 * bytes));
+        Assert.InRange(Allocated(() => matcher.Append(text)), 0, 512 + (4 * bytes));
+        Assert.Null(matcher.Matched);
+    }
+
+    /// <summary>As clients have sent it: a million characters, or several times less.</summary>
+    [Theory]
+    [InlineData(1_000_000, 1)]
+    [InlineData(300_000, 2)]
+    [InlineData(342, 1)]
+    public void A_stop_that_is_too_long_is_refused_before_anything_is_made_of_it(int characters, int count)
+    {
+        string[] stops = [.. Enumerable.Range(0, count).Select(_ => new string('一', characters))];
+        Assert.InRange(Allocated(() => Assert.Throws<ArgumentException>(() => new StopStringMatcher(stops))), 1, 64 * 1024);
+    }
+
     [Fact]
     public void Memory_for_stops_grows_with_their_length_and_is_shared_by_the_sequences_of_a_request()
     {
@@ -164,14 +191,6 @@ public class StopStringMatcherTests
         long again = Allocated(() => new StopStringMatcher(stops));
         Assert.InRange(first, 1, 16 * stops.Sum(Encoding.UTF8.GetByteCount));
         Assert.InRange(again, 1, 512);
-
-        static long Allocated(Func<StopStringMatcher> make)
-        {
-            new StopStringMatcher(["warm"]).Flush();
-            long before = GC.GetAllocatedBytesForCurrentThread();
-            make();
-            return GC.GetAllocatedBytesForCurrentThread() - before;
-        }
     }
 
     [Fact]
@@ -205,4 +224,13 @@ public class StopStringMatcherTests
 
     private static string Word(Random random, int length) =>
         string.Concat(Enumerable.Range(0, length).Select(_ => (char)('a' + random.Next(2))));
+
+    private static long Allocated(Func<object> run)
+    {
+        new StopStringMatcher(["warm"]).Flush();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        object made = run();
+        GC.KeepAlive(made);
+        return GC.GetAllocatedBytesForCurrentThread() - before;
+    }
 }

@@ -15,6 +15,23 @@ public sealed class AddressOptionAttribute(string what) : OptionAttribute(what, 
         : throw new OptionValueException(OfOthers ? "be an IP address that other nodes can reach" : "be an IP address of this machine, or localhost");
 }
 
+/// <summary>IP addresses and networks in CIDR form, with commas between; for a property of <see cref="IPNetwork"/>[]. An address is a
+/// network of one.</summary>
+public sealed class NetworksOptionAttribute(string what) : OptionAttribute(what, "networks")
+{
+    /// <inheritdoc/>
+    public override object Read(string value, Type type) =>
+        value.Split(',', StringSplitOptions.TrimEntries).Select(ReadNetwork).ToArray();
+
+    /// <inheritdoc/>
+    public override string Show(object value) => string.Join(',', (IPNetwork[])value);
+
+    private static IPNetwork ReadNetwork(string value) =>
+        IPAddress.TryParse(value, out var address) ? new IPNetwork(address, address.GetAddressBytes().Length * 8)
+        : IPNetwork.TryParse(value, out var network) ? network
+        : throw new OptionValueException("be IP addresses or networks, with commas between, such as 10.0.0.7,192.168.0.0/16");
+}
+
 /// <summary>An IP address with a port.</summary>
 public sealed class EndPointOptionAttribute(string what) : OptionAttribute(what, "address:port")
 {

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Grid.Grains.Messages;
 using Grid.Silo;
 using Grid.Silo.Options;
 
@@ -56,6 +57,31 @@ public sealed class FairnessTests : IAsyncLifetime
         Assert.True(_node.Workers[0].Load.GeneratedTokens < 1000 * 1000, "The others were done.");
         await stop.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => many);
+    }
+
+    /// <summary>Four run, and the fifth of the same client waits at the worker.</summary>
+    [Fact]
+    public async Task A_request_that_waits_at_a_worker_ends_at_its_deadline_and_is_gone_from_there()
+    {
+        using var stop = new CancellationTokenSource();
+        var running = PostAsync(_many, "{\"prompt\":\"Hello\",\"n\":4,\"max_tokens\":1900,\"ignore_eos\":true}", stop.Token);
+        await UntilAsync(load => load is { Running: 4, Waiting: 0 });
+        var waiting = PostAsync(_many, "{\"prompt\":\"Hello\",\"max_tokens\":8,\"timeout\":0.7}", Token);
+        await UntilAsync(load => load.Waiting == 1);
+        Assert.Equal(HttpStatusCode.GatewayTimeout, await waiting.WaitAsync(s_patience, Token));
+        await UntilAsync(load => load.Waiting == 0);
+        Assert.Equal((4, false), (_node.Workers[0].Load.Running, running.IsCompleted));
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
+    }
+
+    private async Task UntilAsync(Func<WorkerLoad, bool> isSo)
+    {
+        using var patience = new CancellationTokenSource(s_patience);
+        while (!isSo(_node.Workers[0].Load))
+        {
+            await Task.Delay(5, patience.Token);
+        }
     }
 
     private static async Task<HttpStatusCode> PostAsync(HttpClient client, string json, CancellationToken cancellationToken)
