@@ -35,7 +35,7 @@ public sealed record GatewayOptions
     [DurationOption("How long a client may take nothing of what it is sent; then its connection is cut and its sequences end", 1, 3600)]
     public TimeSpan ReaderTimeout { get; set; } = TimeSpan.FromSeconds(30);
 
-    [DurationOption("How long a stream may be silent before a comment line keeps proxies from closing it", 1, 3600)]
+    [DurationOption("How long a stream may be silent before a comment, or an empty line, keeps proxies from closing it", 1, 3600)]
     public TimeSpan StreamKeepAlive { get; set; } = TimeSpan.FromSeconds(15);
 
     [TextOption("Origins whose web pages may ask, such as https://chat.example; * for all", "origins", Key = "Gateway:CorsOrigins", Default = "none", Aliases = ["--cors-origin"])]

@@ -54,7 +54,7 @@ internal sealed class AnswerRunner(
                 service, plan with { Client = $"address {context.Connection.RemoteIpAddress}" }, known, sequence => metrics.Begin(plan, sequence, started), active.Token);
             if (plan.Stream)
             {
-                await EventStream.WaitAsync(context.Response, keeper.MayKeep(plan) ? request : null, starting, options.Value.StreamKeepAlive, clock, context.RequestAborted);
+                await EventStream.WaitAsync(context.Response, keeper.MayKeep(plan) ? request : null, plan.EventIds, starting, options.Value.StreamKeepAlive, clock, context.RequestAborted);
             }
             await using var batch = await starting;
             if (known is null)

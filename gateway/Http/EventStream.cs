@@ -48,15 +48,16 @@ internal sealed class EventStream : IDisposable
 
     private bool IsKept => _request.Stream is not null;
 
-    /// <summary>Waits for what comes before a stream's first event. When that takes long the headers are sent, and then comments: a
+    /// <summary>Waits for what comes before a stream's first event. When that takes long the headers are sent, and then signs of life: a
     /// proxy closes what is silent.</summary>
     /// <param name="response">Takes them.</param>
     /// <param name="request">The stream's id; null when it will not be kept.</param>
+    /// <param name="withIds">Whether its events have ids.</param>
     /// <param name="ready">What is waited for.</param>
     /// <param name="silence">How long it may be silent.</param>
     /// <param name="clock">Time.</param>
     /// <param name="aborted">The client has left.</param>
-    public static async Task WaitAsync(HttpResponse response, Guid? request, Task ready, TimeSpan silence, TimeProvider clock, CancellationToken aborted)
+    public static async Task WaitAsync(HttpResponse response, Guid? request, bool withIds, Task ready, TimeSpan silence, TimeProvider clock, CancellationToken aborted)
     {
         while (true)
         {
@@ -69,7 +70,7 @@ internal sealed class EventStream : IDisposable
             {
                 SetHeaders(response, request);
             }
-            response.BodyWriter.Write(Comment);
+            response.BodyWriter.Write(SignOfLife(withIds));
             Task flush = response.BodyWriter.FlushAsync(aborted).AsTask();
             await flush.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
@@ -103,12 +104,12 @@ internal sealed class EventStream : IDisposable
         }
     }
 
-    /// <summary>Some time has passed: writes a comment if nothing was written in it.</summary>
+    /// <summary>Some time has passed: writes a sign of life if nothing was written in it.</summary>
     public void Tick()
     {
         if (_isQuiet)
         {
-            Write(Comment);
+            Write(SignOfLife(_withIds));
         }
         _isQuiet = true;
     }
@@ -180,7 +181,9 @@ internal sealed class EventStream : IDisposable
 
     public void Dispose() => _json.Dispose();
 
-    private static ReadOnlySpan<byte> Comment => ": waiting\n\n"u8;
+    /// <summary>A comment for who asks for ids, and so reads events as they are meant to be read. Others take a comment for data too, but
+    /// nobody takes an empty line for anything.</summary>
+    private static ReadOnlySpan<byte> SignOfLife(bool withIds) => withIds ? ": waiting\n\n"u8 : "\n"u8;
 
     private static void SetHeaders(HttpResponse response, Guid? request)
     {

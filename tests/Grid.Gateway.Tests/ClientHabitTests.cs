@@ -134,9 +134,11 @@ public sealed class ClientHabitTests : IAsyncLifetime
 
     /// <summary>For a token, or in line for a worker: the status is out, and what is refused then is an event.</summary>
     [Theory]
-    [InlineData(false)]
-    [InlineData(true)]
-    public async Task A_stream_that_waits_says_so(bool inLine)
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    public async Task A_stream_that_waits_says_so(bool inLine, bool withIds)
     {
         await using var app = await GatewayApp.StartAsync(("Grid:StreamKeepAlive", "1"));
         var goOn = new TaskCompletionSource();
@@ -144,7 +146,7 @@ public sealed class ClientHabitTests : IAsyncLifetime
         app.Grid.Script = spec => After(spec, inLine ? Task.CompletedTask : goOn.Task);
         using var request = new HttpRequestMessage(HttpMethod.Post, Completions)
         {
-            Content = new StringContent("{\"prompt\":\"x\",\"stream\":true}", Encoding.UTF8, "application/json"),
+            Content = new StringContent($"{{\"prompt\":\"x\",\"stream\":true,\"stream_options\":{{\"include_event_ids\":{(withIds ? "true" : "false")}}}}}", Encoding.UTF8, "application/json"),
         };
         using var response = await app.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Token);
         Assert.Equal("text/event-stream", response.Content.Headers.ContentType?.MediaType);
@@ -152,12 +154,12 @@ public sealed class ClientHabitTests : IAsyncLifetime
         using var reader = new StreamReader(await response.Content.ReadAsStreamAsync(Token));
         for (int i = 0; i < 2; i++)
         {
-            Assert.Equal(": waiting", await reader.ReadLineAsync(Token));
-            Assert.Equal("", await reader.ReadLineAsync(Token));
+            Assert.Equal(withIds ? ": waiting" : "", await reader.ReadLineAsync(Token));
+            Assert.Equal("", withIds ? await reader.ReadLineAsync(Token) : "");
         }
         goOn.SetResult();
         string rest = await reader.ReadToEndAsync(Token);
-        var events = GatewayApp.ReadEvents(rest.Replace(": waiting\n\n", "", StringComparison.Ordinal));
+        var events = GatewayApp.ReadEvents(rest.Replace(": waiting\n\n", "", StringComparison.Ordinal).TrimStart('\n'));
         Assert.Equal(events.Select(e => e.Data), GatewayApp.ReadEvents(await app.Client.GetStringAsync($"/v1/sequences/{id}/events", Token)).Select(e => e.Data));
 
         static async IAsyncEnumerable<SequenceUpdate> After(SequenceSpec spec, Task goOn)
@@ -180,7 +182,7 @@ public sealed class ClientHabitTests : IAsyncLifetime
         using var response = await app.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Token);
         goOn.SetException(new RefusedException(new Refusal { Kind = RefusalKind.Overloaded, Rule = "Too long." }));
         string text = await response.Content.ReadAsStringAsync(Token);
-        var events = GatewayApp.ParseEvents(text.Replace(": waiting\n\n", "", StringComparison.Ordinal));
+        var events = GatewayApp.ParseEvents(text.TrimStart('\n'));
         Assert.Equal("overloaded", (string)Assert.Single(events)["error"]!["code"]!);
     }
 

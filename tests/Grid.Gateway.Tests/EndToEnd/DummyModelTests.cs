@@ -111,6 +111,45 @@ public sealed class DummyModelTests : IAsyncLifetime
         }
     }
 
+    /// <summary>Its modes radix_cache and p_vs_d: ids up to 50,000 go in and text comes out, and what was drawn has the logprobs that it has
+    /// as a prompt.</summary>
+    [Fact]
+    public async Task SGLangs_determinism_test_finds_what_it_reads()
+    {
+        string folder = Directory.CreateDirectory(Path.Combine(_folder, "wide")).FullName;
+        await File.WriteAllTextAsync(Path.Combine(folder, "config.json"), Config.Replace("\"vocab_size\": 1000", "\"vocab_size\": 60000", StringComparison.Ordinal), Token);
+        using var client = new HttpClient();
+        await using var node = await StartAsync(folder, TextWriter.Null);
+        client.BaseAddress = node.Address;
+        var random = new Random(42);
+        string ids = string.Join(',', Enumerable.Range(0, 64).Select(_ => random.Next(100, 50_001)));
+        const string Sampling = "\"temperature\":0.0,\"frequency_penalty\":0.0,\"presence_penalty\":0.0,\"sampling_seed\":42";
+        var first = await OkAsync($"{{\"input_ids\":[{ids}],\"sampling_params\":{{{Sampling},\"max_new_tokens\":2}},\"return_logprob\":true,\"stream\":false}}");
+        Assert.False(string.IsNullOrEmpty((string?)first["text"]));
+        Assert.Equal(2, first["meta_info"]!["output_token_logprobs"]!.AsArray().Count);
+
+        const string Extra = "\"return_logprob\":true,\"stream\":false,\"logprob_start_len\":0,\"return_text_in_logprobs\":true";
+        var drawn = await OkAsync($"{{\"text\":[\"Tell me about Richard Feynman: \",\"Generate 1000 random numbers.\"],\"sampling_params\":{{{Sampling},\"max_new_tokens\":20}},{Extra}}}");
+        var all = drawn.AsArray().Select(one => one!["meta_info"]!["input_token_logprobs"]!.AsArray().Concat(one["meta_info"]!["output_token_logprobs"]!.AsArray()).ToArray()).ToArray();
+        Assert.All(all.SelectMany(one => one), triple => Assert.NotNull((string?)triple![2]));
+        using (await client.PostAsync("/flush_cache", null, Token))
+        {
+        }
+        string known = string.Join(',', all.Select(one => $"[{string.Join(',', one.Select(triple => (int)triple![1]!))}]"));
+        var read = await OkAsync($"{{\"input_ids\":[{known}],\"sampling_params\":{{{Sampling},\"max_new_tokens\":1}},{Extra}}}");
+        Assert.Equal(
+            all.Select(one => string.Join(';', one.Select(triple => triple!.ToJsonString()))),
+            read.AsArray().Select(one => string.Join(';', one!["meta_info"]!["input_token_logprobs"]!.AsArray().Select(triple => triple!.ToJsonString()))));
+
+        async Task<JsonNode> OkAsync(string json)
+        {
+            using var answer = await client.PostAsync("/generate", Json(json), Token);
+            string text = await answer.Content.ReadAsStringAsync(Token);
+            Assert.True(answer.IsSuccessStatusCode, text);
+            return JsonNode.Parse(text)!;
+        }
+    }
+
     [Fact]
     public async Task With_a_tokenizer_beside_the_config_text_is_served_too()
     {
