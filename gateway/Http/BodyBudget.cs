@@ -27,26 +27,29 @@ internal sealed class BodyBudget(IOptions<GatewayOptions> options) : IDisposable
         return share;
     }
 
-    /// <summary>Waits until a body may be taken apart; its turn ends with the result.</summary>
-    public async Task<IDisposable?> TakeTurnAsync(long bytes, CancellationToken cancellationToken)
+    /// <summary>Takes a body apart. A large one waits for its turn, and has a thread of its own: the pool's are few, and for what should
+    /// not wait.</summary>
+    public async Task<T> TakeApartAsync<T>(long bytes, Func<T> takeApart, CancellationToken cancellationToken)
     {
         if (bytes < _large)
         {
-            return null;
+            return takeApart();
         }
         await _turn.WaitAsync(cancellationToken);
-        return new Turn(_turn);
+        try
+        {
+            return await Task.Factory.StartNew(takeApart, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        }
+        finally
+        {
+            _turn.Release();
+        }
     }
 
     public void Dispose() => _turn.Dispose();
 
     /// <summary>What all bodies together may have when one of this size is among them.</summary>
     private long TotalFor(long bytes) => bytes < _large ? _total : _total / 4 * 3;
-
-    private sealed class Turn(SemaphoreSlim turn) : IDisposable
-    {
-        public void Dispose() => turn.Release();
-    }
 
     /// <summary>What one request has taken.</summary>
     internal sealed class BodyShare(BodyBudget budget) : IDisposable

@@ -14,9 +14,13 @@ internal static class RequestBody
     public static async Task<T> ReadAsync<T>(HttpContext context, BodyBudget budget, GatewayOptions options, Func<JsonElement, T> parse)
     {
         var bytes = await ReadAsync(context, budget);
-        using var turn = await budget.TakeTurnAsync(bytes.Length, context.RequestAborted);
-        using var body = Parse(bytes, options.MaxJsonDepth);
-        return parse(body.RootElement);
+        return await budget.TakeApartAsync(bytes.Length, TakeApart, context.RequestAborted);
+
+        T TakeApart()
+        {
+            using var body = Parse(bytes, options.MaxJsonDepth);
+            return parse(body.RootElement);
+        }
     }
 
     /// <summary>
