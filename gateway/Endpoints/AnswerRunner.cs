@@ -37,7 +37,8 @@ internal sealed class AnswerRunner(
     /// <param name="plan">What to run.</param>
     /// <param name="stored">The request as it was kept, where it is claimed and goes on.</param>
     /// <param name="known">What its client has then.</param>
-    public async Task RunAsync(HttpContext context, ActiveRequest active, RequestPlan plan, StoredRequest? stored = null, StreamPosition? known = null)
+    /// <param name="sent">The events that led there, where it counted them.</param>
+    public async Task RunAsync(HttpContext context, ActiveRequest active, RequestPlan plan, StoredRequest? stored = null, StreamPosition? known = null, SentEvents? sent = null)
     {
         long started = clock.GetTimestamp();
         if (plan.Timeout is { } seconds)
@@ -69,7 +70,7 @@ internal sealed class AnswerRunner(
                 var position = known ?? keeper.Keep(request, plan, batch.Transcripts, created, active);
                 // While the first tokens are made.
                 await keeper.WaitAsync(active);
-                using var events = new EventStream(context.Response, position, active, plan.EventIds);
+                using var events = new EventStream(context.Response, position, active, plan.EventIds, keeper.Log(position, plan, sent, active));
                 isTold = true;
                 await StreamAsync(context, active, batch, answer, events, known);
             }

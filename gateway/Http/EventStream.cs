@@ -22,18 +22,22 @@ internal sealed class EventStream : IDisposable
     private readonly StreamPosition? _known;
     private readonly ActiveRequest _request;
     private readonly bool _withIds;
+    private readonly SentEvents? _sent;
     private ArrayBufferWriter<byte>? _leftOut;
     private Task _flush = Task.CompletedTask;
     private bool _isKnown;
     private bool _isQuiet;
+    private (int Sequence, SequenceProgress Progress) _move = (-1, default);
 
     /// <summary>Sets the response's headers, unless it waited and has sent them.</summary>
     /// <param name="response">Takes the events.</param>
     /// <param name="position">Where the stream is; null when it cannot be resumed.</param>
     /// <param name="request">Whether it can be already.</param>
     /// <param name="withIds">Whether its events have ids then.</param>
-    public EventStream(HttpResponse response, StreamPosition? position, ActiveRequest request, bool withIds)
+    /// <param name="sent">Is told where each event leads; null where nobody wants to know.</param>
+    public EventStream(HttpResponse response, StreamPosition? position, ActiveRequest request, bool withIds, SentEvents? sent = null)
     {
+        _sent = sent;
         _request = request;
         _withIds = withIds;
         if (!response.HasStarted)
@@ -85,6 +89,7 @@ internal sealed class EventStream : IDisposable
     {
         if (_position is not null)
         {
+            _move = (sequence, position);
             _isKnown = _known!.Sequences[sequence].Covers(position);
             if (!_isKnown)
             {
@@ -99,6 +104,7 @@ internal sealed class EventStream : IDisposable
     {
         if (_position is not null)
         {
+            _move = (-2, default);
             _isKnown = _known!.Stage >= StreamStage.Usage;
             _position.Stage = StreamStage.Usage;
         }
@@ -134,6 +140,7 @@ internal sealed class EventStream : IDisposable
     /// <summary>Begins an event that leads nowhere: it tells of the stream, and its id is that of the last one.</summary>
     public Utf8JsonWriter BeginAside()
     {
+        _move = (-1, default);
         _isKnown = false;
         return Begin();
     }
@@ -145,7 +152,9 @@ internal sealed class EventStream : IDisposable
         if (!_isKnown)
         {
             Write("\n\n"u8);
+            _sent?.Add(_move.Sequence, _move.Progress);
         }
+        _move = (-1, default);
         _isKnown = false;
     }
 

@@ -26,6 +26,7 @@ internal sealed class RequestKeeper(
     private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(100);
 
     private readonly KeptBudget? _kept = store is null ? null : new(options.Value.TotalKeptBytes, store.Retention * 1.5, clock);
+    private readonly SentEventLog? _sent = store is null ? null : new(options, store.Retention);
     private readonly string _self = owners?.Self ?? Guid.NewGuid().ToString("N");
     private long _pausedUntil;
     private long _quietUntil;
@@ -59,6 +60,28 @@ internal sealed class RequestKeeper(
         var start = new StreamPosition(id, transcripts.Count);
         active.Keeping = PutAsync(start.Request, record, active);
         return start;
+    }
+
+    /// <summary>Remembers where the events of a stream without ids lead, from now on or after those that were sent.</summary>
+    public SentEvents? Log(StreamPosition? position, RequestPlan plan, SentEvents? sent, ActiveRequest active)
+    {
+        if (position is null || plan.EventIds)
+        {
+            return null;
+        }
+        sent ??= new SentEvents();
+        _sent?.Begin(position.Request, sent, active.Token);
+        return sent;
+    }
+
+    /// <summary>What this gateway has sent of a stream without ids; null where it knows of nothing.</summary>
+    public SentEvents? Sent(Guid request) => _sent?.Find(request);
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        _sent?.Dispose();
+        base.Dispose();
     }
 
     /// <summary>Waits for the store before a stream's first event, but not for long, and not at all where another stream has just

@@ -125,6 +125,29 @@ public sealed class ClientHabitTests : IAsyncLifetime
         Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
     }
 
+    [Theory]
+    [InlineData(Chat, "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\"n\":2,\"stream_options\":{\"include_usage\":true},\"stream\":true}")]
+    [InlineData(Completions, "{\"prompt\":[\"x\",\"y\"],\"logprobs\":1,\"stream\":true}")]
+    [InlineData(Generate, "{\"text\":[\"x\",\"y\"],\"stream\":true}")]
+    public async Task A_stream_goes_on_after_a_count_of_its_events(string path, string json)
+    {
+        using var response = await _app.SendAsync(path, json);
+        var whole = GatewayApp.ReadEvents(await response.Content.ReadAsStringAsync(Token));
+        string expected = new Told().Take(whole).ToString(), id = response.Headers.GetValues("X-Sequence-Id").Single();
+        for (int count = whole.Count - 1; count >= 0; count--)
+        {
+            // Whoever counts goes on counting.
+            var rest = GatewayApp.ReadEvents(await _app.Client.GetStringAsync($"/v1/sequences/{id}/events?starting_after={count}", Token));
+            Assert.Equal(expected, new Told().Take(whole.Take(count)).Take(rest).ToString());
+            whole = [.. whole.Take(count), .. rest];
+        }
+        foreach (var (query, status) in new[] { ("starting_after=9999", 409), ("starting_after=-1", 400), ("starting_after=x", 400), ("starting_after=1&last_event_id=x", 400), ("after=1", 400) })
+        {
+            using var refused = await _app.Client.GetAsync($"/v1/sequences/{id}/events?{query}", Token);
+            Assert.Equal(status, (int)refused.StatusCode);
+        }
+    }
+
     [Fact]
     public async Task Event_ids_can_be_asked_for_in_the_body()
     {
