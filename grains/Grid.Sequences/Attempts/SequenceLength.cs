@@ -25,7 +25,8 @@ internal sealed class SequenceLength(int promptTokens, GenerationParameters gene
     public static Refusal? Settle(int promptTokens, GenerationParameters asked, int context, int modelTokens, out GenerationParameters settled)
     {
         settled = asked with { MaxNewTokens = asked.MaxNewTokens ?? Math.Max(1, context - promptTokens) };
-        if (promptTokens >= context)
+        bool fills = promptTokens == context && IsScore(asked);
+        if (promptTokens >= context && !fills)
         {
             return Refusal.Invalid(
                 Refusal.PromptLength, promptTokens,
@@ -34,7 +35,7 @@ internal sealed class SequenceLength(int promptTokens, GenerationParameters gene
 
         // The model's last position ends it, whatever was asked for.
         int most = settled.MaxNewTokens!.Value;
-        if (Math.Min((long)promptTokens + most, modelTokens) > context)
+        if (!fills && Math.Min((long)promptTokens + most, modelTokens) > context)
         {
             return Refusal.Invalid(
                 nameof(asked.MaxNewTokens), most,
@@ -48,12 +49,17 @@ internal sealed class SequenceLength(int promptTokens, GenerationParameters gene
     /// <summary>Whether a worker can give it another token.</summary>
     /// <param name="worker">The worker.</param>
     /// <param name="outputTokens">Output so far.</param>
-    public bool Fits(LiveWorker worker, int outputTokens) => promptTokens + outputTokens < worker.Status.Limits.MaxContextTokens;
+    public bool Fits(LiveWorker worker, int outputTokens) =>
+        promptTokens + outputTokens < worker.Status.Limits.MaxContextTokens + (IsScore(generation) ? 1 : 0);
+
+    /// <summary>Whether it is the prompt's logprobs that are asked for: then the prompt may fill the context, for the one token that is drawn
+    /// is never computed.</summary>
+    private static bool IsScore(GenerationParameters asked) => asked is { MaxNewTokens: 1, PromptLogprobsFrom: not null };
 
     /// <summary>Whether the worker's KV cache ends it before its own end.</summary>
     public bool IsCutShort(LiveWorker worker) =>
         worker.Status.Limits is var limits && limits.MaxContextTokens < limits.MaxModelTokens
-        && (long)promptTokens + MaxNewTokens > limits.MaxContextTokens;
+        && (long)promptTokens + MaxNewTokens > limits.MaxContextTokens && !IsScore(generation);
 
     /// <summary>What a worker is asked for: the whole, or as much as it holds. Where it is cut, tokens drawn are the same: the
     /// least number of new tokens forbids the same ones up to there.</summary>

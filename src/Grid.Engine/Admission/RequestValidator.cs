@@ -52,8 +52,10 @@ internal sealed class RequestValidator(ModelConfig model, int kvPages)
     {
         int prompt = request.PromptIds.Length;
         int prior = request.PriorOutputIds.Length;
+        // The last token drawn is never computed: for its scores, a prompt may fill all positions.
+        int most = request.MaxNewTokens == 1 && request.PromptLogprobsFrom is not null ? model.MaxPositions : model.MaxPositions - 1;
         Require(
-            prompt < model.MaxPositions, Refusal.PromptLength, prompt,
+            prompt <= most, Refusal.PromptLength, prompt,
             $"be at most {model.MaxPositions - 1}: the model has {model.MaxPositions} positions and one is for output");
         Require(request.MaxNewTokens is not null, nameof(request.MaxNewTokens), null, "be a number: the sequence's gateway settles it");
         Require(request.MaxNewTokens >= 1, nameof(request.MaxNewTokens), request.MaxNewTokens, "be at least 1");
@@ -61,7 +63,7 @@ internal sealed class RequestValidator(ModelConfig model, int kvPages)
             prior < request.MaxNewTokens, "PriorOutputIds.Length", prior,
             $"be less than MaxNewTokens, which is {request.MaxNewTokens}");
         Require(
-            prompt + (long)prior < model.MaxPositions, "PriorOutputIds.Length", prior,
+            prompt + (long)prior <= most, "PriorOutputIds.Length", prior,
             $"be at most {model.MaxPositions - 1 - prompt}: with {prompt} prompt tokens, one of {model.MaxPositions} positions is for output");
         Require(
             request.MinNewTokens >= 0 && request.MinNewTokens <= request.MaxNewTokens, nameof(request.MinNewTokens),

@@ -88,9 +88,10 @@ internal sealed class Sequence
     /// <summary>Pages that hold so many tokens.</summary>
     public static int PagesFor(int tokens) => (tokens + AttentionLayout.BlockTokens - 1) / AttentionLayout.BlockTokens;
 
-    /// <summary>The length at which a request ends: max_new_tokens or the model's last position, whichever is first.</summary>
+    /// <summary>The length at which a request ends: max_new_tokens or the model's last position, whichever is first; a token is drawn
+    /// also after a prompt that fills all positions.</summary>
     public static int LengthLimitOf(SequenceRequest request, int maxPositions) =>
-        (int)Math.Min((long)request.PromptIds.Length + request.MaxNewTokens!.Value, maxPositions);
+        (int)Math.Min((long)request.PromptIds.Length + request.MaxNewTokens!.Value, Math.Max(maxPositions, request.PromptIds.Length + 1));
 
     /// <summary>Ids that end the request's sequence, ascending, each once.</summary>
     public static int[] EndingIdsOf(SequenceRequest request, IReadOnlyList<int> endTokenIds)

@@ -39,6 +39,31 @@ public sealed class LaunchOptionTests(NodeFixture node)
         Assert.Equal(200, (int)JsonNode.Parse(await client.GetStringAsync("/v1/models", Token))!["data"]![0]!["max_model_len"]!);
     }
 
+    /// <summary>What an evaluation of likelihoods asks for: windows as long as the context, and no output.</summary>
+    [Fact]
+    public async Task A_prompt_as_long_as_the_context_is_scored_with_the_same_bits()
+    {
+        await using var told = await GridNode.StartAsync(
+            new NodeOptions { Port = 0, KvCacheMemory = 16L << 20, ContextLength = 200, SkipServerWarmup = true }, TextWriter.Null, Token);
+        using var client = new HttpClient { BaseAddress = told.Address };
+        string Json(int tokens, string more) => $"{{\"prompt\":[{string.Join(',', Enumerable.Range(300, tokens))}],\"echo\":true,\"temperature\":0,{more}}}";
+        const string Score = "\"max_tokens\":0,\"logprobs\":1";
+        var expected = await node.OkAsync("/v1/completions", Json(200, Score));
+        var (status, answer) = await PostAsync(client, Json(200, Score), "/v1/completions");
+        Assert.True(status == 200, answer.ToJsonString());
+        Assert.Equal(expected["choices"]!.ToJsonString(), answer["choices"]!.ToJsonString());
+        Assert.Equal(200, answer["choices"]![0]!["logprobs"]!["token_logprobs"]!.AsArray().Count);
+        // And all of the model's positions, not only of what an option leaves of them.
+        int positions = (int)JsonNode.Parse(await node.Client.GetStringAsync("/v1/models", Token))!["data"]![0]!["max_model_len"]!;
+        var whole = await node.OkAsync("/v1/completions", Json(positions, Score));
+        Assert.Equal(positions, whole["choices"]![0]!["logprobs"]!["token_logprobs"]!.AsArray().Count);
+        foreach (string json in new[] { Json(201, Score), Json(200, "\"max_tokens\":1,\"logprobs\":1"), Json(200, "\"max_tokens\":2") })
+        {
+            (status, answer) = await PostAsync(client, json, "/v1/completions");
+            Assert.Equal((400, "context_length_exceeded"), (status, (string)answer["error"]!["code"]!));
+        }
+    }
+
     [Fact]
     public async Task A_context_longer_than_the_models_is_refused_before_anything_is_loaded()
     {
@@ -49,9 +74,9 @@ public sealed class LaunchOptionTests(NodeFixture node)
         Assert.DoesNotContain("Loading", output.ToString(), StringComparison.Ordinal);
     }
 
-    private static async Task<(int Status, JsonNode Body)> PostAsync(HttpClient client, string json)
+    private static async Task<(int Status, JsonNode Body)> PostAsync(HttpClient client, string json, string path = "/generate")
     {
-        using var response = await client.PostAsync("/generate", new StringContent(json, Encoding.UTF8, "application/json"), Token);
+        using var response = await client.PostAsync(path, new StringContent(json, Encoding.UTF8, "application/json"), Token);
         return ((int)response.StatusCode, JsonNode.Parse(await response.Content.ReadAsStringAsync(Token))!);
     }
 }
