@@ -53,7 +53,8 @@ public sealed partial class CudaOperations
     /// <inheritdoc/>
     protected override void EmbedCore(WeightMatrix table, Activation output) =>
         kernels.Embed.Launch(
-            stream, inputs.TokenIds, ((CudaMatrix)table).Packed, Data(output), StepRows, table.Rows, table.Columns, Early);
+            stream, inputs.TokenIds, ((CudaMatrix)table).Packed, Data(output), StepRows, table.Rows, table.Columns, Early,
+            drawing?.Results ?? default);
 
     /// <inheritdoc/>
     protected override void RotateAndStoreCore(Activation qkv, in RotarySpec rotary, KvLayer layer)
@@ -172,6 +173,27 @@ public sealed partial class CudaOperations
         var buffer = (CudaLogits)logits;
         context.MakeCurrent();
         buffer.Sampler.Sample(stream, buffer.Data, rows, results);
+    }
+
+    /// <inheritdoc/>
+    protected override void BeginSampleCore(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows)
+    {
+        var buffer = (CudaLogits)logits;
+        context.MakeCurrent();
+        buffer.Sampler.Begin(stream, buffer.Data, rows, buffer.MaxRows);
+        underWay.Enqueue(buffer.Sampler);
+        if (drawing != buffer.Sampler)
+        {
+            drawing = buffer.Sampler;
+            recorder.Forget(); // Recorded passes hold the address of the results.
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override void EndSampleCore(Span<SampledToken> results)
+    {
+        context.MakeCurrent();
+        underWay.Dequeue().End(results);
     }
 
     private static DeviceSpan Data(Activation activation) => ((CudaActivation)activation).Data;

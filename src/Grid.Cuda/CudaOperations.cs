@@ -38,6 +38,8 @@ public sealed partial class CudaOperations : DeviceOperations
     private int stepGroup; // the same, of the step's attentions so far
     private bool groupsDiffer; // between the step's attentions
     private bool uploading; // weights have come since the last step began
+    private DeviceSampler? drawing; // of the last BeginSample: the next step may name its tokens
+    private readonly Queue<DeviceSampler> underWay = new(2);
     private DeviceMemory? partialValues;
     private DeviceMemory? partialState;
     private DeviceMemory? alignedRows;
@@ -60,6 +62,9 @@ public sealed partial class CudaOperations : DeviceOperations
 
     /// <inheritdoc/>
     public override string DeviceDescription { get; }
+
+    /// <inheritdoc/>
+    public override bool RunsAhead => true;
 
     /// <summary>The GPU.</summary>
     public CudaDevice Device => context.Device;

@@ -1,5 +1,4 @@
 using Grid.Engine.Admission;
-using Grid.Engine.Batching;
 using Grid.Engine.Paging;
 using Grid.Engine.PrefixCaching;
 using Grid.Engine.Publishing;
@@ -30,9 +29,11 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
     private readonly PrefixCache _prefixes;
     private readonly SequencePages _pages;
     private readonly Scheduler _scheduler;
-    private readonly BatchBuilder _batches;
+    private readonly LaunchedStep[] _stepsInTurn;
     private readonly Sampler _sampler;
     private readonly Publisher _publisher;
+    private LaunchedStep? _ahead;
+    private int _turn;
     private long _steps;
     private volatile bool _broken;
 
@@ -53,7 +54,7 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
         _prefixes = new PrefixCache(options.KvPages);
         _pages = new SequencePages(_pool, _prefixes, options.PrefixCaching);
         _scheduler = new Scheduler(_pages, _waiting, options);
-        _batches = new BatchBuilder(options.MaxBatchTokens);
+        _stepsInTurn = [new LaunchedStep(options.MaxBatchTokens), new LaunchedStep(options.MaxBatchTokens)];
         _sampler = new Sampler(model, operations, options.MaxBatchTokens, options.MaxLogitRows);
         _publisher = new Publisher(_inbox, _waiting, _scheduler, _pages);
         ReportLoad();
@@ -94,14 +95,15 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
     /// <summary>Blocks until there is work for <see cref="Step"/> or the token is cancelled; returns in both cases.</summary>
     public void WaitForWork(CancellationToken cancellationToken)
     {
-        if (_scheduler.Running.Count == 0 && _waiting.Count == 0)
+        if (_scheduler.Running.Count == 0 && _waiting.Count == 0 && _ahead is null)
         {
             _inbox.Wait(cancellationToken);
         }
     }
 
     /// <summary>Runs one step and returns its events in order; the list is reused by the next step. Without work it
-    /// returns at once.</summary>
+    /// returns at once. On a device that runs ahead, the step after it is given to the device before this one's events are there,
+    /// where it needs no more than the tokens drawn; a sequence that ends meanwhile has a row for nothing.</summary>
     public IReadOnlyList<EngineEvent> Step()
     {
         ThrowIfBroken();
@@ -109,13 +111,11 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
         {
             _publisher.Clear();
             TakeCommands();
-            var plan = _scheduler.Schedule();
-            if (plan.RowCount > 0)
+            if ((_ahead ?? LaunchNext()) is { } step)
             {
-                var batch = _batches.Build(plan);
-                Forward(batch);
-                var results = _sampler.Sample(_batches.Tasks);
-                _publisher.Publish(plan, _batches.Tasks, results);
+                _ahead = TryLaunchAhead(step);
+                var tasks = step.Batches.Tasks;
+                _publisher.Publish(step.Plan, tasks, _sampler.End(tasks.Length, step.LeftToDevice));
             }
 
             ReportLoad();
@@ -140,7 +140,7 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
             TrySubmit(request);
         }
 
-        while (Status is { Running: > 0 } or { Waiting: > 0 })
+        while (Status is { Running: > 0 } or { Waiting: > 0 } || _ahead is not null)
         {
             Step();
         }
@@ -156,6 +156,11 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
     /// <summary>Frees the KV cache and the logits; model and operations are their owner's.</summary>
     public void Dispose()
     {
+        if (!_broken && _ahead is { } step)
+        {
+            _sampler.End(step.Batches.Tasks.Length, step.LeftToDevice);
+        }
+
         _broken = true;
         _sampler.Dispose();
         _kvCache.Dispose();
@@ -179,6 +184,29 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
                     break;
             }
         }
+    }
+
+    /// <summary>Gives the next step to the device; null when there is none.</summary>
+    private LaunchedStep? LaunchNext()
+    {
+        var step = _stepsInTurn[_turn];
+        _scheduler.Schedule(step.Plan);
+        return step.Plan.RowCount > 0 ? Launch(step) : null;
+    }
+
+    /// <summary>Gives the device the step after one that it is still at; null when that must be published first.</summary>
+    private LaunchedStep? TryLaunchAhead(LaunchedStep before)
+    {
+        var step = _stepsInTurn[_turn];
+        return before.LeftToDevice && _scheduler.TryScheduleAhead(before.Batches.Tasks, step.Plan) ? Launch(step) : null;
+    }
+
+    private LaunchedStep Launch(LaunchedStep step)
+    {
+        Forward(step.Batches.Build(step.Plan));
+        step.LeftToDevice = _sampler.Begin(step.Batches.Tasks);
+        _turn ^= 1;
+        return step;
     }
 
     private void Forward(BatchLayout batch)

@@ -80,9 +80,26 @@ public sealed class RowKernelTests(GpuFixture gpu)
         using var packed = new DeviceMemory(context, layout.Bytes);
         stream.Fill(packed.Span, 0);
         new PackWeightsKernel(packModule).Launch(stream, deviceTable.Span, packed.Span, layout, Vocabulary);
-        using var deviceIds = DeviceMemory.Of<int>(context, stream, ids);
+        // Every third is drawn by a row of the sampling before; a row without a token, -1, gives the first of the table.
+        int[] drawn = [.. Enumerable.Range(0, 4 * rows).Select(_ => random.Next())];
+        int[] named = [.. ids];
+        for (int r = 1; r < rows; r += 3)
+        {
+            int from = random.Next(rows);
+            drawn[4 * from] = r == 4 ? -1 : random.Next(Vocabulary);
+            named[r] = ~from;
+        }
+
+        for (int r = 1; r < rows; r += 3)
+        {
+            ids[r] = Math.Max(drawn[4 * ~named[r]], 0); // Several may name one row.
+        }
+
+        using var deviceIds = DeviceMemory.Of<int>(context, stream, named);
+        using var deviceDrawn = DeviceMemory.Of<int>(context, stream, drawn);
         using var output = new DeviceMemory(context, (long)rows * width * sizeof(ushort));
-        kernel.Launch(stream, deviceIds.Span, packed.Span, output.Span, rows, Vocabulary, width, startsEarly: true);
+        kernel.Launch(
+            stream, deviceIds.Span, packed.Span, output.Span, rows, Vocabulary, width, startsEarly: true, drawn: deviceDrawn.Span);
         ushort[] actual = new ushort[rows * width];
         stream.Download<ushort>(actual, output.Span);
         for (int r = 0; r < rows; r++)

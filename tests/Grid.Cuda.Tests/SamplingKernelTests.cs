@@ -97,9 +97,37 @@ public sealed class SamplingKernelTests(GpuFixture gpu)
             var results = new SampledToken[count];
             bench.Sampler.Prepare(bench.Stream, rows, Launched, Launched);
             graph.Launch(bench.Stream);
-            bench.Sampler.Collect(bench.Stream, rows, results);
+            bench.Sampler.Return(bench.Stream);
+            bench.Sampler.End(results);
             Assert.Null(values.Difference(expected.AsSpan(0, count), results));
         }
+    }
+
+    [Fact]
+    public void Two_samplings_are_under_way_and_end_in_their_order()
+    {
+        const int Vocabulary = 5000;
+        var one = new SamplingCase(Vocabulary, 40, seed: 14);
+        var other = new SamplingCase(Vocabulary, 64, seed: 15);
+        using var bench = new SamplingBench(gpu, 64, Vocabulary);
+        using var oneLogits = DeviceMemory.Of<float>(bench.Context, bench.Stream, one.Logits);
+        using var otherLogits = DeviceMemory.Of<float>(bench.Context, bench.Stream, other.Logits);
+        bench.Sampler.Begin(bench.Stream, oneLogits.Span, one.Rows, 40);
+        for (int turn = 0; turn < 4; turn++)
+        {
+            var (next, logits) = turn % 2 == 0 ? (other, otherLogits) : (one, oneLogits);
+            bench.Sampler.Begin(bench.Stream, logits.Span, next.Rows, next.Rows.Length);
+            Assert.Throws<InvalidOperationException>(() => bench.Sampler.Begin(bench.Stream, logits.Span, next.Rows, next.Rows.Length));
+            var before = turn % 2 == 0 ? one : other;
+            var results = new SampledToken[before.Rows.Length];
+            bench.Sampler.End(results);
+            Assert.Null(before.Difference(before.OnCpu(), results));
+        }
+
+        var last = new SampledToken[one.Rows.Length];
+        bench.Sampler.End(last);
+        Assert.Null(one.Difference(one.OnCpu(), last));
+        Assert.Throws<InvalidOperationException>(() => bench.Sampler.End(last));
     }
 
     [Fact]

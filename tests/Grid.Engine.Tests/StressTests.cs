@@ -7,31 +7,41 @@ namespace Grid.Engine.Tests;
 public class StressTests
 {
     [Theory]
-    [InlineData(1, 10, 1024, 256)]
-    [InlineData(2, 10, 16, 7)]
-    [InlineData(3, 12, 64, 64)]
-    [InlineData(4, 24, 5, 1)]
-    [InlineData(5, 9, 300, 100)]
-    [InlineData(6, 40, 512, 256)]
-    [InlineData(7, 10, 33, 16)]
-    [InlineData(8, 14, 128, 3)]
-    public void Whatever_happens_around_it_a_sequence_gives_what_it_gives_alone(int seed, int pages, int batch, int chunk)
+    [InlineData(1, 10, 1024, 256, false)]
+    [InlineData(1, 10, 1024, 256, true)]
+    [InlineData(2, 10, 16, 7, false)]
+    [InlineData(2, 10, 16, 7, true)]
+    [InlineData(3, 12, 64, 64, false)]
+    [InlineData(3, 12, 64, 64, true)]
+    [InlineData(4, 24, 5, 1, false)]
+    [InlineData(4, 24, 5, 1, true)]
+    [InlineData(5, 9, 300, 100, false)]
+    [InlineData(5, 9, 300, 100, true)]
+    [InlineData(6, 40, 512, 256, false)]
+    [InlineData(6, 40, 512, 256, true)]
+    [InlineData(7, 10, 33, 16, false)]
+    [InlineData(7, 10, 33, 16, true)]
+    [InlineData(8, 14, 128, 3, false)]
+    [InlineData(8, 14, 128, 3, true)]
+    public void Whatever_happens_around_it_a_sequence_gives_what_it_gives_alone(int seed, int pages, int batch, int chunk, bool ahead)
     {
         Random random = new(seed);
-        EngineHarness harness = new(new EngineOptions
-        {
-            KvPages = pages,
-            MaxBatchTokens = batch,
-            PrefillChunkTokens = chunk,
-            MaxRunningSequences = 12,
-            MaxLogitRows = 1 + random.Next(9),
-        });
+        EngineHarness harness = new(
+            new EngineOptions
+            {
+                KvPages = pages,
+                MaxBatchTokens = batch,
+                PrefillChunkTokens = chunk,
+                MaxRunningSequences = 12,
+                MaxLogitRows = (ahead ? 4 : 1) + random.Next(9),
+            },
+            ahead: ahead);
         List<SequenceLog> logs = [];
         for (int step = 0; step < 1500; step++)
         {
             if (random.Next(12) == 0 && harness.Status.Waiting < 20)
             {
-                logs.Add(harness.Submit(RandomRequest(random, logs)));
+                logs.Add(harness.Submit(RandomRequest(random, logs, penalties: !ahead || random.Next(12) == 0)));
             }
 
             if (random.Next(60) == 0 && logs.Count > 0)
@@ -53,7 +63,8 @@ public class StressTests
             CheckEnd(log);
         }
 
-        TestContext.Current.TestOutputHelper?.WriteLine($"{logs.Count} sequences, {harness.Status}");
+        TestContext.Current.TestOutputHelper?.WriteLine($"{logs.Count} sequences, {harness.Operations.StepsAhead} steps ahead, {harness.Status}");
+        Assert.Equal(ahead, harness.Operations.StepsAhead > 0);
         Assert.Contains(logs, l => l.End!.Reason == FinishReason.Cancelled);
         Assert.True(harness.Status.CachedPromptTokens > 0);
         Assert.True(pages > 14 || harness.Status.Preemptions > 0);
@@ -77,7 +88,7 @@ public class StressTests
         }
     }
 
-    private static SequenceRequest RandomRequest(Random random, List<SequenceLog> earlier)
+    private static SequenceRequest RandomRequest(Random random, List<SequenceLog> earlier, bool penalties)
     {
         int[] prompt = RandomPrompt(random, earlier);
         return new SequenceRequest
@@ -99,9 +110,9 @@ public class StressTests
                 Seed = (ulong)random.NextInt64(),
                 TopK = random.Next(50),
                 TopP = 1f - (random.Next(9) * 0.1f),
-                PresencePenalty = random.Next(2),
-                FrequencyPenalty = random.Next(2) * 0.5f,
-                RepetitionPenalty = 1f + (random.Next(2) * 0.2f),
+                PresencePenalty = penalties ? random.Next(2) : 0,
+                FrequencyPenalty = penalties ? random.Next(2) * 0.5f : 0,
+                RepetitionPenalty = penalties ? 1f + (random.Next(2) * 0.2f) : 1,
                 LogitBias = random.Next(3) == 0 ? [new LogitBias(12, 1.5f), new LogitBias(FakeMath.PoisonToken, -100f)] : [new LogitBias(FakeMath.PoisonToken, -100f)],
             },
         };

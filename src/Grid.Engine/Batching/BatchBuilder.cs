@@ -21,16 +21,26 @@ internal sealed class BatchBuilder(int maxRows)
         _batch.LogitRowCount = 0;
         foreach (var slice in plan.Slices)
         {
-            AddRows(slice.Sequence, slice.RowCount);
+            AddRows(slice);
         }
 
         return _batch;
     }
 
-    private void AddRows(Sequence sequence, int rows)
+    private void AddRows(PlannedSlice slice)
     {
+        var (sequence, rows, drawnBy) = slice;
         int first = _batch.RowCount;
         _batch.Sequences[_batch.SequenceCount++] = new SequenceSlice(first, rows, sequence.PageTable);
+        if (drawnBy >= 0)
+        {
+            _batch.TokenIds[first] = ~drawnBy;
+            _batch.Positions[first] = sequence.TokenCount;
+            AddTask(new LogitTask(sequence, sequence.TokenCount + 1, Draws: true), first);
+            _batch.RowCount++;
+            return;
+        }
+
         for (int i = 0; i < rows; i++)
         {
             int position = sequence.ComputedTokens + i;
@@ -49,8 +59,13 @@ internal sealed class BatchBuilder(int maxRows)
         bool draws = target == sequence.TokenCount;
         if (draws || (target >= sequence.NextPromptIndexToScore && target < sequence.PromptLength))
         {
-            _tasks[_batch.LogitRowCount] = new LogitTask(sequence, target, draws);
-            _batch.LogitRows[_batch.LogitRowCount++] = row;
+            AddTask(new LogitTask(sequence, target, draws), row);
         }
+    }
+
+    private void AddTask(LogitTask task, int row)
+    {
+        _tasks[_batch.LogitRowCount] = task;
+        _batch.LogitRows[_batch.LogitRowCount++] = row;
     }
 }

@@ -46,7 +46,12 @@ internal sealed class Publisher(Inbox inbox, WaitingQueue waiting, Scheduler sch
                 count++;
             }
 
-            Advance(slice, tasks.Slice(first, count), results.Slice(first, count));
+            // A step that ran ahead may have a row of a sequence that the step before ended.
+            if (slice.Sequence.Phase != SequencePhase.Finished)
+            {
+                Advance(slice, tasks.Slice(first, count), results.Slice(first, count));
+            }
+
             first += count;
         }
     }

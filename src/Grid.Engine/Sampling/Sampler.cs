@@ -28,22 +28,51 @@ internal sealed class Sampler : IDisposable
         _results = new SampledToken[maxRows];
     }
 
-    /// <summary>One result per task, in order; valid until the next call.</summary>
-    public ReadOnlySpan<SampledToken> Sample(ReadOnlySpan<LogitTask> tasks)
+    /// <summary>Computes the logits of a step's tasks and samples them; true when the device is left to it, and the next step may be
+    /// given to it before <see cref="End"/>.</summary>
+    public bool Begin(ReadOnlySpan<LogitTask> tasks)
+    {
+        if (_operations.RunsAhead && tasks.Length > 0 && tasks.Length <= _rows.Length)
+        {
+            ComputeLogits(tasks);
+            _operations.BeginSample(_logits, _rows.AsSpan(0, tasks.Length));
+            return true;
+        }
+
+        Sample(tasks);
+        return false;
+    }
+
+    /// <summary>One result per task, in order; valid until the next <see cref="Begin"/> that does not leave it to the device, or
+    /// End.</summary>
+    public ReadOnlySpan<SampledToken> End(int tasks, bool leftToDevice)
+    {
+        if (leftToDevice)
+        {
+            _operations.EndSample(_results.AsSpan(0, tasks));
+        }
+
+        return _results.AsSpan(0, tasks);
+    }
+
+    private void Sample(ReadOnlySpan<LogitTask> tasks)
     {
         for (int first = 0; first < tasks.Length; first += _rows.Length)
         {
             int count = Math.Min(_rows.Length, tasks.Length - first);
-            for (int i = 0; i < count; i++)
-            {
-                Fill(_rows[i], tasks[first + i]);
-            }
-
-            _model.ComputeLogits(first, count, _logits);
+            ComputeLogits(tasks.Slice(first, count), first);
             _operations.Sample(_logits, _rows.AsSpan(0, count), _results.AsSpan(first, count));
         }
+    }
 
-        return _results.AsSpan(0, tasks.Length);
+    private void ComputeLogits(ReadOnlySpan<LogitTask> tasks, int first = 0)
+    {
+        for (int i = 0; i < tasks.Length; i++)
+        {
+            Fill(_rows[i], tasks[i]);
+        }
+
+        _model.ComputeLogits(first, tasks.Length, _logits);
     }
 
     /// <summary>Frees the logits.</summary>
@@ -57,7 +86,7 @@ internal sealed class Sampler : IDisposable
         row.Parameters = sequence.Parameters;
         row.Position = task.TargetPosition;
         row.History = task.Draws ? sequence.History : null;
-        row.BannedTokens = task.Draws ? sequence.BannedNow : [];
+        row.BannedTokens = task.Draws ? sequence.BannedAt(task.TargetPosition) : [];
         row.ScoredToken = task.Draws ? -1 : sequence.Tokens[task.TargetPosition];
         row.Logprobs = logprobs;
         row.TopLogprobs = logprobs ? request.TopLogprobs : 0;

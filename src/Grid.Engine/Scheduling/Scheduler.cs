@@ -1,4 +1,5 @@
 using Grid.Engine.Admission;
+using Grid.Engine.Batching;
 using Grid.Engine.Paging;
 using Grid.Engine.Sequences;
 
@@ -22,7 +23,7 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
 
     private readonly int _maxRunning = Math.Min(options.MaxRunningSequences, options.MaxBatchTokens);
     private readonly List<Sequence> _running = [];
-    private readonly StepPlan _plan = new();
+    private StepPlan _plan = new();
     private int _schedules;
 
     /// <summary>Running sequences by rank and in order of admission.</summary>
@@ -57,16 +58,11 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
         }
     }
 
-    /// <summary>Plans the next step; the plan is reused by the next call.</summary>
-    public StepPlan Schedule()
+    /// <summary>Plans the next step, of which everything before is published.</summary>
+    public void Schedule(StepPlan plan)
     {
-        _plan.Clear();
-        if (++_schedules % AgeSteps == 0)
-        {
-            // Not below those that run: who has waited comes before newcomers then, but takes no place of its own client's.
-            waiting.Age(_running.Count > 0 ? _running[^1].Rank : 0);
-        }
-
+        _plan = plan;
+        BeginPlan();
         MakeWay();
         long before = Preemptions;
         PlanDecode();
@@ -75,12 +71,59 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
         {
             Admit();
         }
+    }
 
-        return _plan;
+    /// <summary>Plans the step after one that is not published yet: a row of each token that it draws. False when the step depends on
+    /// more than that: somebody waits and there is room, somebody has prompt left to compute or a history that the tokens belong to,
+    /// or pages are short.</summary>
+    /// <param name="before">Tasks of the step before.</param>
+    /// <param name="plan">What to fill.</param>
+    public bool TryScheduleAhead(ReadOnlySpan<LogitTask> before, StepPlan plan)
+    {
+        if (_running.Count == 0 || (waiting.First is { } first && (_running.Count < _maxRunning || first.Rank < _running[^1].Rank)))
+        {
+            return false;
+        }
+
+        _plan = plan;
+        BeginPlan();
+        int drawing = 0;
+        for (int i = 0; i < before.Length; i++)
+        {
+            var (sequence, position, draws) = before[i];
+            if (sequence.Phase == SequencePhase.Finished)
+            {
+                continue; // Cancelled since.
+            }
+
+            bool last = position + 1 >= sequence.LengthLimit;
+            if (!draws || sequence.History is not null || !(last || pages.TryGrow(sequence, position + 1)))
+            {
+                return false;
+            }
+
+            drawing++;
+            if (!last)
+            {
+                _plan.AddDrawn(sequence, i);
+            }
+        }
+
+        return drawing == _running.Count && _plan.RowCount > 0;
     }
 
     /// <summary>Takes an ended sequence out.</summary>
     public void Remove(Sequence sequence) => _running.Remove(sequence);
+
+    private void BeginPlan()
+    {
+        _plan.Clear();
+        if (++_schedules % AgeSteps == 0)
+        {
+            // Not below those that run: who has waited comes before newcomers then, but takes no place of its own client's.
+            waiting.Age(_running.Count > 0 ? _running[^1].Rank : 0);
+        }
+    }
 
     /// <summary>Preempts running sequences of higher ranks until there is room for the first that waits.</summary>
     private void MakeWay()

@@ -27,10 +27,18 @@ internal sealed class StepPlan
         Slices.Add(new PlannedSlice(sequence, rows));
         RowCount += rows;
     }
+
+    /// <summary>Gives a sequence the row of the token that a task of the step before draws.</summary>
+    public void AddDrawn(Sequence sequence, int task)
+    {
+        Slices.Add(new PlannedSlice(sequence, 1, task));
+        RowCount++;
+    }
 }
 
-/// <summary>The next RowCount tokens of a sequence, from its ComputedTokens on.</summary>
-internal readonly record struct PlannedSlice(Sequence Sequence, int RowCount);
+/// <summary>The next RowCount tokens of a sequence, from its ComputedTokens on; or the one that a task of the step before draws, which is
+/// not published yet.</summary>
+internal readonly record struct PlannedSlice(Sequence Sequence, int RowCount, int DrawnBy = -1);
 
 /// <summary>A first admission; CachedTokens counts prompt tokens.</summary>
 internal readonly record struct Admission(Sequence Sequence, int CachedTokens);

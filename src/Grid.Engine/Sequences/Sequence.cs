@@ -82,8 +82,8 @@ internal sealed class Sequence
     /// <summary>Its place in the waiting queue while it waits there.</summary>
     public LinkedListNode<Sequence>? WaitingPlace { get; set; }
 
-    /// <summary>Ids that may not be drawn now: those that would end the sequence before min_new_tokens.</summary>
-    public int[] BannedNow => OutputCount < Request.MinNewTokens ? _endingIds : [];
+    /// <summary>Ids that may not be drawn for a position: those that would end the sequence before min_new_tokens.</summary>
+    public int[] BannedAt(int position) => position - PromptLength < Request.MinNewTokens ? _endingIds : [];
 
     /// <summary>Pages that hold so many tokens.</summary>
     public static int PagesFor(int tokens) => (tokens + AttentionLayout.BlockTokens - 1) / AttentionLayout.BlockTokens;

@@ -9,7 +9,8 @@ public sealed class BatchLayout(int maxRows, int maxSequences)
     /// <summary>Rows in use.</summary>
     public int RowCount { get; set; }
 
-    /// <summary>[RowCount] input token ids.</summary>
+    /// <summary>[RowCount] input token ids; on a device that runs ahead, ~i (below 0) is the token that row i of the last
+    /// <see cref="IOperations.BeginSample"/> draws.</summary>
     public int[] TokenIds { get; } = new int[maxRows];
 
     /// <summary>[RowCount] absolute positions.</summary>

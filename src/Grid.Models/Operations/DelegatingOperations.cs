@@ -84,6 +84,15 @@ public abstract class DelegatingOperations(IOperations? inner) : IOperations
     public virtual void Sample(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows, Span<SampledToken> results) =>
         Inner().Sample(logits, rows, results);
 
+    /// <summary>False unless a derived class says so: what overrides <see cref="Sample"/> alone would be passed by.</summary>
+    public virtual bool RunsAhead => false;
+
+    /// <inheritdoc/>
+    public virtual void BeginSample(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows) => Inner().BeginSample(logits, rows);
+
+    /// <inheritdoc/>
+    public virtual void EndSample(Span<SampledToken> results) => Inner().EndSample(results);
+
     /// <inheritdoc/>
     public virtual void Read(Activation source, int rows, Span<ushort> destination) => Inner().Read(source, rows, destination);
 

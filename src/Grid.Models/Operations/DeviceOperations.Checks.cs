@@ -9,6 +9,10 @@ public abstract partial class DeviceOperations
     private long _highestPosition = -1;
     private long _highestPage = -1;
 
+    // Rows of each sampling under way, and of the last one that began.
+    private readonly Queue<int> _underWay = new(2);
+    private int _drawnRows;
+
     private void TakeBatch(BatchLayout batch)
     {
         ArgumentNullException.ThrowIfNull(batch);
@@ -41,7 +45,7 @@ public abstract partial class DeviceOperations
     {
         if (count < 0 || count > room)
         {
-            throw new ArgumentOutOfRangeException(field, count, $"the batch has room for {room}.");
+            throw new ArgumentOutOfRangeException(field, count, $"there is room for {room}.");
         }
     }
 
@@ -49,10 +53,35 @@ public abstract partial class DeviceOperations
     {
         foreach (int token in Batch.TokenIds.AsSpan(0, Batch.RowCount))
         {
-            if ((uint)token >= (uint)table.Rows)
+            if ((uint)token >= (uint)table.Rows && (uint)~token >= (uint)_drawnRows)
             {
-                throw new ArgumentException($"TokenIds holds {token}; {table.Name} has rows 0 to {table.Rows - 1}.", nameof(table));
+                string also = RunsAhead ? $", and the last sampling rows ~0 to ~{_drawnRows - 1}" : "";
+                throw new ArgumentException($"TokenIds holds {token}; {table.Name} has rows 0 to {table.Rows - 1}{also}.", nameof(table));
             }
+        }
+    }
+
+    private static void RequireResults(int rows, ReadOnlySpan<SampledToken> results)
+    {
+        if (results.Length < rows)
+        {
+            throw new ArgumentException($"There are {rows} rows and room for {results.Length} results.", nameof(results));
+        }
+    }
+
+    private static void RequireRows(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows)
+    {
+        for (int i = 0; i < rows.Length; i++)
+        {
+            SamplingChecks.Require(rows[i], i, logits.MaxRows, logits.Width);
+        }
+    }
+
+    private void RequireSampleEnded(int most)
+    {
+        if (_underWay.Count > most)
+        {
+            throw new InvalidOperationException($"{_underWay.Count} samplings are under way; EndSample comes first.");
         }
     }
 

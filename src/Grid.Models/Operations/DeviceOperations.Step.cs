@@ -166,17 +166,39 @@ public abstract partial class DeviceOperations
     public void Sample(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows, Span<SampledToken> results)
     {
         RequireOutsidePass();
-        if (results.Length < rows.Length)
-        {
-            throw new ArgumentException($"There are {rows.Length} rows and room for {results.Length} results.", nameof(results));
-        }
-
-        for (int i = 0; i < rows.Length; i++)
-        {
-            SamplingChecks.Require(rows[i], i, logits.MaxRows, logits.Width);
-        }
-
+        RequireResults(rows.Length, results);
+        RequireSampleEnded(0);
+        RequireRows(logits, rows);
         SampleCore(logits, rows, results);
+    }
+
+    /// <inheritdoc/>
+    public virtual bool RunsAhead => false;
+
+    /// <inheritdoc/>
+    public void BeginSample(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows)
+    {
+        RequireOutsidePass();
+        RequireSampleEnded(1);
+        RequireUpTo(rows.Length, logits.MaxRows, nameof(rows));
+        RequireRows(logits, rows);
+        BeginSampleCore(logits, rows);
+        _underWay.Enqueue(rows.Length);
+        _drawnRows = rows.Length;
+    }
+
+    /// <inheritdoc/>
+    public void EndSample(Span<SampledToken> results)
+    {
+        RequireOutsidePass();
+        if (!_underWay.TryPeek(out int rows))
+        {
+            throw new InvalidOperationException("No sampling is under way: BeginSample comes before EndSample.");
+        }
+
+        RequireResults(rows, results);
+        _underWay.Dequeue();
+        EndSampleCore(results[..rows]);
     }
 
     // ---- The device's part -----------------------------------------------------------------------------------
@@ -213,4 +235,12 @@ public abstract partial class DeviceOperations
 
     /// <summary>Samples rows that ask what the contract defines, with room for the results.</summary>
     protected abstract void SampleCore(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows, Span<SampledToken> results);
+
+    /// <summary>Starts to sample as many rows as the logits have at most; overridden where <see cref="RunsAhead"/>.</summary>
+    protected virtual void BeginSampleCore(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows) =>
+        throw new NotSupportedException($"{DeviceDescription} does not run ahead; it has Sample alone.");
+
+    /// <summary>Waits for what was started first; overridden where <see cref="RunsAhead"/>.</summary>
+    protected virtual void EndSampleCore(Span<SampledToken> results) =>
+        throw new NotSupportedException($"{DeviceDescription} does not run ahead; it has Sample alone.");
 }

@@ -108,6 +108,17 @@ public interface IOperations : IDisposable
     /// <summary>Samples or scores rows of the logits buffer, each by its own parameters.</summary>
     void Sample(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows, Span<SampledToken> results);
 
+    /// <summary>Whether steps may be given to the device before it has done those before: <see cref="BeginSample"/> returns at once,
+    /// and a batch may name tokens that are not known yet (<see cref="BatchLayout.TokenIds"/>).</summary>
+    bool RunsAhead { get; }
+
+    /// <summary>Gives the device what <see cref="Sample"/> does, and does not wait; at most two are under way. Only where
+    /// <see cref="RunsAhead"/>.</summary>
+    void BeginSample(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows);
+
+    /// <summary>Waits for the results of the <see cref="BeginSample"/> that is longest under way, one for each of its rows.</summary>
+    void EndSample(Span<SampledToken> results);
+
     // ---- Tests and tools -------------------------------------------------------------------------------------
 
     /// <summary>Copies the first rows of an activation to the host as bf16 bits.</summary>

@@ -19,7 +19,7 @@ internal sealed class FakeLogits(int maxRows, int width) : LogitsBuffer(maxRows,
 /// A model that writes its rows' token ids into the pages and reads every row's whole prefix back through the page table.
 /// It throws when the engine breaks the contract of the pages: a slot written twice, or an unused slot that is not zero.
 /// </summary>
-internal sealed class FakeModel(int maxPositions = 1024, int maxRows = 4096) : ICausalLanguageModel
+internal sealed class FakeModel(FakeOperations? operations = null, int maxPositions = 1024, int maxRows = 4096) : ICausalLanguageModel
 {
     private const int Page = AttentionLayout.BlockTokens;
 
@@ -117,7 +117,7 @@ internal sealed class FakeModel(int maxPositions = 1024, int maxRows = 4096) : I
         }
     }
 
-    private static void Write(BatchLayout batch, SequenceSlice slice, ulong[] slots)
+    private void Write(BatchLayout batch, SequenceSlice slice, ulong[] slots)
     {
         int last = 0;
         for (int row = slice.FirstRow; row < slice.FirstRow + slice.RowCount; row++)
@@ -125,7 +125,7 @@ internal sealed class FakeModel(int maxPositions = 1024, int maxRows = 4096) : I
             int position = batch.Positions[row];
             int slot = SlotOf(slice, position);
             ExpectUnused(slots[slot], position);
-            slots[slot] = FakeMath.Slot(position, batch.TokenIds[row]);
+            slots[slot] = FakeMath.Slot(position, operations?.TokenOf(batch.TokenIds[row]) ?? batch.TokenIds[row]);
             last = position;
         }
 

@@ -8,6 +8,17 @@ internal sealed class FakeOperations() : DelegatingOperations(null)
 {
     public override string DeviceDescription => "fake";
 
+    private readonly Queue<SampledToken[]> _underWay = new();
+    private SampledToken[] _drawn = [];
+
+    /// <summary>Whether it says so of itself.</summary>
+    public bool Ahead { get; init; }
+
+    /// <summary>Steps that were given to it while the one before was under way.</summary>
+    public int StepsAhead { get; private set; }
+
+    public override bool RunsAhead => Ahead;
+
     /// <summary>Largest group of logit rows sampled at once.</summary>
     public int LargestGroup { get; private set; }
 
@@ -20,6 +31,20 @@ internal sealed class FakeOperations() : DelegatingOperations(null)
             ((FakeKvCache)cache).Slots.AsSpan(page * AttentionLayout.BlockTokens, AttentionLayout.BlockTokens).Clear();
         }
     }
+
+    public override void BeginSample(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows)
+    {
+        StepsAhead += _underWay.Count;
+        Assert.True(_underWay.Count < 2, "at most two samplings are under way");
+        _drawn = new SampledToken[rows.Length];
+        Sample(logits, rows, _drawn);
+        _underWay.Enqueue(_drawn);
+    }
+
+    public override void EndSample(Span<SampledToken> results) => _underWay.Dequeue().CopyTo(results);
+
+    /// <summary>The token that an entry of <see cref="BatchLayout.TokenIds"/> is.</summary>
+    public int TokenOf(int id) => id >= 0 ? id : Ahead ? _drawn[~id].TokenId : throw new InvalidOperationException($"No token is {id}.");
 
     public override void Sample(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows, Span<SampledToken> results)
     {

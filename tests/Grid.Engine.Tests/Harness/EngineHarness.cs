@@ -9,15 +9,16 @@ internal sealed class EngineHarness
     private readonly Dictionary<SequenceId, SequenceLog> _logs = [];
     private int _next;
 
-    public EngineHarness(EngineOptions? options = null, int maxPositions = 1024)
+    public EngineHarness(EngineOptions? options = null, int maxPositions = 1024, bool ahead = false)
     {
-        Model = new FakeModel(maxPositions);
+        Operations = new FakeOperations { Ahead = ahead };
+        Model = new FakeModel(Operations, maxPositions);
         Engine = new InferenceEngine(Model, Operations, options ?? new EngineOptions { KvPages = 64 });
     }
 
     public FakeModel Model { get; }
 
-    public FakeOperations Operations { get; } = new();
+    public FakeOperations Operations { get; }
 
     public InferenceEngine Engine { get; }
 

@@ -18,16 +18,17 @@ internal sealed class EmbedKernel(CudaModule module)
 
     /// <summary>Gives one launch to the stream.</summary>
     /// <param name="stream">Where.</param>
-    /// <param name="ids">[rows] int32, each in [0, vocabulary): checked by whoever wrote them there.</param>
+    /// <param name="ids">[rows] int32, each in [0, vocabulary), or ~i for row i of the drawn: checked by whoever wrote them there.</param>
     /// <param name="packed">[vocabulary, width] bf16, packed from row 0 on and not interleaved.</param>
     /// <param name="output">[rows, width] bf16, row-major.</param>
     /// <param name="rows">At least 1.</param>
     /// <param name="vocabulary">Rows of the table, at least 1.</param>
     /// <param name="width">A multiple of 8.</param>
     /// <param name="startsEarly">Programmatic dependent launch.</param>
+    /// <param name="drawn">Results of the sampling whose tokens ids below 0 name; empty where none is.</param>
     public void Launch(
         CudaStream stream, DeviceSpan ids, DeviceSpan packed, DeviceSpan output, int rows, int vocabulary, int width,
-        bool startsEarly = false)
+        bool startsEarly = false, DeviceSpan drawn = default)
     {
         if (width <= 0 || width % ElementsPerThread != 0)
         {
@@ -44,19 +45,23 @@ internal sealed class EmbedKernel(CudaModule module)
         kernel.Launch(stream, shape, new Arguments
         {
             Ids = ids.Start,
+            Drawn = drawn.Start,
             Packed = packed.Start,
             Output = output.Start,
             Width = (uint)width,
             PackedRows = (uint)table.PaddedRows,
+            Vocabulary = (uint)vocabulary,
         });
     }
 
     private struct Arguments
     {
         public CUdeviceptr Ids;
+        public CUdeviceptr Drawn;
         public CUdeviceptr Packed;
         public CUdeviceptr Output;
         public uint Width;
         public uint PackedRows;
+        public uint Vocabulary;
     }
 }

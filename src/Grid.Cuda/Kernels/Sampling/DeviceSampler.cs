@@ -9,8 +9,9 @@ namespace Grid.Cuda.Kernels.Sampling;
 /// copy, or two when there are lists; tokens and asked-for logprobs come back, nothing else. Memory is allocated once, except
 /// that the room for lists (biases, histories, bans) grows when a step needs more than any before.
 /// </summary>
-/// <remarks>For one stream at a time. <see cref="Prepare"/>, <see cref="Launch"/> and <see cref="Collect"/>, in this order, are the
-/// parts of <see cref="Sample"/>; a graph may hold the launch.</remarks>
+/// <remarks>For one stream at a time. <see cref="Begin"/> and <see cref="End"/> are the parts of <see cref="Sample"/>; two may be under
+/// way, and end in the order in which they began. <see cref="Prepare"/>, <see cref="Launch"/> and <see cref="Return"/> are the parts of
+/// <see cref="Begin"/>; a graph may hold the launch.</remarks>
 internal sealed unsafe class DeviceSampler : IDisposable
 {
     /// <summary>The most tokens of a vocabulary.</summary>
@@ -21,13 +22,14 @@ internal sealed unsafe class DeviceSampler : IDisposable
 
     private readonly SamplingKernel kernel;
     private readonly SamplingLists lists;
-    private readonly PinnedMemory stagedRows;
-    private readonly PinnedMemory stagedResults;
-    private readonly PinnedMemory stagedTop;
+    private readonly Staging[] stagings = new Staging[2];
     private readonly DeviceMemory rowData;
     private readonly DeviceMemory resultData;
     private readonly DeviceMemory topData;
     private bool cleared;
+    private bool freed;
+    private int begun;
+    private int ended;
 
     /// <param name="context">The GPU.</param>
     /// <param name="kernel">Loaded there.</param>
@@ -45,11 +47,13 @@ internal sealed unsafe class DeviceSampler : IDisposable
         try
         {
             lists = new SamplingLists(context);
-            stagedRows = new PinnedMemory(context, (long)maxRows * sizeof(SamplingRowData));
-            stagedResults = new PinnedMemory(context, (long)maxRows * sizeof(SamplingResult));
-            stagedTop = new PinnedMemory(context, topBytes);
-            rowData = new DeviceMemory(context, stagedRows.Bytes);
-            resultData = new DeviceMemory(context, stagedResults.Bytes);
+            for (int i = 0; i < stagings.Length; i++)
+            {
+                stagings[i] = new Staging(context, maxRows, topBytes);
+            }
+
+            rowData = new DeviceMemory(context, (long)maxRows * sizeof(SamplingRowData));
+            resultData = new DeviceMemory(context, (long)maxRows * sizeof(SamplingResult));
             topData = new DeviceMemory(context, topBytes);
         }
         catch
@@ -64,6 +68,9 @@ internal sealed unsafe class DeviceSampler : IDisposable
 
     /// <summary>Length of every row.</summary>
     public int Vocabulary { get; }
+
+    /// <summary>[<see cref="MaxRows"/>] of the rows launched last: the next step's kernels may read their tokens. Empty once freed.</summary>
+    public DeviceSpan Results => freed ? default : resultData.Span;
 
     /// <summary>Samples or scores rows and waits for the results; more than <see cref="MaxRows"/> take several launches.</summary>
     /// <param name="stream">Where; what was given to it before is done first.</param>
@@ -82,14 +89,41 @@ internal sealed unsafe class DeviceSampler : IDisposable
         for (int first = 0; first < rows.Length; first += MaxRows)
         {
             int count = Math.Min(MaxRows, rows.Length - first);
-            var group = rows.Slice(first, count);
-            Prepare(stream, group, logitRows, count);
-            Launch(stream, logits, count);
-            Collect(stream, group, results.Slice(first, count));
+            Begin(stream, logits, rows.Slice(first, count), logitRows);
+            End(results.Slice(first, count));
         }
     }
 
-    /// <summary>Brings what rows ask to the device. The results of rows prepared before have been collected.</summary>
+    /// <summary>Gives the sampling of at most <see cref="MaxRows"/> rows to the stream.</summary>
+    /// <param name="stream">Where.</param>
+    /// <param name="logits">[logitRows, vocabulary] fp32. Only read.</param>
+    /// <param name="rows">Each by its own parameters.</param>
+    /// <param name="logitRows">Rows that the logits have.</param>
+    /// <exception cref="ArgumentException">A row asks for what cannot be; nothing was launched.</exception>
+    public void Begin(CudaStream stream, DeviceSpan logits, ReadOnlySpan<SamplingRow> rows, int logitRows)
+    {
+        Prepare(stream, rows, logitRows, rows.Length);
+        if (!rows.IsEmpty)
+        {
+            Launch(stream, logits, rows.Length);
+        }
+
+        Return(stream);
+    }
+
+    /// <summary>Waits for the results of what began first.</summary>
+    /// <param name="results">[its rows]</param>
+    public void End(Span<SampledToken> results)
+    {
+        if (ended == begun)
+        {
+            throw new InvalidOperationException("No sampling is under way.");
+        }
+
+        stagings[ended++ % stagings.Length].Collect(results);
+    }
+
+    /// <summary>Brings what rows ask to the device.</summary>
     /// <param name="stream">Where.</param>
     /// <param name="rows">At most <paramref name="launchedRows"/>.</param>
     /// <param name="logitRows">Rows that the logits have.</param>
@@ -106,9 +140,16 @@ internal sealed unsafe class DeviceSampler : IDisposable
             words += SamplingLists.Words(rows[i]);
         }
 
+        if (begun - ended == stagings.Length)
+        {
+            throw new InvalidOperationException($"{stagings.Length} samplings are under way.");
+        }
+
         ClearOnce(stream);
-        lists.Begin(stream, words);
-        var data = stagedRows.View<SamplingRowData>(0, launchedRows);
+        int turn = begun % stagings.Length;
+        var staging = stagings[turn];
+        lists.Begin(stream, turn, words);
+        var data = staging.Rows.View<SamplingRowData>(0, launchedRows);
         int top = 0;
         for (int i = 0; i < rows.Length; i++)
         {
@@ -121,9 +162,10 @@ internal sealed unsafe class DeviceSampler : IDisposable
             data[i] = new SamplingRowData { Flags = SamplingRowData.IsUnused };
         }
 
+        staging.Expect(data[..rows.Length]);
         lists.Upload(stream);
         long bytes = (long)launchedRows * sizeof(SamplingRowData);
-        stream.Copy(rowData.Span.Slice(0, bytes), stagedRows.Span.Slice(0, bytes));
+        stream.Copy(rowData.Span.Slice(0, bytes), staging.Rows.Span.Slice(0, bytes));
     }
 
     /// <summary>Gives the launch to the stream.</summary>
@@ -150,70 +192,23 @@ internal sealed unsafe class DeviceSampler : IDisposable
         }
     }
 
-    /// <summary>Waits for the results of the rows that were prepared and launched last.</summary>
+    /// <summary>Gives the way back of the results to the stream: of the rows that were prepared and launched last.</summary>
     /// <param name="stream">Where they were launched.</param>
-    /// <param name="rows">The same.</param>
-    /// <param name="results">[rows]</param>
-    public void Collect(CudaStream stream, ReadOnlySpan<SamplingRow> rows, Span<SampledToken> results)
-    {
-        if (rows.IsEmpty)
-        {
-            return;
-        }
-
-        int top = 0;
-        foreach (var row in rows)
-        {
-            top += TopCount(row);
-        }
-
-        long bytes = (long)rows.Length * sizeof(SamplingResult);
-        stream.Copy(stagedResults.Span.Slice(0, bytes), resultData.Span.Slice(0, bytes));
-        if (top > 0)
-        {
-            bytes = (long)top * sizeof(TopToken);
-            stream.Copy(stagedTop.Span.Slice(0, bytes), topData.Span.Slice(0, bytes));
-        }
-
-        stream.Synchronize();
-        ReadOnlySpan<SamplingResult> given = stagedResults.View<SamplingResult>(0, rows.Length);
-        ReadOnlySpan<TopToken> listed = stagedTop.View<TopToken>(0, top);
-        for (int i = 0; i < rows.Length; i++)
-        {
-            int count = TopCount(rows[i]);
-            bool finite = given[i].NonFinite == 0;
-            float logprob = float.IsNaN(given[i].Logprob) ? float.NaN : given[i].Logprob; // a GPU's NaN has another sign
-            results[i] = new SampledToken(given[i].Token, logprob, finite ? Copy(listed[..count]) : [], !finite);
-            listed = listed[count..];
-        }
-    }
+    public void Return(CudaStream stream) => stagings[begun++ % stagings.Length].Return(stream, resultData, topData);
 
     /// <summary>Frees its memory, once the GPU is done with it.</summary>
     public void Dispose()
     {
+        freed = true;
         lists?.Dispose();
-        stagedRows?.Dispose();
-        stagedResults?.Dispose();
-        stagedTop?.Dispose();
+        foreach (var staging in stagings)
+        {
+            staging?.Dispose();
+        }
+
         rowData?.Dispose();
         resultData?.Dispose();
         topData?.Dispose();
-    }
-
-    private static TokenLogprob[] Copy(ReadOnlySpan<TopToken> listed)
-    {
-        if (listed.IsEmpty)
-        {
-            return [];
-        }
-
-        var top = new TokenLogprob[listed.Length];
-        for (int i = 0; i < top.Length; i++)
-        {
-            top[i] = new TokenLogprob(listed[i].Token, listed[i].Logprob);
-        }
-
-        return top;
     }
 
     private int TopCount(SamplingRow row) => Math.Clamp(row.TopLogprobs, 0, Vocabulary);
@@ -234,6 +229,102 @@ internal sealed unsafe class DeviceSampler : IDisposable
         {
             data.SetParameters(row);
             lists.Add(ref data, row);
+        }
+    }
+
+    /// <summary>Pinned memory of one sampling: on their way there what the rows ask, on their way back what they gave.</summary>
+    private sealed class Staging : IDisposable
+    {
+        private readonly PinnedMemory results;
+        private readonly PinnedMemory top;
+        private readonly CudaEvent back;
+        private readonly int[] topCounts;
+        private int count;
+        private int topCount;
+
+        public Staging(CudaContext context, int maxRows, long topBytes)
+        {
+            topCounts = new int[maxRows];
+            try
+            {
+                Rows = new PinnedMemory(context, (long)maxRows * sizeof(SamplingRowData));
+                results = new PinnedMemory(context, (long)maxRows * sizeof(SamplingResult));
+                top = new PinnedMemory(context, topBytes);
+                back = new CudaEvent(context);
+            }
+            catch
+            {
+                Dispose();
+                throw;
+            }
+        }
+
+        public PinnedMemory Rows { get; }
+
+        /// <summary>Remembers what comes back.</summary>
+        public void Expect(ReadOnlySpan<SamplingRowData> rows)
+        {
+            (count, topCount) = (rows.Length, 0);
+            for (int i = 0; i < rows.Length; i++)
+            {
+                topCounts[i] = rows[i].TopCount;
+                topCount += rows[i].TopCount;
+            }
+        }
+
+        public void Return(CudaStream stream, DeviceMemory resultData, DeviceMemory topData)
+        {
+            long bytes = (long)count * sizeof(SamplingResult);
+            if (bytes > 0)
+            {
+                stream.Copy(results.Span.Slice(0, bytes), resultData.Span.Slice(0, bytes));
+            }
+
+            bytes = (long)topCount * sizeof(TopToken);
+            if (bytes > 0)
+            {
+                stream.Copy(top.Span.Slice(0, bytes), topData.Span.Slice(0, bytes));
+            }
+
+            stream.Record(back);
+        }
+
+        public void Collect(Span<SampledToken> destination)
+        {
+            back.Synchronize();
+            ReadOnlySpan<SamplingResult> given = results.View<SamplingResult>(0, count);
+            ReadOnlySpan<TopToken> listed = top.View<TopToken>(0, topCount);
+            for (int i = 0; i < count; i++)
+            {
+                bool finite = given[i].NonFinite == 0;
+                float logprob = float.IsNaN(given[i].Logprob) ? float.NaN : given[i].Logprob; // a GPU's NaN has another sign
+                destination[i] = new SampledToken(given[i].Token, logprob, finite ? Copy(listed[..topCounts[i]]) : [], !finite);
+                listed = listed[topCounts[i]..];
+            }
+        }
+
+        public void Dispose()
+        {
+            Rows?.Dispose();
+            results?.Dispose();
+            top?.Dispose();
+            back?.Dispose();
+        }
+
+        private static TokenLogprob[] Copy(ReadOnlySpan<TopToken> listed)
+        {
+            if (listed.IsEmpty)
+            {
+                return [];
+            }
+
+            var top = new TokenLogprob[listed.Length];
+            for (int i = 0; i < top.Length; i++)
+            {
+                top[i] = new TokenLogprob(listed[i].Token, listed[i].Logprob);
+            }
+
+            return top;
         }
     }
 }

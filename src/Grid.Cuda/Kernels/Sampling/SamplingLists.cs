@@ -12,8 +12,10 @@ internal sealed unsafe class SamplingLists(CudaContext context) : IDisposable
 {
     private const int FirstWords = 1 << 16;
 
-    private PinnedMemory staged = new(context, FirstWords * sizeof(int));
+    // Two, because a sampling may be prepared while the one before it is on its way.
+    private readonly PinnedMemory[] stagings = [new(context, FirstWords * sizeof(int)), new(context, FirstWords * sizeof(int))];
     private DeviceMemory device = new(context, FirstWords * sizeof(int));
+    private int turn;
     private int used;
 
     /// <summary>Words that a row needs.</summary>
@@ -29,20 +31,26 @@ internal sealed unsafe class SamplingLists(CudaContext context) : IDisposable
         return (2L * row.Parameters.LogitBias.Count) + ((long)perToken * (history?.TokenSpan.Length ?? 0)) + row.BannedTokens.Length;
     }
 
-    /// <summary>Empties the lists and makes room. Nothing on the stream may still read them.</summary>
-    public void Begin(CudaStream stream, long words)
+    /// <summary>Begins empty lists and makes room. The results of those begun in the turn before the last, the same as this, have come
+    /// back.</summary>
+    public void Begin(CudaStream stream, int turn, long words)
     {
-        used = 0;
-        if (words * sizeof(int) > staged.Bytes)
+        (this.turn, used) = (turn, 0);
+        long bytes = Math.Max(words * sizeof(int), device.Bytes);
+        if (bytes > device.Bytes)
         {
-            long bytes = Math.Max(words * sizeof(int), 2 * staged.Bytes);
+            bytes = Math.Max(bytes, 2 * device.Bytes);
             stream.Synchronize();
-            var largerDevice = new DeviceMemory(context, bytes);
+            var larger = new DeviceMemory(context, bytes);
             device.Dispose();
-            device = largerDevice;
-            var largerStaged = new PinnedMemory(context, bytes);
-            staged.Dispose();
-            staged = largerStaged;
+            device = larger;
+        }
+
+        if (bytes > stagings[turn].Bytes)
+        {
+            var larger = new PinnedMemory(context, bytes);
+            stagings[turn].Dispose();
+            stagings[turn] = larger;
         }
     }
 
@@ -82,13 +90,17 @@ internal sealed unsafe class SamplingLists(CudaContext context) : IDisposable
         if (used > 0)
         {
             long bytes = (long)used * sizeof(int);
-            stream.Copy(device.Span.Slice(0, bytes), staged.Span.Slice(0, bytes));
+            stream.Copy(device.Span.Slice(0, bytes), stagings[turn].Span.Slice(0, bytes));
         }
     }
 
     public void Dispose()
     {
-        staged.Dispose();
+        foreach (var staging in stagings)
+        {
+            staging.Dispose();
+        }
+
         device.Dispose();
     }
 
@@ -98,7 +110,7 @@ internal sealed unsafe class SamplingLists(CudaContext context) : IDisposable
 
     private Span<int> Next(int words)
     {
-        var next = staged.View<int>(used, words);
+        var next = stagings[turn].View<int>(used, words);
         used += words;
         return next;
     }
