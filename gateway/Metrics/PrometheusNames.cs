@@ -68,6 +68,8 @@ internal static class PrometheusNames
         new("grid.worker.prefix_cache.hits", "vllm:prefix_cache_hits", "Prompt tokens that the prefix cache gave.", s_ofWorker),
         new("grid.worker.preemptions", "vllm:num_preemptions", "Sequences that had to give their pages back.", s_ofWorker),
         new("grid.worker.steps", "grid:steps", "Forward passes.", s_ofWorker),
+        new("grid.worker.device.busy", "grid:device_busy_seconds", "Time that the device spent on steps, by its own clock (GPUs).", s_ofWorker),
+        new("grid.worker.device.idle", "grid:device_idle_seconds", "Time between steps that followed each other in which the device had nothing to do (GPUs).", s_ofWorker),
         new("grid.worker.step.duration", "grid:step_seconds", "Time of a step, from its plan to its tokens.", s_ofWorker, s_step),
         new(RequestMetrics.Duration, "vllm:e2e_request_latency_seconds", "From a request's arrival to its last token.", s_ofRequest, s_request),
         new(RequestMetrics.TimeToFirstToken, "vllm:time_to_first_token_seconds", "From a request's arrival to its first token.", s_ofRequest, s_firstToken),

@@ -31,6 +31,8 @@ internal sealed class WorkerMetrics : IHostedService
         Counter("grid.worker.generated_tokens", "{token}", "Output tokens, with those computed again after a fault.", status => status.GeneratedTokens);
         Counter("grid.worker.preemptions", "{sequence}", "Sequences that had to give their pages back.", status => status.Preemptions);
         Counter("grid.worker.steps", "{step}", "Forward passes.", status => status.Steps);
+        Seconds("grid.worker.device.busy", "Time that the device spent on steps, by its own clock.", status => status.DeviceBusy);
+        Seconds("grid.worker.device.idle", "Time between steps that followed each other in which the device had nothing to do.", status => status.DeviceIdle);
         _stepTime = meter.CreateHistogram<double>("grid.worker.step.duration", "s", "Time of a step, from its plan to its tokens.");
 
         void Gauge(string name, string unit, string description, Func<EngineStatus, double> value) =>
@@ -38,6 +40,15 @@ internal sealed class WorkerMetrics : IHostedService
 
         void Counter(string name, string unit, string description, Func<EngineStatus, long> value) =>
             meter.CreateObservableCounter(name, () => Read(value), unit, description);
+
+        // Of devices that say it.
+        void Seconds(string name, string description, Func<EngineStatus, TimeSpan?> value) =>
+            meter.CreateObservableCounter(
+                name,
+                () => _host.Workers.Where(worker => value(worker.Status) is not null)
+                    .Select(worker => new Measurement<double>(value(worker.Status)!.Value.TotalSeconds, Tags(worker))),
+                "s",
+                description);
     }
 
     /// <inheritdoc/>

@@ -20,6 +20,7 @@ public sealed partial class CudaOperations
     protected override void BeginStepCore(BatchLayout batch)
     {
         context.MakeCurrent();
+        timer.Begin();
         weights.ReleaseStaging();
         (stepGroup, groupsDiffer) = (0, false);
         plan.Count(batch, group);
@@ -31,6 +32,7 @@ public sealed partial class CudaOperations
     protected override void RunStepCore(BatchLayout batch, Action pass)
     {
         context.MakeCurrent();
+        timer.Begin();
         if (options.RecordPasses && !uploading && recorder.TryRun(batch, pass))
         {
             return;
@@ -181,6 +183,7 @@ public sealed partial class CudaOperations
         var buffer = (CudaLogits)logits;
         context.MakeCurrent();
         buffer.Sampler.Begin(stream, buffer.Data, rows, buffer.MaxRows);
+        timer.End();
         underWay.Enqueue(buffer.Sampler);
         if (drawing != buffer.Sampler)
         {
@@ -190,10 +193,11 @@ public sealed partial class CudaOperations
     }
 
     /// <inheritdoc/>
-    protected override void EndSampleCore(Span<SampledToken> results)
+    protected override StepTime EndSampleCore(Span<SampledToken> results)
     {
         context.MakeCurrent();
         underWay.Dequeue().End(results);
+        return timer.Read();
     }
 
     private static DeviceSpan Data(Activation activation) => ((CudaActivation)activation).Data;

@@ -34,6 +34,7 @@ public sealed partial class CudaOperations : DeviceOperations
     private readonly StepInputs inputs;
     private readonly PassRecorder recorder;
     private readonly StagedInts pageIds;
+    private readonly StepTimer timer;
     private int group; // query heads per KV head of the last attention; 0: there was none
     private int stepGroup; // the same, of the step's attentions so far
     private bool groupsDiffer; // between the step's attentions
@@ -55,6 +56,7 @@ public sealed partial class CudaOperations : DeviceOperations
         weights = new WeightUploader(context, stream, heap, kernels);
         inputs = new StepInputs(context, stream, heap);
         pageIds = new StagedInts(context, stream, heap);
+        timer = new StepTimer(context, stream);
         recorder = new PassRecorder(context, stream, inputs, plan);
         heap.Freeing += recorder.Forget;
         DeviceDescription = $"{context.Device.Name} (cuda:{context.Device.Ordinal}), driver {DriverRelease(context)}";
@@ -254,7 +256,7 @@ public sealed partial class CudaOperations : DeviceOperations
         heap.Freeing -= recorder.Forget;
         Release.All(
         [
-            context.MakeCurrent, stream.Synchronize, recorder.Dispose, weights.Dispose, inputs.Dispose, pageIds.Dispose, heap.Dispose,
+            context.MakeCurrent, stream.Synchronize, recorder.Dispose, weights.Dispose, inputs.Dispose, pageIds.Dispose, timer.Dispose, heap.Dispose,
             stream.Dispose, kernels.Dispose, context.Dispose,
         ]);
     }

@@ -34,6 +34,7 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
     private readonly Publisher _publisher;
     private LaunchedStep? _ahead;
     private int _turn;
+    private bool _paused = true;
     private long _steps;
     private volatile bool _broken;
 
@@ -97,6 +98,7 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
     {
         if (_scheduler.Running.Count == 0 && _waiting.Count == 0 && _ahead is null)
         {
+            _paused = true;
             _inbox.Wait(cancellationToken);
         }
     }
@@ -115,7 +117,11 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
             {
                 _ahead = TryLaunchAhead(step);
                 var tasks = step.Batches.Tasks;
-                _publisher.Publish(step.Plan, tasks, _sampler.End(tasks.Length, step.LeftToDevice));
+                _publisher.Publish(step.Plan, tasks, _sampler.End(step));
+            }
+            else
+            {
+                _paused = true;
             }
 
             ReportLoad();
@@ -148,6 +154,7 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
         _pages.Flush();
         _publisher.Clear();
         _publisher.ForgetCounts();
+        _sampler.ForgetTimes();
         _scheduler.ForgetCounts();
         _steps = 0;
         ReportLoad();
@@ -158,7 +165,7 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
     {
         if (!_broken && _ahead is { } step)
         {
-            _sampler.End(step.Batches.Tasks.Length, step.LeftToDevice);
+            _sampler.End(step);
         }
 
         _broken = true;
@@ -204,6 +211,7 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
     private LaunchedStep Launch(LaunchedStep step)
     {
         Forward(step.Batches.Build(step.Plan));
+        (step.AfterPause, _paused) = (_paused, false);
         step.LeftToDevice = _sampler.Begin(step.Batches.Tasks);
         _turn ^= 1;
         return step;
@@ -224,7 +232,8 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
     private void ReportLoad() => _inbox.Report(new EngineLoad(
         _scheduler.Running.Count, _waiting.Count, _pool.FreePages, _prefixes.CachedPages, _pool.TotalPages, _steps,
         _publisher.GeneratedTokens, _publisher.PromptTokens, _publisher.CachedPromptTokens, _scheduler.Preemptions,
-        _waiting.ExpectedTokens + _scheduler.PrefillTokens, _prefixes.UnleasedPages, _scheduler.Room, _scheduler.DisplacedRank));
+        _waiting.ExpectedTokens + _scheduler.PrefillTokens, _prefixes.UnleasedPages, _scheduler.Room, _scheduler.DisplacedRank,
+        _sampler.DeviceBusy, _sampler.DeviceIdle));
 
     private void ThrowIfBroken()
     {
@@ -256,6 +265,12 @@ public sealed record EngineStatus(
 
     /// <summary>Those of the cached pages that no sequence uses: the next ones to be taken when pages are short.</summary>
     public int UnleasedPages { get; init; }
+
+    /// <summary>Time that the device spent on steps, by its own clock; null where it does not say.</summary>
+    public TimeSpan? DeviceBusy { get; init; }
+
+    /// <summary>Time that the device had nothing to do while there was something for the engine to do.</summary>
+    public TimeSpan? DeviceIdle { get; init; }
 
     /// <summary>Sequences that would be taken now.</summary>
     public int Room { get; init; }

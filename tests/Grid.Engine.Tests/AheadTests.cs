@@ -13,6 +13,8 @@ public class AheadTests
         harness.RunToEnd();
         Assert.All(logs, Oracle.AssertMatches);
         Assert.Equal((100, 99), ((int)harness.Status.Steps, harness.Operations.StepsAhead));
+        // The fake device says 5 ms a step and 1 ms before each, and nobody waits for it before the first.
+        Assert.Equal((500, 99), (harness.Status.DeviceBusy!.Value.TotalMilliseconds, harness.Status.DeviceIdle!.Value.TotalMilliseconds));
     }
 
     [Fact]

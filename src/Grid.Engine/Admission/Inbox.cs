@@ -32,6 +32,8 @@ internal sealed class Inbox
                     UnleasedPages = load.UnleasedPages,
                     Room = Math.Max(0, load.Room - _submitted),
                     DisplacedRank = load.DisplacedRank,
+                    DeviceBusy = load.DeviceBusy,
+                    DeviceIdle = load.DeviceIdle,
                 };
             }
         }
@@ -153,4 +155,5 @@ internal enum CommandKind
 /// <summary>An engine's load as a value: reporting it allocates nothing.</summary>
 internal readonly record struct EngineLoad(
     int Running, int Waiting, int FreePages, int CachedPages, int TotalPages, long Steps, long GeneratedTokens,
-    long PromptTokens, long CachedPromptTokens, long Preemptions, long QueuedTokens, int UnleasedPages, int Room, int DisplacedRank);
+    long PromptTokens, long CachedPromptTokens, long Preemptions, long QueuedTokens, int UnleasedPages, int Room, int DisplacedRank,
+    TimeSpan? DeviceBusy, TimeSpan? DeviceIdle);

@@ -1,4 +1,5 @@
 using Grid.Engine.Batching;
+using Grid.Engine.Scheduling;
 using Grid.Models;
 using Grid.Models.Operations;
 
@@ -28,6 +29,12 @@ internal sealed class Sampler : IDisposable
         _results = new SampledToken[maxRows];
     }
 
+    /// <summary>Time that the device spent on steps, by its own clock; null where it does not say.</summary>
+    public TimeSpan? DeviceBusy { get; private set; }
+
+    /// <summary>Time that it had nothing to do though there were steps to come.</summary>
+    public TimeSpan? DeviceIdle { get; private set; }
+
     /// <summary>Computes the logits of a step's tasks and samples them; true when the device is left to it, and the next step may be
     /// given to it before <see cref="End"/>.</summary>
     public bool Begin(ReadOnlySpan<LogitTask> tasks)
@@ -45,15 +52,21 @@ internal sealed class Sampler : IDisposable
 
     /// <summary>One result per task, in order; valid until the next <see cref="Begin"/> that does not leave it to the device, or
     /// End.</summary>
-    public ReadOnlySpan<SampledToken> End(int tasks, bool leftToDevice)
+    public ReadOnlySpan<SampledToken> End(LaunchedStep step)
     {
-        if (leftToDevice)
+        var results = _results.AsSpan(0, step.Batches.Tasks.Length);
+        if (step.LeftToDevice)
         {
-            _operations.EndSample(_results.AsSpan(0, tasks));
+            var time = _operations.EndSample(results);
+            DeviceBusy = (DeviceBusy ?? TimeSpan.Zero) + time.Busy;
+            DeviceIdle = (DeviceIdle ?? TimeSpan.Zero) + (step.AfterPause ? TimeSpan.Zero : time.IdleBefore);
         }
 
-        return _results.AsSpan(0, tasks);
+        return results;
     }
+
+    /// <summary>Counts anew.</summary>
+    public void ForgetTimes() => (DeviceBusy, DeviceIdle) = (null, null);
 
     private void Sample(ReadOnlySpan<LogitTask> tasks)
     {

@@ -11,4 +11,7 @@ internal sealed class LaunchedStep(int maxRows)
 
     /// <summary>Whether the device is still at it.</summary>
     public bool LeftToDevice { get; set; }
+
+    /// <summary>Whether the engine had nothing to do before it.</summary>
+    public bool AfterPause { get; set; }
 }

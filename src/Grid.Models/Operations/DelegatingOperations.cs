@@ -91,7 +91,7 @@ public abstract class DelegatingOperations(IOperations? inner) : IOperations
     public virtual void BeginSample(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows) => Inner().BeginSample(logits, rows);
 
     /// <inheritdoc/>
-    public virtual void EndSample(Span<SampledToken> results) => Inner().EndSample(results);
+    public virtual StepTime EndSample(Span<SampledToken> results) => Inner().EndSample(results);
 
     /// <inheritdoc/>
     public virtual void Read(Activation source, int rows, Span<ushort> destination) => Inner().Read(source, rows, destination);

@@ -188,7 +188,7 @@ public abstract partial class DeviceOperations
     }
 
     /// <inheritdoc/>
-    public void EndSample(Span<SampledToken> results)
+    public StepTime EndSample(Span<SampledToken> results)
     {
         RequireOutsidePass();
         if (!_underWay.TryPeek(out int rows))
@@ -198,7 +198,7 @@ public abstract partial class DeviceOperations
 
         RequireResults(rows, results);
         _underWay.Dequeue();
-        EndSampleCore(results[..rows]);
+        return EndSampleCore(results[..rows]);
     }
 
     // ---- The device's part -----------------------------------------------------------------------------------
@@ -241,6 +241,6 @@ public abstract partial class DeviceOperations
         throw new NotSupportedException($"{DeviceDescription} does not run ahead; it has Sample alone.");
 
     /// <summary>Waits for what was started first; overridden where <see cref="RunsAhead"/>.</summary>
-    protected virtual void EndSampleCore(Span<SampledToken> results) =>
+    protected virtual StepTime EndSampleCore(Span<SampledToken> results) =>
         throw new NotSupportedException($"{DeviceDescription} does not run ahead; it has Sample alone.");
 }

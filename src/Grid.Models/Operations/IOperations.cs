@@ -117,7 +117,7 @@ public interface IOperations : IDisposable
     void BeginSample(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows);
 
     /// <summary>Waits for the results of the <see cref="BeginSample"/> that is longest under way, one for each of its rows.</summary>
-    void EndSample(Span<SampledToken> results);
+    StepTime EndSample(Span<SampledToken> results);
 
     // ---- Tests and tools -------------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ internal static class ServeCommand
         using var handler = new SocketsHttpHandler { MaxConnectionsPerServer = int.MaxValue, UseProxy = false };
         using var client = new HttpClient(handler) { BaseAddress = options.Url, Timeout = Timeout.InfiniteTimeSpan };
         Console.WriteLine(Line($"{options.Title}{(options.Title.Length > 0 ? ": " : "")}{options.PromptTokens} random prompt ids, {options.OutputTokens} tokens, temperature {options.Temperature}"));
-        Console.WriteLine("streams   requests    tok/s   decode tok/s  of target   TTFT ms p50      p99    ITL ms p50      p99");
+        Console.WriteLine("streams   requests    tok/s   decode tok/s  of target   TTFT ms p50      p99    ITL ms p50      p99   device idle");
         bool failed = false;
         foreach (int concurrency in options.Concurrency)
         {
@@ -46,13 +46,14 @@ internal static class ServeCommand
             await SendAsync(client, options, concurrency, 1, options.WarmupTokens);
         }
 
+        var before = await DeviceTimes.ReadAsync(client);
         long start = Stopwatch.GetTimestamp();
         var requests = await SendAsync(client, options, concurrency, options.Requests, options.OutputTokens);
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         var whole = requests.Where(request => request.Error is null).ToList();
         if (whole.Count > 0)
         {
-            Print(options, concurrency, whole, seconds);
+            Print(options, concurrency, whole, seconds, (await DeviceTimes.ReadAsync(client)).IdleShareSince(before));
         }
 
         foreach (var failure in requests.Where(request => request.Error is not null).GroupBy(request => request.Error))
@@ -63,7 +64,7 @@ internal static class ServeCommand
         return whole.Count == requests.Count;
     }
 
-    private static void Print(ServeOptions options, int concurrency, List<StreamedRequest> requests, double seconds)
+    private static void Print(ServeOptions options, int concurrency, List<StreamedRequest> requests, double seconds, double? idle)
     {
         double[] first = [.. requests.Select(request => Milliseconds(request.Sent, request.Arrivals[0].Time)).Order()];
         double[] between = [.. requests.SelectMany(Gaps).Order()];
@@ -72,7 +73,7 @@ internal static class ServeCommand
         string tokens = Line($"{requests.Sum(request => request.Tokens) / seconds:0.0}");
         string decoding = decode is { } shown ? Line($"{shown:0.0}") : "-";
         Console.WriteLine(Line(
-            $"{concurrency,7}   {requests.Count,8} {tokens,8}   {decoding,12}  {target,9}   {Percentile(first, 0.5),11:0.0} {Percentile(first, 0.99),8:0.0}   {Percentile(between, 0.5),11:0.00} {Percentile(between, 0.99),8:0.00}"));
+            $"{concurrency,7}   {requests.Count,8} {tokens,8}   {decoding,12}  {target,9}   {Percentile(first, 0.5),11:0.0} {Percentile(first, 0.99),8:0.0}   {Percentile(between, 0.5),11:0.00} {Percentile(between, 0.99),8:0.00}   {(idle is { } share ? Line($"{share:0.0 %}") : "-"),11}"));
     }
 
     /// <summary>Keeps so many requests under way until all have been sent and have ended.</summary>

@@ -41,7 +41,11 @@ internal sealed class FakeOperations() : DelegatingOperations(null)
         _underWay.Enqueue(_drawn);
     }
 
-    public override void EndSample(Span<SampledToken> results) => _underWay.Dequeue().CopyTo(results);
+    public override StepTime EndSample(Span<SampledToken> results)
+    {
+        _underWay.Dequeue().CopyTo(results);
+        return new StepTime(TimeSpan.FromMilliseconds(5), TimeSpan.FromMilliseconds(1));
+    }
 
     /// <summary>The token that an entry of <see cref="BatchLayout.TokenIds"/> is.</summary>
     public int TokenOf(int id) => id >= 0 ? id : Ahead ? _drawn[~id].TokenId : throw new InvalidOperationException($"No token is {id}.");

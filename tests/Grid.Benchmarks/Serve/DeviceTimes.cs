@@ -1,0 +1,26 @@
+using System.Globalization;
+
+namespace Grid.Benchmarks.Serve;
+
+/// <summary>What a server's devices say at /metrics of their time, in seconds, all together.</summary>
+internal readonly record struct DeviceTimes(double Busy, double Idle)
+{
+    /// <summary>Zeros where the server does not say.</summary>
+    public static async Task<DeviceTimes> ReadAsync(HttpClient client)
+    {
+        using var response = await client.GetAsync(new Uri("metrics", UriKind.Relative));
+        string[] lines = response.IsSuccessStatusCode ? (await response.Content.ReadAsStringAsync()).Split('\n') : [];
+        return new DeviceTimes(Sum(lines, "grid:device_busy_seconds_total"), Sum(lines, "grid:device_idle_seconds_total"));
+    }
+
+    /// <summary>How much of the time since then, in which there were steps to compute, the devices had nothing to do; null where that is not
+    /// known.</summary>
+    public double? IdleShareSince(DeviceTimes before)
+    {
+        var (busy, idle) = (Busy - before.Busy, Idle - before.Idle);
+        return busy > 0 ? idle / (busy + idle) : null;
+    }
+
+    private static double Sum(string[] lines, string name) =>
+        lines.Where(line => line.StartsWith(name, StringComparison.Ordinal)).Sum(line => double.Parse(line.AsSpan(line.LastIndexOf(' ') + 1), CultureInfo.InvariantCulture));
+}
