@@ -29,21 +29,15 @@ using WideDecodeShape = AttentionShape<HEAD_DIM, BLOCK_TOKENS, SEGMENT_TOKENS, 1
 static_assert(PrefillShape::SharedBytes == PREFILL_SHARED && DecodeShape::SharedBytes == DECODE_SHARED, "shared memory");
 
 extern "C" __global__ void __launch_bounds__(PrefillShape::Threads, 1) attention_prefill(const __grid_constant__ AttentionArguments a) {
-  wait_for_previous_kernel();
-  let_next_kernel_start();
   attention_kernel<PrefillShape>(a);
 }
 
 extern "C" __global__ void __launch_bounds__(DecodeShape::Threads, 2) attention_decode(const __grid_constant__ AttentionArguments a) {
-  wait_for_previous_kernel();
-  let_next_kernel_start();
   attention_kernel<DecodeShape>(a);
 }
 
 extern "C" __global__ void __launch_bounds__(WideDecodeShape::Threads, 2)
 attention_decode_wide(const __grid_constant__ AttentionArguments a) {
-  wait_for_previous_kernel();
-  let_next_kernel_start();
   attention_kernel<WideDecodeShape>(a);
 }
 

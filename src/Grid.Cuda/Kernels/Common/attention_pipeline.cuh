@@ -2,6 +2,7 @@
 #pragma once
 
 #include "attention_block.cuh"
+#include "launch.cuh"
 #include "wgmma.cuh"
 
 extern __shared__ __align__(1024) u8 attention_memory[]; // as laid out by AttentionShape
@@ -320,11 +321,17 @@ __device__ __forceinline__ void attention_consume(const AttentionArguments& a, c
   attention_clear<Shape>(consumer.s);
   if constexpr (Shape::Decode) {
     consumer.window = 0;
+    // The kernel before this one writes the newest token alone, and what a step is about comes before all its kernels: the blocks before
+    // the last need not wait for it.
+    i32 early = min(w.blocks - 1, Shape::Stages);
 #pragma unroll
     for (i32 i = 0; i < Shape::Stages; i++) {
+      if (i == early) wait_for_previous_kernel();
       consumer.refill(i, 0);
       consumer.refill(i, 1);
     }
+    wait_for_previous_kernel();
+    let_next_kernel_start();
     attention_load_queries<Shape>(a, w, row0, consumer.queries);
   } else {
     attention_store_queries<Shape>(a, w, first_row, attention_memory + warpgroup * Shape::QueryBytes);
@@ -359,10 +366,15 @@ __device__ __forceinline__ void attention_prepare() {
   __syncthreads();
 }
 
-// One work a block; blocks past the last tile end at once.
+// One work a block; blocks past the last tile end at once. Decode waits for the kernel before it as late as it can.
 template <class Shape>
 __device__ __forceinline__ void attention_kernel(const AttentionArguments& a) {
-  if ((i32)blockIdx.x >= *a.tile_count * a.kv_heads) return;
+  bool idle = (i32)blockIdx.x >= *a.tile_count * a.kv_heads;
+  if (!Shape::Decode || idle) {
+    wait_for_previous_kernel();
+    let_next_kernel_start();
+  }
+  if (idle) return;
   AttentionWork w = attention_work<Shape>(a, blockIdx.x);
   attention_prepare<Shape>();
   if constexpr (Shape::Decode) {
