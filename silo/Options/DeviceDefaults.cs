@@ -18,7 +18,7 @@ public sealed record DeviceDefaults(int MaxBatchTokens, int ChunkedPrefillSize, 
     /// <summary>A GPU: a chunk of prompt fills it, and decoding is worth the more the more sequences share the weights' way
     /// through the memory. Larger steps gain nothing for dense models, 2 % for mixtures of experts, and every sequence that
     /// decodes waits twice as long for them (MEASURED.md has the measurements).</summary>
-    public static DeviceDefaults Cuda { get; } = new(4096, 2048, 512);
+    public static DeviceDefaults Cuda { get; } = new(2048, 2048, 512);
 
     /// <summary>The defaults of a kind.</summary>
     public static DeviceDefaults Of(DeviceKind kind) => kind == DeviceKind.Cuda ? Cuda : Cpu;

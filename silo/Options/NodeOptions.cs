@@ -48,7 +48,7 @@ public sealed class NodeOptions : GatewayNodeOptions
     public string? KernelCache { get; set; }
 
     /// <summary>Null is the device's <see cref="DeviceDefaults"/>, here and in the next two.</summary>
-    [NumberOption("Tokens in one forward pass at most", 1, 65536, Default = "4096 on a GPU, 256 on a CPU", Aliases = ["--max-num-batched-tokens"])]
+    [NumberOption("Tokens in one forward pass at most", 1, 65536, Default = "2048 on a GPU, 256 on a CPU", Aliases = ["--max-num-batched-tokens"])]
     public int? MaxBatchTokens { get; set; }
 
     [NumberOrNoneOption("Prompt tokens of one sequence in one step at most; -1: as many as a forward pass takes", 1, 65536, Default = "2048 on a GPU, 128 on a CPU")]

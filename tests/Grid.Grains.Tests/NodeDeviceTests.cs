@@ -92,7 +92,7 @@ public sealed class NodeDeviceTests
     public void Limits_are_the_devices_own_unless_the_options_say()
     {
         var options = new NodeOptions { ChunkedPrefillSize = 512 };
-        Assert.Equal(new DeviceDefaults(4096, 512, 512), new CudaNodeDevice(0, options).Limits);
+        Assert.Equal(new DeviceDefaults(2048, 512, 512), new CudaNodeDevice(0, options).Limits);
         Assert.Equal(new DeviceDefaults(256, 512, 128), new CpuNodeDevice("cpu", options, 0, 1).Limits);
     }
 
