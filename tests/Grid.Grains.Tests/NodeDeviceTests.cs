@@ -131,7 +131,7 @@ public sealed class NodeDeviceTests
         CudaMemoryPlan.RequireRoom("cuda:0", new(Gb(80), Gb(80), 0.9, null, 512), model);
         var error = Assert.Throws<StartException>(() => CudaMemoryPlan.RequireRoom("cuda:0", new(Gb(18), Gb(18), 0.9, null, 512), model));
         Assert.Equal(
-            "The model does not fit on cuda:0: it needs 15.8 GiB (weights 15.3 GiB, working memory 536.8 MiB, a KV page 9 MiB), and --mem-fraction-static 0.9 allows 15.1 GiB of the 16.8 GiB that are free.",
+            "The model does not fit on cuda:0: it needs 15.7 GiB (weights 15.3 GiB, working memory 416.8 MiB, a KV page 9 MiB), and --mem-fraction-static 0.9 allows 15.1 GiB of the 16.8 GiB that are free.",
             error.Message);
         error = Assert.Throws<StartException>(() => CudaMemoryPlan.RequireRoom("cuda:0", new(Gb(80), Gb(80), 0.9, Gb(70), 512), model));
         Assert.Contains("--kv-cache-memory 65.2 GiB), and 74.2 GiB of the 74.5 GiB that are free are for these.", error.Message, StringComparison.Ordinal);

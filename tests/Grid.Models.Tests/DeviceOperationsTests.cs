@@ -62,6 +62,34 @@ public sealed class DeviceOperationsTests : IDisposable
         { "5 rows are 40 values; there is room for 39.", d => d.Read(d.AllocateActivation(Rows, 8), 5, new ushort[39]) },
     };
 
+    [Fact]
+    public void Two_samplings_are_under_way_at_most_and_a_batch_may_name_what_the_last_draws()
+    {
+        var logits = _device.AllocateLogits(2, 6);
+        var batch = Batch();
+        var table = _device.UploadMatrix(Tensor("t", Rows, Width));
+        var output = _device.AllocateActivation(Rows, Width);
+        _device.BeginSample(logits, [new()]);
+        _device.BeginSample(logits, [new(), new()]);
+        Assert.Throws<InvalidOperationException>(() => _device.BeginSample(logits, [new()]));
+        Assert.Throws<InvalidOperationException>(() => _device.Sample(logits, [new()], new SampledToken[1]));
+        batch.TokenIds[3] = ~1;
+        _device.BeginStep(batch);
+        _device.Embed(table, output);
+        batch.TokenIds[3] = ~2;
+        _device.BeginStep(batch);
+        var error = Assert.Throws<ArgumentException>(() => _device.Embed(table, output));
+        Assert.StartsWith("TokenIds holds -3; t has rows 0 to 4, and the last sampling rows ~0 to ~1.", error.Message, StringComparison.Ordinal);
+        _device.EndSample(new SampledToken[2]);
+        Assert.Throws<ArgumentException>(() => _device.EndSample(new SampledToken[1]));
+        _device.EndSample(new SampledToken[2]);
+        Assert.Throws<InvalidOperationException>(() => _device.EndSample(new SampledToken[2]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => _device.BeginSample(logits, [new(), new(), new()]));
+        Assert.Equal(
+            ["BeginSample", "BeginSample", "Embed", "EndSample 1", "EndSample 2"],
+            _device.Computed.Where(one => one.Contains("Sample", StringComparison.Ordinal) || one is "Embed"));
+    }
+
     [Theory]
     [MemberData(nameof(Refused), DisableDiscoveryEnumeration = true)]
     public void An_operand_that_does_not_fit_is_refused_before_the_device_sees_it(string message, Action<CheckedDevice> call)

@@ -55,7 +55,7 @@ public abstract partial class DeviceOperations
         {
             if ((uint)token >= (uint)table.Rows && (uint)~token >= (uint)_drawnRows)
             {
-                string also = RunsAhead ? $", and the last sampling rows ~0 to ~{_drawnRows - 1}" : "";
+                string also = token < 0 && RunsAhead ? $", and the last sampling rows ~0 to ~{_drawnRows - 1}" : "";
                 throw new ArgumentException($"TokenIds holds {token}; {table.Name} has rows 0 to {table.Rows - 1}{also}.", nameof(table));
             }
         }

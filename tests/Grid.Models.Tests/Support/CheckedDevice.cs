@@ -14,6 +14,8 @@ public sealed class CheckedDevice(KnownFields known) : DeviceOperations(known)
 
     public override string DeviceDescription => "a checked device";
 
+    public override bool RunsAhead => true;
+
     /// <summary>The operations that were let through, in order.</summary>
     public List<string> Computed { get; } = [];
 
@@ -99,6 +101,14 @@ public sealed class CheckedDevice(KnownFields known) : DeviceOperations(known)
     protected override void AttendCore(Activation qkv, in AttentionSpec attention, KvLayer layer, Activation output) => Note("Attend");
 
     protected override void SampleCore(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows, Span<SampledToken> results) => Note("Sample");
+
+    protected override void BeginSampleCore(LogitsBuffer logits, ReadOnlySpan<SamplingRow> rows) => Note("BeginSample");
+
+    protected override StepTime EndSampleCore(Span<SampledToken> results)
+    {
+        Note($"EndSample {results.Length}");
+        return default;
+    }
 
     protected override void ReadCore(Activation source, int rows, Span<ushort> destination) => Note("Read");
 
