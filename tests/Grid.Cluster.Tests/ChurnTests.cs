@@ -7,7 +7,7 @@ namespace Grid.Cluster.Tests;
 /// <summary>Streams over a grid whose nodes die, hang, leave and lose their connections all the time.</summary>
 /// <remarks>
 /// <c>GRID_CHURN_FAULTS</c> says how many faults there are (50 take nine minutes; without it that test is skipped),
-/// <c>GRID_CHURN_SEED</c> which, and <c>GRID_CHURN_DEATHS</c> how often only a worker dies (default 4).
+/// <c>GRID_CHURN_SEED</c> which, and <c>GRID_CHURN_DEATHS</c> how often only a worker dies (default 2).
 /// </remarks>
 public sealed class ChurnTests(RedisServer redis, PostgresServer postgres, ITestOutputHelper output)
 {
@@ -40,11 +40,11 @@ public sealed class ChurnTests(RedisServer redis, PostgresServer postgres, ITest
     [Fact]
     public async Task The_streams_of_a_worker_that_dies_go_on_at_the_others()
     {
-        int deaths = Settings.Number("GRID_CHURN_DEATHS", 4);
+        int deaths = Settings.Number("GRID_CHURN_DEATHS", 2);
         await using var cluster = await TestCluster.CreateAsync("redis", redis, postgres);
         var nodes = new FaultyCluster(cluster, seed: 1);
         await nodes.StartAsync(workers: 3, gateways: 2);
-        var client = await StreamAsync(nodes, 24, async streams =>
+        var client = await StreamAsync(nodes, 12, async streams =>
         {
             for (int i = 0; i < deaths && !streams.IsFaulted; i++)
             {

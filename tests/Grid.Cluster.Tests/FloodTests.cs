@@ -16,7 +16,7 @@ public sealed class FloodTests(ITestOutputHelper output)
     [Fact]
     public async Task A_few_large_requests_neither_end_a_small_node_nor_cut_or_change_a_stream_of_another_client()
     {
-        await using var node = NodeProcess.Silo(new Dictionary<string, string> { ["DOTNET_GCHeapHardLimit"] = Memory });
+        await using var node = NodeProcess.Silo(new Dictionary<string, string> { ["DOTNET_GCHeapHardLimit"] = Memory }, TestCluster.SmallModel);
         await node.ServesAsync();
         string[] undisturbed = await StreamAllAsync(node);
         foreach (var (name, path, clients, body) in Shapes())

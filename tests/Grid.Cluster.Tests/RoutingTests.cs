@@ -106,7 +106,7 @@ public sealed class RoutingTests(RedisServer redis, PostgresServer postgres, ITe
     private static async Task<(string Choices, int? RetryAfter)> AskAsync(HttpClient client, string prompt)
     {
         using var response = await client.PostAsJsonAsync(
-            "/v1/completions", new { prompt, seed = 7, max_tokens = 400, ignore_eos = true, logprobs = 1, user = prompt[..1] });
+            "/v1/completions", new { prompt, seed = 7, max_tokens = 250, ignore_eos = true, logprobs = 1, user = prompt[..1] });
         var answer = JsonNode.Parse(await response.Content.ReadAsStringAsync())!;
         if (response.StatusCode == HttpStatusCode.TooManyRequests)
         {

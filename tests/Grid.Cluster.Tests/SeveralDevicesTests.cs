@@ -25,7 +25,8 @@ public sealed class SeveralDevicesTests(RedisServer redis, PostgresServer postgr
         Assert.Contains("/cpu:1 in epoch 0 and restarts", gateway.Output, StringComparison.Ordinal);
         Assert.Equal(0, await leaves.EndsAsync());
         Assert.Equal(undisturbed, await Completion.StreamAllAsync(gateway.Client, Completion.Mixed));
-        Assert.All(cluster.Silos, stays => Assert.DoesNotContain("failed", stays.Output, StringComparison.Ordinal));
+        // Nothing of Grid failed there; Orleans may have missed a probe.
+        Assert.All(cluster.Silos, stays => Assert.Equal(0, stays.Count(" fail: Grid.") + stays.Count(" crit: Grid.")));
     }
 
     [Fact]

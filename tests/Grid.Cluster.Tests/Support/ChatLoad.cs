@@ -61,7 +61,7 @@ internal sealed class ChatLoad(HttpClient client)
 
     private async Task TakeTurnAsync(JsonArray messages, int who, int round)
     {
-        messages.Add((JsonNode)Message("user", Words((who * 100) + round + 1, 60)));
+        messages.Add((JsonNode)Message("user", Words((who * 100) + round + 1, 45)));
         var request = new JsonObject
         {
             ["messages"] = messages.DeepClone(),

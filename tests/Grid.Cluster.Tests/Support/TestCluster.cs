@@ -3,8 +3,13 @@ namespace Grid.Cluster.Tests.Support;
 /// <summary>The nodes of one test, all pointed at the same store; they end with the test.</summary>
 internal sealed class TestCluster : IAsyncDisposable
 {
-    private static readonly string[] s_smallModel =
-        ["--model-path", Path.Combine(AppContext.BaseDirectory, "models", "small"), "--load-format", "dummy", "--cpu-threads", "1"];
+    /// <summary>Options of a worker that serves the demo model. Several nodes share few cores: threads that wait for each other would only
+    /// take them away.</summary>
+    private static readonly string[] s_demoModel = ["--cpu-threads", "1"];
+
+    /// <summary>Options of a worker that serves the small model.</summary>
+    public static readonly string[] SmallModel =
+        [.. s_demoModel, "--model-path", Path.Combine(AppContext.BaseDirectory, "models", "small"), "--load-format", "dummy"];
 
     /// <summary>For clients that are not nodes.</summary>
     private static readonly string[] s_clientPort = ["--gateway-port", "0"];
@@ -20,7 +25,7 @@ internal sealed class TestCluster : IAsyncDisposable
     {
         _environment = environment;
         _primaryPort = primaryPort;
-        _model = demoModel ? [] : s_smallModel;
+        _model = demoModel ? s_demoModel : SmallModel;
         _environment["Grid__ClusterId"] = $"test-{Interlocked.Increment(ref s_number)}";
     }
 
