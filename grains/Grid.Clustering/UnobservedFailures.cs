@@ -19,7 +19,18 @@ internal sealed partial class UnobservedFailures(ILogger<UnobservedFailures> log
         return Task.CompletedTask;
     }
 
-    private void Log(object? sender, UnobservedTaskExceptionEventArgs failure) => LogUnobserved(failure.Exception);
+    private void Log(object? sender, UnobservedTaskExceptionEventArgs failure)
+    {
+        if (!IsOrleansEnding(failure.Exception))
+        {
+            LogUnobserved(failure.Exception);
+        }
+    }
+
+    /// <summary>A silo or client that is disposed of leaves tasks that are failed from the beginning and that nobody waits for: the ends
+    /// of its lists of news. Every other node in the process hears of them, and none is a fault.</summary>
+    private static bool IsOrleansEnding(AggregateException failure) =>
+        failure.InnerExceptions is [ObjectDisposedException { StackTrace: null, ObjectName: "This instance has been disposed" }];
 
     [LoggerMessage(Level = LogLevel.Error, Message = "A task failed and nobody waited for it")]
     private partial void LogUnobserved(Exception exception);
