@@ -21,10 +21,7 @@ public sealed class DrainTests
         using var stream = new LiveStream(app, "/v1/completions", Request);
         var last = await stream.NextAsync(_ => true);
         var whole = app.SendAsync("/v1/completions", "{\"prompt\":\"y\"}");
-        while (app.Grid.Started.Count < 2)
-        {
-            await Task.Yield();
-        }
+        await Until.HoldsAsync(() => app.Grid.Started.Count >= 2, "The second request did not begin.");
         var stopped = app.StopAsync();
         var end = await stream.NextAsync(e => e.Data.Contains("\"error\"", StringComparison.Ordinal));
         Assert.Equal("gateway_draining", (string)end.Json["error"]!["code"]!);
@@ -93,10 +90,7 @@ public sealed class DrainTests
         string id = Encoding.UTF8.GetString(head).Split("id: ")[1].Split(':')[0];
         using var next = new LiveStream(app, $"/v1/sequences/{id}/events", null);
         var stopped = code == "gateway_draining" ? app.StopAsync() : next.NextAsync(_ => true);
-        while (!app.Logs.Lines.Any(line => line.Contains(code, StringComparison.Ordinal)))
-        {
-            await Task.Delay(10, Token);
-        }
+        await Until.HoldsAsync(() => app.Logs.Lines.Any(line => line.Contains(code, StringComparison.Ordinal)), $"Nothing was ended as {code}.");
         using var rest = new MemoryStream();
         await stream.CopyToAsync(rest, Token);
         string text = Encoding.UTF8.GetString(rest.ToArray());

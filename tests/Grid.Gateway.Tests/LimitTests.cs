@@ -10,8 +10,6 @@ namespace Grid.Gateway.Tests;
 /// <summary>How long a request may take, how long a client may read nothing, how many may come; and what they are told.</summary>
 public sealed class LimitTests
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(60);
-
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
     [Theory]
@@ -28,7 +26,7 @@ public sealed class LimitTests
         Assert.Equal("request_timeout", (string)events[^1]["error"]!["code"]!);
         foreach (var sequence in app.Grid.Sequences)
         {
-            await sequence.Disposed.WaitAsync(s_patience, Token);
+            await sequence.Disposed.WaitAsync(Until.Patience, Token);
         }
     }
 
@@ -52,11 +50,8 @@ public sealed class LimitTests
         await socket.ConnectAsync(app.Client.BaseAddress!.Host, app.Client.BaseAddress.Port, Token);
         const string Body = "{\"prompt\":\"x\",\"stream\":true}";
         await socket.SendAsync(Encoding.ASCII.GetBytes($"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\n\r\n{Body}"), Token);
-        while (app.Grid.Sequences.IsEmpty)
-        {
-            await Task.Delay(10, Token);
-        }
-        await app.Grid.Sequences.Single().Disposed.WaitAsync(s_patience, Token);
+        await Until.HoldsAsync(() => !app.Grid.Sequences.IsEmpty, "No sequence began.");
+        await app.Grid.Sequences.Single().Disposed.WaitAsync(Until.Patience, Token);
 
         static async IAsyncEnumerable<SequenceUpdate> Flood([EnumeratorCancellation] CancellationToken cancellationToken = default)
         {
@@ -110,7 +105,7 @@ public sealed class LimitTests
         await app.OkAsync("/v1/completions", "{\"prompt\":\"x\"}"); // Its connection stays open.
         using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
         await socket.ConnectAsync(app.Client.BaseAddress!.Host, app.Client.BaseAddress.Port, Token);
-        using var patience = new CancellationTokenSource(s_patience);
+        using var patience = new CancellationTokenSource(Until.Patience);
         Assert.Equal(0, await socket.ReceiveAsync(new byte[1], patience.Token));
         await app.OkAsync("/v1/completions", "{\"prompt\":\"x\"}");
     }

@@ -212,15 +212,13 @@ public sealed class OperationTests : IAsyncLifetime
             }
         }
         small.Grid.Script = null;
-        while (true)
-        {
-            using var answered = await small.SendAsync("/generate", body);
-            if (answered.IsSuccessStatusCode)
+        await Until.HoldsAsync(
+            async () =>
             {
-                break;
-            }
-            await Task.Delay(10, token);
-        }
+                using var answered = await small.SendAsync("/generate", body);
+                return answered.IsSuccessStatusCode;
+            },
+            "What left was not let go of.");
     }
 
     [Fact]

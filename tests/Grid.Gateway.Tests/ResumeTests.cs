@@ -312,10 +312,7 @@ public sealed class ResumeTests : IAsyncLifetime
         var events = new List<ServerSentEvent> { await stream.NextAsync(_ => true) };
         Assert.Null(events[0].Id);
         there.SetResult();
-        while (_store.Count == 0)
-        {
-            await Task.Delay(10, Token);
-        }
+        await Until.HoldsAsync(() => _store.Count > 0, "The request was not kept.");
         await Task.Delay(100, Token); // The gateway hears of it.
         goOn.SetResult();
         while (events[^1].Id is null)

@@ -74,10 +74,7 @@ public sealed class StreamTests : IAsyncLifetime
         _app.Grid.Script = _ => FakeAnswers.Endless();
         using var leaving = new CancellationTokenSource();
         var pending = _app.Client.PostAsync("/generate", Json("{\"text\":\"x\"}"), leaving.Token);
-        while (_app.Grid.Sequences.IsEmpty)
-        {
-            await Task.Yield();
-        }
+        await Until.HoldsAsync(() => !_app.Grid.Sequences.IsEmpty, "No sequence began.");
         await leaving.CancelAsync();
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => pending);
         await _app.Grid.Sequences.Single().Disposed.WaitAsync(token);
@@ -98,10 +95,7 @@ public sealed class StreamTests : IAsyncLifetime
         await socket.GetStream().WriteAsync(Encoding.ASCII.GetBytes(
             $"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {Body.Length}\r\n\r\n{Body}"), token);
 
-        while (_app.Grid.Sequences.IsEmpty)
-        {
-            await Task.Yield();
-        }
+        await Until.HoldsAsync(() => !_app.Grid.Sequences.IsEmpty, "No sequence began.");
         await _app.Grid.Sequences.Single().Drained.WaitAsync(token);
         var other = await _app.OkAsync("/v1/completions", "{\"prompt\":\"small\",\"seed\":4,\"max_tokens\":40}");
         Assert.Equal(FakeAnswers.TextOf(4), (string)other["choices"]![0]!["text"]!);

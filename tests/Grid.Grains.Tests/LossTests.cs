@@ -44,13 +44,16 @@ public sealed class LossTests
         Assert.Equal(RefusalKind.Unavailable, refused.Refusal.Kind);
     }
 
-    [Fact]
-    public async Task A_sequence_whose_only_worker_is_lost_ends_with_a_refusal_that_says_so()
+    [Theory]
+    [InlineData(false, RefusalKind.WorkerLost)]
+    [InlineData(true, RefusalKind.Draining)]
+    public async Task A_sequence_whose_only_worker_is_lost_ends_with_a_refusal_that_says_so_or_that_its_own_node_stops(bool stops, RefusalKind kind)
     {
         await using var grid = await TestGrid.StartAsync(2, i => new ScriptedEngine { HeldBack = true, MaxWaiting = i });
         grid.Service<IOptions<SequencesOptions>>(0).Value.FailoverWait = TimeSpan.FromMilliseconds(100);
         await using var sequence = await grid.Sequences().StartAsync(Answer.Spec([1, 2], 5), default);
         await grid.Worker(0).DrainAsync(default);
+        Stop(grid, stops);
         await grid.KillAsync(1);
         SequenceUpdate? last = null;
         using var patience = new CancellationTokenSource(TestGrid.Patience);
@@ -59,7 +62,19 @@ public sealed class LossTests
             last = update;
         }
 
-        Assert.Equal(("error", RefusalKind.WorkerLost), (last?.FinishReason, last?.Refusal?.Kind));
+        Assert.Equal(("error", kind), (last?.FinishReason, last?.Refusal?.Kind));
+    }
+
+    [Theory]
+    [InlineData(false, RefusalKind.Unavailable)]
+    [InlineData(true, RefusalKind.Draining)]
+    public async Task A_sequence_that_comes_when_every_worker_drains_is_refused_for_that_or_because_its_own_node_stops(bool stops, RefusalKind kind)
+    {
+        await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine());
+        await grid.Worker(0).DrainAsync(default);
+        Stop(grid, stops);
+        var refused = await Assert.ThrowsAsync<RefusedException>(() => grid.Sequences().StartAsync(Answer.Spec([1], 5), default));
+        Assert.Equal(kind, refused.Refusal.Kind);
     }
 
     [Fact]
@@ -108,7 +123,7 @@ public sealed class LossTests
         grid.Service<IOptions<DrainOptions>>(0).Value.Grace = TimeSpan.FromMinutes(10);
         await using var running = await grid.Sequences().StartAsync(Answer.Spec([1], 5), default);
         var waiting = grid.Sequences().StartAsync(Answer.Spec([2], 5), default);
-        grid.Service<IHostApplicationLifetime>(0).StopApplication();
+        Stop(grid);
         grid.Engines[0].Allow(1000);
         await using var sequence = await waiting.WaitAsync(TestGrid.Patience);
         Assert.Equal(Answer.Expected([2], 5), (await Answer.ReadAsync(sequence)).Tokens);
@@ -121,8 +136,17 @@ public sealed class LossTests
         grid.Service<IOptions<DrainOptions>>(0).Value.Grace = TimeSpan.FromMilliseconds(50);
         await using var running = await grid.Sequences().StartAsync(Answer.Spec([1], 5), default);
         var waiting = grid.Sequences().StartAsync(Answer.Spec([2], 5), default);
-        grid.Service<IHostApplicationLifetime>(0).StopApplication();
+        Stop(grid);
         var refused = await Assert.ThrowsAsync<RefusedException>(() => waiting.WaitAsync(TestGrid.Patience));
         Assert.Equal((RefusalKind.Draining, "The gateway is shutting down."), (refused.Refusal.Kind, refused.Message));
+    }
+
+    /// <summary>Tells the first silo to stop, as a signal does: its grace time begins.</summary>
+    private static void Stop(TestGrid grid, bool stops = true)
+    {
+        if (stops)
+        {
+            grid.Service<IHostApplicationLifetime>(0).StopApplication();
+        }
     }
 }

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Grid.Gateway.Tests.Fakes;
 using Grid.Grains.Messages;
 using Grid.Silo;
 using Grid.Silo.Options;
@@ -42,10 +43,7 @@ public sealed class FairnessTests : IAsyncLifetime
         using var stop = new CancellationTokenSource();
         var many = PostAsync(
             _many, "{\"prompt\":[\"a\",\"b\",\"c\",\"d\",\"e\",\"f\",\"g\",\"h\"],\"n\":128,\"max_tokens\":1000,\"ignore_eos\":true,\"user\":\"many\"}", stop.Token);
-        while (_node.Workers[0].Load.Running < 4)
-        {
-            await Task.Delay(20, Token);
-        }
+        await UntilAsync(load => load.Running == 4);
 
         var client = isOtherAddress ? _other : _many;
         for (int i = 0; i < 3; i++)
@@ -75,14 +73,7 @@ public sealed class FairnessTests : IAsyncLifetime
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
     }
 
-    private async Task UntilAsync(Func<WorkerLoad, bool> isSo)
-    {
-        using var patience = new CancellationTokenSource(s_patience);
-        while (!isSo(_node.Workers[0].Load))
-        {
-            await Task.Delay(5, patience.Token);
-        }
-    }
+    private Task UntilAsync(Func<WorkerLoad, bool> isSo) => Until.HoldsAsync(() => isSo(_node.Workers[0].Load), "The worker's load never was so.");
 
     private static async Task<HttpStatusCode> PostAsync(HttpClient client, string json, CancellationToken cancellationToken)
     {

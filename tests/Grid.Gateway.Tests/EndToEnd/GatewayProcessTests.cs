@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text;
 using System.Text.Json.Nodes;
 using Grid.Gateway.Node;
+using Grid.Gateway.Tests.Fakes;
 using Grid.Options;
 using Grid.Silo;
 using Grid.Silo.Options;
@@ -29,10 +30,7 @@ public sealed class GatewayProcessTests(NodeFixture node)
             string? line = await process.StandardOutput.ReadLineAsync(token);
             Assert.StartsWith("Gateway on http://", line, StringComparison.Ordinal);
             using var client = new HttpClient { BaseAddress = new Uri(line!.Split(' ')[2]) };
-            while (!(await client.GetAsync("/readyz", token)).IsSuccessStatusCode)
-            {
-                await Task.Delay(50, token);
-            }
+            await Until.HoldsAsync(async () => (await client.GetAsync("/readyz", token)).IsSuccessStatusCode, "It never was ready.");
             using var response = await client.PostAsync("/generate", new StringContent(Request, Encoding.UTF8, "application/json"), token);
             var items = JsonNode.Parse(await response.Content.ReadAsStringAsync(token))!;
             Assert.Equal(expected, items.AsArray().Select(item => NodeFixture.Bits(item!)));

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Grid.Gateway.Tests.Fakes;
 
 namespace Grid.Gateway.Tests.EndToEnd;
 
@@ -97,12 +98,7 @@ public sealed class RobustnessTests(NodeFixture node)
         Assert.StartsWith("grid-", (string)models["data"]![0]!["system_fingerprint"]!, StringComparison.Ordinal);
     }
 
-    /// <summary>Waits until nothing runs on the device; only the test's own cancellation bounds it.</summary>
-    private async Task IdleAsync()
-    {
-        while (node.Node.Workers[0].Load is { Running: > 0 } or { Waiting: > 0 } || node.Node.Workers[0].OpenAttempts > 0)
-        {
-            await Task.Delay(10, Token);
-        }
-    }
+    /// <summary>Waits until nothing runs on the device.</summary>
+    private Task IdleAsync() => Until.HoldsAsync(
+        () => node.Node.Workers[0].Load is { Running: 0, Waiting: 0 } && node.Node.Workers[0].OpenAttempts == 0, "The device did not come to rest.");
 }
