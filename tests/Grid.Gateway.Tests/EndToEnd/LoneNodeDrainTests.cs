@@ -14,7 +14,7 @@ public sealed class LoneNodeDrainTests
         var token = TestContext.Current.CancellationToken;
         var node = await GridNode.StartAsync(
             new NodeOptions { Port = 0, KvCacheMemory = 256L << 20, MaxRunningRequests = 6, DrainGrace = TimeSpan.FromMilliseconds(100) }, TextWriter.Null, token);
-        using var client = new HttpClient { BaseAddress = node.Address, Timeout = TimeSpan.FromMinutes(2) };
+        using var client = new HttpClient { BaseAddress = node.Address, Timeout = TimeSpan.FromMinutes(2), DefaultRequestHeaders = { { "X-Event-Ids", "true" } } };
         using var first = await client.SendAsync(Request(stream: true), HttpCompletionOption.ResponseHeadersRead, token);
         using var reader = new StreamReader(await first.Content.ReadAsStreamAsync(token));
         Assert.StartsWith("id: ", await reader.ReadLineAsync(token), StringComparison.Ordinal);
