@@ -229,6 +229,9 @@ internal sealed class AdmissionPlace(ModelLine line, UserShare user, long number
     /// <summary>How many running sequences of its client were before it when it was let in.</summary>
     public int Rank { get; set; }
 
+    /// <summary>When it was let in last.</summary>
+    public long TurnAt { get; set; }
+
     /// <summary>Whether it may stay: the line's bound is for those that come.</summary>
     public bool HasWaited { get; set; }
 

@@ -10,10 +10,12 @@ internal sealed class ModelLine(TimeProvider time, TimeSpan ageing)
     private const int Remembered = 64;
 
     private static readonly TimeSpan s_memory = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan s_atOnce = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan s_longestWait = TimeSpan.FromMinutes(10);
 
     private readonly Dictionary<(string Client, string User), UserShare> _users = [];
-    private readonly Queue<long> _departures = [];
+    private readonly Queue<(long At, TimeSpan Waited)> _departures = [];
+    private long _lastTurn;
     private long _places;
     private long _turns;
 
@@ -51,6 +53,7 @@ internal sealed class ModelLine(TimeProvider time, TimeSpan ageing)
         Entering++;
         user.Count(1);
         (client.Turn, client.TurnAt, user.Turn) = (++_turns, time.GetTimestamp(), _turns);
+        place.TurnAt = client.TurnAt;
         place.Turn.SetResult();
     }
 
@@ -67,7 +70,14 @@ internal sealed class ModelLine(TimeProvider time, TimeSpan ageing)
     {
         place.State = PlaceState.Running;
         Entering--;
-        _departures.Enqueue(time.GetTimestamp());
+        // Since the last one's turn, but not what went by before this one was there.
+        var waited = time.GetElapsedTime(Math.Max(_lastTurn, place.Since), place.TurnAt);
+        _lastTurn = place.TurnAt;
+        if (waited > s_atOnce)
+        {
+            _departures.Enqueue((place.TurnAt, waited));
+        }
+
         while (_departures.Count > Remembered)
         {
             _departures.Dequeue();
@@ -85,18 +95,24 @@ internal sealed class ModelLine(TimeProvider time, TimeSpan ageing)
         }
     }
 
-    /// <summary>How long a sequence that came now would wait, by the pace at which the last ones left; where none has
+    /// <summary>How long a sequence that came now would wait, by the pace at which the last ones that had to wait left; where none has
     /// left lately, as long as the first has waited. Whole seconds, at least one.</summary>
     public TimeSpan ExpectedWait()
     {
-        while (_departures.TryPeek(out long departure) && time.GetElapsedTime(departure) > s_memory)
+        while (_departures.TryPeek(out var departure) && time.GetElapsedTime(departure.At) > s_memory)
         {
             _departures.Dequeue();
         }
 
-        var wait = _departures.TryPeek(out long oldest) ? time.GetElapsedTime(oldest) / _departures.Count * (Count + 1)
-            : Count > 0 ? time.GetElapsedTime(_users.Values.Where(user => user.Waiting.Count > 0).Min(user => user.Waiting.Min!.Since))
-            : TimeSpan.Zero;
+        long since = Count > 0 ? _users.Values.Where(user => user.Waiting.Count > 0).Min(user => user.Waiting.Min!.Since) : time.GetTimestamp();
+        var wait = time.GetElapsedTime(since);
+        if (_departures.Count > 0)
+        {
+            var all = TimeSpan.FromTicks(_departures.Sum(departure => departure.Waited.Ticks));
+            var withNext = (all + time.GetElapsedTime(Math.Max(_lastTurn, since))) / (_departures.Count + 1);
+            wait = (Count + 1) * (all / _departures.Count is var pace && pace > withNext ? pace : withNext);
+        }
+
         return TimeSpan.FromSeconds(Math.Clamp(Math.Ceiling(wait.TotalSeconds), 1, s_longestWait.TotalSeconds));
     }
 

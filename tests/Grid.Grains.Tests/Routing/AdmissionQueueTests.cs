@@ -99,9 +99,30 @@ public sealed class AdmissionQueueTests
         time.Advance(TimeSpan.FromSeconds(2));
         line.Depart(TakeNext(line));
         time.Advance(TimeSpan.FromSeconds(2));
-        Assert.Equal(TimeSpan.FromSeconds(10), line.ExpectedWait()); // Two in 4 s, and four wait.
+        Assert.Equal(TimeSpan.FromSeconds(13), line.ExpectedWait()); // Two in 5 s, and four wait.
+        time.Advance(TimeSpan.FromSeconds(8));
+        Assert.Equal(TimeSpan.FromSeconds(25), line.ExpectedWait()); // Two in 5 s, and then none for 10.
         time.Advance(TimeSpan.FromMinutes(5));
-        Assert.Equal(TimeSpan.FromSeconds(307), line.ExpectedWait()); // What was long ago counts no more.
+        Assert.Equal(TimeSpan.FromSeconds(315), line.ExpectedWait()); // What was long ago counts no more.
+    }
+
+    [Fact]
+    public void Time_in_which_nobody_waited_says_nothing_about_the_pace()
+    {
+        var (line, time) = Line();
+        line.Add("client", "");
+        line.Depart(TakeNext(line)); // At once.
+        time.Advance(TimeSpan.FromSeconds(21));
+        line.Add("client", "");
+        line.Depart(TakeNext(line));
+        for (int i = 0; i < 3; i++)
+        {
+            line.Add("client", "");
+        }
+
+        time.Advance(TimeSpan.FromSeconds(2.6));
+        line.Depart(TakeNext(line));
+        Assert.Equal(TimeSpan.FromSeconds(8), line.ExpectedWait()); // One in 2.6 s, and two wait.
     }
 
     [Fact]
@@ -113,8 +134,8 @@ public sealed class AdmissionQueueTests
             line.Add("client", "");
         }
 
-        line.Depart(TakeNext(line));
         time.Advance(TimeSpan.FromSeconds(10));
+        line.Depart(TakeNext(line));
         for (int i = 0; i < 20; i++)
         {
             line.PutBack(TakeNext(line));
