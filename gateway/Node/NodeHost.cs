@@ -12,6 +12,9 @@ namespace Grid.Gateway.Node;
 /// <summary>The host that gateways and silos have in common: HTTP, logs, and a silo that joins its cluster.</summary>
 public static class NodeHost
 {
+    /// <summary>What a stop may take besides the drain; whoever ends processes that do not stop waits for both.</summary>
+    internal static readonly TimeSpan StopMargin = TimeSpan.FromSeconds(15);
+
     /// <summary>Where a process says what it does: standard output, in the form of its logs.</summary>
     public static TextWriter OutputOf(GatewayNodeOptions options) =>
         options.JsonLogs ? TextWriter.Synchronized(new JsonLines(Console.Out, TimeProvider.System)) : Console.Out;
@@ -26,7 +29,7 @@ public static class NodeHost
         NodeLogs.Configure(builder.Logging, options);
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(options.Host, options.Port));
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
-        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Grace + TimeSpan.FromSeconds(15));
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Grace + StopMargin);
         if (options.LogRequests)
         {
             builder.Logging.AddFilter(typeof(RequestLog).FullName, LogLevel.Information);
