@@ -211,8 +211,9 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
     private LaunchedStep Launch(LaunchedStep step)
     {
         Forward(step.Batches.Build(step.Plan));
-        (step.AfterPause, _paused) = (_paused, false);
+        step.AfterPause = _paused;
         step.LeftToDevice = _sampler.Begin(step.Batches.Tasks);
+        _paused &= !step.LeftToDevice; // Until a step that the device times.
         _turn ^= 1;
         return step;
     }

@@ -37,6 +37,16 @@ public class AheadTests
     }
 
     [Fact]
+    public void A_pause_before_a_prompt_of_several_chunks_is_no_idle_time_of_the_device()
+    {
+        EngineHarness harness = new(new EngineOptions { KvPages = 16, PrefillChunkTokens = 64 }, ahead: true);
+        harness.Run(EngineHarness.Request(EngineHarness.Prompt(200, 1), 1));
+        harness.Step(); // Nothing to do.
+        harness.Run(EngineHarness.Request(EngineHarness.Prompt(200, 2), 1));
+        Assert.Equal((10, 0), (harness.Status.DeviceBusy!.Value.TotalMilliseconds, harness.Status.DeviceIdle!.Value.TotalMilliseconds));
+    }
+
+    [Fact]
     public void Who_is_cancelled_while_the_device_is_ahead_ends_once_and_disturbs_nobody()
     {
         EngineHarness harness = new(new EngineOptions { KvPages = 16 }, ahead: true);

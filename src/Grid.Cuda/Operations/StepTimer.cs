@@ -12,8 +12,8 @@ internal sealed class StepTimer : IDisposable
     private readonly CudaEvent[] began;
     private readonly CudaEvent[] ended;
     private bool hasBegun;
-    private int steps;
-    private int read;
+    private long steps; // A GPU passes 2^31 steps within months.
+    private long read;
 
     public StepTimer(CudaContext context, CudaStream stream)
     {
@@ -22,21 +22,21 @@ internal sealed class StepTimer : IDisposable
         ended = [.. Enumerable.Range(0, Turns).Select(_ => new CudaEvent(context, timed: true))];
     }
 
-    /// <summary>Before the first thing that a step gives to the stream; of several calls the last counts.</summary>
+    /// <summary>Before the first thing that a step gives to the stream; of several calls the first counts, so that steps which draw no
+    /// token are part of the next one that does.</summary>
     public void Begin()
     {
-        stream.Record(began[steps % Turns]);
-        hasBegun = true;
+        if (!hasBegun)
+        {
+            stream.Record(began[steps % Turns]);
+            hasBegun = true;
+        }
     }
 
     /// <summary>After the last.</summary>
     public void End()
     {
-        if (!hasBegun)
-        {
-            Begin(); // A sampling without a forward pass.
-        }
-
+        Begin(); // Where a sampling has no forward pass.
         stream.Record(ended[steps++ % Turns]);
         hasBegun = false;
     }

@@ -12,6 +12,6 @@ internal sealed class LaunchedStep(int maxRows)
     /// <summary>Whether the device is still at it.</summary>
     public bool LeftToDevice { get; set; }
 
-    /// <summary>Whether the engine had nothing to do before it.</summary>
+    /// <summary>Whether the engine had nothing to do before it, or before steps without a token that came just before.</summary>
     public bool AfterPause { get; set; }
 }

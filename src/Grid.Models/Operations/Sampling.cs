@@ -42,9 +42,9 @@ public sealed class SamplingRow
 /// <param name="NonFinite">True when the row's logits held a NaN or infinity: nothing else here is valid then.</param>
 public readonly record struct SampledToken(int TokenId, float Logprob, TokenLogprob[] Top, bool NonFinite);
 
-/// <summary>A step by the device's own clock.</summary>
-/// <param name="Busy">From the first thing that it was given of the step to the last token.</param>
-/// <param name="IdleBefore">From the last token of the step before to there.</param>
+/// <summary>A step that draws, with those before it that did not, by the device's own clock.</summary>
+/// <param name="Busy">From the first thing that it was given of them to the last token.</param>
+/// <param name="IdleBefore">From the last token before to there.</param>
 public readonly record struct StepTime(TimeSpan Busy, TimeSpan IdleBefore);
 
 /// <summary>A token with its natural-log probability.</summary>

@@ -28,8 +28,8 @@ internal sealed unsafe class DeviceSampler : IDisposable
     private readonly DeviceMemory topData;
     private bool cleared;
     private bool freed;
-    private int begun;
-    private int ended;
+    private long begun;
+    private long ended;
 
     /// <param name="context">The GPU.</param>
     /// <param name="kernel">Loaded there.</param>
@@ -146,7 +146,7 @@ internal sealed unsafe class DeviceSampler : IDisposable
         }
 
         ClearOnce(stream);
-        int turn = begun % stagings.Length;
+        int turn = (int)(begun % stagings.Length);
         var staging = stagings[turn];
         lists.Begin(stream, turn, words);
         var data = staging.Rows.View<SamplingRowData>(0, launchedRows);
