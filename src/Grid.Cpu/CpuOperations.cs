@@ -115,15 +115,41 @@ public sealed unsafe class CpuOperations : DeviceOperations
     /// <inheritdoc/>
     protected override WeightVector UploadVectorCore(ReadOnlySpan<TensorSource> parts)
     {
-        var values = new List<float>();
+        int length = 0;
         foreach (var part in parts)
         {
-            ushort[] bits = new ushort[part.Columns];
-            part.CopyRow(0, bits);
-            values.AddRange(Array.ConvertAll(bits, Bf16.ToSingle));
+            length += part.Columns;
         }
 
-        return new CpuVector(Names(parts), [.. values]);
+        var vector = new CpuVector(Names(parts), new float[length]);
+        ReplaceCore(vector, parts);
+        return vector;
+    }
+
+    /// <inheritdoc/>
+    protected override void ReplaceCore(WeightMatrix weights, ReadOnlySpan<TensorSource> sources) => Packed((CpuMatrix)weights, sources.ToArray());
+
+    /// <inheritdoc/>
+    protected override void ReplaceCore(ExpertMatrix weights, ReadOnlySpan<TensorSource> sources)
+    {
+        var matrices = ((CpuExpertMatrix)weights).Matrices;
+        for (int expert = 0; expert < matrices.Length; expert++)
+        {
+            Packed(matrices[expert], weights.Gated ? [sources[expert], sources[matrices.Length + expert]] : [sources[expert]]);
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override void ReplaceCore(WeightVector weights, ReadOnlySpan<TensorSource> sources)
+    {
+        var values = ((CpuVector)weights).Values.AsSpan();
+        foreach (var source in sources)
+        {
+            ushort[] bits = new ushort[source.Columns];
+            source.CopyRow(0, bits);
+            Array.ConvertAll(bits, Bf16.ToSingle).CopyTo(values);
+            values = values[bits.Length..];
+        }
     }
 
     /// <inheritdoc/>

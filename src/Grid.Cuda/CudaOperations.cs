@@ -157,6 +157,27 @@ public sealed partial class CudaOperations : DeviceOperations
     }
 
     /// <inheritdoc/>
+    protected override void ReplaceCore(WeightMatrix weights, ReadOnlySpan<TensorSource> sources)
+    {
+        BeginUpload();
+        this.weights.Fill((CudaMatrix)weights, sources.ToArray());
+    }
+
+    /// <inheritdoc/>
+    protected override void ReplaceCore(ExpertMatrix weights, ReadOnlySpan<TensorSource> sources)
+    {
+        BeginUpload();
+        this.weights.Fill((CudaExpertMatrix)weights, sources.ToArray());
+    }
+
+    /// <inheritdoc/>
+    protected override void ReplaceCore(WeightVector weights, ReadOnlySpan<TensorSource> sources)
+    {
+        BeginUpload();
+        this.weights.Fill((CudaVector)weights, sources);
+    }
+
+    /// <inheritdoc/>
     protected override RotaryTable UploadRotaryCore(ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int positions, int headDim)
     {
         BeginUpload();

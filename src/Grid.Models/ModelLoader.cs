@@ -1,5 +1,6 @@
 using Grid.Models.Architectures;
 using Grid.Models.Checkpoints;
+using Grid.Models.Configuration;
 using Grid.Models.Identity;
 using Grid.Models.Operations;
 using Grid.Models.WeightSources;
@@ -29,6 +30,9 @@ public sealed record ModelLoadOptions
     /// <summary>Ids that end an answer besides those that the configuration files name (the tokenizer's, the chat template's). As
     /// they decide where answers end, they are part of the model's digest.</summary>
     public IReadOnlyList<int> EndTokenIds { get; init; } = [];
+
+    /// <summary>Which of the generated weights there are, with <see cref="LoadFormat.Dummy"/>.</summary>
+    public ulong DummySeed { get; init; }
 }
 
 /// <summary>How far a load has come.</summary>
@@ -41,6 +45,9 @@ public readonly record struct ModelLoadProgress(int Tensors, int TotalTensors, l
 /// <summary>A model ready to run, and the name of its bits.</summary>
 public sealed record LoadedModel(ICausalLanguageModel Model, NumericsId NumericsId) : IDisposable
 {
+    /// <summary>Its weights on the device, in the order in which an architecture asks for them.</summary>
+    internal IReadOnlyList<object> Handles { get; init; } = [];
+
     /// <inheritdoc/>
     public void Dispose() => Model.Dispose();
 }
@@ -61,13 +68,13 @@ public static class ModelLoader
         var folder = ModelFolder.Open(path);
         var config = folder.ReadConfig(out var endTokens);
         config = config with { EndTokenIds = EndTokens.Union([.. endTokens, new EndTokens("", options.EndTokenIds)], config.VocabularySize) };
-        using IWeightSource source = options.LoadFormat == LoadFormat.Dummy ? new DummyWeightSource() : Checkpoint.Open(folder);
+        using var source = OpenSource(folder, options);
         using var weights = new WeightLoader(source, operations, progress);
         var model = SupportedArchitectures.Load(config, weights, operations, options.MaxBatchTokens);
         weights.HandOver();
         try
         {
-            return new LoadedModel(model, new NumericsId(NumericContract.Version, weights.Finish(config)));
+            return new LoadedModel(model, new NumericsId(NumericContract.Version, weights.Finish(config))) { Handles = [.. weights.Loaded.Select(one => one.Handle)] };
         }
         catch
         {
@@ -75,4 +82,50 @@ public static class ModelLoader
             throw;
         }
     }
+
+    /// <summary>
+    /// Reads and checks other weights for a loaded model, as <see cref="Load"/> does, and touches neither the model nor the device. Only
+    /// weights are taken: the folder's configuration must be the model's, but for the tokens that end an answer, which stay. Throws
+    /// <see cref="ModelFormatException"/>, naming file, field, value and rule.
+    /// </summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="model">The model, which was loaded by <see cref="Load"/>.</param>
+    /// <param name="operations">Those that it was loaded with.</param>
+    /// <param name="options">Where the weights come from.</param>
+    public static PreparedWeights Prepare(string path, LoadedModel model, IOperations operations, ModelLoadOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(operations);
+        ArgumentNullException.ThrowIfNull(options);
+        var folder = ModelFolder.Open(path);
+        var config = folder.ReadConfig() with { EndTokenIds = model.Model.Config.EndTokenIds };
+        if (ModelDigest.FindDifference(model.Model.Config, config) is var (field, own, other))
+        {
+            throw new ModelFormatException(
+                folder.FilePath(ModelConfigReader.ConfigFile), field, other, $"the model that runs has {own}, and only weights can be replaced");
+        }
+
+        var source = OpenSource(folder, options);
+        var measure = new MeasuringOperations(long.MaxValue);
+        WeightLoader? weights = null;
+        try
+        {
+            weights = new WeightLoader(source, measure, progress: null);
+            using (SupportedArchitectures.Load(config, weights, measure, maxRows: 1))
+            {
+                weights.HandOver();
+            }
+
+            return new PreparedWeights(source, weights, model.Handles, operations, new NumericsId(NumericContract.Version, weights.Finish(config)));
+        }
+        catch
+        {
+            weights?.Dispose();
+            source.Dispose();
+            throw;
+        }
+    }
+
+    private static IWeightSource OpenSource(ModelFolder folder, ModelLoadOptions options) =>
+        options.LoadFormat == LoadFormat.Dummy ? new DummyWeightSource(options.DummySeed) : Checkpoint.Open(folder);
 }

@@ -17,6 +17,7 @@ internal sealed class WeightLoader : IDisposable
     private readonly Dictionary<string, Loading> _tensors = new(StringComparer.Ordinal);
     private readonly HashSet<string> _accepted = new(StringComparer.Ordinal);
     private readonly List<IDisposable> _uploaded = [];
+    private readonly List<LoadedWeights> _loaded = [];
     private readonly CancellationTokenSource _failed = new();
 
     // No more tensors are inspected at once than there are cores, or the disk would be read everywhere at the same time.
@@ -32,6 +33,9 @@ internal sealed class WeightLoader : IDisposable
         _operations = operations;
         _progress = progress;
     }
+
+    /// <summary>What was uploaded, in order, with the tensors that it came from.</summary>
+    public IReadOnlyList<LoadedWeights> Loaded => _loaded;
 
     /// <summary>One matrix [rows, columns].</summary>
     public WeightMatrix Matrix(string name, int rows, int columns)
@@ -163,6 +167,17 @@ internal sealed class WeightLoader : IDisposable
         return ModelDigest.Compute(config, weights);
     }
 
+    /// <summary>Reads all tensors once more, and refuses one whose values are no longer those that the digest is of.</summary>
+    public void RequireUnchanged(CancellationToken cancellationToken) =>
+        Parallel.ForEach(_tensors, new ParallelOptions { CancellationToken = cancellationToken, TaskScheduler = _inspectors }, entry =>
+        {
+            var (weight, identity) = entry.Value;
+            if (weight.Identify(cancellationToken) != identity.GetAwaiter().GetResult())
+            {
+                throw new ModelFormatException(_source.Path, entry.Key, "another tensor than before", "files must not change while they are read");
+            }
+        });
+
     /// <summary>Frees what was uploaded unless it was handed over, and waits until nothing reads the source any more;
     /// after that it may be disposed.</summary>
     public void Dispose()
@@ -222,17 +237,21 @@ internal sealed class WeightLoader : IDisposable
     }
 
     private T Uploaded<T>(T weights, params ReadOnlySpan<Loading> tensors)
+        where T : class
     {
         if (weights is IDisposable disposable)
         {
             _uploaded.Add(disposable);
         }
 
+        var sources = new IWeight[tensors.Length];
+        _loaded.Add(new LoadedWeights(weights, sources));
         long bytes = 0;
-        foreach (var tensor in tensors)
+        for (int i = 0; i < tensors.Length; i++)
         {
-            tensor.Weight.Release();
-            bytes += tensor.Weight.Bytes;
+            sources[i] = tensors[i].Weight;
+            sources[i].Release();
+            bytes += sources[i].Bytes;
         }
 
         Report(bytes);
@@ -250,3 +269,8 @@ internal sealed class WeightLoader : IDisposable
     /// <param name="Identity">Its inspection, which may outlast the upload.</param>
     private sealed record Loading(IWeight Weight, Task<string> Identity);
 }
+
+/// <summary>Weights on a device, and the tensors that they came from.</summary>
+/// <param name="Handle">A <see cref="WeightMatrix"/>, <see cref="ExpertMatrix"/> or <see cref="WeightVector"/>.</param>
+/// <param name="Sources">As <see cref="IOperations.Replace(WeightMatrix, ReadOnlySpan{TensorSource})"/> takes them.</param>
+internal sealed record LoadedWeights(object Handle, IReadOnlyList<IWeight> Sources);

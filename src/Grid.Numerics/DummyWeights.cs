@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Globalization;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
@@ -41,13 +42,20 @@ public static class DummyWeights
     /// whose size keeps rows of K inputs at the size they came with.</summary>
     /// <param name="name">The checkpoint's name of the tensor.</param>
     /// <param name="shape">One or more dimensions; the last is K.</param>
-    public static DummyTensor Describe(string name, params ReadOnlySpan<int> shape)
+    public static DummyTensor Describe(string name, params ReadOnlySpan<int> shape) => Describe(name, 0, shape);
+
+    /// <inheritdoc cref="Describe(string, ReadOnlySpan{int})"/>
+    /// <param name="name">The checkpoint's name of the tensor.</param>
+    /// <param name="seed">Others for each seed.</param>
+    /// <param name="shape">One or more dimensions; the last is K.</param>
+    public static DummyTensor Describe(string name, ulong seed, ReadOnlySpan<int> shape)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentOutOfRangeException.ThrowIfZero(shape.Length);
         ArgumentOutOfRangeException.ThrowIfLessThan(shape[^1], 1);
         Span<byte> digest = stackalloc byte[SHA256.HashSizeInBytes];
-        SHA256.HashData(Encoding.UTF8.GetBytes($"grid dummy weights {Version}\n{name}"), digest);
+        string key = string.Create(CultureInfo.InvariantCulture, $"grid dummy weights {Version}\n{name}{(seed == 0 ? "" : $"\n{seed}")}");
+        SHA256.HashData(Encoding.UTF8.GetBytes(key), digest);
         uint key0 = BinaryPrimitives.ReadUInt32LittleEndian(digest);
         uint key1 = BinaryPrimitives.ReadUInt32LittleEndian(digest[4..]);
         if (shape.Length > 1)

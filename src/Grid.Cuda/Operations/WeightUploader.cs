@@ -30,60 +30,32 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
         }
 
         string name = Names(parts);
-        var layout = new PackedLayout(rows, parts[0].Columns);
-        var packed = Packed(name, 1, layout);
-        return Filled(packed, new CudaMatrix(name, rows, parts[0].Columns, gated: false, heap, packed), parts, (uploader, sources) =>
-        {
-            int first = 0;
-            foreach (var part in sources)
-            {
-                uploader.Pack(part, packed.Span, layout, first, interleaved: false);
-                first += part.Rows;
-            }
-        });
+        var packed = Packed(name, 1, new PackedLayout(rows, parts[0].Columns));
+        return Filled(packed, new CudaMatrix(name, rows, parts[0].Columns, gated: false, heap, packed), parts, Fill);
     }
 
     /// <summary>Gate and up in turn.</summary>
     public CudaMatrix Gated(TensorSource gate, TensorSource up)
     {
         string name = $"{gate.Name} * {up.Name}";
-        var layout = PackedLayout.Gated(gate.Rows, gate.Columns);
-        var packed = Packed(name, 1, layout);
-        return Filled(packed, new CudaMatrix(name, gate.Rows, gate.Columns, gated: true, heap, packed), [gate, up], (uploader, sources) =>
-            uploader.PackGated(sources[0], sources[1], packed.Span, layout));
+        var packed = Packed(name, 1, PackedLayout.Gated(gate.Rows, gate.Columns));
+        return Filled(packed, new CudaMatrix(name, gate.Rows, gate.Columns, gated: true, heap, packed), [gate, up], Fill);
     }
 
     /// <summary>A matrix for every expert.</summary>
     public CudaExpertMatrix Experts(ReadOnlySpan<TensorSource> experts)
     {
         var first = experts[0];
-        var layout = new PackedLayout(first.Rows, first.Columns);
-        var packed = Packed(first.Name, experts.Length, layout);
-        var matrix = new CudaExpertMatrix(first.Name, experts.Length, first.Rows, first.Columns, gated: false, heap, packed);
-        return Filled(packed, matrix, experts, (uploader, sources) =>
-        {
-            for (int e = 0; e < sources.Length; e++)
-            {
-                uploader.Pack(sources[e], packed.Span.Slice(e * layout.Bytes, layout.Bytes), layout, 0, interleaved: false);
-            }
-        });
+        var packed = Packed(first.Name, experts.Length, new PackedLayout(first.Rows, first.Columns));
+        return Filled(packed, new CudaExpertMatrix(first.Name, experts.Length, first.Rows, first.Columns, gated: false, heap, packed), experts, Fill);
     }
 
     /// <summary>Gate and up in turn for every expert.</summary>
     public CudaExpertMatrix GatedExperts(ReadOnlySpan<TensorSource> gates, ReadOnlySpan<TensorSource> ups)
     {
         var first = gates[0];
-        var layout = PackedLayout.Gated(first.Rows, first.Columns);
-        int experts = gates.Length;
-        var packed = Packed(first.Name, experts, layout);
-        var matrix = new CudaExpertMatrix(first.Name, experts, first.Rows, first.Columns, gated: true, heap, packed);
-        return Filled(packed, matrix, [.. gates, .. ups], (uploader, sources) =>
-        {
-            for (int e = 0; e < experts; e++)
-            {
-                uploader.PackGated(sources[e], sources[experts + e], packed.Span.Slice(e * layout.Bytes, layout.Bytes), layout);
-            }
-        });
+        var packed = Packed(first.Name, gates.Length, PackedLayout.Gated(first.Rows, first.Columns));
+        return Filled(packed, new CudaExpertMatrix(first.Name, gates.Length, first.Rows, first.Columns, gated: true, heap, packed), [.. gates, .. ups], Fill);
     }
 
     /// <summary>Vectors, one after another.</summary>
@@ -95,7 +67,52 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
             length = checked(length + part.Columns);
         }
 
-        ushort[] values = new ushort[length];
+        string name = Names(parts);
+        var vector = new CudaVector(name, length, heap.Allocate((long)length * sizeof(ushort), name));
+        Fill(vector, parts);
+        return vector;
+    }
+
+    /// <summary>Packs values into a matrix: parts by rows, or gate and up.</summary>
+    public void Fill(CudaMatrix matrix, TensorSource[] sources)
+    {
+        if (matrix.Gated)
+        {
+            PackGated(sources[0], sources[1], matrix.Packed, PackedLayout.Gated(matrix.Rows, matrix.Columns));
+            return;
+        }
+
+        var layout = new PackedLayout(matrix.Rows, matrix.Columns);
+        int first = 0;
+        foreach (var part in sources)
+        {
+            Pack(part, matrix.Packed, layout, first, interleaved: false);
+            first += part.Rows;
+        }
+    }
+
+    /// <summary>Packs values into experts' matrices: one each, or all gates and then all ups.</summary>
+    public void Fill(CudaExpertMatrix matrix, TensorSource[] sources)
+    {
+        var layout = matrix.Gated ? PackedLayout.Gated(matrix.Rows, matrix.Columns) : new PackedLayout(matrix.Rows, matrix.Columns);
+        for (int e = 0; e < matrix.Experts; e++)
+        {
+            var packed = matrix.Packed.Slice(e * layout.Bytes, layout.Bytes);
+            if (matrix.Gated)
+            {
+                PackGated(sources[e], sources[matrix.Experts + e], packed, layout);
+            }
+            else
+            {
+                Pack(sources[e], packed, layout, 0, interleaved: false);
+            }
+        }
+    }
+
+    /// <summary>Copies values into a vector, one part after another.</summary>
+    public void Fill(CudaVector vector, ReadOnlySpan<TensorSource> parts)
+    {
+        ushort[] values = new ushort[vector.Length];
         int at = 0;
         foreach (var part in parts)
         {
@@ -103,10 +120,7 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
             at += part.Columns;
         }
 
-        string name = Names(parts);
-        var memory = heap.Allocate((long)length * sizeof(ushort), name);
-        stream.Upload<ushort>(memory.Span, values);
-        return new CudaVector(name, length, memory);
+        stream.Upload<ushort>(vector.Values, values);
     }
 
     /// <summary>Frees the staging memory; a later upload takes it again.</summary>
@@ -144,11 +158,11 @@ internal sealed class WeightUploader(CudaContext context, CudaStream stream, Dev
     }
 
     /// <summary>Fills packed weights; when that fails, frees them.</summary>
-    private T Filled<T>(DeviceMemory packed, T result, ReadOnlySpan<TensorSource> sources, Action<WeightUploader, TensorSource[]> fill)
+    private T Filled<T>(DeviceMemory packed, T result, ReadOnlySpan<TensorSource> sources, Action<T, TensorSource[]> fill)
     {
         try
         {
-            fill(this, sources.ToArray());
+            fill(result, sources.ToArray());
             return result;
         }
         catch

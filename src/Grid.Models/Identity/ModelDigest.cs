@@ -19,6 +19,23 @@ internal static class ModelDigest
     public static string Compute(ModelConfig config, IEnumerable<Weight> weights) =>
         Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Manifest(config, weights))));
 
+    /// <summary>The first field in which a configuration differs from another, with both values; null where they decide the same.</summary>
+    public static (string Field, string Own, string Other)? FindDifference(ModelConfig config, ModelConfig other)
+    {
+        string[] own = Manifest(config, []).Split('\n');
+        string[] its = Manifest(other, []).Split('\n');
+        for (int i = 0; i < Math.Min(own.Length, its.Length); i++)
+        {
+            if (own[i] != its[i])
+            {
+                string[] mine = own[i].Split('=', 2), theirs = its[i].Split('=', 2);
+                return (theirs[0], mine[0] == theirs[0] ? mine[1] : "none", theirs[^1]);
+            }
+        }
+
+        return own.Length == its.Length ? null : ("the number of fields", $"{own.Length}", $"{its.Length}");
+    }
+
     /// <summary>The text that is hashed.</summary>
     public static string Manifest(ModelConfig config, IEnumerable<Weight> weights)
     {

@@ -26,6 +26,15 @@ public abstract class DelegatingOperations(IOperations? inner) : IOperations
     public virtual WeightVector UploadVector(params ReadOnlySpan<TensorSource> parts) => Inner().UploadVector(parts);
 
     /// <inheritdoc/>
+    public virtual void Replace(WeightMatrix weights, params ReadOnlySpan<TensorSource> sources) => Inner().Replace(weights, sources);
+
+    /// <inheritdoc/>
+    public virtual void Replace(ExpertMatrix weights, params ReadOnlySpan<TensorSource> sources) => Inner().Replace(weights, sources);
+
+    /// <inheritdoc/>
+    public virtual void Replace(WeightVector weights, params ReadOnlySpan<TensorSource> sources) => Inner().Replace(weights, sources);
+
+    /// <inheritdoc/>
     public virtual RotaryTable UploadRotary(ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int positions, int headDim) =>
         Inner().UploadRotary(cos, sin, positions, headDim);
 

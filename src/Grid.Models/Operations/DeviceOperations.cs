@@ -108,6 +108,59 @@ public abstract partial class DeviceOperations : IOperations
     }
 
     /// <inheritdoc/>
+    public void Replace(WeightMatrix weights, params ReadOnlySpan<TensorSource> sources)
+    {
+        RequireOutsidePass();
+        ArgumentNullException.ThrowIfNull(weights);
+        int rows = 0;
+        foreach (var source in sources)
+        {
+            RequireColumns(source, weights.Columns);
+            rows += source.Rows;
+        }
+
+        RequireAll(weights.Name, rows, weights.Rows * (weights.Gated ? 2 : 1));
+        if (weights.Gated)
+        {
+            RequireAll(weights.Name, sources.Length, 2);
+            RequireGated(sources[0], sources[1]);
+        }
+
+        ReplaceCore(weights, sources);
+    }
+
+    /// <inheritdoc/>
+    public void Replace(ExpertMatrix weights, params ReadOnlySpan<TensorSource> sources)
+    {
+        RequireOutsidePass();
+        ArgumentNullException.ThrowIfNull(weights);
+        RequireAll(weights.Name, sources.Length, weights.Experts * (weights.Gated ? 2 : 1));
+        foreach (var source in sources)
+        {
+            RequireColumns(source, weights.Columns);
+            RequireAll(source.Name, source.Rows, weights.Rows);
+        }
+
+        ReplaceCore(weights, sources);
+    }
+
+    /// <inheritdoc/>
+    public void Replace(WeightVector weights, params ReadOnlySpan<TensorSource> sources)
+    {
+        RequireOutsidePass();
+        ArgumentNullException.ThrowIfNull(weights);
+        int length = 0;
+        foreach (var source in sources)
+        {
+            RequireAll(source.Name, source.Rows, 1);
+            length += source.Columns;
+        }
+
+        RequireAll(weights.Name, length, weights.Length);
+        ReplaceCore(weights, sources);
+    }
+
+    /// <inheritdoc/>
     public RotaryTable UploadRotary(ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int positions, int headDim)
     {
         RequireOutsidePass();
@@ -220,6 +273,15 @@ public abstract partial class DeviceOperations : IOperations
     /// <summary>Uploads vectors.</summary>
     protected abstract WeightVector UploadVectorCore(ReadOnlySpan<TensorSource> parts);
 
+    /// <summary>Puts values of the same shape into a matrix: parts, or gate and up.</summary>
+    protected abstract void ReplaceCore(WeightMatrix weights, ReadOnlySpan<TensorSource> sources);
+
+    /// <summary>Puts values of the same shape into experts' matrices: one each, or all gates and then all ups.</summary>
+    protected abstract void ReplaceCore(ExpertMatrix weights, ReadOnlySpan<TensorSource> sources);
+
+    /// <summary>Puts values of the same length into a vector.</summary>
+    protected abstract void ReplaceCore(WeightVector weights, ReadOnlySpan<TensorSource> sources);
+
     /// <summary>Uploads tables of [positions, headDim/2] values each.</summary>
     protected abstract RotaryTable UploadRotaryCore(ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int positions, int headDim);
 
@@ -271,6 +333,14 @@ public abstract partial class DeviceOperations : IOperations
         if (count == 0)
         {
             throw new ArgumentException($"There is no {what} to upload.", name);
+        }
+    }
+
+    private static void RequireAll(string name, int given, int needed)
+    {
+        if (given != needed)
+        {
+            throw new ArgumentException($"{given} rows, values or tensors are given to replace {name}, which has {needed}.", nameof(given));
         }
     }
 

@@ -6,10 +6,10 @@ namespace Grid.Models.Operations;
 /// A tensor that no file holds: <see cref="DummyWeights"/> makes its values from its name and shape. A device may make
 /// them itself, from <see cref="Values"/>, instead of copying rows.
 /// </summary>
-public sealed class GeneratedTensor(string name, IReadOnlyList<int> shape) : TensorSource(name, shape)
+public sealed class GeneratedTensor(string name, IReadOnlyList<int> shape, ulong seed = 0) : TensorSource(name, shape)
 {
     /// <summary>How the values come about; value i has the flat (row-major) index i.</summary>
-    public DummyTensor Values { get; } = DummyWeights.Describe(name, [.. shape]);
+    public DummyTensor Values { get; } = DummyWeights.Describe(name, seed, [.. shape]);
 
     /// <inheritdoc/>
     public override void CopyRow(int row, Span<ushort> destination)

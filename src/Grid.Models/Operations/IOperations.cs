@@ -32,6 +32,18 @@ public interface IOperations : IDisposable
     /// <summary>Uploads vectors, one after the other, as one (the biases of q, k and v).</summary>
     WeightVector UploadVector(params ReadOnlySpan<TensorSource> parts);
 
+    /// <summary>Puts other values into an uploaded matrix, at the same place of the device, while no step is under way: parts as they were
+    /// uploaded, or gate and up. When it throws, the values are of neither kind.</summary>
+    void Replace(WeightMatrix weights, params ReadOnlySpan<TensorSource> sources);
+
+    /// <inheritdoc cref="Replace(WeightMatrix, ReadOnlySpan{TensorSource})"/>
+    /// <param name="weights">What was uploaded.</param>
+    /// <param name="sources">The experts' matrices; of gated ones, all gates and then all ups.</param>
+    void Replace(ExpertMatrix weights, params ReadOnlySpan<TensorSource> sources);
+
+    /// <inheritdoc cref="Replace(WeightMatrix, ReadOnlySpan{TensorSource})"/>
+    void Replace(WeightVector weights, params ReadOnlySpan<TensorSource> sources);
+
     /// <summary>Uploads fp32 cos and sin, [positions, headDim/2] each, row-major.</summary>
     RotaryTable UploadRotary(ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int positions, int headDim);
 

@@ -59,6 +59,12 @@ public sealed class CheckedDevice(KnownFields known) : DeviceOperations(known)
     protected override WeightVector UploadVectorCore(ReadOnlySpan<TensorSource> parts) =>
         new CheckedVector(parts[0].Name, parts.ToArray().Sum(part => part.Columns));
 
+    protected override void ReplaceCore(WeightMatrix weights, ReadOnlySpan<TensorSource> sources) => Note("Replace");
+
+    protected override void ReplaceCore(ExpertMatrix weights, ReadOnlySpan<TensorSource> sources) => Note("Replace");
+
+    protected override void ReplaceCore(WeightVector weights, ReadOnlySpan<TensorSource> sources) => Note("Replace");
+
     protected override RotaryTable UploadRotaryCore(ReadOnlySpan<float> cos, ReadOnlySpan<float> sin, int positions, int headDim) =>
         new CheckedRotary(positions, headDim);
 
