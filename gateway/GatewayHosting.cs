@@ -70,6 +70,7 @@ public static class GatewayHosting
         services.AddSingleton<BodyBudget>();
         services.AddSingleton<InferenceEndpoints>();
         services.AddSingleton<TextEndpoints>();
+        services.AddSingleton<ControlEndpoints>();
         services.AddSingleton<SequenceEndpoints>();
         return services;
     }
@@ -103,6 +104,10 @@ public static class GatewayHosting
         endpoints.MapShown("/health", OperationEndpoints.ReadyAsync);
         endpoints.MapGet("/health_generate", OperationEndpoints.GenerateAsync);
         endpoints.MapPost("/flush_cache", OperationEndpoints.FlushAsync);
+        var control = endpoints.ServiceProvider.GetRequiredService<ControlEndpoints>();
+        endpoints.MapPost("/pause_generation", control.PauseAsync);
+        endpoints.MapPost("/continue_generation", control.ContinueAsync);
+        endpoints.MapPost("/abort_request", control.AbortAsync);
         endpoints.MapShown("/v1/grid", GridEndpoints.ShowAsync);
         endpoints.MapShown("/metrics", (HttpContext context, PrometheusExport export) => export.WriteAsync(context));
         return endpoints;

@@ -101,6 +101,10 @@ internal sealed class GenerateAnswer(GeneratePlan plan, TimeProvider clock) : An
         {
             json.WriteNumber("length", transcript.Tokens.Count);
         }
+        else if (reason == "abort")
+        {
+            json.WriteString("message", "The sequence was aborted.");
+        }
         else
         {
             json.WritePropertyName("matched");

@@ -79,6 +79,7 @@ internal static class GridEndpoints
             ["cached_prompt_tokens"] = load.CachedPromptTokens,
             ["generated_tokens"] = load.GeneratedTokens,
             ["preemptions"] = load.Preemptions,
+            ["paused"] = load.Paused,
         };
         json["pages"] = new JsonObject
         {

@@ -75,6 +75,12 @@ internal static class RequestBody
         }
     }
 
+    /// <summary>As above, where a body may be left out: nothing at all is an object without fields.</summary>
+    public static Task<T> ReadOptionalAsync<T>(HttpContext context, BodyBudget budget, GatewayOptions options, Func<JsonElement, T> parse) =>
+        context.Request.ContentLength is null or 0 && !context.Request.Headers.ContainsKey(HeaderNames.TransferEncoding)
+            ? Task.FromResult(parse(JsonElement.Parse("{}")))
+            : ReadAsync(context, budget, options, parse);
+
     /// <summary>Refuses a body where none is taken, but for an object without fields.</summary>
     public static async Task RequireEmptyAsync(HttpContext context)
     {

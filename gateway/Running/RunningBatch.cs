@@ -95,7 +95,7 @@ internal sealed class RunningBatch : IAsyncDisposable
         }
         try
         {
-            var running = await service.StartAsync(Spec(), (running, update) => Take(plan, transcript, timer, running, update), cancellationToken);
+            var running = await service.StartAsync(Spec(), (running, update) => Take(plan, transcript, timer, running, update), cancellationToken, sequence.RequestId);
             if (_running.Count == 0)
             {
                 timer?.Begin(); // One that follows may still wait.
@@ -169,7 +169,7 @@ internal sealed class RunningBatch : IAsyncDisposable
     private static SequenceUpdate Checked(Transcript transcript, SequenceUpdate update) => update.FinishReason switch
     {
         "error" => throw ApiErrors.Failed(update.Error ?? "A sequence failed."),
-        "abort" => throw ApiErrors.Unavailable("The grid stopped a sequence before its end."),
+        "abort" when transcript.Plan.ScoreOnly => throw ApiErrors.Unavailable("The grid stopped a sequence before its end."),
         var reason when transcript.Plan.ScoreOnly => reason is null
             ? update with { Text = "", Tokens = [] }
             : s_scored with { PromptTokens = update.PromptTokens, PromptFirstIndex = update.PromptFirstIndex },

@@ -43,6 +43,18 @@ public interface IGpuWorkerGrain : IGrainWithStringKey
     [Alias("flush")]
     Task FlushCache();
 
+    /// <summary>Holds what runs and waits, and what comes, until <see cref="Continue"/>.</summary>
+    [Alias("pause")]
+    Task Pause(PauseMode mode);
+
+    /// <summary>Has what is held go on, with the same bits.</summary>
+    [Alias("continue")]
+    Task Continue();
+
+    /// <summary>Ends all that runs and waits where it stands (<see cref="StepFinish.Cancelled"/>).</summary>
+    [Alias("abort-all")]
+    Task AbortAll();
+
     /// <summary>
     /// Puts the worker in quarantine, because it computed other bits than two others: until its silo is started anew it
     /// takes nothing, its streams end so that all gateways move what runs, and its load and status say so. The first

@@ -30,11 +30,30 @@ public interface ISequenceService
     /// <param name="take">Told each update as it comes, in order, to the last. It is a part of the sequence's own turns: it returns at
     /// once and does not throw. Its sequence is the one returned, with its prompt, from the first update without a refusal on.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
-    Task<IRunningSequence> StartAsync(SequenceSpec spec, Action<IRunningSequence, SequenceUpdate> take, CancellationToken cancellationToken);
+    /// <param name="name">The client's name for it, by which it can be aborted.</param>
+    Task<IRunningSequence> StartAsync(
+        SequenceSpec spec, Action<IRunningSequence, SequenceUpdate> take, CancellationToken cancellationToken, string? name = null);
 
     /// <summary>Drops unleased prefix-cache pages on every worker; returns how many workers did.</summary>
     Task<int> FlushCacheAsync(CancellationToken cancellationToken);
+
+    /// <summary>Holds what a model's workers have, or all workers', until <see cref="ContinueAsync"/>. With <see cref="PauseMode.Abort"/>
+    /// what waits at this gateway ends, too.</summary>
+    Task<WorkersReached> PauseAsync(string? model, PauseMode mode, CancellationToken cancellationToken);
+
+    /// <summary>Has what a model's workers hold, or all workers, go on.</summary>
+    Task<WorkersReached> ContinueAsync(string? model, CancellationToken cancellationToken);
+
+    /// <summary>Ends what a model's workers have, or all workers', and what waits at this gateway, where it stands: "abort".</summary>
+    Task<WorkersReached> AbortAllAsync(string? model, CancellationToken cancellationToken);
+
+    /// <summary>Ends the sequences of this gateway whose name, or id, this is where they stand: "abort". A name stands for those
+    /// numbered after it, too (name_0).</summary>
+    void Abort(string name);
 }
+
+/// <summary>How many workers were asked, and how many did as asked.</summary>
+public readonly record struct WorkersReached(int Asked, int Answered);
 
 /// <summary>A sequence under way. Disposing it before its end cancels it.</summary>
 public interface IRunningSequence : IAsyncDisposable

@@ -21,6 +21,15 @@ internal sealed class RunningSequence(Guid id, Action<IRunningSequence, Sequence
 
     public Guid Id => id;
 
+    /// <summary>The client's name for it.</summary>
+    public string? Name { get; set; }
+
+    /// <summary>The model's; null where its reader is elsewhere.</summary>
+    public string? Model { get; set; }
+
+    /// <summary>Whether it ends because somebody said so, and its reader is to hear that.</summary>
+    public bool IsAborted { get; private set; }
+
     public IReadOnlyList<int> PromptIds { get; private set; } = [];
 
     public int CachedTokens { get; set; }
@@ -50,6 +59,29 @@ internal sealed class RunningSequence(Guid id, Action<IRunningSequence, Sequence
 
     /// <summary>Has the grain end it, wherever it stands.</summary>
     public void Cancel() => _left.Cancel();
+
+    /// <summary>Has the grain end it, wherever it stands, as its result.</summary>
+    public void Abort()
+    {
+        IsAborted = true;
+        Cancel();
+    }
+
+    /// <summary>Whether somebody means it by this name: its own, that of the list that it is a part of, or its id.</summary>
+    public bool IsNamed(string name) =>
+        Id.ToString("N") == name
+        || (Name is { } own && own.StartsWith(name, StringComparison.Ordinal) && (own.Length == name.Length || IsNumber(own.AsSpan(name.Length))));
+
+    private static bool IsNumber(ReadOnlySpan<char> end)
+    {
+        bool isNumbered = end[0] == '_' && char.IsAsciiDigit(end[^1]);
+        foreach (char c in end)
+        {
+            isNumbered &= c == '_' || char.IsAsciiDigit(c);
+        }
+
+        return isNumbered;
+    }
 
     /// <summary>It will run.</summary>
     public void Begin(int[] promptIds, int maxNewTokens)

@@ -90,7 +90,7 @@ internal sealed partial class SequenceGrain(
 
                 while (updates.Reader.TryRead(out var update))
                 {
-                    yield return update.FinishReason is "error" or "abort" && MayGoOnElsewhere(spec) ? Refused(update.Error ?? "The sequence cannot go on here.")
+                    yield return update.FinishReason is "error" && MayGoOnElsewhere(spec) || update.FinishReason is "abort" && drain.HasBegun ? Refused(update.Error ?? "The sequence cannot go on here.")
                         : !isFirst || update.Refusal is not null ? update.FinishReason is null ? update : update with { Refusal = null }
                         : update with { PromptIds = [.. reader.PromptIds], MaxNewTokens = reader.MaxNewTokens, CachedTokens = reader.CachedTokens };
                     isFirst = false;
@@ -366,13 +366,21 @@ internal sealed partial class SequenceGrain(
     {
         if (_reader is { } reader)
         {
-            if (!reader.Begun.IsCompletedSuccessfully)
+            if (!reader.Begun.IsCompletedSuccessfully && reader.IsAborted)
+            {
+                reader.Begin(_launcher?.PromptIds ?? _spec?.PromptIds ?? [], _launcher?.MaxNewTokens ?? 0);
+            }
+            else if (!reader.Begun.IsCompletedSuccessfully)
             {
                 reader.Refuse(Refusal.Unavailable(error ?? "The sequence was cancelled."));
             }
 
             _decoder?.Finish(reason, error: error);
             Publish(reader, _decoder);
+            if (_decoder is null)
+            {
+                reader.Write(new SequenceUpdate { FinishReason = reason, Error = error });
+            }
         }
     }
 

@@ -47,11 +47,13 @@ internal sealed class SequenceService(
 
     public bool KnowsAllModels => workers.KnowsAll;
 
-    public async Task<IRunningSequence> StartAsync(SequenceSpec spec, Action<IRunningSequence, SequenceUpdate> take, CancellationToken cancellationToken)
+    public async Task<IRunningSequence> StartAsync(
+        SequenceSpec spec, Action<IRunningSequence, SequenceUpdate> take, CancellationToken cancellationToken, string? name)
     {
         ArgumentNullException.ThrowIfNull(spec);
         cancellationToken.ThrowIfCancellationRequested();
         var sequence = Open(Guid.NewGuid(), take);
+        (sequence.Model, sequence.Name) = (spec.Model, name);
         try
         {
             await StartAsync(sequence.Id, spec);
@@ -77,6 +79,48 @@ internal sealed class SequenceService(
     {
         bool[] flushed = await Task.WhenAll(workers.Live.Select(worker => worker.FlushCacheAsync(cancellationToken)));
         return flushed.Count(done => done);
+    }
+
+    public Task<WorkersReached> PauseAsync(string? model, PauseMode mode, CancellationToken cancellationToken)
+    {
+        var reached = AllAsync(model, worker => worker.PauseAsync(mode, cancellationToken));
+        if (mode == PauseMode.Abort)
+        {
+            AbortHere(model);
+        }
+
+        return reached;
+    }
+
+    public Task<WorkersReached> ContinueAsync(string? model, CancellationToken cancellationToken) =>
+        AllAsync(model, worker => worker.ContinueAsync(cancellationToken));
+
+    public Task<WorkersReached> AbortAllAsync(string? model, CancellationToken cancellationToken)
+    {
+        AbortHere(model);
+        return AllAsync(model, worker => worker.AbortAllAsync(cancellationToken));
+    }
+
+    public void Abort(string name)
+    {
+        foreach (var sequence in _sequences.Values.Where(sequence => sequence.IsNamed(name)))
+        {
+            sequence.Abort();
+        }
+    }
+
+    private void AbortHere(string? model)
+    {
+        foreach (var sequence in _sequences.Values.Where(sequence => model is null || sequence.Model == model))
+        {
+            sequence.Abort();
+        }
+    }
+
+    private async Task<WorkersReached> AllAsync(string? model, Func<LiveWorker, Task<bool>> ask)
+    {
+        bool[] answers = await Task.WhenAll(workers.Live.Where(worker => model is null || worker.Status.ModelId == model).Select(ask));
+        return new(answers.Length, answers.Count(done => done));
     }
 
     /// <summary>The grain lives on this silo; when the call fails, the silo is leaving the cluster or was put out of it, and

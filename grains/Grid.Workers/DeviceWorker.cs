@@ -161,6 +161,33 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
     /// <summary>Drops unleased prefix-cache pages before the next step.</summary>
     public void FlushCache() => _engine.RequestFlush();
 
+    /// <summary>Holds what is here and what comes, until <see cref="Continue"/>.</summary>
+    public void Pause(PauseMode mode)
+    {
+        _engine.Pause(retract: mode == PauseMode.Retract);
+        LogPaused(Model.Device, mode, _attempts.Count);
+        if (mode == PauseMode.Abort)
+        {
+            AbortAll();
+        }
+    }
+
+    /// <summary>Has what is held go on.</summary>
+    public void Continue()
+    {
+        _engine.Continue();
+        LogContinued(Model.Device, _attempts.Count);
+    }
+
+    /// <summary>Ends all attempts where they stand; their gateways hear that they were cancelled.</summary>
+    public void AbortAll()
+    {
+        foreach (var attempt in _attempts.Keys)
+        {
+            Cancel(attempt);
+        }
+    }
+
     /// <summary>Takes nothing any more, for it computes wrongly; the gateways take what runs elsewhere. The first reason
     /// stays.</summary>
     public void EnterQuarantine(string reason)
@@ -481,6 +508,12 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Count} sequences had not ended within the grace time and are given up")]
     private partial void LogDrainExpired(int count);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Device {Device} is paused ({Mode}) with {Count} sequences")]
+    private partial void LogPaused(string device, PauseMode mode, int count);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Device {Device} goes on with {Count} sequences")]
+    private partial void LogContinued(string device, int count);
 
     [LoggerMessage(Level = LogLevel.Critical, Message = "Device {Device} hangs: a step lasts longer than {Seconds} s; its {Count} sequences go on elsewhere")]
     private partial void LogStuck(string device, double seconds, int count);

@@ -45,5 +45,6 @@ internal static class EngineMessages
         QueuedTokens = status.QueuedTokens,
         Room = status.Room,
         DisplacedRank = status.DisplacedRank,
+        Paused = status.Paused,
     };
 }

@@ -69,6 +69,27 @@ public sealed class GpuWorkerGrain(WorkerHost host) : Grain, IGpuWorkerGrain
     }
 
     /// <inheritdoc/>
+    public Task Pause(PauseMode mode)
+    {
+        Worker.Pause(mode);
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public Task Continue()
+    {
+        Worker.Continue();
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public Task AbortAll()
+    {
+        Worker.AbortAll();
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
     public Task Quarantine(string reason)
     {
         Worker.EnterQuarantine(reason);

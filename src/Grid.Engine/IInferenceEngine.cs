@@ -25,6 +25,15 @@ public interface IInferenceEngine
     /// <inheritdoc cref="InferenceEngine.RequestFlush"/>
     void RequestFlush();
 
+    /// <inheritdoc cref="InferenceEngine.Pause"/>
+    void Pause(bool retract);
+
+    /// <inheritdoc cref="InferenceEngine.Continue"/>
+    void Continue();
+
+    /// <inheritdoc cref="InferenceEngine.ExchangeWeightsAsync"/>
+    Task ExchangeWeightsAsync(Action apply);
+
     /// <inheritdoc cref="InferenceEngine.WaitForWork"/>
     void WaitForWork(CancellationToken cancellationToken);
 

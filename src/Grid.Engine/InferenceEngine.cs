@@ -34,7 +34,10 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
     private readonly Publisher _publisher;
     private LaunchedStep? _ahead;
     private int _turn;
-    private bool _paused = true;
+    private bool _wasIdle = true;
+    private bool _isPaused;
+    private bool _retracts;
+    private WeightExchange? _exchange;
     private long _steps;
     private volatile bool _broken;
 
@@ -74,6 +77,9 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
 
     internal bool SharesPages => _pages.Sharing;
 
+    /// <summary>Whether no further step is given to the device for now.</summary>
+    private bool IsHeld => _isPaused || _exchange is not null;
+
     /// <summary>Has somebody told of every page that enters or leaves the prefix cache; before the first step.</summary>
     public void Observe(IPrefixCacheObserver observer) => _prefixes.Observer = observer;
 
@@ -93,12 +99,34 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
     /// <summary>Asks for all unleased prefix-cache pages to be dropped before the next step.</summary>
     public void RequestFlush() => _inbox.RequestFlush();
 
+    /// <summary>Holds all sequences before the next step; new ones are taken, and wait. They go on with the same bits.</summary>
+    /// <param name="retract">Whether they give their slots and pages back, so that a flush drops all pages; they are recomputed when they go
+    /// on.</param>
+    public void Pause(bool retract) => _inbox.Pause(retract);
+
+    /// <summary>Has held sequences go on.</summary>
+    public void Continue() => _inbox.Continue();
+
+    /// <summary>
+    /// Puts new weights in place between two steps, and drops the prefix cache. Ends with <see cref="InvalidOperationException"/>, and
+    /// nothing has changed, when a sequence waits or runs then: its keys and values would be of the old weights. When <paramref name="apply"/>
+    /// throws, so does the step, for the weights are of neither kind.
+    /// </summary>
+    /// <param name="apply">Called on the step thread, while the device does nothing else.</param>
+    public Task ExchangeWeightsAsync(Action apply)
+    {
+        ThrowIfBroken();
+        var exchange = new WeightExchange(apply);
+        _inbox.Exchange(exchange);
+        return exchange.Done;
+    }
+
     /// <summary>Blocks until there is work for <see cref="Step"/> or the token is cancelled; returns in both cases.</summary>
     public void WaitForWork(CancellationToken cancellationToken)
     {
-        if (_scheduler.Running.Count == 0 && _waiting.Count == 0 && _ahead is null)
+        if (_ahead is null && (_isPaused || (_scheduler.Running.Count == 0 && _waiting.Count == 0)))
         {
-            _paused = true;
+            _wasIdle = true;
             _inbox.Wait(cancellationToken);
         }
     }
@@ -113,23 +141,29 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
         {
             _publisher.Clear();
             TakeCommands();
-            if ((_ahead ?? LaunchNext()) is { } step)
+            if ((_ahead ?? (IsHeld ? null : LaunchNext())) is { } step)
             {
-                _ahead = TryLaunchAhead(step);
+                _ahead = IsHeld ? null : TryLaunchAhead(step);
                 var tasks = step.Batches.Tasks;
                 _publisher.Publish(step.Plan, tasks, _sampler.End(step));
             }
             else
             {
-                _paused = true;
+                _wasIdle = true;
+            }
+
+            if (_ahead is null)
+            {
+                BetweenSteps();
             }
 
             ReportLoad();
             return _publisher.Events;
         }
-        catch
+        catch (Exception exception)
         {
             _broken = true;
+            _exchange?.Refuse(exception);
             throw;
         }
     }
@@ -186,11 +220,49 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
                 case CommandKind.Cancel:
                     _publisher.Cancel(command.Sequence!);
                     break;
-                default:
+                case CommandKind.Flush:
                     _pages.Flush();
+                    break;
+                case CommandKind.Exchange:
+                    _exchange?.Refuse(new InvalidOperationException("Other weights came first."));
+                    _exchange = command.Exchange;
+                    break;
+                default:
+                    _isPaused = command.Kind != CommandKind.Continue;
+                    _retracts = command.Kind == CommandKind.Retract;
                     break;
             }
         }
+    }
+
+    /// <summary>Does what must not meet a step.</summary>
+    private void BetweenSteps()
+    {
+        if (_retracts)
+        {
+            _retracts = false;
+            _scheduler.PreemptAll();
+        }
+
+        if (_exchange is { } exchange)
+        {
+            _exchange = null;
+            Exchange(exchange);
+        }
+    }
+
+    private void Exchange(WeightExchange exchange)
+    {
+        if (_scheduler.Running.Count > 0 || _waiting.Count > 0)
+        {
+            exchange.Refuse(new InvalidOperationException(
+                $"{_scheduler.Running.Count} sequences run and {_waiting.Count} wait; weights are exchanged while there are none."));
+            return;
+        }
+
+        exchange.Apply();
+        _pages.Flush();
+        exchange.Complete();
     }
 
     /// <summary>Gives the next step to the device; null when there is none.</summary>
@@ -211,9 +283,9 @@ public sealed class InferenceEngine : IInferenceEngine, IDisposable
     private LaunchedStep Launch(LaunchedStep step)
     {
         Forward(step.Batches.Build(step.Plan));
-        step.AfterPause = _paused;
+        step.AfterPause = _wasIdle;
         step.LeftToDevice = _sampler.Begin(step.Batches.Tasks);
-        _paused &= !step.LeftToDevice; // Until a step that the device times.
+        _wasIdle &= !step.LeftToDevice; // Until a step that the device times.
         _turn ^= 1;
         return step;
     }
@@ -272,6 +344,9 @@ public sealed record EngineStatus(
 
     /// <summary>Time that the device had nothing to do while there was something for the engine to do.</summary>
     public TimeSpan? DeviceIdle { get; init; }
+
+    /// <summary>Whether sequences are held.</summary>
+    public bool Paused { get; init; }
 
     /// <summary>Sequences that would be taken now.</summary>
     public int Room { get; init; }

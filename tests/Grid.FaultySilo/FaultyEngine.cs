@@ -44,6 +44,12 @@ internal sealed class FaultyEngine(string device, IInferenceEngine inner) : IInf
 
     public void RequestFlush() => inner.RequestFlush();
 
+    public void Pause(bool retract) => inner.Pause(retract);
+
+    public void Continue() => inner.Continue();
+
+    public Task ExchangeWeightsAsync(Action apply) => inner.ExchangeWeightsAsync(apply);
+
     public void WaitForWork(CancellationToken cancellationToken) => inner.WaitForWork(cancellationToken);
 
     public IReadOnlyList<EngineEvent> Step()

@@ -17,6 +17,7 @@ public sealed partial class CompatibilityTests(GatewayFixture app) : IClassFixtu
     private const string Completions = "Fields of `/v1/completions`";
     private const string Generate = "Fields of `/generate`";
     private const string Sampling = "Fields of `/generate`'s `sampling_params`";
+    private const string Control = "Fields of trainers' endpoints";
     private const string Flags = "Flags of launch lines";
 
     /// <summary>A value that no field of any type may have.</summary>
@@ -82,6 +83,27 @@ public sealed partial class CompatibilityTests(GatewayFixture app) : IClassFixtu
             string text = await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
             Assert.True(text.Contains("unknown_url", StringComparison.Ordinal) == (row.Here == "refused"), $"{row.Name} {text}");
             Assert.NotEqual(405, (int)response.StatusCode);
+        }
+    }
+
+    [Fact]
+    public async Task A_field_of_a_trainers_endpoint_is_what_its_row_says()
+    {
+        foreach (var row in s_tables[Control])
+        {
+            string[] call = row.Example!.Split(' ', 2);
+            var (status, body) = await SendAsync(call[0], call[1]);
+            Assert.True(status == (row.Here == "honoured" ? 200 : 400), $"{row.Example} {body}");
+            var (wrong, error) = await SendAsync(call[0], Replaced(call[1], row.Name));
+            Assert.Equal(400, wrong);
+            Assert.Contains($"\"param\":\"{row.Name}\"", error, StringComparison.Ordinal);
+            Assert.True(error.Contains("unsupported_parameter", StringComparison.Ordinal) == (row.Here == "refused"), error);
+        }
+
+        async Task<(int Status, string Body)> SendAsync(string path, string json)
+        {
+            using var response = await app.Gateway.SendAsync(path, json);
+            return ((int)response.StatusCode, await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
         }
     }
 

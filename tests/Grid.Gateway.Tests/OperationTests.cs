@@ -137,7 +137,7 @@ public sealed class OperationTests : IAsyncLifetime
         var grid = JsonNode.Parse((await GetAsync("/v1/grid")).Body)!;
         Assert.Equal(
             """
-            {"id":"silo/cpu","model":"tiny","system_fingerprint":"grid-1-fake","device":"a CPU","state":"live","started":9,"limits":{"max_model_len":1,"max_running_requests":2,"max_queued_requests":3,"kv_cache_tokens":4},"load":{"running":6,"waiting":7,"queued_tokens":8,"steps":9,"prompt_tokens":10,"cached_prompt_tokens":11,"generated_tokens":12,"preemptions":13},"pages":{"tokens":64,"total":14,"free":15,"cached":16,"known_here":17}}
+            {"id":"silo/cpu","model":"tiny","system_fingerprint":"grid-1-fake","device":"a CPU","state":"live","started":9,"limits":{"max_model_len":1,"max_running_requests":2,"max_queued_requests":3,"kv_cache_tokens":4},"load":{"running":6,"waiting":7,"queued_tokens":8,"steps":9,"prompt_tokens":10,"cached_prompt_tokens":11,"generated_tokens":12,"preemptions":13,"paused":false},"pages":{"tokens":64,"total":14,"free":15,"cached":16,"known_here":17}}
             """, grid["workers"]![0]!.ToJsonString());
         Assert.Equal(["live", "draining", "lost"], grid["workers"]!.AsArray().Select(worker => (string)worker!["state"]!));
         Assert.Equal("""{"tiny":18}""", grid["queued"]!.ToJsonString());
@@ -310,8 +310,11 @@ public sealed class OperationTests : IAsyncLifetime
         var (status, body) = await _app.PostAsync("/v1/completions", "{\"prompt\":\"x\"}");
         Assert.Equal((500, "logits are not finite", "server_error"), (status, (string)body["error"]!["message"]!, (string)body["error"]!["type"]!));
 
+        // One that was aborted answers with what it has, but not with scores that it has not.
         _app.Grid.Script = _ => FakeAnswers.Of(new SequenceUpdate { Text = "a" }, new SequenceUpdate { FinishReason = "abort" });
-        (status, _) = await _app.PostAsync("/v1/completions", "{\"prompt\":\"x\"}");
+        (status, body) = await _app.PostAsync("/v1/completions", "{\"prompt\":\"x\"}");
+        Assert.Equal((200, "a", "abort"), (status, (string)body["choices"]![0]!["text"]!, (string)body["choices"]![0]!["finish_reason"]!));
+        (status, _) = await _app.PostAsync("/v1/completions", "{\"prompt\":\"xy\",\"echo\":true,\"logprobs\":1,\"max_tokens\":0}");
         Assert.Equal(503, status);
     }
 

@@ -63,6 +63,21 @@ public sealed class CrossCheckTests
     }
 
     [Fact]
+    public async Task A_worker_that_was_told_to_abort_has_not_computed_wrongly()
+    {
+        await using var grid = await TestGrid.StartAsync(2, _ => new ScriptedEngine { HeldBack = true });
+        await using var sequence = await grid.Sequences().StartAsync(Checked([7], 20), default);
+        grid.Engines[0].Allow(6);
+        grid.Engines[1].Allow(3);
+        grid.Worker(0).AbortAll();
+        grid.Worker(1).AbortAll();
+        var answer = await Answer.ReadAsync(sequence);
+        Assert.Equal(("abort", 1), (answer.FinishReason, answer.Endings));
+        Assert.Equal(Answer.Expected([7], answer.Tokens.Length), answer.Tokens);
+        Assert.All(grid.Sequences().Snapshot.Workers, worker => Assert.Equal(WorkerState.Live, worker.State));
+    }
+
+    [Fact]
     public async Task With_one_worker_cross_checking_is_refused_and_leaves_nothing_behind()
     {
         await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true });

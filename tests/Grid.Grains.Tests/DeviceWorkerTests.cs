@@ -379,6 +379,12 @@ public sealed class DeviceWorkerTests
 
         public void RequestFlush() => inner.RequestFlush();
 
+        public void Pause(bool retract) => inner.Pause(retract);
+
+        public void Continue() => inner.Continue();
+
+        public Task ExchangeWeightsAsync(Action apply) => inner.ExchangeWeightsAsync(apply);
+
         public void WaitForWork(CancellationToken cancellationToken)
         {
             BytesBetweenSteps.Add(GC.GetAllocatedBytesForCurrentThread() - _before);

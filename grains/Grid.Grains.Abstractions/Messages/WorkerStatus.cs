@@ -152,6 +152,10 @@ public readonly record struct WorkerLoad
     /// <summary>Without room, it takes a sequence of a lower rank than this (<see cref="SubmitRequest.Rank"/>); 0: none.</summary>
     [Id(13)]
     public int DisplacedRank { get; init; }
+
+    /// <summary>Whether what it has is held (<see cref="IGpuWorkerGrain.Pause"/>).</summary>
+    [Id(14)]
+    public bool Paused { get; init; }
 }
 
 /// <summary>The text files of a model folder.</summary>

@@ -142,7 +142,7 @@ internal sealed partial class SequenceRun(AttemptLauncher launcher, int quorum, 
                     equal += other.Pending.TryPeek(out var own) && own.HasSameBits(item) ? 1 : 0;
                 }
 
-                if (equal >= quorum)
+                if (equal >= quorum || item.IsAborted)
                 {
                     return item;
                 }
@@ -169,7 +169,7 @@ internal sealed partial class SequenceRun(AttemptLauncher launcher, int quorum, 
             {
                 LogBehind(attempt.Id.Sequence, attempt.Id.Epoch, attempt.Worker.Status.Worker.Key);
             }
-            else if (!isBehind && quorum > 1) // One alone cannot say which of two is wrong.
+            else if (!isBehind && quorum > 1 && !item.IsAborted) // One alone cannot say which of two is wrong.
             {
                 attempt.Worker.PutInQuarantine($"in sequence {attempt.Id.Sequence:N} it gave other bits than {quorum} other workers at {Place(item)}.");
             }

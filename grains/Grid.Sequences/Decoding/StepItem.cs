@@ -34,6 +34,9 @@ public readonly record struct StepItem(StepItemKind Kind, int Index, ScoredToken
     /// <summary>What went wrong, with <see cref="StepFinish.Failed"/>; words, and no part of the result.</summary>
     public string? Error { get; init; }
 
+    /// <summary>Whether it was ended from outside, which says nothing of what it computes.</summary>
+    public bool IsAborted => Kind == StepItemKind.End && Finish == StepFinish.Cancelled;
+
     /// <summary>One entry of a batch as its items, in order: scored prompt tokens, output tokens, end.</summary>
     /// <param name="batch">The batch.</param>
     /// <param name="index">The sequence's entry.</param>

@@ -114,6 +114,15 @@ public sealed class LiveWorker
     /// <summary>Drops unleased prefix-cache pages; false when the worker is lost or does not answer.</summary>
     public Task<bool> FlushCacheAsync(CancellationToken cancellationToken) => IsAnsweredAsync(Grain.FlushCache(), cancellationToken);
 
+    /// <summary>Holds what it has; false when the worker is lost or does not answer.</summary>
+    public Task<bool> PauseAsync(PauseMode mode, CancellationToken cancellationToken) => IsAnsweredAsync(Grain.Pause(mode), cancellationToken);
+
+    /// <summary>Has what it holds go on; false when the worker is lost or does not answer.</summary>
+    public Task<bool> ContinueAsync(CancellationToken cancellationToken) => IsAnsweredAsync(Grain.Continue(), cancellationToken);
+
+    /// <summary>Ends what it has where it stands; false when the worker is lost or does not answer.</summary>
+    public Task<bool> AbortAllAsync(CancellationToken cancellationToken) => IsAnsweredAsync(Grain.AbortAll(), cancellationToken);
+
     /// <summary>Gives the worker nothing any more, and has all gateways do so: it computed other bits than two others. What
     /// runs there goes on elsewhere. It stays so until its silo is started anew; the first reason stays.</summary>
     public void PutInQuarantine(string reason) => _link.PutInQuarantine(reason);

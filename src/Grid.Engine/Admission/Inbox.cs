@@ -14,6 +14,7 @@ internal sealed class Inbox
     private List<Command> _posted = [];
     private List<Command> _taken = [];
     private int _submitted;
+    private bool _paused;
     private EngineLoad _load;
 
     /// <summary>The load last reported, with the submissions made since.</summary>
@@ -34,6 +35,7 @@ internal sealed class Inbox
                     DisplacedRank = load.DisplacedRank,
                     DeviceBusy = load.DeviceBusy,
                     DeviceIdle = load.DeviceIdle,
+                    Paused = _paused,
                 };
             }
         }
@@ -70,6 +72,35 @@ internal sealed class Inbox
             {
                 Post(new Command(CommandKind.Cancel, sequence));
             }
+        }
+    }
+
+    /// <summary>Posts a pause of all sequences.</summary>
+    public void Pause(bool retract)
+    {
+        lock (_gate)
+        {
+            _paused = true;
+            Post(new Command(retract ? CommandKind.Retract : CommandKind.Pause, null));
+        }
+    }
+
+    /// <summary>Posts that the sequences go on.</summary>
+    public void Continue()
+    {
+        lock (_gate)
+        {
+            _paused = false;
+            Post(new Command(CommandKind.Continue, null));
+        }
+    }
+
+    /// <summary>Posts an exchange of the weights.</summary>
+    public void Exchange(WeightExchange exchange)
+    {
+        lock (_gate)
+        {
+            Post(new Command(CommandKind.Exchange, null) { Exchange = exchange });
         }
     }
 
@@ -141,8 +172,12 @@ internal sealed class Inbox
     }
 }
 
-/// <summary>What another thread asked for. Only a flush has no sequence.</summary>
-internal readonly record struct Command(CommandKind Kind, Sequence? Sequence);
+/// <summary>What another thread asked for. A submission and a cancellation have a sequence.</summary>
+internal readonly record struct Command(CommandKind Kind, Sequence? Sequence)
+{
+    /// <summary>New weights, with <see cref="CommandKind.Exchange"/>.</summary>
+    public WeightExchange? Exchange { get; init; }
+}
 
 /// <summary>Kinds of <see cref="Command"/>.</summary>
 internal enum CommandKind
@@ -150,6 +185,10 @@ internal enum CommandKind
     Submit,
     Cancel,
     Flush,
+    Pause,
+    Retract,
+    Continue,
+    Exchange,
 }
 
 /// <summary>An engine's load as a value: reporting it allocates nothing.</summary>

@@ -115,6 +115,15 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
     /// <summary>Takes an ended sequence out.</summary>
     public void Remove(Sequence sequence) => _running.Remove(sequence);
 
+    /// <summary>Preempts all running sequences; while no step is under way.</summary>
+    public void PreemptAll()
+    {
+        while (_running.Count > 0)
+        {
+            Preempt(_running[^1]);
+        }
+    }
+
     private void BeginPlan()
     {
         _plan.Clear();

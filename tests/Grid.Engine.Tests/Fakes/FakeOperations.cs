@@ -17,6 +17,9 @@ internal sealed class FakeOperations() : DelegatingOperations(null)
     /// <summary>Steps that were given to it while the one before was under way.</summary>
     public int StepsAhead { get; private set; }
 
+    /// <summary>Steps given to it that nobody has taken the results of.</summary>
+    public int UnderWay => _underWay.Count;
+
     public override bool RunsAhead => Ahead;
 
     /// <summary>Largest group of logit rows sampled at once.</summary>

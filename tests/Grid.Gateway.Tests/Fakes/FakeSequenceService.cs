@@ -56,7 +56,7 @@ internal sealed class FakeSequenceService : ISequenceService
     public ServedModel? FindModel(string id, string numericsId) =>
         Models.FirstOrDefault(model => model.Id == id && model.NumericsId == numericsId);
 
-    public async Task<IRunningSequence> StartAsync(SequenceSpec spec, Action<IRunningSequence, SequenceUpdate> take, CancellationToken cancellationToken)
+    public async Task<IRunningSequence> StartAsync(SequenceSpec spec, Action<IRunningSequence, SequenceUpdate> take, CancellationToken cancellationToken, string? name)
     {
         await (Admission?.Invoke(cancellationToken) ?? Task.CompletedTask);
         int[] prompt = spec.PromptIds ?? Models.First(model => model.Id == spec.Model).Text!.Tokenizer.Encode(spec.PromptText!, spec.ParseSpecialTokens, spec.AddSpecialTokens);
@@ -82,6 +82,26 @@ internal sealed class FakeSequenceService : ISequenceService
     {
         Flushes++;
         return Task.FromResult(FlushingWorkers);
+    }
+
+    /// <summary>What it was told, in words.</summary>
+    public ConcurrentQueue<string> Told { get; } = new();
+
+    /// <summary>The workers there are, and those that do as they are told.</summary>
+    public WorkersReached Reached { get; set; } = new(1, 1);
+
+    public Task<WorkersReached> PauseAsync(string? model, PauseMode mode, CancellationToken cancellationToken) => Tell($"pause {model} {mode}");
+
+    public Task<WorkersReached> ContinueAsync(string? model, CancellationToken cancellationToken) => Tell($"continue {model}");
+
+    public Task<WorkersReached> AbortAllAsync(string? model, CancellationToken cancellationToken) => Tell($"abort all {model}");
+
+    public void Abort(string name) => Told.Enqueue($"abort {name}");
+
+    private Task<WorkersReached> Tell(string what)
+    {
+        Told.Enqueue(what);
+        return Task.FromResult(Reached);
     }
 }
 

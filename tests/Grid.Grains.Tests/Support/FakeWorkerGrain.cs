@@ -68,6 +68,12 @@ internal sealed class FakeWorkerGrain : IGpuWorkerGrain
 
     public Task FlushCache() => Task.CompletedTask;
 
+    public Task Pause(PauseMode mode) => Task.CompletedTask;
+
+    public Task Continue() => Task.CompletedTask;
+
+    public Task AbortAll() => Task.CompletedTask;
+
     public Task Quarantine(string reason) => Task.CompletedTask;
 
     public IAsyncEnumerable<StepBatch> Subscribe(GatewayId gateway, CancellationToken cancellationToken) => OnBatches(cancellationToken);

@@ -41,6 +41,8 @@ public sealed class ScriptedEngine : IInferenceEngine, IDisposable
     private int _allowed;
     private long _steps;
     private long _generated;
+    private bool _paused;
+    private (Action Apply, TaskCompletionSource Done)? _exchange;
 
     /// <summary>Whether tokens come only as <see cref="Allow"/> says.</summary>
     public bool HeldBack { get; init; }
@@ -76,7 +78,7 @@ public sealed class ScriptedEngine : IInferenceEngine, IDisposable
             lock (_sync)
             {
                 int room = Math.Min(TestModel.MaxWaiting, Math.Max(0, MaxWaiting - _running.Count));
-                return new EngineStatus(_running.Count, TestModel.MaxWaiting - room, 10, 0, 10, _steps, _generated, 0, 0, 0) { Room = room, DisplacedRank = HighestRank };
+                return new EngineStatus(_running.Count, TestModel.MaxWaiting - room, 10, 0, 10, _steps, _generated, 0, 0, 0) { Room = room, DisplacedRank = HighestRank, Paused = _paused };
             }
         }
     }
@@ -123,6 +125,32 @@ public sealed class ScriptedEngine : IInferenceEngine, IDisposable
 
     public void RequestFlush() => Flushes++;
 
+    public void Pause(bool retract) => SetPaused(true);
+
+    public void Continue() => SetPaused(false);
+
+    public Task ExchangeWeightsAsync(Action apply)
+    {
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_sync)
+        {
+            _exchange = (apply, done);
+        }
+
+        _work.Release();
+        return done.Task;
+    }
+
+    private void SetPaused(bool paused)
+    {
+        lock (_sync)
+        {
+            _paused = paused;
+        }
+
+        _work.Release();
+    }
+
     public void Dispose()
     {
         Moving.Set();
@@ -144,7 +172,7 @@ public sealed class ScriptedEngine : IInferenceEngine, IDisposable
     {
         lock (_sync)
         {
-            if (_cancelled.Count > 0 || (_running.Count > 0 && (!HeldBack || _allowed > 0)))
+            if (_cancelled.Count > 0 || _exchange is not null || (_running.Count > 0 && !_paused && (!HeldBack || _allowed > 0)))
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 return;
@@ -175,7 +203,15 @@ public sealed class ScriptedEngine : IInferenceEngine, IDisposable
             }
 
             _cancelled.Clear();
-            if (_running.Count == 0 || (HeldBack && _allowed-- <= 0))
+            if (_exchange is { } exchange)
+            {
+                Assert.Empty(_running);
+                _exchange = null;
+                exchange.Apply();
+                exchange.Done.SetResult();
+            }
+
+            if (_running.Count == 0 || _paused || (HeldBack && _allowed-- <= 0))
             {
                 _allowed = Math.Max(0, _allowed);
                 return _events;
