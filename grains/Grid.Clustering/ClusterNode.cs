@@ -19,6 +19,9 @@ namespace Grid.Clustering;
 /// </summary>
 public sealed class ClusterNode
 {
+    /// <summary>Grains whose places are remembered: the workers of a large cluster, and the sequences that run here.</summary>
+    private const int RememberedGrains = 8192;
+
     private readonly ClusterNodeOptions _options;
     private readonly IMembershipStore _store;
     private readonly string _program;
@@ -114,7 +117,6 @@ public sealed class ClusterNode
             });
         }
 
-
         // Moderate on purpose: a worker's silence is noticed by its gateways (WorkerLink), long before membership agrees,
         // and a busy node that is declared dead has to start anew.
         silo.Configure<ClusterMembershipOptions>(membership =>
@@ -128,6 +130,10 @@ public sealed class ClusterNode
             membership.IAmAliveTablePublishTimeout = TimeSpan.FromSeconds(5);
             membership.TableRefreshTimeout = TimeSpan.FromSeconds(10);
         });
+
+        // Orleans remembers where each grain was that was ever called, up to a million. Sequences are called for as long as they run, and
+        // where a grain lives is in its key: what is forgotten is found again without asking anybody.
+        silo.Configure<GrainDirectoryOptions>(directory => directory.CacheSize = RememberedGrains);
         _store.Configure(silo, Silo);
         silo.Services.TryAddSingleton(TimeProvider.System);
         silo.Services.AddSingleton(provider => new NodeHealth(Name, NameOf(_options.Store), provider.GetRequiredService<TimeProvider>()));

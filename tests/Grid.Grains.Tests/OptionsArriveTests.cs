@@ -8,6 +8,7 @@ using Grid.Sequences;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
+using Orleans.Runtime.GrainDirectory;
 
 namespace Grid.Grains.Tests;
 
@@ -48,6 +49,23 @@ public sealed class OptionsArriveTests
             Assert.Equal(asked is null ? null : IPAddress.Loopback, place?.Address);
             Assert.Equal(asked is null, cluster.ClientPort == 0);
         }
+    }
+
+    /// <summary>Each sequence is a grain, and Orleans would remember a million of them long after their end.</summary>
+    [Fact]
+    public async Task A_node_remembers_the_places_of_few_grains()
+    {
+        var options = new GatewayNodeOptions();
+        var cluster = await ClusterNode.PrepareAsync(options.Cluster, "test", clientPort: null, TextWriter.Null, CancellationToken.None);
+        await using var host = NodeHost.CreateBuilder(options, cluster).Build();
+        var cache = GrainDirectoryCacheFactory.CreateGrainDirectoryCache(
+            host.Services, host.Services.GetRequiredService<IOptions<Orleans.Configuration.GrainDirectoryOptions>>().Value);
+        for (int i = 0; i < 20_000; i++)
+        {
+            cache.AddOrUpdate(new GrainAddress { GrainId = GrainId.Create("sequence", $"{i}"), SiloAddress = SiloAddress.Zero }, version: 1);
+        }
+
+        Assert.InRange(cache.KeyValues.Count(), 1, 10_000);
     }
 
     [Theory]

@@ -44,6 +44,7 @@ internal sealed class TestGrid : IAsyncDisposable
                 differentModels ? TestModel.Worker($"{TestModel.Name}-{index}", $"{TestModel.NumericsId}-{index}") : TestModel.Worker(kvTokens: kv), engines[index],
                 new WorkerOptions(), provider.GetRequiredService<ISiloProbe>(), TimeProvider.System, NullLogger<DeviceWorker>.Instance));
             silo.Configure<ClusterMembershipOptions>(membership => membership.NumVotesForDeathDeclaration = 1);
+            silo.Configure<GrainDirectoryOptions>(directory => directory.CacheSize = 4); // A grain whose place is forgotten is found again.
             silo.AddGridWorkers();
             silo.AddGridSequences();
             silo.Services.AddSingleton<ISiloProbe>(new FakeSiloProbe()); // These silos have no address that could be asked.
