@@ -1,3 +1,4 @@
+using Grid.Gateway.Access;
 using Grid.Gateway.Endpoints;
 using Grid.Gateway.Http;
 using Grid.Gateway.Metrics;
@@ -8,6 +9,7 @@ using Grid.Sequences;
 using Microsoft.AspNetCore.HttpOverrides;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.Options;
 
 namespace Grid.Gateway;
 
@@ -41,7 +43,7 @@ public static class GatewayHosting
         {
             services.AddCors(cors => cors.AddDefaultPolicy(policy => policy
                 .WithOrigins(origins.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
-                .AllowAnyHeader().AllowAnyMethod().WithExposedHeaders("X-Request-Id", "X-Sequence-Id", "Retry-After")));
+                .AllowAnyHeader().AllowAnyMethod().WithExposedHeaders(["X-Request-Id", "X-Sequence-Id", "Retry-After", .. RateLimitHeaders.Names])));
         }
         if (options.TrustedProxies is { } proxies)
         {
@@ -57,6 +59,7 @@ public static class GatewayHosting
                 }
             });
         }
+        services.AddGridAccess(options);
         services.AddGridDrain();
         services.AddTransient<IStartupFilter, ErrorStartupFilter>();
         services.AddMetrics();
@@ -75,41 +78,45 @@ public static class GatewayHosting
         return services;
     }
 
-    /// <summary>Maps the endpoints of the HTTP surface.</summary>
+    /// <summary>Maps the endpoints of the HTTP surface. One that is mapped without a policy is an operation.</summary>
     public static IEndpointRouteBuilder MapGridGateway(this IEndpointRouteBuilder endpoints)
     {
-        var inference = endpoints.ServiceProvider.GetRequiredService<InferenceEndpoints>();
-        endpoints.MapPost("/v1/chat/completions", inference.ChatAsync);
-        endpoints.MapPost("/v1/completions", inference.CompleteAsync);
-        endpoints.MapPost("/generate", inference.GenerateAsync);
+        var open = endpoints.MapGroup("").AllowAnonymous();
+        open.MapShown("/livez", OperationEndpoints.LiveAsync);
+        open.MapShown("/readyz", OperationEndpoints.ReadyAsync);
+        open.MapShown("/health", OperationEndpoints.ReadyAsync);
+
+        var inference = endpoints.MapGroup("").RequireAuthorization(Scopes.Inference);
+        var answers = endpoints.ServiceProvider.GetRequiredService<InferenceEndpoints>();
+        inference.MapPost("/v1/chat/completions", answers.ChatAsync);
+        inference.MapPost("/v1/completions", answers.CompleteAsync);
+        inference.MapPost("/generate", answers.GenerateAsync);
 
         var sequences = endpoints.ServiceProvider.GetRequiredService<SequenceEndpoints>();
-        endpoints.MapGet("/v1/sequences/{id}/events", sequences.EventsAsync);
+        inference.MapGet("/v1/sequences/{id}/events", sequences.EventsAsync);
 
-        endpoints.MapShown("/v1/models", ModelEndpoints.ListAsync);
-        endpoints.MapShown("/v1/models/{**id}", ModelEndpoints.GetAsync);
-        endpoints.MapShown("/get_model_info", ModelEndpoints.InfoAsync);
-        endpoints.MapShown("/model_info", ModelEndpoints.InfoAsync);
+        inference.MapShown("/v1/models", ModelEndpoints.ListAsync);
+        inference.MapShown("/v1/models/{**id}", ModelEndpoints.GetAsync);
+        inference.MapShown("/get_model_info", ModelEndpoints.InfoAsync);
+        inference.MapShown("/model_info", ModelEndpoints.InfoAsync);
+        inference.MapShown("/version", ServerEndpoints.VersionAsync);
+
+        var text = endpoints.ServiceProvider.GetRequiredService<TextEndpoints>();
+        inference.MapPost("/tokenize", text.TokenizeAsync);
+        inference.MapPost("/detokenize", text.DetokenizeAsync);
+        inference.MapGet("/health_generate", OperationEndpoints.GenerateAsync);
+
         endpoints.MapShown("/get_server_info", ServerEndpoints.InfoAsync);
         endpoints.MapShown("/server_info", ServerEndpoints.InfoAsync);
         endpoints.MapShown("/v1/loads", ServerEndpoints.LoadsAsync);
-        endpoints.MapShown("/version", ServerEndpoints.VersionAsync);
-
-        var text = endpoints.ServiceProvider.GetRequiredService<TextEndpoints>();
-        endpoints.MapPost("/tokenize", text.TokenizeAsync);
-        endpoints.MapPost("/detokenize", text.DetokenizeAsync);
-
-        endpoints.MapShown("/livez", OperationEndpoints.LiveAsync);
-        endpoints.MapShown("/readyz", OperationEndpoints.ReadyAsync);
-        endpoints.MapShown("/health", OperationEndpoints.ReadyAsync);
-        endpoints.MapGet("/health_generate", OperationEndpoints.GenerateAsync);
         endpoints.MapPost("/flush_cache", OperationEndpoints.FlushAsync);
         var control = endpoints.ServiceProvider.GetRequiredService<ControlEndpoints>();
         endpoints.MapPost("/pause_generation", control.PauseAsync);
         endpoints.MapPost("/continue_generation", control.ContinueAsync);
         endpoints.MapPost("/abort_request", control.AbortAsync);
         endpoints.MapShown("/v1/grid", GridEndpoints.ShowAsync);
-        endpoints.MapShown("/metrics", (HttpContext context, PrometheusExport export) => export.WriteAsync(context));
+        bool openMetrics = endpoints.ServiceProvider.GetRequiredService<IOptions<GatewayOptions>>().Value.Access.OpenMetrics;
+        (openMetrics ? open : endpoints).MapShown("/metrics", (HttpContext context, PrometheusExport export) => export.WriteAsync(context));
         return endpoints;
     }
 

@@ -1,4 +1,5 @@
 using System.Net;
+using Grid.Gateway.Access;
 using Grid.Options;
 
 namespace Grid.Gateway;
@@ -58,6 +59,10 @@ public sealed record GatewayOptions
     /// <summary>Null: <see cref="DefaultDrainGrace"/>.</summary>
     [DurationOption("The same as --drain-seconds, for a gateway alone", 0, 3600, Key = "Gateway:DrainSeconds", Default = "20")]
     public TimeSpan? DrainGrace { get; set; }
+
+    /// <summary>Who may ask.</summary>
+    [Options]
+    public AccessOptions Access { get; } = new();
 
     /// <summary>Bytes of all bodies under way, in effect. Taking one apart takes a multiple of its size.</summary>
     internal long TotalBodyBytes => MaxTotalBodyBytes ?? (Memory / 64);

@@ -59,7 +59,13 @@ public sealed class GridNode : IAsyncDisposable
         Func<string, IInferenceEngine, IInferenceEngine>? wrap = null)
     {
         CheckDrain(options.Gateway);
-        Ports.CheckHttp(options.Host, options.Port);
+        NodeHost.CheckAccess(options);
+        Ports.CheckHttp("--port", options.Host, options.Port);
+        if (options.Gateway.Access.OperatePort is { } operate)
+        {
+            Ports.CheckHttp("--operate-port", options.Host, operate);
+        }
+
         await ClusterNode.PrepareAsync(options.Cluster, "grid", options.GatewayPort, output, cancellationToken);
         var devices = await ServedModelLoader.LoadAsync(options, findDevices, output, cancellationToken);
         WebApplication? app = null;

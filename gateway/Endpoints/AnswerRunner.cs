@@ -1,3 +1,4 @@
+using Grid.Gateway.Access;
 using Grid.Gateway.Answers;
 using Grid.Gateway.Http;
 using Grid.Gateway.Metrics;
@@ -41,6 +42,9 @@ internal sealed class AnswerRunner(
     public async Task RunAsync(HttpContext context, ActiveRequest active, RequestPlan plan, StoredRequest? stored = null, StreamPosition? known = null, SentEvents? sent = null)
     {
         long started = clock.GetTimestamp();
+        var caller = Caller.Of(context);
+        plan = plan with { Client = caller.Client, Tenant = caller.Tenant };
+        RateLimitHeaders.WillShow(context.Response, service, caller.Client);
         if (plan.Timeout is { } seconds)
         {
             // One that is resumed has what is left.
@@ -52,7 +56,7 @@ internal sealed class AnswerRunner(
         {
             var request = known?.Request ?? Guid.NewGuid();
             var starting = RunningBatch.StartAsync(
-                service, plan with { Client = $"address {context.Connection.RemoteIpAddress}" }, known, sequence => metrics.Begin(plan, sequence, started), active.Token);
+                service, plan, known, sequence => metrics.Begin(plan, sequence, started), active.Token);
             if (plan.Stream)
             {
                 await EventStream.WaitAsync(context.Response, keeper.MayKeep(plan) ? request : null, plan.EventIds, starting, options.Value.StreamKeepAlive, clock, context.RequestAborted);
@@ -84,7 +88,7 @@ internal sealed class AnswerRunner(
             }
             var (prompt, _, completion) = Usage.Of(batch.Transcripts, plan.Prompts.Count);
             GatewayLog.Answered(logger, GatewayLog.PathOf(context), batch.Transcripts.Count, prompt, completion,
-                clock.GetElapsedTime(started).TotalMilliseconds, plan.User is null ? null : JsonShown.Text(plan.User),
+                clock.GetElapsedTime(started).TotalMilliseconds, caller.Tenant, plan.User is null ? null : JsonShown.Text(plan.User),
                 context.TraceIdentifier);
         }
         catch (Exception exception) when (context.Response.HasStarted && plan.Stream && !isTold && !context.RequestAborted.IsCancellationRequested)

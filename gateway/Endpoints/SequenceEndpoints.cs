@@ -1,4 +1,5 @@
 using System.Globalization;
+using Grid.Gateway.Access;
 using Grid.Gateway.Http;
 using Grid.Gateway.Resuming;
 using Grid.Gateway.Running;
@@ -37,6 +38,10 @@ internal sealed class SequenceEndpoints(
         byte[] record = await keeper.FindAsync(id, context.RequestAborted) ?? throw ApiErrors.StreamNotFound(shown, keeper.NotFoundReason);
         budget.Open(context).Take(record.Length);
         var stored = StoredRequest.Read(record) ?? throw ApiErrors.Conflict("record_version", "The stream was begun by a gateway of another version of Grid; send its request again.");
+        if (stored.Plan.Tenant != Caller.Of(context).Tenant)
+        {
+            throw ApiErrors.StreamNotFound(shown, keeper.NotFoundReason);
+        }
         bool withIds = stored.Plan.EventIds || position is not null || EventIds.AreAsked(context.Request);
         SentEvents? sent = null;
         if (count > 0)

@@ -94,9 +94,19 @@ internal static class ApiErrors
     public static ApiException Conflict(string code, string message) =>
         new(new ApiError(StatusCodes.Status409Conflict, message, "conflict", null, code));
 
-    /// <summary>A request that a web page of others may have made.</summary>
+    /// <summary>A request that who makes it may not make.</summary>
     public static ApiException Forbidden(string code, string message) =>
         new(new ApiError(StatusCodes.Status403Forbidden, message, InvalidRequest, null, code));
+
+    /// <summary>A request that needs a key, and has none or a wrong one.</summary>
+    public static ApiException Unauthorized(bool isMissing) =>
+        new(new ApiError(StatusCodes.Status401Unauthorized,
+            isMissing ? "The request has no API key; send one as 'Authorization: Bearer KEY'." : "The API key is wrong, or no longer valid.",
+            InvalidRequest, null, isMissing ? "missing_api_key" : "invalid_api_key"));
+
+    /// <summary>A request whose key is for something else.</summary>
+    public static ApiException OutOfScope(string scope) =>
+        Forbidden("insufficient_scope", $"The API key is not for this; it must be one of scope '{scope}'.");
 
     /// <summary>No stream is kept under an id.</summary>
     public static ApiException StreamNotFound(string id, string reason) =>

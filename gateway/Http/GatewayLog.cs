@@ -9,10 +9,10 @@ internal static partial class GatewayLog
         context.Request.Path.StartsWithSegments("/v1/sequences", out var rest) && rest.HasValue ? "/v1/sequences/..." : context.Request.Path.ToUriComponent();
 
     [LoggerMessage(1, LogLevel.Information,
-        "{Path} answered: {Sequences} sequences, {PromptTokens} prompt tokens, {CompletionTokens} completion tokens, {Milliseconds:F1} ms, user {User}, request {RequestId}")]
+        "{Path} answered: {Sequences} sequences, {PromptTokens} prompt tokens, {CompletionTokens} completion tokens, {Milliseconds:F1} ms, key {Key}, user {User}, request {RequestId}")]
     public static partial void Answered(
         ILogger logger, string path, int sequences, int promptTokens, int completionTokens, double milliseconds,
-        string? user, string requestId);
+        string? key, string? user, string requestId);
 
     [LoggerMessage(2, LogLevel.Information, "{Path} refused: {Status} {Code}, request {RequestId}")]
     public static partial void RequestRefused(ILogger logger, string path, int status, string? code, string requestId);

@@ -36,6 +36,7 @@ public sealed class GatewayNode : IAsyncDisposable
     /// <see cref="StartException"/> when the cluster's store or the port cannot be used.</summary>
     public static async Task<GatewayNode> StartAsync(GatewayNodeOptions options, TextWriter output, CancellationToken cancellationToken)
     {
+        NodeHost.CheckAccess(options);
         if (options.Cluster.Store == ClusterStoreKind.Localhost)
         {
             // A gateway is never the primary: the cluster ends with that one, and should end with a worker at most.

@@ -1,4 +1,5 @@
 using Grid.Clustering;
+using Grid.Gateway.Access;
 using Grid.Gateway.Http;
 using Grid.Grains;
 using Grid.Options;
@@ -19,6 +20,9 @@ public static class NodeHost
     public static TextWriter OutputOf(GatewayNodeOptions options) =>
         options.JsonLogs ? TextWriter.Synchronized(new JsonLines(Console.Out, TimeProvider.System)) : Console.Out;
 
+    /// <summary>Looks at the files that the options of HTTP name, before anything takes its time. Throws <see cref="StartException"/>.</summary>
+    public static void CheckAccess(GatewayNodeOptions options) => AccessHosting.Check(options.Gateway.Access, options.Sequences);
+
     /// <summary>A host that serves HTTP and runs sequences.</summary>
     /// <param name="options">What the process was told.</param>
     /// <param name="cluster">Its place in the cluster.</param>
@@ -27,7 +31,7 @@ public static class NodeHost
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         NodeLogs.Configure(builder.Logging, options);
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(options.Host, options.Port));
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(options.Host, options.Port, options.Gateway.Access));
         builder.Services.AddSingleton<IHostLifetime, NoLifetime>();
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Grace + StopMargin);
         if (options.LogRequests)
@@ -51,6 +55,7 @@ public static class NodeHost
     {
         cancellationToken.ThrowIfCancellationRequested();
         await app.StartAsync(CancellationToken.None);
+        app.Services.WarnWhereAnybodyMayAsk(AddressOf(app));
         if (cancellationToken.IsCancellationRequested)
         {
             await StopAsync(app);

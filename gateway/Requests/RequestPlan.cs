@@ -68,7 +68,11 @@ internal abstract record RequestPlan
     /// <summary>Seconds that it may take in all; null where nothing limits it.</summary>
     public float? Timeout { get; init; }
 
-    /// <summary>The address that asks: clients share what there is.</summary>
+    /// <summary>Whose key it came with, where keys have names: its prompts are found in the prefix cache by it alone, and nobody else goes on
+    /// with its stream.</summary>
+    public string? Tenant { get; init; }
+
+    /// <summary>Who asks: clients share what there is.</summary>
     [JsonIgnore]
     public string Client { get; init; } = "";
 
@@ -86,6 +90,8 @@ internal abstract record RequestPlan
         // The fingerprint that the answer shows, and that a resumption asks for, is a promise.
         NumericsId = Model.NumericsId,
         Client = Client,
+        // No name has a line feed, so that no salt of one is another's.
+        CacheSalt = Tenant is null ? sequence.Spec.CacheSalt : $"{Tenant}\n{sequence.Spec.CacheSalt}",
         User = User ?? "",
     };
 

@@ -26,13 +26,15 @@ public sealed class ClusterNode
     private readonly IMembershipStore _store;
     private readonly string _program;
     private readonly ClusterSecret? _secret;
+    private readonly NodeCertificate? _certificate;
 
     private ClusterNode(
-        ClusterNodeOptions options, string program, ClusterSecret? secret, IMembershipStore store, IPEndPoint silo, IPAddress listen, int clientPort)
+        ClusterNodeOptions options, string program, ClusterSecret? secret, NodeCertificate? certificate, IMembershipStore store, IPEndPoint silo, IPAddress listen, int clientPort)
     {
         _options = options;
         _program = program;
         _secret = secret;
+        _certificate = certificate;
         _store = store;
         Silo = silo;
         Listen = listen;
@@ -66,23 +68,24 @@ public sealed class ClusterNode
     {
         CheckCombination(options);
         var secret = ReadSecret(options);
+        var certificate = NodeCertificate.Read(options);
         IMembershipStore store = options.Store switch
         {
             ClusterStoreKind.Redis => new RedisStore(options.Connection!),
             ClusterStoreKind.Postgres => new PostgresStore(options.Connection!, options.ApplySchema),
-            _ => new LocalhostStore(options.Primary, secret),
+            _ => new LocalhostStore(options.Primary, secret, certificate?.Tls),
         };
         var towardsStore = await store.PrepareAsync(output, cancellationToken);
         var advertised = options.AdvertisedAddress ?? towardsStore;
         var listen = options.ListenAddress ?? advertised;
-        if (secret is null && !IPAddress.IsLoopback(listen))
+        if (secret is null && certificate is null && !IPAddress.IsLoopback(listen))
         {
-            throw new StartException($"Other nodes' connections are taken at {listen}, where anybody who reaches it could read and end what runs here: give all nodes the same --cluster-secret-file (or Grid__ClusterSecret in the environment), or --listen-address 127.0.0.1.", StartException.Usage);
+            throw new StartException($"Other nodes' connections are taken at {listen}, where anybody who reaches it could read and end what runs here: give all nodes the same --cluster-secret-file (or Grid__ClusterSecret in the environment) or certificates (--cluster-tls-cert), or --listen-address 127.0.0.1.", StartException.Usage);
         }
 
         int siloPort = NodePorts.Choose("--silo-port", options.SiloPort, listen);
         return new ClusterNode(
-            options, program, secret, store, new IPEndPoint(advertised, siloPort), listen,
+            options, program, secret, certificate, store, new IPEndPoint(advertised, siloPort), listen,
             clientPort is { } asked ? NodePorts.Choose("--gateway-port", asked, listen) : 0);
     }
 
@@ -106,6 +109,8 @@ public sealed class ClusterNode
 
         silo.Services.AddSingleton<IFatalErrorHandler>(new DeadNodeHandler(_program));
         silo.Services.AddHostedService<UnobservedFailures>();
+        // Before the secret's proof, which then is told to nobody on the way.
+        _certificate?.Configure(silo);
         if (_secret is { } secret)
         {
             silo.Services.AddSingleton<Strangers>();

@@ -33,6 +33,15 @@ public sealed class ClusterNodeOptions
     [TextOption("File that holds the cluster secret", "file")]
     public string? ClusterSecretFile { get; set; }
 
+    [TextOption("PEM file with this node's certificate for connections between nodes; read again when it changes", "file")]
+    public string? ClusterTlsCert { get; set; }
+
+    [TextOption("PEM file with that certificate's private key", "file")]
+    public string? ClusterTlsKey { get; set; }
+
+    [TextOption("PEM file with the cluster's own authority: who has a certificate of it is let in, and nobody else", "file")]
+    public string? ClusterTlsCa { get; set; }
+
     [NameOption("Nodes with the same id are one cluster")]
     public string ClusterId { get; set; } = "grid";
 

@@ -34,6 +34,9 @@ public interface ISequenceService
     Task<IRunningSequence> StartAsync(
         SequenceSpec spec, Action<IRunningSequence, SequenceUpdate> take, CancellationToken cancellationToken, string? name = null);
 
+    /// <summary>What a client may have of this gateway now.</summary>
+    ClientAllowance AllowanceOf(string client);
+
     /// <summary>Drops unleased prefix-cache pages on every worker; returns how many workers did.</summary>
     Task<int> FlushCacheAsync(CancellationToken cancellationToken);
 

@@ -75,6 +75,8 @@ internal sealed class SequenceService(
     /// <summary>A sequence that is read on this silo.</summary>
     public RunningSequence? Find(Guid id) => _sequences.GetValueOrDefault(id);
 
+    public ClientAllowance AllowanceOf(string client) => admission.AllowanceOf(client);
+
     public async Task<int> FlushCacheAsync(CancellationToken cancellationToken)
     {
         bool[] flushed = await Task.WhenAll(workers.Live.Select(worker => worker.FlushCacheAsync(cancellationToken)));

@@ -23,6 +23,7 @@ public static class SequencesHosting
         services.AddSingleton<SequenceMetrics>();
         services.AddSingleton<WorkerDirectory>();
         services.AddHostedService(provider => provider.GetRequiredService<WorkerDirectory>());
+        services.TryAddSingleton<IClientQuotas, EqualQuotas>();
         services.AddSingleton<AdmissionQueue>();
         services.AddSingleton<SequenceService>();
         services.AddSingleton<ISequenceService>(provider => provider.GetRequiredService<SequenceService>());

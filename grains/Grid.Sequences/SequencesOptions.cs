@@ -58,7 +58,7 @@ public sealed record SequencesOptions
     [DurationOption("How long a sequence waits for a worker at most; then it is refused", 1, 3600, Key = "Gateway:QueueTimeoutSecs")]
     public TimeSpan QueueTimeout { get; set; } = TimeSpan.FromSeconds(60);
 
-    [NumberOption("Sequences of one client, the address that asks, that may run and wait at a time; more get 429", 1, 1_000_000, Default = "unlimited")]
+    [NumberOption("Sequences of one client, the key or else the address that asks, that may run and wait at a time; more get 429", 1, 1_000_000, Default = "unlimited")]
     public int? MaxClientRequests { get; set; }
 
     [NumberOption("Tokens a minute, of prompts and outputs, that one client may have; past them its next sequence gets 429", 1, int.MaxValue, Default = "unlimited")]

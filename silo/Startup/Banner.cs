@@ -1,3 +1,6 @@
+using Grid.Gateway;
+using Microsoft.Extensions.Options;
+
 namespace Grid.Silo.Startup;
 
 /// <summary>What a node says once it serves.</summary>
@@ -11,27 +14,29 @@ internal static class Banner
     {
         // 0.0.0.0 listens everywhere and can be called nowhere.
         string host = node.Address.Host is "127.0.0.1" or "0.0.0.0" or "[::]" or "[::1]" ? "localhost" : node.Address.Host;
-        string url = $"http://{host}:{node.Address.Port}";
+        string url = $"{node.Address.Scheme}://{host}:{node.Address.Port}";
         var model = node.Workers[0].Model;
         output.WriteLine();
         output.WriteLine($"Ready: {url}");
         output.WriteLine($"        {model.ModelId}, fingerprint {model.NumericsId}: with it, equal requests and seeds give equal bits");
         if (examples)
         {
-            WriteExamples(output, url, model.ModelId, model.Text.Files.Length > 0);
+            var access = node.Services.GetRequiredService<IOptions<GatewayOptions>>().Value.Access;
+            string key = access.ApiKey is null && access.ApiKeyFile is null ? "" : "-H \"Authorization: Bearer $GRID_API_KEY\" ";
+            WriteExamples(output, url, key, model.ModelId, model.Text.Files.Length > 0);
         }
 
         output.Flush();
     }
 
-    private static void WriteExamples(TextWriter output, string url, string model, bool hasTokenizer)
+    private static void WriteExamples(TextWriter output, string url, string key, string model, bool hasTokenizer)
     {
         string once = hasTokenizer
-            ? Curl("", $"{url}/v1/chat/completions", $$"""{"model":"{{model}}","seed":7,"max_tokens":200,"messages":[{"role":"user","content":"Tell me a short story."}]}""") + """ | grep -o '"content":.*"finish_reason"'"""
-            : Curl("", $"{url}/generate", """{"input_ids":[1,2,3],"sampling_params":{"sampling_seed":7,"max_new_tokens":32}}""") + """ | grep -o '"output_ids":[^]]*]'""";
+            ? Curl(key, $"{url}/v1/chat/completions", $$"""{"model":"{{model}}","seed":7,"max_tokens":200,"messages":[{"role":"user","content":"Tell me a short story."}]}""") + """ | grep -o '"content":.*"finish_reason"'"""
+            : Curl(key, $"{url}/generate", """{"input_ids":[1,2,3],"sampling_params":{"sampling_seed":7,"max_new_tokens":32}}""") + """ | grep -o '"output_ids":[^]]*]'""";
         string other = hasTokenizer
-            ? Curl("-o /dev/null ", $"{url}/v1/completions", $$"""{"model":"{{model}}","seed":@,"max_tokens":500,"prompt":"Once"}""")
-            : Curl("-o /dev/null ", $"{url}/generate", """{"input_ids":[4,5,6],"sampling_params":{"sampling_seed":@,"max_new_tokens":500}}""");
+            ? Curl($"-o /dev/null {key}", $"{url}/v1/completions", $$"""{"model":"{{model}}","seed":@,"max_tokens":500,"prompt":"Once"}""")
+            : Curl($"-o /dev/null {key}", $"{url}/generate", """{"input_ids":[4,5,6],"sampling_params":{"sampling_seed":@,"max_new_tokens":500}}""");
         output.WriteLine();
         output.WriteLine("Run it twice: the same bytes.");
         output.WriteLine($"  {once}");

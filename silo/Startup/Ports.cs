@@ -7,13 +7,13 @@ namespace Grid.Silo.Startup;
 /// <summary>Finds out before the model is loaded whether the HTTP port can be had.</summary>
 internal static class Ports
 {
-    /// <summary>Checks the HTTP port. Throws <see cref="StartException"/> naming it.</summary>
-    public static void CheckHttp(IPAddress host, int port)
+    /// <summary>Checks an HTTP port. Throws <see cref="StartException"/> naming it.</summary>
+    public static void CheckHttp(string option, IPAddress host, int port)
     {
         if (port != 0 && TryBind(host, port) is { } error)
         {
             throw new StartException(error == SocketError.AddressAlreadyInUse
-                ? $"--port is {port}, which another program on this machine uses already; stop it or choose another port, e.g. --port {port + 1}."
+                ? $"{option} is {port}, which another program on this machine uses already; stop it or choose another port, e.g. {option} {port + 1}."
                 : $"HTTP cannot listen on {host}:{port}: {new SocketException((int)error).Message}.");
         }
     }

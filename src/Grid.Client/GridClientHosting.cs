@@ -1,4 +1,5 @@
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using Grid.Grains;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -54,6 +55,13 @@ public static class GridClientHosting
         client.Configure<ClientConnectionOptions>(connections => connections.ConfigureConnection(proof.Prove));
         return client;
     }
+
+    /// <summary>Encrypts its connections to silos that have certificates (<c>--cluster-tls-cert</c>), and shows them one.</summary>
+    /// <param name="client">The client.</param>
+    /// <param name="certificate">The client's, with its private key, signed by the cluster's authority.</param>
+    /// <param name="authorities">As the nodes' <c>--cluster-tls-ca</c>.</param>
+    public static IClientBuilder UseClusterTls(this IClientBuilder client, X509Certificate2 certificate, X509Certificate2Collection authorities) =>
+        client.UseTls(new ClusterTls(() => certificate, () => authorities).Configure);
 
     /// <summary>Adds <see cref="GridClient"/> to a client whose clustering is configured otherwise.</summary>
     public static IClientBuilder AddGridClient(this IClientBuilder client, string clusterId, string serviceId)

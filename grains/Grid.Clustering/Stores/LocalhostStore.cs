@@ -10,7 +10,8 @@ namespace Grid.Clustering.Stores;
 /// <summary>No store: one silo, the primary, holds the membership in its memory.</summary>
 /// <param name="primary">The silo to join; null when this one is the primary.</param>
 /// <param name="secret">The cluster's; null for none.</param>
-internal sealed class LocalhostStore(IPEndPoint? primary, ClusterSecret? secret) : IMembershipStore
+/// <param name="tls">The cluster's; null for none.</param>
+internal sealed class LocalhostStore(IPEndPoint? primary, ClusterSecret? secret, ClusterTls? tls) : IMembershipStore
 {
     private static readonly TimeSpan s_retry = TimeSpan.FromMilliseconds(250);
 
@@ -51,7 +52,13 @@ internal sealed class LocalhostStore(IPEndPoint? primary, ClusterSecret? secret)
         try
         {
             await probe.ConnectAsync(silo, cancellationToken);
-            if (await ClusterSecret.IsAcceptedAsync(secret, probe.GetStream(), cancellationToken))
+            var connection = tls is null ? probe.GetStream() : await tls.TryConnectAsync(probe.GetStream(), cancellationToken);
+            if (connection is null || (tls is not null && secret is null && !await ClusterTls.StaysAsync(connection, cancellationToken)))
+            {
+                throw new StartException($"The silo at {silo} and this node do not take each other's certificate; give both one that the same --cluster-tls-ca has signed.");
+            }
+
+            if ((tls is not null && secret is null) || await ClusterSecret.IsAcceptedAsync(secret, connection, cancellationToken))
             {
                 return;
             }

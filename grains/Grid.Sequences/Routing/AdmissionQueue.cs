@@ -21,10 +21,10 @@ internal sealed class AdmissionQueue
     private readonly ClientLimits _clients;
 
     /// <summary>Made by the container.</summary>
-    public AdmissionQueue(WorkerDirectory workers, IOptions<SequencesOptions> options, Drain drain, TimeProvider time)
+    public AdmissionQueue(WorkerDirectory workers, IOptions<SequencesOptions> options, IClientQuotas quotas, Drain drain, TimeProvider time)
     {
         (_workers, _options, _time, _graceOver) = (workers, options.Value, time, drain.Over);
-        _clients = new ClientLimits(_options, time);
+        _clients = new ClientLimits(quotas, time);
         workers.Changed += LetIn;
     }
 
@@ -49,8 +49,9 @@ internal sealed class AdmissionQueue
                 _lines.Add(content, line = new ModelLine(_time, _options.QueueAgeing));
             }
 
-            _clients.Enter(spec.Client, promptTokens);
+            bool counts = _clients.Enter(spec.Client, promptTokens);
             var place = line.Add(spec.Client, spec.User);
+            place.CountsTokens = counts;
             LetIn(content, line);
             Stand(place, spec);
             return place;
@@ -93,6 +94,15 @@ internal sealed class AdmissionQueue
         }
     }
 
+    /// <summary>What a client may have now.</summary>
+    public ClientAllowance AllowanceOf(string client)
+    {
+        lock (_gate)
+        {
+            return _clients.AllowanceOf(client);
+        }
+    }
+
     /// <summary>A worker took the sequence.</summary>
     public void Depart(AdmissionPlace place)
     {
@@ -105,7 +115,7 @@ internal sealed class AdmissionQueue
     /// <summary>Output tokens came.</summary>
     public void Count(AdmissionPlace place, int tokens)
     {
-        if (_options.MaxClientTokens is null)
+        if (!place.CountsTokens)
         {
             return; // Updates come by the thousand a second.
         }
@@ -234,6 +244,9 @@ internal sealed class AdmissionPlace(ModelLine line, UserShare user, long number
 
     /// <summary>Whether it may stay: the line's bound is for those that come.</summary>
     public bool HasWaited { get; set; }
+
+    /// <summary>Whether its client's tokens are limited.</summary>
+    public bool CountsTokens { get; set; }
 
     /// <summary>Completed when it is let in.</summary>
     public TaskCompletionSource Turn { get; set; } = NewTurn();

@@ -53,6 +53,10 @@ internal sealed class FakeSequenceService : ISequenceService
         default, state, 0)
     { Reason = reason };
 
+    public ClientAllowance Allowance { get; set; } = new(new(null, null), 0, 0, TimeSpan.Zero);
+
+    public ClientAllowance AllowanceOf(string client) => Allowance;
+
     public ServedModel? FindModel(string id, string numericsId) =>
         Models.FirstOrDefault(model => model.Id == id && model.NumericsId == numericsId);
 

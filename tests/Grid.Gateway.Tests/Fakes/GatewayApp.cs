@@ -1,7 +1,9 @@
+using System.Net;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json.Nodes;
 using Grid.Clustering;
+using Grid.Gateway.Access;
 using Grid.Gateway.Http;
 using Grid.Gateway.Node;
 using Grid.Resumption;
@@ -11,6 +13,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -28,11 +31,17 @@ public sealed class GatewayApp : IAsyncDisposable
         _app = app;
         Grid = grid;
         Logs = logs;
-        var addresses = app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!;
-        Client = new HttpClient { BaseAddress = new Uri(addresses.Addresses.Single()), Timeout = TimeSpan.FromSeconds(30) };
+        Addresses = [.. app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Select(address => new Uri(address))];
+        Client = new HttpClient { BaseAddress = Addresses[0], Timeout = TimeSpan.FromSeconds(30) };
     }
 
     public HttpClient Client { get; }
+
+    /// <summary>Where it listens: for everything, and where there is one at the port of operations.</summary>
+    public IReadOnlyList<Uri> Addresses { get; }
+
+    /// <summary>What it answers, as it was mapped.</summary>
+    public IReadOnlyList<RouteEndpoint> Endpoints => [.. _app.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>()];
 
     internal FakeSequenceService Grid { get; }
 
@@ -47,7 +56,6 @@ public sealed class GatewayApp : IAsyncDisposable
     public static async Task<GatewayApp> StartAsync(IRequestStore? store, params (string Key, string Value)[] settings)
     {
         var builder = WebApplication.CreateSlimBuilder();
-        builder.WebHost.UseUrls("http://127.0.0.1:0");
         var logs = new LogCollector();
         builder.Logging.ClearProviders().AddProvider(logs);
         var grid = new FakeSequenceService();
@@ -59,7 +67,9 @@ public sealed class GatewayApp : IAsyncDisposable
         }
         var configuration = new ConfigurationBuilder()
             .AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value))).Build();
-        builder.Services.AddGridGateway(GatewayNode.Program.Read([], configuration).Gateway);
+        var options = GatewayNode.Program.Read([], configuration).Gateway;
+        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, options.Access));
+        builder.Services.AddGridGateway(options);
         var app = builder.Build();
         app.MapGridGateway();
         await app.StartAsync(TestContext.Current.CancellationToken);

@@ -12,7 +12,7 @@ public sealed class ClientLimitsTests
     [Fact]
     public void A_client_has_no_more_sequences_at_a_time_than_it_may_and_others_have_theirs()
     {
-        var limits = new ClientLimits(new SequencesOptions { MaxClientRequests = 2 }, _time);
+        var limits = Limits(new SequencesOptions { MaxClientRequests = 2 });
         limits.Enter("a", 1000);
         limits.Enter("a", 1000);
         var refused = Assert.Throws<RefusedException>(() => limits.Enter("a", 1)).Refusal;
@@ -26,7 +26,7 @@ public sealed class ClientLimitsTests
     [Fact]
     public void A_client_that_had_its_tokens_waits_until_it_may_have_more_and_saves_none()
     {
-        var limits = new ClientLimits(new SequencesOptions { MaxClientTokens = 600 }, _time);
+        var limits = Limits(new SequencesOptions { MaxClientTokens = 600 });
         limits.Enter("a", 100);
         limits.Count("a", 700); // What has begun goes on.
         var refused = Assert.Throws<RefusedException>(() => limits.Enter("a", 1)).Refusal;
@@ -44,7 +44,7 @@ public sealed class ClientLimitsTests
     [Fact]
     public void Clients_that_may_have_all_again_are_forgotten_and_no_others()
     {
-        var limits = new ClientLimits(new SequencesOptions { MaxClientTokens = 60, MaxClientRequests = 1 }, _time);
+        var limits = Limits(new SequencesOptions { MaxClientTokens = 60, MaxClientRequests = 1 });
         limits.Enter("runs", 0);
         limits.Enter("spent", 1000);
         limits.Leave("spent");
@@ -59,4 +59,20 @@ public sealed class ClientLimitsTests
         Assert.Throws<RefusedException>(() => limits.Enter("runs", 1));
         Assert.Throws<RefusedException>(() => limits.Enter("spent", 1));
     }
+
+    [Fact]
+    public void A_client_is_told_what_is_left_and_when_it_may_have_all_again()
+    {
+        var limits = Limits(new SequencesOptions { MaxClientTokens = 600, MaxClientRequests = 3 });
+        Assert.Equal(new ClientAllowance(new(3, 600), 3, 600, TimeSpan.Zero), limits.AllowanceOf("a"));
+        limits.Enter("a", 100);
+        Assert.Equal(new ClientAllowance(new(3, 600), 2, 500, TimeSpan.FromSeconds(10)), limits.AllowanceOf("a"));
+        limits.Count("a", 700);
+        Assert.Equal(new ClientAllowance(new(3, 600), 2, 0, TimeSpan.FromSeconds(80)), limits.AllowanceOf("a"));
+        _time.Advance(TimeSpan.FromSeconds(30));
+        Assert.Equal(new ClientAllowance(new(3, 600), 2, 100, TimeSpan.FromSeconds(50)), limits.AllowanceOf("a"));
+        Assert.Equal(new ClientAllowance(new(null, null), 0, 0, TimeSpan.Zero), Limits(new SequencesOptions()).AllowanceOf("a"));
+    }
+
+    private ClientLimits Limits(SequencesOptions options) => new(new EqualQuotas(Microsoft.Extensions.Options.Options.Create(options)), _time);
 }
