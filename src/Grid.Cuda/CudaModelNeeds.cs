@@ -1,4 +1,5 @@
 using System.Globalization;
+using Grid.Cuda.Kernels.Attention;
 using Grid.Cuda.Kernels.Experts;
 using Grid.Cuda.Kernels.Sampling;
 using Grid.Cuda.Operations;
@@ -50,8 +51,9 @@ public static class CudaModelNeeds
     public static long StepBytes(ModelConfig config)
     {
         ArgumentNullException.ThrowIfNull(config);
-        long partial = (config.HeadDim + 2L) * sizeof(float) * config.QueryHeads;
-        return (partial * new CudaOptions().PartialSlots) + GraphsAndLists;
+        int slots = new CudaOptions().PartialSlots;
+        var (values, state) = AttentionKernel.PartialBytes(slots, config.QueryHeads, config.KvHeads, config.HeadDim);
+        return values + state + AttentionKernel.ArrivalBytes(slots, config.KvHeads) + GraphsAndLists;
     }
 
     private static string Sentence(string field, int value, string rule) =>

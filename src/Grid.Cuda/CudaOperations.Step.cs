@@ -132,7 +132,7 @@ public sealed partial class CudaOperations
     {
         var kv = (CudaKvCache)layer.Cache;
         EnsurePlan(attention.QueryHeads / kv.KvHeads);
-        EnsurePartials(attention.QueryHeads, kv.HeadDim);
+        EnsurePartials(attention.QueryHeads, kv);
         var kernel = kernels.Attention(kv.HeadDim);
         var shape = inputs.Shape;
         var operands = new AttentionOperands
@@ -148,6 +148,7 @@ public sealed partial class CudaOperations
             TileCount = inputs.PrefillTileCount,
             PartialValues = partialValues!.Span,
             PartialState = partialState!.Span,
+            Arrivals = arrivals!.Span,
             QueryHeads = attention.QueryHeads,
             KvHeads = kv.KvHeads,
             Scale = attention.Scale,
@@ -160,12 +161,7 @@ public sealed partial class CudaOperations
         operands = operands with { Tiles = inputs.DecodeTiles, TileCount = inputs.DecodeTileCount };
         if (shape.DecodeTiles > 0)
         {
-            kernel.LaunchDecode(stream, operands, shape.DecodeTiles, Early);
-        }
-
-        if (shape.Merges)
-        {
-            kernel.LaunchMerge(stream, operands, shape.Sequences, Early);
+            kernel.LaunchDecode(stream, operands, shape.DecodeTiles, shape.Merges ? shape.Sequences : 0, Early);
         }
     }
 
@@ -218,12 +214,17 @@ public sealed partial class CudaOperations
 
     private const string Partials = "partial results of the attention";
 
-    private void EnsurePartials(int queryHeads, int headDim)
+    private void EnsurePartials(int queryHeads, CudaKvCache kv)
     {
-        long values = (long)options.PartialSlots * queryHeads * headDim * sizeof(float);
-        long state = (long)options.PartialSlots * queryHeads * 2 * sizeof(float);
+        var (values, state) = AttentionKernel.PartialBytes(options.PartialSlots, queryHeads, kv.KvHeads, kv.HeadDim);
         partialValues = Room(partialValues, values, Partials);
         partialState = Room(partialState, state, Partials);
+        var counters = arrivals;
+        arrivals = Room(arrivals, AttentionKernel.ArrivalBytes(options.PartialSlots, kv.KvHeads), Partials);
+        if (arrivals != counters)
+        {
+            stream.Fill(arrivals.Span, 0);
+        }
     }
 
     private DeviceMemory Room(DeviceMemory? memory, long bytes, string what)

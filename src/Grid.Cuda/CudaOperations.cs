@@ -43,6 +43,7 @@ public sealed partial class CudaOperations : DeviceOperations
     private readonly Queue<DeviceSampler> underWay = new(2);
     private DeviceMemory? partialValues;
     private DeviceMemory? partialState;
+    private DeviceMemory? arrivals;
     private DeviceMemory? alignedRows;
     private DeviceMemory? gatheredRows;
     private bool disposed;

@@ -23,7 +23,8 @@ public sealed class AttentionKernelTests(GpuFixture gpu)
         using var bench = new AttentionBench(gpu, headDim, kvHeads, group, tokens, spread);
         ushort[] prefill = bench.Prefill([tokens]);
         Bits.Equal(prefill, bench.Prefill([1, 7, 64, 100, 3, 200, 63, 65, 128]), kvHeads * group * headDim, "chunks");
-        Bits.Equal(prefill, bench.Decode(), kvHeads * group * headDim, "decode");
+        Bits.Equal(prefill, bench.Decode(tokens), kvHeads * group * headDim, "decode");
+        Bits.Equal(prefill, bench.Decode(20), kvHeads * group * headDim, "decode of few at a time");
         foreach (int position in (int[])[0, 1, 63, 64, 65, 129, 1023, 1024, 1025, 2047, 2048, tokens - 1])
         {
             if (position < tokens)
@@ -37,7 +38,7 @@ public sealed class AttentionKernelTests(GpuFixture gpu)
     public void Decode_refuses_more_heads_than_it_has_rows()
     {
         using var bench = new AttentionBench(gpu, 64, 1, 17, 10, 1f);
-        Assert.Throws<ArgumentException>(bench.Decode);
+        Assert.Throws<ArgumentException>(() => bench.Decode(10));
         bench.RequireReference(bench.Prefill([10]), 9);
     }
 
@@ -45,6 +46,7 @@ public sealed class AttentionKernelTests(GpuFixture gpu)
     private sealed class AttentionBench : IDisposable
     {
         private const int Page = AttentionLayout.BlockTokens;
+        private const int LeastSlots = 1024; // as in a step, where there is room for many
         private readonly int headDim, kvHeads, group, tokens, pages;
         private readonly float scale;
         private readonly CudaContext context;
@@ -88,25 +90,32 @@ public sealed class AttentionKernelTests(GpuFixture gpu)
             return Run(sequences, tiles, 0);
         }
 
-        /// <summary>Every row as a decode of its own.</summary>
-        public ushort[] Decode()
+        /// <summary>Every row as a decode of its own, so many in a launch.</summary>
+        public ushort[] Decode(int atOnce)
         {
-            var sequences = new List<AttentionSequence>();
-            var tiles = new List<AttentionTile>();
-            int slots = 0;
-            for (int position = 0; position < tokens; position++)
+            ushort[] result = new ushort[queries.Length];
+            int rowLength = queries.Length / tokens;
+            for (int first = 0; first < tokens; first += atOnce)
             {
-                int segments = AttentionKernel.Segments(position);
-                for (int segment = 0; segment < segments; segment++)
+                var sequences = new List<AttentionSequence>();
+                var tiles = new List<AttentionTile>();
+                int slots = 0, count = Math.Min(atOnce, tokens - first);
+                for (int position = first; position < first + count; position++)
                 {
-                    tiles.Add(new AttentionTile(position, 0, segment));
+                    int segments = AttentionKernel.Segments(position);
+                    for (int segment = 0; segment < segments; segment++)
+                    {
+                        tiles.Add(new AttentionTile(sequences.Count, 0, segment));
+                    }
+
+                    sequences.Add(new AttentionSequence(position, 1, position, segments > 1 ? slots : -1));
+                    slots += segments > 1 ? segments : 0;
                 }
 
-                sequences.Add(new AttentionSequence(position, 1, position, segments > 1 ? slots : -1));
-                slots += segments > 1 ? segments : 0;
+                Run(sequences, tiles, Math.Max(slots, 1)).AsSpan(first * rowLength, count * rowLength).CopyTo(result.AsSpan(first * rowLength));
             }
 
-            return Run(sequences, tiles, Math.Max(slots, 1));
+            return result;
         }
 
         public void RequireReference(ushort[] actual, int position)
@@ -139,8 +148,11 @@ public sealed class AttentionKernelTests(GpuFixture gpu)
             using var deviceTiles = DeviceMemory.Of<AttentionTile>(context, stream, tiles.ToArray());
             using var count = DeviceMemory.Of<int>(context, stream, (int[])[tiles.Count]);
             using var output = new DeviceMemory(context, deviceQueries.Bytes);
-            using var partialValues = new DeviceMemory(context, Math.Max(slots, 1) * (long)heads * headDim * sizeof(float));
-            using var partialState = new DeviceMemory(context, Math.Max(slots, 1) * (long)heads * 2 * sizeof(float));
+            var (valueBytes, stateBytes) = AttentionKernel.PartialBytes(Math.Max(slots, LeastSlots), heads, kvHeads, headDim);
+            using var partialValues = new DeviceMemory(context, valueBytes);
+            using var partialState = new DeviceMemory(context, stateBytes);
+            using var arrivals = new DeviceMemory(context, AttentionKernel.ArrivalBytes(Math.Max(slots, 1), kvHeads));
+            stream.Fill(arrivals.Span, 0);
             stream.Fill(output.Span, 0xFF);
             stream.Fill(partialValues.Span, 0xFF);
             stream.Fill(partialState.Span, 0xFF);
@@ -157,15 +169,17 @@ public sealed class AttentionKernelTests(GpuFixture gpu)
                 TileCount = count.Span,
                 PartialValues = partialValues.Span,
                 PartialState = partialState.Span,
+                Arrivals = arrivals.Span,
                 QueryHeads = heads,
                 KvHeads = kvHeads,
                 Scale = scale,
             };
-            var kernel = new AttentionKernel(module, headDim);
+            var kernel = new AttentionKernel(module, context.Device, headDim);
             if (slots > 0)
             {
-                kernel.LaunchDecode(stream, operands, tiles.Count);
-                kernel.LaunchMerge(stream, operands, sequences.Count, startsEarly: true);
+                // Twice: what the first launch leaves behind must not change the second.
+                kernel.LaunchDecode(stream, operands, tiles.Count, sequences.Count);
+                kernel.LaunchDecode(stream, operands, tiles.Count, sequences.Count, startsEarly: true);
             }
             else
             {
@@ -174,6 +188,9 @@ public sealed class AttentionKernelTests(GpuFixture gpu)
 
             ushort[] result = new ushort[queries.Length];
             stream.Download<ushort>(result, output.Span);
+            int[] left = new int[arrivals.Bytes / sizeof(int)];
+            stream.Download<int>(left, arrivals.Span);
+            Assert.All(left, count => Assert.Equal(0, count));
             return result;
         }
 

@@ -44,7 +44,7 @@ internal sealed class KernelLibrary : IDisposable
             Sampling = new SamplingKernel(Module(SamplingKernel.Source));
             foreach (int headDim in HeadDims)
             {
-                attention.Add(headDim, new AttentionKernel(Module(AttentionKernel.Source(headDim)), headDim));
+                attention.Add(headDim, new AttentionKernel(Module(AttentionKernel.Source(headDim)), context.Device, headDim));
                 rotateAndStore.Add(headDim, new RotateAndStoreKernel(Module(RotateAndStoreKernel.Source(headDim)), headDim));
             }
         }

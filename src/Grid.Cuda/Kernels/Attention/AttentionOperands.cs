@@ -34,11 +34,14 @@ internal readonly record struct AttentionOperands
     /// <summary>One int: tiles in use.</summary>
     public required DeviceSpan TileCount { get; init; }
 
-    /// <summary>Decode: [slot, QueryHeads, headDim] fp32.</summary>
+    /// <summary>Decode: [slot, QueryHeads, headDim] fp32; <see cref="AttentionKernel.PartialBytes"/>.</summary>
     public DeviceSpan PartialValues { get; init; }
 
     /// <summary>Decode: [slot, QueryHeads, 2] fp32.</summary>
     public DeviceSpan PartialState { get; init; }
+
+    /// <summary>Decode: [slot, KvHeads] int, zeros before and after each launch.</summary>
+    public DeviceSpan Arrivals { get; init; }
 
     public required int QueryHeads { get; init; }
 

@@ -88,7 +88,7 @@ __device__ __forceinline__ float attention_softmax_row(AttentionState<Shape>& s,
 template <class Shape>
 __device__ __forceinline__ void attention_softmax(AttentionState<Shape>& s, float (&scores)[Shape::T / 2], float c, bool masked) {
   float first = attention_softmax_row<Shape, 0>(s, scores, c, masked);
-  if constexpr (Shape::OneRow) {
+  if constexpr (Shape::Decode) {
     s.rescale[0] = exp2_nonpositive(first); // eight rows at most: the second ones stay at zero
   } else {
     float second = attention_softmax_row<Shape, 1>(s, scores, c, masked);
@@ -103,7 +103,7 @@ __device__ __forceinline__ void attention_round(AttentionState<Shape>& s, const 
   for (i32 k = 0; k < Shape::T / 16; k++) {
     s.weights[k][0] = floats_to_bf16x2(weights[8 * k], weights[8 * k + 1]);
     s.weights[k][2] = floats_to_bf16x2(weights[8 * k + 4], weights[8 * k + 5]);
-    if constexpr (!Shape::OneRow) {
+    if constexpr (!Shape::Decode) {
       s.weights[k][1] = floats_to_bf16x2(weights[8 * k + 2], weights[8 * k + 3]);
       s.weights[k][3] = floats_to_bf16x2(weights[8 * k + 6], weights[8 * k + 7]);
     }
@@ -117,7 +117,7 @@ __device__ __forceinline__ void attention_rescale(AttentionState<Shape>& s) {
   for (i32 i = 0; i < Shape::HeadDim / 2; i += 4) {
     s.values[i] = __fmul_rn(s.values[i], s.rescale[0]);
     s.values[i + 1] = __fmul_rn(s.values[i + 1], s.rescale[0]);
-    if constexpr (!Shape::OneRow) {
+    if constexpr (!Shape::Decode) {
       s.values[i + 2] = __fmul_rn(s.values[i + 2], s.rescale[1]);
       s.values[i + 3] = __fmul_rn(s.values[i + 3], s.rescale[1]);
     }
@@ -126,7 +126,7 @@ __device__ __forceinline__ void attention_rescale(AttentionState<Shape>& s) {
   // All columns of ones hold the same sum.
   s.sums[0] = __fmul_rn(s.sums[0], s.rescale[0]);
   s.sums[1] = __fmul_rn(s.sums[1], s.rescale[0]);
-  if constexpr (!Shape::OneRow) {
+  if constexpr (!Shape::Decode) {
     s.sums[2] = __fmul_rn(s.sums[2], s.rescale[1]);
     s.sums[3] = __fmul_rn(s.sums[3], s.rescale[1]);
   }

@@ -102,13 +102,11 @@ template <class Shape>
 __device__ __forceinline__ void attention_load_queries(
     const AttentionArguments& a, const AttentionWork& w, i32 row, u32 (&queries)[Shape::HeadDim / 16][4]) {
   const u16* source = query_row(a, w, min(row, w.rows - 1), Shape::HeadDim) + 2 * (threadIdx.x % 4);
-  const u16* second = query_row(a, w, min(row + 8, w.rows - 1), Shape::HeadDim) + 2 * (threadIdx.x % 4);
 #pragma unroll
   for (i32 k = 0; k < Shape::HeadDim / 16; k++) {
     queries[k][0] = row < w.rows ? *(const u32*)(source + 16 * k) : 0;
     queries[k][2] = row < w.rows ? *(const u32*)(source + 16 * k + 8) : 0;
-    queries[k][1] = !Shape::OneRow && row + 8 < w.rows ? *(const u32*)(second + 16 * k) : 0;
-    queries[k][3] = !Shape::OneRow && row + 8 < w.rows ? *(const u32*)(second + 16 * k + 8) : 0;
+    queries[k][1] = queries[k][3] = 0; // eight rows at most
   }
 }
 
@@ -135,22 +133,16 @@ __device__ __forceinline__ void attention_store(
     const AttentionArguments& a, const AttentionWork& w, i32 row0, const AttentionState<Shape>& s) {
   i32 column = 2 * (threadIdx.x % 4);
   if (Shape::Decode && w.sequence.first_slot >= 0) {
+    if (row0 >= w.rows) return;
+    i64 at = ((i64)(w.sequence.first_slot + w.tile.segment) * a.kv_heads + w.kv_head) * a.group + row0;
+    float* values = a.partial_values + at * Shape::HeadDim + column;
+    if (threadIdx.x % 4 == 0) a.partial_state[at] = make_float2(s.maximum[0], s.sums[0]);
 #pragma unroll
-    for (i32 half = 0; half < (Shape::OneRow ? 1 : 2); half++) {
-      i32 row = row0 + half * 8;
-      if (row >= w.rows) return;
-      i64 at = ((i64)(w.sequence.first_slot + w.tile.segment) * a.kv_heads + w.kv_head) * a.group + row;
-      float* values = a.partial_values + at * Shape::HeadDim + column;
-      if (threadIdx.x % 4 == 0) a.partial_state[at] = make_float2(s.maximum[half], s.sums[2 * half]);
-#pragma unroll
-      for (i32 j = 0; j < Shape::HeadDim / 8; j++) {
-        *(float2*)(values + 8 * j) = make_float2(s.values[4 * j + 2 * half], s.values[4 * j + 2 * half + 1]);
-      }
-    }
+    for (i32 j = 0; j < Shape::HeadDim / 8; j++) *(float2*)(values + 8 * j) = make_float2(s.values[4 * j], s.values[4 * j + 1]);
     return;
   }
 #pragma unroll
-  for (i32 half = 0; half < (Shape::OneRow ? 1 : 2); half++) {
+  for (i32 half = 0; half < (Shape::Decode ? 1 : 2); half++) {
     i32 row = row0 + half * 8;
     if (row < w.rows) {
       i64 token = w.sequence.first_token + row / a.group;

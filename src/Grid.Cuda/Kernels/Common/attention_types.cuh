@@ -27,8 +27,9 @@ struct AttentionArguments {
   const AttentionSequence* sequences; // by tile.sequence
   const AttentionTile* tiles;
   const i32* tile_count; // tiles in use; the grid may be larger
-  float* partial_values; // [slot][KV head][group][HeadDim], slot = first_slot + segment
-  float2* partial_state; // [slot][KV head][group]: (M, L)
+  float* partial_values; // [slot][KV head][group][HeadDim], slot = first_slot + segment; the kernels for few tiles as their threads hold it
+  float2* partial_state; // [slot][KV head][group]: (M, L); likewise
+  i32* arrivals;         // [first_slot][KV head]: tiles that have left partial results; those kernels, which leave 0
   i64 page_stride;       // bytes from page to page
   i32 query_stride;
   i32 output_stride;
@@ -42,17 +43,16 @@ constexpr i32 PageTokens = 64;
 constexpr i32 WarpgroupRows = 64;
 constexpr i32 OnesBytes = 256;
 
-// HeadDim: elements of a head. T, Segment: the contract's cuts. Warpgroups: of 64 rows each. Stages: of the ring. DecodeRows:
-// 0 for prefill; else one segment a tile, one query token of at most so many heads per KV head, 8 or 16.
-template <int HeadDim_, int T_, int Segment_, int Warpgroups_, int Stages_, int DecodeRows_>
+// HeadDim: elements of a head. T, Segment: the contract's cuts. Warpgroups: of 64 rows each. Stages: of the ring. Decode: one segment a
+// tile, one query token of at most eight heads per KV head, so that a thread holds one row instead of two; else prefill.
+template <int HeadDim_, int T_, int Segment_, int Warpgroups_, int Stages_, bool Decode_>
 struct AttentionShape {
   static constexpr i32 HeadDim = HeadDim_;
   static constexpr i32 T = T_;
   static constexpr i32 Segment = Segment_;
   static constexpr i32 Warpgroups = Warpgroups_;
   static constexpr i32 Stages = Stages_;
-  static constexpr bool Decode = DecodeRows_ > 0;
-  static constexpr bool OneRow = DecodeRows_ == 8; // a thread holds one row instead of two
+  static constexpr bool Decode = Decode_;
 
   static constexpr i32 ImageBytes = PageTokens * HeadDim * 2; // keys or values of a page and head
   static constexpr i32 BlockBytes = T * HeadDim * 2;
@@ -75,6 +75,5 @@ struct AttentionShape {
   static constexpr i32 Threads = (Decode ? 1 : Warpgroups + 1) * 128;
 
   static_assert(Segment % T == 0 && T % PageTokens == 0 && HeadDim % 16 == 0, "cuts");
-  static_assert(DecodeRows_ == 0 || DecodeRows_ == 8 || DecodeRows_ == 16, "rows of one warp");
   static_assert(!Decode || (Warpgroups == 1 && Segment <= 32 * PageTokens), "decode: one warpgroup, one warp of page ids");
 };
