@@ -57,7 +57,7 @@ public sealed class KernelBuilderTests : IDisposable
         Assert.Contains("grid_exp2", through.Headers[0].Text, StringComparison.Ordinal);
         var e = Assert.Throws<KernelBuildException>(() => KernelSource.FromText("k", "\n #include <cuda_fp16.h>\n"));
         Assert.Contains("Kernel k includes \"cuda_fp16.h\", which is none of the shared texts (", e.Message, StringComparison.Ordinal);
-        Assert.Contains("launch.cuh, numerics.cuh", e.Message, StringComparison.Ordinal);
+        Assert.Contains("launch.cuh, mma.cuh, numerics.cuh", e.Message, StringComparison.Ordinal);
     }
 
     [Fact]

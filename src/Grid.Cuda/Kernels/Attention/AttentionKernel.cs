@@ -117,7 +117,11 @@ internal sealed class AttentionKernel
         bool wide = arguments.Group > NarrowDecodeGroup;
         if (wide || blocks <= multiprocessors)
         {
-            KernelShapes.RequireBytes(operands.Arrivals, mergeable > 0 ? sizeof(int) : 0);
+            if (mergeable > 0)
+            {
+                KernelShapes.RequireBytes(operands.Arrivals, sizeof(int));
+            }
+
             var shape = new LaunchShape(new Dim3(blocks), new Dim3(TileThreads))
             {
                 SharedBytes = TileSharedBytes(headDim, wide ? 2 : 1),
