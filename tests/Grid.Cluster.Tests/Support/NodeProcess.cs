@@ -1,6 +1,8 @@
 using System.Diagnostics;
+using System.Diagnostics.Tracing;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
+using Microsoft.Diagnostics.NETCore.Client;
 
 namespace Grid.Cluster.Tests.Support;
 
@@ -178,6 +180,18 @@ internal sealed partial class NodeProcess : IAsyncDisposable
             _process.Refresh();
             return _process.WorkingSet64;
         }
+    }
+
+    /// <summary>Has it collect its garbage: what it has in use then is what something holds.</summary>
+    public async Task CollectAsync()
+    {
+        const long Collect = 0x800000; // GCHeapCollect: a session that listens for it begins with a collection of all generations.
+        var client = new DiagnosticsClient(_process.Id);
+        using var session = await client.StartEventPipeSessionAsync(
+            [new EventPipeProvider("Microsoft-Windows-DotNETRuntime", EventLevel.Informational, Collect)], requestRundown: false, 1, CancellationToken.None);
+        var read = session.EventStream.CopyToAsync(Stream.Null);
+        await session.StopAsync(CancellationToken.None);
+        await read;
     }
 
     /// <summary>kill -9.</summary>
