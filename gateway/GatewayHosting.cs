@@ -114,6 +114,13 @@ public static class GatewayHosting
         endpoints.MapPost("/pause_generation", control.PauseAsync);
         endpoints.MapPost("/continue_generation", control.ContinueAsync);
         endpoints.MapPost("/abort_request", control.AbortAsync);
+        endpoints.MapPost("/update_weights_from_disk", control.UpdateWeightsAsync);
+        endpoints.MapShown("/get_weight_version", ControlEndpoints.WeightVersionAsync);
+        endpoints.MapShown("/weight_version", ControlEndpoints.WeightVersionAsync);
+        foreach (var (path, instead) in ControlEndpoints.Unsupported)
+        {
+            endpoints.MapPost(path, Task (HttpContext _) => throw ApiErrors.UnsupportedEndpoint(path, instead));
+        }
         endpoints.MapShown("/v1/grid", GridEndpoints.ShowAsync);
         bool openMetrics = endpoints.ServiceProvider.GetRequiredService<IOptions<GatewayOptions>>().Value.Access.OpenMetrics;
         (openMetrics ? open : endpoints).MapShown("/metrics", (HttpContext context, PrometheusExport export) => export.WriteAsync(context));

@@ -155,7 +155,8 @@ public sealed class GridNode : IAsyncDisposable
         var worker = new DeviceWorker(
             device.Description, wrap?.Invoke(device.Description.Device, device.Engine) ?? device.Engine,
             new WorkerOptions { StepLimit = options.WatchdogTimeout },
-            provider.GetRequiredService<ISiloProbe>(), TimeProvider.System, provider.GetRequiredService<ILogger<DeviceWorker>>());
+            provider.GetRequiredService<ISiloProbe>(), TimeProvider.System, provider.GetRequiredService<ILogger<DeviceWorker>>())
+        { WeightsReader = device.ReadWeights };
 
         // The others go on without it. A node without any is of no use: end, and let whoever runs it start it anew.
         worker.Failed += _ =>

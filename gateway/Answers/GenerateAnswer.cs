@@ -78,6 +78,7 @@ internal sealed class GenerateAnswer(GeneratePlan plan, TimeProvider clock) : An
         json.WriteNumber("cached_tokens", transcript.CachedTokens);
         json.WriteNumber("sampling_seed", Seeds.Shown(transcript.Plan.Spec.Generation.Sampling.Seed));
         json.WriteString("system_fingerprint", plan.Model.NumericsId);
+        json.WriteString("weight_version", plan.Model.WeightVersion);
         if (transcript.Plan.Spec.Generation.Logprobs)
         {
             WriteLogprobs(json, transcript);

@@ -173,6 +173,7 @@ internal abstract class OpenAiAnswer(OpenAiPlan plan, string id, DateTimeOffset 
         json.WriteNumber("created", created.ToUnixTimeSeconds());
         json.WriteString("model", Plan.Model.Id);
         json.WriteString("system_fingerprint", Plan.Model.NumericsId);
+        json.WriteString("weight_version", Plan.Model.WeightVersion);
         json.WriteNumber("seed", Seeds.Shown(Plan.Seed));
         if (Plan.Metadata.Count > 0)
         {

@@ -55,13 +55,13 @@ internal sealed class AnswerRunner(
         try
         {
             var request = known?.Request ?? Guid.NewGuid();
-            var starting = RunningBatch.StartAsync(
-                service, plan, known, sequence => metrics.Begin(plan, sequence, started), active.Token);
+            var starting = StartAsync(plan, known, started, active.Token);
             if (plan.Stream)
             {
                 await EventStream.WaitAsync(context.Response, keeper.MayKeep(plan) ? request : null, plan.EventIds, starting, options.Value.StreamKeepAlive, clock, context.RequestAborted);
             }
-            await using var batch = await starting;
+            (plan, var begun) = await starting;
+            await using var batch = begun;
             if (known is null)
             {
                 metrics.Begin(plan);
@@ -100,6 +100,23 @@ internal sealed class AnswerRunner(
         catch (OperationCanceledException) when (active.EndedBy is { } error && !context.RequestAborted.IsCancellationRequested)
         {
             throw new ApiException(error);
+        }
+    }
+
+    /// <summary>Starts a request's sequences. Where the model gets other weights before any has begun, the request is for those.</summary>
+    private async Task<(RequestPlan Plan, RunningBatch Batch)> StartAsync(
+        RequestPlan plan, StreamPosition? known, long arrived, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                return (plan, await RunningBatch.StartAsync(service, plan, known, sequence => metrics.Begin(plan, sequence, arrived), cancellationToken));
+            }
+            catch (ApiException exception) when (exception.Error.Code == ApiErrors.WeightsChanged && known is null)
+            {
+                plan = plan with { Model = await service.WaitForWeightsAsync(plan.Model, cancellationToken) };
+            }
         }
     }
 

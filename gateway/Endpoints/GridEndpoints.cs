@@ -54,6 +54,7 @@ internal static class GridEndpoints
             ["id"] = status.Worker.Key,
             ["model"] = status.ModelId,
             ["system_fingerprint"] = status.NumericsId,
+            ["weight_version"] = status.WeightVersion,
             ["device"] = status.Device,
             ["state"] = NameOf(worker.State),
         };

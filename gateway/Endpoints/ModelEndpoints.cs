@@ -32,6 +32,7 @@ internal static class ModelEndpoints
             ["is_generation"] = true,
             ["max_context_tokens"] = model.MaxContextTokens,
             ["system_fingerprint"] = model.NumericsId,
+            ["weight_version"] = model.WeightVersion,
             ["default_sampling_params"] = Sampling(model.Sampling),
         });
     }

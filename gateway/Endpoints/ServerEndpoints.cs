@@ -34,6 +34,7 @@ internal static class ServerEndpoints
             ["max_running_requests"] = workers.Sum(worker => worker.Status.Limits.MaxRunningSequences),
             ["enable_deterministic_inference"] = true,
             ["system_fingerprint"] = model.NumericsId,
+            ["weight_version"] = model.WeightVersion,
             ["uptime_seconds"] = (long)node.Uptime.TotalSeconds,
             ["internal_states"] = new JsonArray([.. workers.Select(Load)]),
         });

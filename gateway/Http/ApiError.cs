@@ -23,6 +23,9 @@ internal static class ApiErrors
     /// <summary>The code of prompts, or prompts and outputs together, that a model's context cannot hold.</summary>
     public const string ContextLengthExceeded = "context_length_exceeded";
 
+    /// <summary>The model has, or gets, other weights than the request was made for.</summary>
+    public const string WeightsChanged = "weights_changed";
+
     private const string InvalidRequest = "invalid_request_error";
 
     public static ApiException WrongType(string path, string shownValue, string expected) =>
@@ -39,6 +42,10 @@ internal static class ApiErrors
 
     public static ApiException Unsupported(string path, string shownValue, string allowed) =>
         Invalid(path, "unsupported_parameter", $"'{path}' is {shownValue}, which is not supported yet; {allowed}.");
+
+    /// <summary>An endpoint of another server's that Grid has not, and what to do instead.</summary>
+    public static ApiException UnsupportedEndpoint(string path, string instead) => new(new ApiError(
+        StatusCodes.Status501NotImplemented, $"{path} is not supported: {instead}.", InvalidRequest, null, "unsupported_endpoint"));
 
     public static ApiException Duplicate(string path) =>
         Invalid(path, "duplicate_parameter", $"'{path}' is given more than once; give it once.");

@@ -23,7 +23,8 @@ internal static class ErrorMapping
     public static ApiException ToApiException(Refusal refusal, RequestPlan plan, int promptIndex) =>
         new(ToApiError(refusal, plan.FieldOf(refusal, promptIndex)));
 
-    private static ApiError ToApiError(Refusal refusal, string? field)
+    /// <summary>A refusal by the grid, with the request's name for the field that it names.</summary>
+    public static ApiError ToApiError(Refusal refusal, string? field)
     {
         string message = refusal.Describe(field is null ? null : refusal.Field switch
         {
@@ -41,6 +42,7 @@ internal static class ErrorMapping
             RefusalKind.Failed => ApiErrors.ServerError(message),
             RefusalKind.ClientLimit => ApiErrors.Overloaded(message, refusal.RetryAfter).Error with { Code = "rate_limit_exceeded" },
             RefusalKind.WorkerLost => ApiErrors.Unavailable(message).Error with { Code = "worker_lost" },
+            RefusalKind.WeightsChanged => ApiErrors.Unavailable(message).Error with { Code = ApiErrors.WeightsChanged },
             RefusalKind.Draining => ApiErrors.Draining("send the request to another one"),
             _ => ApiErrors.Unavailable(message).Error with { Param = field },
         };

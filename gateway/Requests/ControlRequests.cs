@@ -62,6 +62,64 @@ internal sealed record AbortRequest(string? Model, string? Name)
     }
 }
 
+/// <summary>POST /update_weights_from_disk.</summary>
+/// <param name="Model">Whose workers.</param>
+/// <param name="Weights">What they get.</param>
+internal sealed record UpdateWeightsRequest(ServedModel Model, WeightsRequest Weights)
+{
+    /// <summary>What SGLang's field of the name may say that happens anyway: the prefix cache is dropped, a paused worker stays so, and
+    /// addresses stay, so that there is nothing to record or to free.</summary>
+    public static readonly string[] Unsupported =
+    [
+        "flush_cache: true", "keep_pause: true", "recapture_cuda_graph: true or false", "torch_empty_cache: true or false", "token_step: 0", "is_async", "manifest",
+    ];
+
+    /// <summary>Maps and validates a body. Throws <see cref="ApiException"/>.</summary>
+    public static UpdateWeightsRequest Parse(JsonElement body, ISequenceService service, DateTimeOffset now)
+    {
+        var fields = new JsonField(body, "").Object();
+        var model = ModelDirectory.Resolve(service, fields.Take("model")?.String());
+        string? path = fields.Take("model_path")?.String();
+        bool isDummy = fields.Take("load_format") is { } format && IsDummy(format);
+        var seed = fields.Take("dummy_seed");
+        string? version = fields.Take("weight_version")?.String(SamplingFields.MaxNameLength);
+        bool aborts = fields.Take("abort_all_requests")?.Boolean() ?? false;
+        fields.RefuseOthers(Unsupported);
+        if (path is null && !isDummy)
+        {
+            throw ApiErrors.Missing("model_path", "a folder on the workers' nodes");
+        }
+        if (seed is { } given && !isDummy)
+        {
+            throw given.WrongValue("left out unless 'load_format' is 'dummy'");
+        }
+        return new UpdateWeightsRequest(model, new WeightsRequest
+        {
+            Update = Guid.NewGuid(),
+            Asked = now,
+            ModelPath = path,
+            DummySeed = isDummy ? (ulong)(seed?.Int32(0) ?? 0) : null,
+            Version = version,
+            AbortsAll = aborts,
+        });
+    }
+
+    /// <summary>The request's name for a property of <see cref="WeightsRequest"/>.</summary>
+    public static string? NameOf(string? property) => property switch
+    {
+        nameof(WeightsRequest.ModelPath) => "model_path",
+        nameof(WeightsRequest.AbortsAll) => "abort_all_requests",
+        _ => null,
+    };
+
+    private static bool IsDummy(JsonField format) => format.String() switch
+    {
+        "dummy" => true,
+        "auto" or "safetensors" => false,
+        _ => throw format.WrongValue("'auto', 'safetensors' or 'dummy'"),
+    };
+}
+
 /// <summary>What control requests share.</summary>
 internal static class ControlFields
 {

@@ -55,6 +55,21 @@ public interface IGpuWorkerGrain : IGrainWithStringKey
     [Alias("abort-all")]
     Task AbortAll();
 
+    /// <summary>Reads and checks other weights, beside what runs. Nothing changes before <see cref="ApplyWeights"/>.</summary>
+    [Alias("prepare-weights"), ResponseTimeout("01:00:00")]
+    Task<WeightsAnswer> PrepareWeights(WeightsRequest request);
+
+    /// <summary>
+    /// Puts prepared weights in the place of the old ones: what runs is ended or waited for, the prefix cache dropped, and the streams end,
+    /// so that all gateways ask anew what the worker serves. Null when it is done; where it is refused, the old weights serve on.
+    /// </summary>
+    [Alias("apply-weights"), ResponseTimeout("01:00:00")]
+    Task<Refusal?> ApplyWeights(Guid update);
+
+    /// <summary>Lets go of prepared weights; unknown ones are ignored.</summary>
+    [Alias("drop-weights")]
+    Task DropWeights(Guid update);
+
     /// <summary>
     /// Puts the worker in quarantine, because it computed other bits than two others: until its silo is started anew it
     /// takes nothing, its streams end so that all gateways move what runs, and its load and status say so. The first

@@ -50,10 +50,27 @@ public interface ISequenceService
     /// <summary>Ends what a model's workers have, or all workers', and what waits at this gateway, where it stands: "abort".</summary>
     Task<WorkersReached> AbortAllAsync(string? model, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Puts other weights on all workers of a model. All read and check them first; only when all can take them, and to the same
+    /// NumericsId, each puts them in place. Throws <see cref="RefusedException"/>: the old ones serve on then, unless it says that some
+    /// workers have the new ones.
+    /// </summary>
+    Task<UpdatedWeights> UpdateWeightsAsync(string model, WeightsRequest request, CancellationToken cancellationToken);
+
+    /// <summary>A model as it is served now, after a sequence was refused because its weights change: waits until a worker has them.
+    /// Throws <see cref="RefusedException"/> when that takes too long.</summary>
+    Task<ServedModel> WaitForWeightsAsync(ServedModel before, CancellationToken cancellationToken);
+
     /// <summary>Ends the sequences of this gateway whose name, or id, this is where they stand: "abort". A name stands for those
     /// numbered after it, too (name_0).</summary>
     void Abort(string name);
 }
+
+/// <summary>Weights that all workers of a model have now.</summary>
+/// <param name="NumericsId">The model's with them.</param>
+/// <param name="Version">What they are called.</param>
+/// <param name="Workers">Workers.</param>
+public sealed record UpdatedWeights(string NumericsId, string Version, int Workers);
 
 /// <summary>How many workers were asked, and how many did as asked.</summary>
 public readonly record struct WorkersReached(int Asked, int Answered);
@@ -84,6 +101,9 @@ public sealed record ServedModel(string Id, string NumericsId, int MaxContextTok
 {
     /// <summary>How requests are sampled that do not say: the values of the worker that came up first.</summary>
     public SamplingParameters Sampling { get; init; } = new();
+
+    /// <summary>What its weights are called.</summary>
+    public string WeightVersion { get; init; } = WeightsRequest.DefaultVersion;
 }
 
 /// <summary>The grid as one gateway sees it.</summary>

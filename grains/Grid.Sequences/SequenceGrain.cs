@@ -328,6 +328,8 @@ internal sealed partial class SequenceGrain(
         var states = workers.Live.Where(worker => worker.Status.NumericsId == spec.NumericsId && worker.Status.ModelId == spec.Model)
             .Select(worker => worker.State).ToHashSet();
         return states.Contains(WorkerState.Live) ? null
+            : states.Contains(WorkerState.Updating) || workers.Representative(spec.Model) is { Status.WeightsSince: not null } newer && newer.Status.NumericsId != spec.NumericsId
+                ? new Refusal { Kind = RefusalKind.WeightsChanged, Rule = $"Model '{spec.Model}' has got other weights." }
             : workers.Representative(spec.Model) is null ? workers.KnowsAll ? Refusal.ModelNotFound(nameof(spec.Model), spec.Model)
                 : Refusal.Unavailable("This gateway has just started and is still asking the grid's nodes what they serve; try again.")
             : Refusal.Unavailable(

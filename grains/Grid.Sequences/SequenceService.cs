@@ -9,7 +9,7 @@ namespace Grid.Sequences;
 
 /// <summary>Starts sequences as grains on this silo and hands their readers out.</summary>
 internal sealed class SequenceService(
-    WorkerDirectory workers, AdmissionQueue admission, IGrainFactory grains, ILocalSiloDetails silo) : ISequenceService
+    WorkerDirectory workers, AdmissionQueue admission, WeightUpdates weights, IGrainFactory grains, ILocalSiloDetails silo) : ISequenceService
 {
     private readonly ConcurrentDictionary<Guid, RunningSequence> _sequences = new();
     private (IReadOnlyDictionary<string, LiveWorker> Representatives, ServedModel[] Models)? _served;
@@ -103,6 +103,16 @@ internal sealed class SequenceService(
         return AllAsync(model, worker => worker.AbortAllAsync(cancellationToken));
     }
 
+    public Task<UpdatedWeights> UpdateWeightsAsync(string model, WeightsRequest request, CancellationToken cancellationToken) =>
+        weights.UpdateAsync(model, request, cancellationToken);
+
+    public async Task<ServedModel> WaitForWeightsAsync(ServedModel before, CancellationToken cancellationToken)
+    {
+        await weights.WaitAsync(before.Id, cancellationToken);
+        return Models.FirstOrDefault(model => model.Id == before.Id)
+            ?? throw new RefusedException(Refusal.Unavailable($"No worker of model '{before.Id}' is there."));
+    }
+
     public void Abort(string name)
     {
         foreach (var sequence in _sequences.Values.Where(sequence => sequence.IsNamed(name)))
@@ -141,5 +151,5 @@ internal sealed class SequenceService(
 
     private ServedModel ToModel(LiveWorker worker) => new(
         worker.Status.ModelId, worker.Status.NumericsId, workers.ContextOf(worker.Status.NumericsId), worker.Text, worker.Status.Started)
-    { Sampling = worker.Status.Sampling };
+    { Sampling = worker.Status.Sampling, WeightVersion = worker.Status.WeightVersion };
 }

@@ -25,6 +25,7 @@ public static class SequencesHosting
         services.AddHostedService(provider => provider.GetRequiredService<WorkerDirectory>());
         services.TryAddSingleton<IClientQuotas, EqualQuotas>();
         services.AddSingleton<AdmissionQueue>();
+        services.AddSingleton<WeightUpdates>();
         services.AddSingleton<SequenceService>();
         services.AddSingleton<ISequenceService>(provider => provider.GetRequiredService<SequenceService>());
         silo.AddPlacementDirector<NamedSiloPlacement, NamedSiloPlacementDirector>();

@@ -37,6 +37,8 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
     private readonly List<AcceptedAttempt> _moved = [];
     private readonly List<StepSubscription> _written = [];
 
+    private volatile WorkerModel _model;
+
     private ITimer? _heartbeat;
     private string? _quarantine;
     private volatile bool _draining;
@@ -46,7 +48,7 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
     public DeviceWorker(
         WorkerModel model, IInferenceEngine engine, WorkerOptions options, ISiloProbe probe, TimeProvider time, ILogger<DeviceWorker> logger)
     {
-        (Model, _engine, _options, _probe, _time, _logger) = (model, engine, options, probe, time, logger);
+        (_model, _engine, _options, _probe, _time, _logger) = (model, engine, options, probe, time, logger);
         _prefixes = new(model.NumericsId);
         engine.Observe(_prefixes);
         Started = time.GetUtcNow();
@@ -55,8 +57,8 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
         _thread = new Thread(Loop) { Name = $"device {model.Device}", IsBackground = true };
     }
 
-    /// <summary>What the device serves.</summary>
-    public WorkerModel Model { get; }
+    /// <summary>What the device serves now.</summary>
+    public WorkerModel Model => _model;
 
     /// <summary>When the worker came up.</summary>
     public DateTimeOffset Started { get; }
@@ -74,6 +76,7 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
     public WorkerState State => _failure is not null ? WorkerState.Failed
         : Quarantine is not null ? WorkerState.Quarantined
         : _draining ? WorkerState.Draining
+        : _updating ? WorkerState.Updating
         : _watchdog.IsStuck ? WorkerState.Stuck
         : WorkerState.Live;
 
@@ -127,9 +130,9 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
     /// <summary>Hands a sequence to the engine; null when it was taken.</summary>
     public Refusal? Submit(SubmitRequest request)
     {
-        if (WhyClosed(request) is { } reason)
+        if (WhyClosed(request) is { } closed)
         {
-            return Refusal.Unavailable(reason);
+            return closed;
         }
 
         if (!_subscriptions.TryGetValue(request.Gateway, out var subscription))
@@ -147,6 +150,14 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
         {
             _outputs.Forget(output);
             return Refusal.Invalid(nameof(request.Attempt), request.Attempt, "not be that of an attempt that runs");
+        }
+
+        // Again: whoever waits for the last attempt to end, before it exchanges the weights, has seen this one, or is seen here.
+        if (WhyClosed(request) is { } closedNow)
+        {
+            _attempts.TryRemove(request.Attempt, out _);
+            _outputs.Forget(output);
+            return closedNow;
         }
 
         return Enqueue(request, subscription);
@@ -237,13 +248,15 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
     }
 
     /// <summary>Why the worker takes nothing, or not this; null while it may.</summary>
-    private string? WhyClosed(SubmitRequest request) => State switch
+    private Refusal? WhyClosed(SubmitRequest request) => State switch
     {
-        WorkerState.Failed => $"The device has failed: {_failure?.Message}",
-        WorkerState.Quarantined => $"The worker is in quarantine: {Quarantine}",
-        WorkerState.Draining => "The worker is shutting down.",
-        WorkerState.Stuck => "The device hangs.",
-        _ => request.NumericsId == Model.NumericsId ? null : $"The worker serves {Model.NumericsId}, not {request.NumericsId}.",
+        WorkerState.Failed => Refusal.Unavailable($"The device has failed: {_failure?.Message}"),
+        WorkerState.Quarantined => Refusal.Unavailable($"The worker is in quarantine: {Quarantine}"),
+        WorkerState.Draining => Refusal.Unavailable("The worker is shutting down."),
+        WorkerState.Stuck => Refusal.Unavailable("The device hangs."),
+        WorkerState.Updating => new Refusal { Kind = RefusalKind.WeightsChanged, Rule = "The worker is getting other weights." },
+        _ => request.NumericsId == Model.NumericsId ? null
+            : new Refusal { Kind = RefusalKind.WeightsChanged, Rule = $"The worker serves {Model.NumericsId}, not {request.NumericsId}." },
     };
 
     private Refusal? Enqueue(SubmitRequest request, StepSubscription subscription)
@@ -408,7 +421,7 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
 
     private void Beat()
     {
-        switch (_watchdog.Beat())
+        switch (_exchanging ? StepWatchdog.News.None : _watchdog.Beat())
         {
             case StepWatchdog.News.Stuck:
                 LogStuck(Model.Device, _options.StepLimit.TotalSeconds, _attempts.Count);

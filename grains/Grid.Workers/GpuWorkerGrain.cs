@@ -41,6 +41,8 @@ public sealed class GpuWorkerGrain(WorkerHost host) : Grain, IGpuWorkerGrain
             Sampling = model.Sampling,
             Reason = Worker.Failure?.Message ?? Worker.Quarantine,
             PageTokens = AttentionLayout.BlockTokens,
+            WeightVersion = model.WeightVersion,
+            WeightsSince = model.WeightsSince,
         });
     }
 
@@ -86,6 +88,19 @@ public sealed class GpuWorkerGrain(WorkerHost host) : Grain, IGpuWorkerGrain
     public Task AbortAll()
     {
         Worker.AbortAll();
+        return Task.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    public Task<WeightsAnswer> PrepareWeights(WeightsRequest request) => Worker.PrepareWeightsAsync(request);
+
+    /// <inheritdoc/>
+    public Task<Refusal?> ApplyWeights(Guid update) => Worker.ApplyWeightsAsync(update);
+
+    /// <inheritdoc/>
+    public Task DropWeights(Guid update)
+    {
+        Worker.DropWeights(update);
         return Task.CompletedTask;
     }
 

@@ -16,7 +16,7 @@ public sealed class PrefixDigest : IPrefixCacheObserver
     /// <summary>Changes remembered; a stream that is further behind is told all from the start.</summary>
     internal const int LogSize = 2 * PrefixChanges.MaxChains;
 
-    private readonly string _numericsId;
+    private string _numericsId; // The step thread's.
     private readonly Lock _gate = new();
     private readonly HashSet<ulong> _cached = [];
     private readonly ulong[] _log = new ulong[LogSize];
@@ -25,6 +25,9 @@ public sealed class PrefixDigest : IPrefixCacheObserver
 
     /// <summary>The digest of a cache of this model, empty.</summary>
     public PrefixDigest(string numericsId) => _numericsId = numericsId;
+
+    /// <summary>The cache is about to be dropped, and what comes then is of another model.</summary>
+    internal void Rename(string numericsId) => _numericsId = numericsId;
 
     /// <inheritdoc/>
     public void Added(int page, int parent, ReadOnlySpan<int> tokens, string salt)

@@ -91,6 +91,17 @@ internal sealed class RecentOutputs(TimeProvider time, TimeSpan retention)
         }
     }
 
+    /// <summary>Drops all, while no attempt runs.</summary>
+    public void Clear()
+    {
+        lock (_lock)
+        {
+            _byName.Clear();
+            _ended.Clear();
+            _endedTokens = 0;
+        }
+    }
+
     /// <summary>Drops an attempt that did not begin after all.</summary>
     public void Forget(AttemptOutput output)
     {

@@ -19,6 +19,12 @@ public sealed record WorkerModel(
     /// <summary>How requests are sampled that do not say.</summary>
     public SamplingParameters Sampling { get; init; } = new();
 
+    /// <summary>What its weights are called.</summary>
+    public string WeightVersion { get; init; } = WeightsRequest.DefaultVersion;
+
+    /// <summary>When they were asked for; null for those that the worker came up with.</summary>
+    public DateTimeOffset? WeightsSince { get; init; }
+
     /// <summary>Text files with their digest: SHA-256 over (length, name, length, content), ordered by name.</summary>
     public static TextFiles PackTextFiles(IReadOnlyDictionary<string, byte[]> files)
     {

@@ -30,6 +30,9 @@ public sealed class NodeOptions : GatewayNodeOptions
     [ChoiceOption("Form of the weights; dummy makes them from config.json alone, for benchmarks", "auto=Safetensors", "safetensors", "dummy")]
     public LoadFormat LoadFormat { get; set; }
 
+    [NumberOption("Which dummy weights, with --load-format dummy", 0, int.MaxValue)]
+    public int DummySeed { get; set; }
+
     [SwitchOption("Serve by token ids alone (input_ids on /generate), without a tokenizer")]
     public bool SkipTokenizerInit { get; set; }
 

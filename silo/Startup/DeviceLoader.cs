@@ -28,6 +28,9 @@ internal sealed record ModelToServe(string Folder, string Name, ModelConfig Conf
 /// <summary>A model on a device with its engine, ready to be served.</summary>
 internal sealed record ServedDevice(WorkerModel Description, IInferenceEngine Engine, IDisposable Owner) : IDisposable
 {
+    /// <summary>Reads other weights for the model. Throws <see cref="RefusedException"/>.</summary>
+    public required Func<WeightsRequest, INewWeights> ReadWeights { get; init; }
+
     /// <inheritdoc/>
     public void Dispose() => Owner.Dispose();
 }
@@ -110,6 +113,7 @@ internal sealed class DeviceLoader : IDisposable
                     new ModelLoadOptions
                     {
                         LoadFormat = _options.LoadFormat,
+                        DummySeed = (ulong)_options.DummySeed,
                         MaxBatchTokens = _device.Limits.MaxBatchTokens,
                         EndTokenIds = [.. source.EndTokens.SelectMany(place => place.Ids)],
                     }, progress);
@@ -126,7 +130,8 @@ internal sealed class DeviceLoader : IDisposable
             }
 
             var served = new ServedDevice(
-                Worker(source, loaded, pages), engine, new Owned(engine, loaded, _operations));
+                Worker(source, loaded, pages), engine, new Owned(engine, loaded, _operations))
+            { ReadWeights = new WeightsFolder(source.Folder, loaded, _operations).Read };
             _handedOver = true;
             return served;
         }

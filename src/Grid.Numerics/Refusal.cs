@@ -95,6 +95,9 @@ public enum RefusalKind
 
     /// <summary>Its gateway is shutting down; another one may take it.</summary>
     Draining = 9,
+
+    /// <summary>The model has, or is getting, other weights than the request was made for. Made anew, it runs with those.</summary>
+    WeightsChanged = 10,
 }
 
 /// <summary>A request is refused.</summary>

@@ -137,7 +137,7 @@ public sealed class OperationTests : IAsyncLifetime
         var grid = JsonNode.Parse((await GetAsync("/v1/grid")).Body)!;
         Assert.Equal(
             """
-            {"id":"silo/cpu","model":"tiny","system_fingerprint":"grid-1-fake","device":"a CPU","state":"live","started":9,"limits":{"max_model_len":1,"max_running_requests":2,"max_queued_requests":3,"kv_cache_tokens":4},"load":{"running":6,"waiting":7,"queued_tokens":8,"steps":9,"prompt_tokens":10,"cached_prompt_tokens":11,"generated_tokens":12,"preemptions":13,"paused":false},"pages":{"tokens":64,"total":14,"free":15,"cached":16,"known_here":17}}
+            {"id":"silo/cpu","model":"tiny","system_fingerprint":"grid-1-fake","weight_version":"default","device":"a CPU","state":"live","started":9,"limits":{"max_model_len":1,"max_running_requests":2,"max_queued_requests":3,"kv_cache_tokens":4},"load":{"running":6,"waiting":7,"queued_tokens":8,"steps":9,"prompt_tokens":10,"cached_prompt_tokens":11,"generated_tokens":12,"preemptions":13,"paused":false},"pages":{"tokens":64,"total":14,"free":15,"cached":16,"known_here":17}}
             """, grid["workers"]![0]!.ToJsonString());
         Assert.Equal(["live", "draining", "lost"], grid["workers"]!.AsArray().Select(worker => (string)worker!["state"]!));
         Assert.Equal("""{"tiny":18}""", grid["queued"]!.ToJsonString());

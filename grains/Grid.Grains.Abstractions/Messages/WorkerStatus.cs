@@ -47,6 +47,14 @@ public sealed record WorkerStatus
     /// <summary>Tokens of a KV page, the unit of the prefix cache.</summary>
     [Id(10)]
     public required int PageTokens { get; init; }
+
+    /// <summary>What the weights are called by who put them in place; "default" for those that the worker came up with.</summary>
+    [Id(11)]
+    public string WeightVersion { get; init; } = WeightsRequest.DefaultVersion;
+
+    /// <summary>When they were asked for; null for those that the worker came up with. Newer ones stand for the model.</summary>
+    [Id(12)]
+    public DateTimeOffset? WeightsSince { get; init; }
 }
 
 /// <summary>Whether a worker takes sequences; the API shows the names in lower case.</summary>
@@ -66,6 +74,9 @@ public enum WorkerState
 
     /// <summary>Its device failed; its silo may serve on with others.</summary>
     Failed = 4,
+
+    /// <summary>It is getting other weights: it ends what runs, or has ended it, and takes nothing new until it has them.</summary>
+    Updating = 6,
 
     /// <summary>Its step stream is gone: a gateway's finding, which no worker says of itself.</summary>
     Lost = 5,

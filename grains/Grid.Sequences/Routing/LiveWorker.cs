@@ -123,6 +123,32 @@ public sealed class LiveWorker
     /// <summary>Ends what it has where it stands; false when the worker is lost or does not answer.</summary>
     public Task<bool> AbortAllAsync(CancellationToken cancellationToken) => IsAnsweredAsync(Grain.AbortAll(), cancellationToken);
 
+    /// <summary>Has other weights read and checked. Throws nothing.</summary>
+    public async Task<WeightsAnswer> PrepareWeightsAsync(WeightsRequest request)
+    {
+        try
+        {
+            return await Grain.PrepareWeights(request);
+        }
+        catch (Exception exception)
+        {
+            return new() { Refusal = Lost(exception) };
+        }
+    }
+
+    /// <summary>Has prepared weights put in place; null when that is done. Throws nothing.</summary>
+    public async Task<Refusal?> ApplyWeightsAsync(Guid update)
+    {
+        try
+        {
+            return await Grain.ApplyWeights(update);
+        }
+        catch (Exception exception)
+        {
+            return Lost(exception);
+        }
+    }
+
     /// <summary>Gives the worker nothing any more, and has all gateways do so: it computed other bits than two others. What
     /// runs there goes on elsewhere. It stays so until its silo is started anew; the first reason stays.</summary>
     public void PutInQuarantine(string reason) => _link.PutInQuarantine(reason);

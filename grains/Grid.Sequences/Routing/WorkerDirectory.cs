@@ -101,11 +101,16 @@ public sealed partial class WorkerDirectory(
         bool isThere = Live.Any(worker => fits(worker) && worker.State is WorkerState.Live or WorkerState.Draining);
         if (!isThere && mayComeBack)
         {
-            await WaitForAsync(fits, _options.FailoverWait, deadline);
+            var before = Expected.Where(fits).ToArray();
+            await WaitForAsync(worker => fits(worker) || before.Any(one => IsNewer(worker.Status, one.Status)), _options.FailoverWait, deadline);
         }
 
         return Find(fits);
     }
+
+    /// <summary>Whether a worker of the same model has got weights later: with it, the older ones are not coming back.</summary>
+    private static bool IsNewer(WorkerStatus status, WorkerStatus than) =>
+        status.ModelId == than.ModelId && status.WeightsSince is { } since && !(than.WeightsSince >= since);
 
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -221,13 +226,14 @@ public sealed partial class WorkerDirectory(
         }
     }
 
-    /// <summary>Of a model's workers the one that came up first, among those of contents that anybody can serve: a worker that hangs
-    /// or is in quarantine does not keep others from serving under its name.</summary>
+    /// <summary>Of a model's workers those that got weights last, and of these the one that came up first, among those of contents that
+    /// anybody can serve: a worker that hangs, is in quarantine or about to change does not keep others from serving under its name.</summary>
     private static LiveWorker RepresentativeOf(IEnumerable<LiveWorker> workers)
     {
         var contents = workers.GroupBy(worker => worker.Status.NumericsId, StringComparer.Ordinal).ToArray();
-        var usable = contents.Where(content => content.Any(worker => worker.State is not (WorkerState.Quarantined or WorkerState.Stuck))).ToArray();
-        return (usable.Length > 0 ? usable : contents).SelectMany(content => content).MinBy(worker => worker.Status.Started)!;
+        var usable = contents.Where(content => content.Any(worker => worker.State is not (WorkerState.Quarantined or WorkerState.Stuck or WorkerState.Updating))).ToArray();
+        return (usable.Length > 0 ? usable : contents).SelectMany(content => content)
+            .OrderByDescending(worker => worker.Status.WeightsSince).ThenBy(worker => worker.Status.Started).First();
     }
 
     private LiveWorker[] Ordered(Func<WorkerLink, LiveWorker?> choose) =>

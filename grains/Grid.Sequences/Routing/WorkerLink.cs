@@ -88,9 +88,10 @@ internal sealed partial class WorkerLink(
             }
 
             SetStream(null);
+            bool wasUpdating = Live?.Load.State == WorkerState.Updating;
             Lose();
             HasBeenUp = true;
-            await Task.Delay(options.ReconnectDelay, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(wasUpdating ? TimeSpan.Zero : options.ReconnectDelay, time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 

@@ -65,6 +65,22 @@ internal static class TestModels
         return LoadDummy(Small[name], operations, maxRows);
     }
 
+    /// <summary>Puts dummy weights of a seed in the place of a model's; without a seed, of the demo model, its checkpoint.</summary>
+    public static void Replace(string name, LoadedModel loaded, IOperations operations, ulong? seed)
+    {
+        var options = seed is { } given ? new ModelLoadOptions { LoadFormat = LoadFormat.Dummy, DummySeed = given } : new ModelLoadOptions();
+        InFolder(name, folder =>
+        {
+            using var prepared = ModelLoader.Prepare(folder, loaded, operations, options);
+            prepared.Apply();
+            return 0;
+        });
+    }
+
+    /// <summary>Loads one with dummy weights of a seed.</summary>
+    public static LoadedModel LoadSeed(string name, IOperations operations, int maxRows, ulong seed) => InFolder(name, folder => ModelLoader.Load(
+        folder, operations, new ModelLoadOptions { MaxBatchTokens = maxRows, LoadFormat = LoadFormat.Dummy, DummySeed = seed }));
+
     /// <summary>Loads one layer, the embedding and the head of a configuration that ships.</summary>
     public static LoadedModel LoadOneLayer(string config, IOperations operations, int maxRows)
     {
@@ -77,14 +93,18 @@ internal static class TestModels
     /// <summary>Its forward pass.</summary>
     public static DecoderModel Decoder(this LoadedModel loaded) => (DecoderModel)loaded.Model;
 
-    private static LoadedModel LoadDummy(JsonObject config, IOperations operations, int maxRows)
+    private static LoadedModel LoadDummy(JsonObject config, IOperations operations, int maxRows) => InFolder(config, folder =>
+        ModelLoader.Load(folder, operations, new ModelLoadOptions { MaxBatchTokens = maxRows, LoadFormat = LoadFormat.Dummy }));
+
+    private static T InFolder<T>(string name, Func<string, T> use) => name == "demo" ? use(DemoModel.Path) : InFolder(Small[name], use);
+
+    private static T InFolder<T>(JsonObject config, Func<string, T> use)
     {
         var folder = Directory.CreateTempSubdirectory("grid-cuda-model");
         try
         {
             File.WriteAllText(Path.Combine(folder.FullName, "config.json"), config.ToJsonString());
-            var options = new ModelLoadOptions { MaxBatchTokens = maxRows, LoadFormat = LoadFormat.Dummy };
-            return ModelLoader.Load(folder.FullName, operations, options);
+            return use(folder.FullName);
         }
         finally
         {

@@ -47,6 +47,18 @@ internal sealed class EngineRun(ICausalLanguageModel model, IOperations operatio
 
     public void Flush() => _engine.RequestFlush();
 
+    /// <summary>Puts other weights in place, while nothing runs; whatever is still under way on the device ends first.</summary>
+    public void Exchange(Action apply)
+    {
+        var done = _engine.ExchangeWeightsAsync(apply);
+        for (int i = 0; i < 3 && !done.IsCompleted; i++)
+        {
+            Step();
+        }
+
+        Assert.True(done.IsCompletedSuccessfully);
+    }
+
     public void Step(int count = 1)
     {
         for (int i = 0; i < count; i++)

@@ -100,6 +100,17 @@ internal sealed class FakeSequenceService : ISequenceService
 
     public Task<WorkersReached> AbortAllAsync(string? model, CancellationToken cancellationToken) => Tell($"abort all {model}");
 
+    /// <summary>What an update gives; throws to refuse it.</summary>
+    public Func<WeightsRequest, UpdatedWeights> Update { get; set; } = request => new("grid-1-new", request.Version ?? "grid-1-new", 1);
+
+    public Task<UpdatedWeights> UpdateWeightsAsync(string model, WeightsRequest request, CancellationToken cancellationToken)
+    {
+        Told.Enqueue($"update {model} {request.ModelPath} {request.DummySeed} {request.Version} {request.AbortsAll}");
+        return Task.FromResult(Update(request));
+    }
+
+    public Task<ServedModel> WaitForWeightsAsync(ServedModel before, CancellationToken cancellationToken) => Task.FromResult(Models[0]);
+
     public void Abort(string name) => Told.Enqueue($"abort {name}");
 
     private Task<WorkersReached> Tell(string what)

@@ -74,6 +74,12 @@ internal sealed class FakeWorkerGrain : IGpuWorkerGrain
 
     public Task AbortAll() => Task.CompletedTask;
 
+    public Task<WeightsAnswer> PrepareWeights(WeightsRequest request) => Task.FromResult(new WeightsAnswer { Refusal = Refusal.Unavailable("fake") });
+
+    public Task<Refusal?> ApplyWeights(Guid update) => Task.FromResult<Refusal?>(Refusal.Unavailable("fake"));
+
+    public Task DropWeights(Guid update) => Task.CompletedTask;
+
     public Task Quarantine(string reason) => Task.CompletedTask;
 
     public IAsyncEnumerable<StepBatch> Subscribe(GatewayId gateway, CancellationToken cancellationToken) => OnBatches(cancellationToken);

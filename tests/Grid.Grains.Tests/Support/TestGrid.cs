@@ -29,7 +29,8 @@ internal sealed class TestGrid : IAsyncDisposable
     /// <summary>In the order of the engines; the cluster starts them in any order.</summary>
     public IReadOnlyList<InProcessSiloHandle> Silos { get; private set; } = [];
 
-    public static async Task<TestGrid> StartAsync(int silos, Func<int, ScriptedEngine> engine, bool differentModels = false, Func<int, int>? kvTokens = null)
+    public static async Task<TestGrid> StartAsync(int silos, Func<int, ScriptedEngine> engine, bool differentModels = false, Func<int, int>? kvTokens = null,
+        Func<int, Func<WeightsRequest, INewWeights>>? weights = null)
     {
         var engines = Enumerable.Range(0, silos).Select(engine).ToList();
         int next = -1;
@@ -42,7 +43,8 @@ internal sealed class TestGrid : IAsyncDisposable
             int kv = kvTokens?.Invoke(index) ?? TestModel.MaxModelTokens;
             silo.Services.AddSingleton(provider => new DeviceWorker(
                 differentModels ? TestModel.Worker($"{TestModel.Name}-{index}", $"{TestModel.NumericsId}-{index}") : TestModel.Worker(kvTokens: kv), engines[index],
-                new WorkerOptions(), provider.GetRequiredService<ISiloProbe>(), TimeProvider.System, NullLogger<DeviceWorker>.Instance));
+                new WorkerOptions(), provider.GetRequiredService<ISiloProbe>(), TimeProvider.System, NullLogger<DeviceWorker>.Instance)
+            { WeightsReader = weights?.Invoke(index) });
             silo.Configure<ClusterMembershipOptions>(membership => membership.NumVotesForDeathDeclaration = 1);
             silo.Configure<GrainDirectoryOptions>(directory => directory.CacheSize = 4); // A grain whose place is forgotten is found again.
             silo.AddGridWorkers();
