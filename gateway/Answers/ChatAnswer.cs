@@ -30,12 +30,14 @@ internal sealed class ChatAnswer(ChatPlan plan, string id, DateTimeOffset create
         json.WriteEndObject();
         WriteLogprobs(json, transcript.Tokens);
         WriteFinish(json, transcript);
+        WriteTokenIds(json, transcript.Tokens);
         json.WriteEndObject();
     }
 
     protected override void WriteExtras(Utf8JsonWriter json, IReadOnlyList<Transcript> transcripts)
     {
         // As in vLLM's answers: once per answer, the prompt being the same for all choices.
+        WritePromptIds(json, transcripts[0]);
         if (Plan.PromptLogprobs is { } top)
         {
             WritePromptLogprobs(json, transcripts[0], top);
@@ -44,7 +46,7 @@ internal sealed class ChatAnswer(ChatPlan plan, string id, DateTimeOffset create
 
     protected override void WriteUpdateEvents(EventStream events, Transcript transcript, SequenceUpdate update)
     {
-        bool scored = Plan.TopLogprobs is not null && update.Tokens.Length > 0;
+        bool scored = (Plan.TopLogprobs is not null || Plan.ReturnTokenIds) && update.Tokens.Length > 0;
         if (!_begun[transcript.Index] && (update.Tokens.Length > 0 || update.Text.Length > 0 || update.FinishReason is not null))
         {
             _begun[transcript.Index] = true;
@@ -85,8 +87,12 @@ internal sealed class ChatAnswer(ChatPlan plan, string id, DateTimeOffset create
             json.WriteNull("logprobs");
         }
         json.WriteNull("finish_reason");
+        if (role is null)
+        {
+            WriteTokenIds(json, tokens);
+        }
         json.WriteEndObject();
-        EndEvent(events, json, transcript, role is null ? transcript.CompletionTokens : 0);
+        EndEvent(events, json, transcript, role is null ? transcript.CompletionTokens : 0, withPrompt: role is not null);
     }
 
     private void WriteLogprobs(Utf8JsonWriter json, IReadOnlyList<ScoredToken> tokens)
@@ -116,7 +122,14 @@ internal sealed class ChatAnswer(ChatPlan plan, string id, DateTimeOffset create
     {
         json.WriteStartObject();
         json.WritePropertyName("token");
-        TokenJson.WriteText(json, Tokenizer, id);
+        if (Plan.TokensAsIds)
+        {
+            json.WriteStringValue(NameOf(id));
+        }
+        else
+        {
+            TokenJson.WriteText(json, Tokenizer, id);
+        }
         json.WritePropertyName("logprob");
         TokenJson.WriteLogprob(json, logprob);
         json.WriteList("bytes", TokenJson.Bytes(Tokenizer, id).ToArray(), b => json.WriteNumberValue(b));

@@ -25,6 +25,8 @@ internal sealed class CompletionAnswer(CompletionPlan plan, string id, DateTimeO
         json.WriteString("text", plan.Echo ? PromptText(transcript) + transcript.Text : transcript.Text);
         WriteLogprobs(json, transcript, plan.Echo, transcript.Tokens);
         WriteFinish(json, transcript);
+        WriteTokenIds(json, transcript.Tokens);
+        WritePromptIds(json, transcript);
         if (Plan.PromptLogprobs is { } top)
         {
             WritePromptLogprobs(json, transcript, top);
@@ -37,7 +39,8 @@ internal sealed class CompletionAnswer(CompletionPlan plan, string id, DateTimeO
         // The prompt goes first, and once its scores are complete: they come before the first output token.
         bool echo = plan.Echo && _offsets[transcript.Index] is null
             && (update.Tokens.Length > 0 || update.FinishReason is not null);
-        bool scored = Plan.TopLogprobs is not null && update.Tokens.Length > 0;
+        bool scored = (Plan.TopLogprobs is not null || Plan.ReturnTokenIds) && update.Tokens.Length > 0;
+        bool first = _offsets[transcript.Index] is null;
         if (!echo && !scored && update.Text.Length == 0)
         {
             return;
@@ -49,6 +52,11 @@ internal sealed class CompletionAnswer(CompletionPlan plan, string id, DateTimeO
         json.WriteString("text", echo ? PromptText(transcript) + update.Text : update.Text);
         WriteLogprobs(json, transcript, echo, update.Tokens);
         json.WriteNull("finish_reason");
+        WriteTokenIds(json, update.Tokens);
+        if (first)
+        {
+            WritePromptIds(json, transcript);
+        }
         json.WriteEndObject();
         EndEvent(events, json, transcript, transcript.CompletionTokens);
     }
@@ -66,7 +74,7 @@ internal sealed class CompletionAnswer(CompletionPlan plan, string id, DateTimeO
     private void WriteLogprobs(
         Utf8JsonWriter json, Transcript transcript, bool echo, IReadOnlyList<ScoredToken> output)
     {
-        var offsets = _offsets[transcript.Index] ??= new TextOffsets(Tokenizer);
+        var offsets = _offsets[transcript.Index] ??= new TextOffsets(Tokenizer, transcript.Plan.Spec.ShowsSpecialTokens);
         if (Plan.TopLogprobs is not { } top)
         {
             json.WriteNull("logprobs");
@@ -89,7 +97,7 @@ internal sealed class CompletionAnswer(CompletionPlan plan, string id, DateTimeO
             scores.Add(token);
         }
         json.WriteStartObject("logprobs");
-        json.WriteList("tokens", ids, id => json.WriteStringValue(TokenJson.Name(Tokenizer, id)));
+        json.WriteList("tokens", ids, id => json.WriteStringValue(NameOf(id)));
         json.WriteList("token_logprobs", scores, score => TokenJson.WriteLogprob(json, score?.Logprob));
         json.WriteList("top_logprobs", scores, score => WriteTop(json, score, top));
         json.WriteList("text_offset", places, json.WriteNumberValue);
@@ -108,13 +116,13 @@ internal sealed class CompletionAnswer(CompletionPlan plan, string id, DateTimeO
         bool own = false;
         for (int i = 0; i < Math.Min(top, token.Top.Length); i++)
         {
-            json.WritePropertyName(TokenJson.Name(Tokenizer, token.Top[i].Key));
+            json.WritePropertyName(NameOf(token.Top[i].Key));
             TokenJson.WriteLogprob(json, token.Top[i].Value);
             own |= token.Top[i].Key == token.TokenId;
         }
         if (!own)
         {
-            json.WritePropertyName(TokenJson.Name(Tokenizer, token.TokenId));
+            json.WritePropertyName(NameOf(token.TokenId));
             TokenJson.WriteLogprob(json, token.Logprob);
         }
         json.WriteEndObject();

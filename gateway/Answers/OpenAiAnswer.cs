@@ -90,10 +90,15 @@ internal abstract class OpenAiAnswer(OpenAiPlan plan, string id, DateTimeOffset 
         return json;
     }
 
-    /// <summary>Ends an event begun with <see cref="BeginEvent"/>, which brings a sequence to so many tokens.</summary>
-    protected void EndEvent(EventStream events, Utf8JsonWriter json, Transcript transcript, int completionTokens)
+    /// <summary>Ends an event begun with <see cref="BeginEvent"/>, which brings a sequence to so many tokens, with the prompt's ids or
+    /// without.</summary>
+    protected void EndEvent(EventStream events, Utf8JsonWriter json, Transcript transcript, int completionTokens, bool withPrompt = false)
     {
         json.WriteEndArray();
+        if (withPrompt)
+        {
+            WritePromptIds(json, transcript);
+        }
         if (Plan.ContinuousUsage)
         {
             WriteUsage(json, transcript.PromptTokens, transcript.CachedTokens, completionTokens);
@@ -118,6 +123,27 @@ internal abstract class OpenAiAnswer(OpenAiPlan plan, string id, DateTimeOffset 
     protected void WritePromptLogprobs(Utf8JsonWriter json, Transcript transcript, int top)
     {
         json.WriteList("prompt_logprobs", transcript.PromptScores(0), score => WritePromptScore(json, score, top));
+    }
+
+    /// <summary>A token as logprobs name it.</summary>
+    protected string NameOf(int id) => Plan.TokensAsIds ? string.Create(CultureInfo.InvariantCulture, $"token_id:{id}") : TokenJson.Name(Tokenizer, id);
+
+    /// <summary>vLLM's token_ids, where they are asked for.</summary>
+    protected void WriteTokenIds(Utf8JsonWriter json, IReadOnlyList<ScoredToken> tokens)
+    {
+        if (Plan.ReturnTokenIds)
+        {
+            json.WriteList("token_ids", tokens, token => json.WriteNumberValue(token.TokenId));
+        }
+    }
+
+    /// <summary>vLLM's prompt_token_ids, where they are asked for.</summary>
+    protected void WritePromptIds(Utf8JsonWriter json, Transcript transcript)
+    {
+        if (Plan.ReturnTokenIds)
+        {
+            json.WriteList("prompt_token_ids", transcript.PromptIds, json.WriteNumberValue);
+        }
     }
 
     private void WritePromptScore(Utf8JsonWriter json, ScoredToken? scored, int top)

@@ -6,11 +6,13 @@ namespace Grid.Gateway.Answers;
 /// Where tokens begin in an answer's text, in Unicode code points. A token that holds only part of a character begins
 /// where that character does.
 /// </summary>
-internal sealed class TextOffsets(Tokenizer tokenizer)
+/// <param name="tokenizer">The model's.</param>
+/// <param name="showsSpecialTokens">Whether an output's text shows its special tokens.</param>
+internal sealed class TextOffsets(Tokenizer tokenizer, bool showsSpecialTokens)
 {
-    // A prompt's text shows its special tokens, an output's leaves them out.
+    // A prompt's text shows its special tokens.
     private readonly IncrementalDetokenizer _prompt = new(tokenizer, skipSpecialTokens: false);
-    private readonly IncrementalDetokenizer _output = new(tokenizer, skipSpecialTokens: true);
+    private readonly IncrementalDetokenizer _output = new(tokenizer, skipSpecialTokens: !showsSpecialTokens);
     private int _offset;
 
     /// <summary>Offset of the next prompt token.</summary>

@@ -52,6 +52,8 @@ internal static class ChatRequest
             Seed = seed,
             TopLogprobs = top,
             PromptLogprobs = promptTop,
+            ReturnTokenIds = fields.Take("return_token_ids")?.Boolean() ?? false,
+            TokensAsIds = fields.Take("return_tokens_as_token_ids")?.Boolean() ?? false,
             Timeout = OpenAiFields.TakeTimeout(fields, options),
             User = fields.Take("user")?.String(SamplingFields.MaxNameLength),
             Metadata = OpenAiFields.TakeMetadata(fields),

@@ -50,6 +50,8 @@ internal static class CompletionRequest
             Seed = seed,
             TopLogprobs = top,
             PromptLogprobs = promptTop,
+            ReturnTokenIds = fields.Take("return_token_ids")?.Boolean() ?? false,
+            TokensAsIds = fields.Take("return_tokens_as_token_ids")?.Boolean() ?? false,
             Echo = echo,
             Timeout = OpenAiFields.TakeTimeout(fields, options),
             User = fields.Take("user")?.String(SamplingFields.MaxNameLength),

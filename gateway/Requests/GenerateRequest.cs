@@ -40,11 +40,11 @@ internal static class GenerateRequest
         "no_logs", "return_entropy", "priority: 0", "return_routed_experts",
     ];
 
-    // Special tokens are left out of texts, so there is nothing to put spaces between.
+    // Decoding puts no spaces between special tokens, as fast tokenizers do not.
     public static readonly string[] UnsupportedSampling =
     [
         "json_schema", "regex", "ebnf", "structural_tag", "stop_regex", "custom_params", "stream_interval",
-        "skip_special_tokens: true", "spaces_between_special_tokens: true or false", "no_stop_trim",
+        "spaces_between_special_tokens: true or false",
     ];
 
     /// <summary>Maps and validates a body. Throws <see cref="ApiException"/>.</summary>

@@ -24,9 +24,9 @@ internal static class OpenAiFields
         "structured_outputs", "regex", "ebnf", "json_schema", "lora_path", "kv_transfer_params",
         "request_id", "rid", "custom_logit_processor", "custom_params", "session_params", "bootstrap_host",
         "bootstrap_port", "bootstrap_room", "vllm_xargs", "logprob_token_ids", "prompt_embeds", "stop_regex",
-        "skip_special_tokens: true", "spaces_between_special_tokens: true or false", "include_stop_str_in_output",
-        "no_stop_trim", "use_beam_search", "length_penalty: 1", "early_stopping",
-        "return_tokens_as_token_ids", "return_token_ids", "return_hidden_states", "priority: 0", "return_routed_experts",
+        "spaces_between_special_tokens: true or false", "include_stop_str_in_output",
+        "use_beam_search", "length_penalty: 1", "early_stopping",
+        "return_hidden_states", "priority: 0", "return_routed_experts",
     ];
 
     /// <summary>Takes a key-value map: at most 16 pairs, keys of at most 64 characters, values of at most 512.</summary>

@@ -153,6 +153,12 @@ internal abstract record OpenAiPlan : RequestPlan
     /// <summary>Most probable tokens to report with each prompt logprob (prompt_logprobs); null: none.</summary>
     public int? PromptLogprobs { get; init; }
 
+    /// <summary>Whether the ids of prompt and output are told, as vLLM tells them.</summary>
+    public bool ReturnTokenIds { get; init; }
+
+    /// <summary>Whether logprobs name tokens by their ids (token_id:7).</summary>
+    public bool TokensAsIds { get; init; }
+
     /// <summary>Whether a stream ends with a usage event.</summary>
     public bool IncludeUsage { get; init; }
 

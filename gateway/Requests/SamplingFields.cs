@@ -68,6 +68,8 @@ internal static class SamplingFields
                 IgnoreEndTokens = fields.Take("ignore_eos")?.Boolean() ?? false,
             },
             StopStrings = TakeStops(fields),
+            ShowsSpecialTokens = fields.TakeGiven("skip_special_tokens")?.Boolean() is false,
+            ShowsStop = fields.Take("no_stop_trim")?.Boolean() ?? false,
         };
     }
 

@@ -289,7 +289,8 @@ internal sealed partial class SequenceGrain(
         {
             promptIds = spec.PromptIds ?? tokenizer!.Encode(spec.PromptText!, spec.ParseSpecialTokens, spec.AddSpecialTokens);
             field = nameof(spec.StopStrings);
-            decoder = RememberedOutput.Replay(known, () => new SequenceDecoder(tokenizer, spec.StopStrings, spec.Generation.MinNewTokens));
+            decoder = RememberedOutput.Replay(known, () => new SequenceDecoder(
+                tokenizer, spec.StopStrings, spec.Generation.MinNewTokens, spec.ShowsSpecialTokens, spec.ShowsStop));
         }
         catch (Exception exception) when (exception is ArgumentException or TextModelException)
         {

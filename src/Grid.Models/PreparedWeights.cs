@@ -30,6 +30,7 @@ public sealed class PreparedWeights : IDisposable
     public void Apply()
     {
         using var stop = new CancellationTokenSource();
+        AggregateException? failure;
         var check = Task.Run(() => _weights.RequireUnchanged(stop.Token), stop.Token);
         try
         {
@@ -46,9 +47,10 @@ public sealed class PreparedWeights : IDisposable
         finally
         {
             ((IAsyncResult)check).AsyncWaitHandle.WaitOne(); // Nothing reads the files after this.
+            failure = check.Exception;
         }
 
-        if (check.Exception is { } failure)
+        if (failure is not null)
         {
             ExceptionDispatchInfo.Throw(failure.Flatten().InnerExceptions[0]);
         }

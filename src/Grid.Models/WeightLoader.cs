@@ -184,7 +184,7 @@ internal sealed class WeightLoader : IDisposable
     {
         _failed.Cancel();
         Task.WhenAll(_tensors.Values.Select(tensor => tensor.Identity))
-            .ContinueWith(static _ => { }, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default)
+            .ContinueWith(static all => all.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default)
             .GetAwaiter().GetResult();
         foreach (var weights in _uploaded)
         {

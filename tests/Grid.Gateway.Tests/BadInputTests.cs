@@ -149,11 +149,11 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         yield return ("logit_bias", "{" + string.Join(',', Enumerable.Range(0, 1025).Select(i => $"\"{i}\":1")) + "}", "logit_bias", "invalid_value");
         yield return ("logit_bias", "[1]", "logit_bias", "invalid_type");
         yield return ("surprise", "1", "surprise", "unknown_parameter");
-        yield return ("skip_special_tokens", "\"\\ud800\"", "skip_special_tokens", "unsupported_parameter");
+        yield return ("stop_regex", "\"\\ud800\"", "stop_regex", "unsupported_parameter");
         yield return ("Temperature", "1", "Temperature", "unknown_parameter");
         yield return ("top_k", "4.00000000000000000000000000000000000000000000000000001", "top_k", "invalid_value");
-        yield return ("skip_special_tokens", "false", "skip_special_tokens", "unsupported_parameter");
-        yield return ("no_stop_trim", "true", "no_stop_trim", "unsupported_parameter");
+        yield return ("skip_special_tokens", "1", "skip_special_tokens", "invalid_type");
+        yield return ("no_stop_trim", "\"yes\"", "no_stop_trim", "invalid_type");
         yield return ("regex", "\"a+\"", "regex", "unsupported_parameter");
     }
 

@@ -114,6 +114,22 @@ public sealed class DecodingTests
         Assert.Equal("D", update.Text);
     }
 
+    [Theory]
+    [InlineData(false, "x ", "a")]
+    [InlineData(true, "x STOP", "ab")]
+    public void What_ends_a_sequence_is_shown_where_that_is_asked_for(bool shows, string withString, string withToken)
+    {
+        var decoder = new SequenceDecoder(TestModel.Text.Tokenizer, ["STOP"], showsStop: shows);
+        Apply(decoder, Batch(0, [.. "x STOP".Select(c => (int)c)]), 0);
+        Assert.Equal((withString, "stop"), (decoder.TakeUpdate()!.Text, decoder.FinishReason));
+
+        decoder = new SequenceDecoder(TestModel.Text.Tokenizer, [], showsStop: shows);
+        var batch = Batch(0, ['a', 'b']);
+        (batch.Sequences[0].Finish, batch.Sequences[0].StopTokenId) = (StepFinish.Stop, 'b');
+        Apply(decoder, batch, 0);
+        Assert.Equal((withToken, "stop"), (decoder.TakeUpdate()!.Text, decoder.FinishReason));
+    }
+
     [Fact]
     public void A_token_out_of_order_is_an_error_and_not_text()
     {

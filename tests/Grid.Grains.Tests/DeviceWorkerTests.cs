@@ -183,7 +183,7 @@ public sealed class DeviceWorkerTests
         using var worker = Start(held, new FakeTimeProvider());
         Assert.Equal(RefusalKind.Unavailable, worker.Submit(Request([1]))?.Kind); // No stream yet.
         using var stream = worker.Subscribe(s_gateway);
-        Assert.Equal(RefusalKind.Unavailable, worker.Submit(Request([1]) with { NumericsId = "other" })?.Kind);
+        Assert.Equal(RefusalKind.WeightsChanged, worker.Submit(Request([1]) with { NumericsId = "other" })?.Kind);
         var invalid = worker.Submit(Request([1], 0));
         Assert.Equal((RefusalKind.Invalid, "MaxNewTokens", "MaxNewTokens is 0; it must be at least 1."), (invalid?.Kind, invalid?.Field, invalid?.ToString()));
         var request = Request([1]);

@@ -79,6 +79,14 @@ public sealed record SequenceSpec
     /// salt like any other. No part of the result.</summary>
     [Id(13)]
     public string CacheSalt { get; init; } = "";
+
+    /// <summary>Whether special tokens are a part of its text.</summary>
+    [Id(14)]
+    public bool ShowsSpecialTokens { get; init; }
+
+    /// <summary>Whether what ends it is a part of its text: a stop token's text, a stop string.</summary>
+    [Id(15)]
+    public bool ShowsStop { get; init; }
 }
 
 /// <summary>A run of a sequence that its gateway or its client has left, and whose client is back.</summary>

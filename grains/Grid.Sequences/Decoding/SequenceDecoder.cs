@@ -12,10 +12,13 @@ namespace Grid.Sequences.Decoding;
 /// <param name="tokenizer">The model's; null gives ids without text.</param>
 /// <param name="stopStrings">Texts that end the sequence; none without a tokenizer.</param>
 /// <param name="minNewTokens">No stop string ends the sequence that ends in the text of its first so many tokens.</param>
-public sealed class SequenceDecoder(Tokenizer? tokenizer, IReadOnlyList<string> stopStrings, int minNewTokens = 0)
+/// <param name="showsSpecialTokens">Whether special tokens are a part of the text.</param>
+/// <param name="showsStop">Whether what ends the sequence is: the stop token's text, or the stop string and all of its last token's.</param>
+public sealed class SequenceDecoder(
+    Tokenizer? tokenizer, IReadOnlyList<string> stopStrings, int minNewTokens = 0, bool showsSpecialTokens = false, bool showsStop = false)
 {
-    private readonly IncrementalDetokenizer? _detokenizer = tokenizer is null ? null : new(tokenizer, skipSpecialTokens: true);
-    private readonly StopStringMatcher _matcher = new(stopStrings);
+    private readonly IncrementalDetokenizer? _detokenizer = tokenizer is null ? null : new(tokenizer, skipSpecialTokens: !showsSpecialTokens);
+    private readonly StopStringMatcher _matcher = new(stopStrings) { ShowsMatch = showsStop };
     private readonly List<int> _outputIds = [];
     private readonly StringBuilder _text = new();
     private readonly List<ScoredToken> _tokens = [];
@@ -110,7 +113,7 @@ public sealed class SequenceDecoder(Tokenizer? tokenizer, IReadOnlyList<string> 
     {
         _outputIds.Add(token.TokenId);
         _tokens.Add(token);
-        if (!isStopToken) // It ends the text and is no part of it.
+        if (!isStopToken || showsStop) // It ends the text and is no part of it.
         {
             Append(_detokenizer?.Append(token.TokenId));
         }

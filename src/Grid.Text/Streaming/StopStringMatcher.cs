@@ -19,6 +19,9 @@ public sealed class StopStringMatcher
         _lengths = new int[_stops.Count];
     }
 
+    /// <summary>Whether a stop string that was found is shown, with all of the text that ended it.</summary>
+    public bool ShowsMatch { get; init; }
+
     /// <summary>The stop string that was found; null while none.</summary>
     public string? Matched { get; private set; }
 
@@ -44,6 +47,12 @@ public sealed class StopStringMatcher
                 if (mayMatch && _lengths[stop] == _stops[stop].Length)
                 {
                     Matched = _stops[stop];
+                    if (ShowsMatch)
+                    {
+                        _held.Append(text);
+                        return Release(_held.Length, forget: true);
+                    }
+
                     _held.Append(text, 0, i + 1);
                     return Release(_held.Length - Matched.Length, forget: true);
                 }
