@@ -5,6 +5,7 @@ using Grid.Gateway.Metrics;
 using Grid.Gateway.Requests;
 using Grid.Gateway.Resuming;
 using Grid.Gateway.Running;
+using Grid.Gateway.Telemetry;
 using Grid.Grains.Messages;
 using Grid.Numerics;
 using Grid.Sequences;
@@ -45,6 +46,8 @@ internal sealed class AnswerRunner(
         var caller = Caller.Of(context);
         plan = plan with { Client = caller.Client, Tenant = caller.Tenant };
         RateLimitHeaders.WillShow(context.Response, service, caller.Client);
+        var trace = RequestTrace.Begin(context, plan, stored?.Plan.Trace);
+        plan = plan with { Trace = trace?.Id };
         if (plan.Timeout is { } seconds)
         {
             // One that is resumed has what is left.
@@ -87,6 +90,7 @@ internal sealed class AnswerRunner(
                 await JsonResponse.WriteAsync(context, StatusCodes.Status200OK, json => answer.WriteWhole(json, batch.Transcripts), options.Value.ReaderTimeout);
             }
             var (prompt, _, completion) = Usage.Of(batch.Transcripts, plan.Prompts.Count);
+            trace?.Answered(batch.Transcripts, prompt, completion);
             GatewayLog.Answered(logger, GatewayLog.PathOf(context), batch.Transcripts.Count, prompt, completion,
                 clock.GetElapsedTime(started).TotalMilliseconds, caller.Tenant, plan.User is null ? null : JsonShown.Text(plan.User),
                 context.TraceIdentifier);
@@ -99,7 +103,17 @@ internal sealed class AnswerRunner(
         }
         catch (OperationCanceledException) when (active.EndedBy is { } error && !context.RequestAborted.IsCancellationRequested)
         {
+            trace?.Fail(error.Code);
             throw new ApiException(error);
+        }
+        catch (Exception exception) when (trace is not null)
+        {
+            trace.Fail(context.RequestAborted.IsCancellationRequested ? "client_left" : ErrorMapping.ToApiError(exception, context.TraceIdentifier).Code);
+            throw;
+        }
+        finally
+        {
+            trace?.End();
         }
     }
 
@@ -190,12 +204,13 @@ internal sealed class AnswerRunner(
 
     private ApiError ErrorOf(HttpContext context, ActiveRequest active, Exception exception)
     {
+        var error = active.EndedBy ?? ErrorMapping.ToApiError(exception, context.TraceIdentifier);
+        context.Features.Get<RequestTrace>()?.Fail(error.Code);
         if (active.EndedBy is { } ended)
         {
             GatewayLog.Ended(logger, GatewayLog.PathOf(context), ended.Code, context.TraceIdentifier);
             return ended;
         }
-        var error = ErrorMapping.ToApiError(exception, context.TraceIdentifier);
         GatewayLog.StreamFailed(logger, GatewayLog.PathOf(context), error.Code, context.TraceIdentifier,
             exception is ApiException or RefusedException ? null : exception);
         return error;

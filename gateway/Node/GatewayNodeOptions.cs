@@ -1,5 +1,6 @@
 using System.Net;
 using Grid.Clustering;
+using Grid.Gateway.Telemetry;
 using Grid.Options;
 using Grid.Sequences;
 
@@ -34,6 +35,10 @@ public class GatewayNodeOptions
 
     [SwitchOption("Log a line for each HTTP request: the client's address, the request line, the status and the time it took")]
     public bool LogRequests { get; set; }
+
+    /// <summary>Where its traces and metrics are sent.</summary>
+    [Options]
+    public TelemetryOptions Telemetry { get; } = new();
 
     /// <summary>Limits of its HTTP face.</summary>
     [Options]

@@ -1,6 +1,7 @@
 using Grid.Clustering;
 using Grid.Gateway.Access;
 using Grid.Gateway.Http;
+using Grid.Gateway.Telemetry;
 using Grid.Grains;
 using Grid.Options;
 using Grid.Sequences;
@@ -39,6 +40,7 @@ public static class NodeHost
             builder.Logging.AddFilter(typeof(RequestLog).FullName, LogLevel.Information);
             builder.Services.AddTransient<IStartupFilter, RequestLogStartupFilter>();
         }
+        builder.Services.AddGridTelemetry(options.Telemetry, options.GetType() == typeof(GatewayNodeOptions) ? "grid-gateway" : "grid-silo", cluster.Name);
         builder.Services.AddGridGateway(options.Gateway with { DrainGrace = options.Grace });
         builder.UseOrleans(silo =>
         {

@@ -76,6 +76,9 @@ internal abstract record RequestPlan
     [JsonIgnore]
     public string Client { get; init; } = "";
 
+    /// <summary>Its span, as W3C's traceparent; null for none. Kept, so that who goes on with it names it.</summary>
+    public string? Trace { get; init; }
+
     /// <summary>The field the number of new tokens came from.</summary>
     public string MaxTokensField { get; init; } = "max_tokens";
 
@@ -90,6 +93,7 @@ internal abstract record RequestPlan
         // The fingerprint that the answer shows, and that a resumption asks for, is a promise.
         NumericsId = Model.NumericsId,
         Client = Client,
+        Trace = Trace,
         // No name has a line feed, so that no salt of one is another's.
         CacheSalt = Tenant is null ? sequence.Spec.CacheSalt : $"{Tenant}\n{sequence.Spec.CacheSalt}",
         User = User ?? "",

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Grid.Grains;
@@ -37,6 +38,8 @@ internal sealed partial class SequenceGrain(
     private AttemptLauncher? _launcher;
     private SequenceRun? _run;
     private AdmissionPlace? _place;
+    private Activity? _span;
+    private Refusal? _refusal;
     private int _promptTokens;
     private bool _cachedKnown;
     private bool _gone;
@@ -142,8 +145,9 @@ internal sealed partial class SequenceGrain(
             throw new InvalidOperationException($"Sequence {Id:N} was started already.");
         }
 
-        (_spec, _reader) = (spec, reader);
-        return reader.Ended = RunAsync(spec, reader);
+        (_spec, _reader, _span) = (spec, reader, Tracing.Start("sequence", ActivityKind.Internal, spec.Trace));
+        _span?.SetTag("grid.sequence.id", Id.ToString("N"));
+        return reader.Ended = RunAsync(_span is null ? spec : spec with { Trace = _span.Id }, reader);
     }
 
     private async Task RunAsync(SequenceSpec spec, RunningSequence reader)
@@ -155,7 +159,8 @@ internal sealed partial class SequenceGrain(
         {
             if (await EnterAsync(spec, reader, noMoreWaits.Token) is { } refusal)
             {
-                reader.Refuse(AsSeenHere(refusal));
+                _refusal = AsSeenHere(refusal);
+                reader.Refuse(_refusal);
                 return;
             }
 
@@ -198,6 +203,12 @@ internal sealed partial class SequenceGrain(
         {
             admission.Leave(place);
         }
+
+        _span?.SetTag("grid.prompt_tokens", _promptTokens);
+        _span?.SetTag("grid.output_tokens", _decoder?.OutputIds.Count ?? 0);
+        _span?.SetTag("grid.attempts", _launcher?.NextEpoch ?? 0);
+        _span?.SetTag("grid.finish_reason", _decoder?.FinishReason);
+        Tracing.End(_span, _refusal?.Kind.ToString() ?? (_decoder?.FinishReason is "error" ? "error" : null));
     }
 
     /// <summary>Gets it a place in the line and starts the first attempts when it is its turn; gives the refusal of one that does not

@@ -146,8 +146,10 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
         }
 
         var output = _outputs.Begin(request.Name, request.PriorOutputIds);
-        if (!_attempts.TryAdd(request.Attempt, new AcceptedAttempt(request.Attempt, subscription, output)))
+        var trace = AttemptTrace.Begin(request, Model, _time);
+        if (!_attempts.TryAdd(request.Attempt, new AcceptedAttempt(request.Attempt, subscription, output, trace)))
         {
+            trace?.End("refused", "refused");
             _outputs.Forget(output);
             return Refusal.Invalid(nameof(request.Attempt), request.Attempt, "not be that of an attempt that runs");
         }
@@ -279,6 +281,7 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
         {
             if (!queued && _attempts.TryRemove(request.Attempt, out var attempt))
             {
+                attempt.Trace?.End("refused", "refused");
                 _outputs.Forget(attempt.Output);
             }
         }
@@ -345,6 +348,11 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
             // Whatever it is, the device's state is unknown now: the worker ends as a whole and its gateways move on.
             _failure = exception;
             LogFailed(exception, Model.Device);
+            foreach (var attempt in _attempts.Values)
+            {
+                attempt.Trace?.End("failed", "device_failed");
+            }
+
             foreach (var subscription in _subscriptions.Values)
             {
                 End(subscription, exception);
@@ -407,6 +415,7 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
     private void Tell(AcceptedAttempt attempt)
     {
         _outputs.Add(attempt.Output, attempt.Step);
+        attempt.Trace?.Take(attempt.Step, _engine);
         if (!attempt.Subscription.Ended && attempt.Subscription.Add(attempt.Id, attempt.Step))
         {
             _written.Add(attempt.Subscription);
@@ -498,13 +507,16 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
     }
 
     /// <summary>An attempt that runs here.</summary>
-    private sealed class AcceptedAttempt(AttemptId id, StepSubscription subscription, AttemptOutput output)
+    private sealed class AcceptedAttempt(AttemptId id, StepSubscription subscription, AttemptOutput output, AttemptTrace? trace)
     {
         public AttemptId Id => id;
 
         public StepSubscription Subscription => subscription;
 
         public AttemptOutput Output => output;
+
+        /// <summary>Null where nobody wants one.</summary>
+        public AttemptTrace? Trace => trace;
 
         /// <summary>What the step being published did for it; the device's thread only.</summary>
         public List<EngineEvent> Step { get; } = [];

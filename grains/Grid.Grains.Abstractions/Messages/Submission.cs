@@ -87,6 +87,10 @@ public sealed record SequenceSpec
     /// <summary>Whether what ends it is a part of its text: a stop token's text, a stop string.</summary>
     [Id(15)]
     public bool ShowsStop { get; init; }
+
+    /// <summary>The span that it belongs to (<see cref="Tracing"/>), as W3C's traceparent; null for none. No part of the result.</summary>
+    [Id(16)]
+    public string? Trace { get; init; }
 }
 
 /// <summary>A run of a sequence that its gateway or its client has left, and whose client is back.</summary>
@@ -135,6 +139,10 @@ public sealed record SubmitRequest
     /// <summary>It shares cached prefixes with sequences of the same salt only.</summary>
     [Id(9)]
     public string CacheSalt { get; init; } = "";
+
+    /// <summary>The span that it belongs to, as W3C's traceparent; null for none.</summary>
+    [Id(10)]
+    public string? Trace { get; init; }
 }
 
 /// <summary>Where a sequence stands.</summary>

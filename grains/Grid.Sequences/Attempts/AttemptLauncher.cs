@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Threading.Channels;
 using Grid.Grains;
 using Grid.Grains.Messages;
@@ -55,11 +56,27 @@ internal sealed class AttemptLauncher(
         workers.Expected.Any(worker => Fits(worker) && fits(worker) && worker.State != WorkerState.Quarantined);
 
     /// <summary>A new attempt, for <see cref="SubmitAsync"/>.</summary>
-    public SequenceAttempt On(LiveWorker worker) => new(firstEpoch with { Epoch = NextEpoch++ }, worker, _length.IsCutShort(worker));
+    public SequenceAttempt On(LiveWorker worker)
+    {
+        var id = firstEpoch with { Epoch = NextEpoch++ };
+        var span = Tracing.Start("attempt", ActivityKind.Client, spec.Trace);
+        span?.SetTag("grid.worker", worker.Status.Worker.Key);
+        span?.SetTag("grid.sequence.epoch", id.Epoch);
+        return new SequenceAttempt(id, worker, _length.IsCutShort(worker), span);
+    }
 
     /// <summary>Offers an attempt to its worker, with the output so far; null when it is taken.</summary>
-    public Task<Refusal?> SubmitAsync(SequenceAttempt attempt) =>
-        attempt.Worker.SubmitAsync(Request(attempt.Id, _length.For(attempt.Worker, spec.Generation)), inbox);
+    public async Task<Refusal?> SubmitAsync(SequenceAttempt attempt)
+    {
+        var request = Request(attempt.Id, _length.For(attempt.Worker, spec.Generation)) with { Trace = attempt.Trace ?? spec.Trace };
+        var refusal = await attempt.Worker.SubmitAsync(request, inbox);
+        if (refusal is not null)
+        {
+            attempt.EndSpan(refusal.Kind.ToString());
+        }
+
+        return refusal;
+    }
 
     /// <summary>Puts the news that an attempt is lost into the inbox.</summary>
     public void ReportLost(SequenceAttempt attempt) => inbox.TryWrite(SequenceEvent.WorkerLost(attempt.Id));

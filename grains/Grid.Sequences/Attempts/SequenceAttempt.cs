@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Grid.Grains;
 using Grid.Grains.Messages;
 using Grid.Sequences.Decoding;
@@ -9,7 +10,8 @@ namespace Grid.Sequences.Attempts;
 /// <param name="id">The sequence and the epoch.</param>
 /// <param name="worker">Where it runs.</param>
 /// <param name="isCutShort">Whether the worker's KV cache ends it before the sequence's end.</param>
-internal sealed class SequenceAttempt(AttemptId id, LiveWorker worker, bool isCutShort)
+/// <param name="span">Its span; null where nobody wants one.</param>
+internal sealed class SequenceAttempt(AttemptId id, LiveWorker worker, bool isCutShort, Activity? span)
 {
     private bool _hasEnded;
 
@@ -18,6 +20,9 @@ internal sealed class SequenceAttempt(AttemptId id, LiveWorker worker, bool isCu
 
     /// <summary>Where it runs.</summary>
     public LiveWorker Worker => worker;
+
+    /// <summary>Its span, as its worker's has it for a parent; null where there is none.</summary>
+    public string? Trace => span?.Id;
 
     /// <summary>What it gave that does not count yet: at most the rest of the sequence.</summary>
     public Queue<StepItem> Pending { get; } = new();
@@ -34,6 +39,11 @@ internal sealed class SequenceAttempt(AttemptId id, LiveWorker worker, bool isCu
         var finish = batch.Sequences[index].Finish;
         _hasEnded = finish != StepFinish.None;
         HasOutgrown = isCutShort && finish == StepFinish.Length;
+        if (_hasEnded)
+        {
+            EndSpan();
+        }
+
         foreach (var item in StepItem.Of(batch, index))
         {
             if (!HasOutgrown || item.Kind != StepItemKind.End)
@@ -46,10 +56,19 @@ internal sealed class SequenceAttempt(AttemptId id, LiveWorker worker, bool isCu
     /// <summary>Stops listening, and ends it at the worker unless it has ended there.</summary>
     public void Leave()
     {
+        EndSpan();
         worker.Demultiplexer.Remove(id);
         if (worker.IsOpen && !_hasEnded)
         {
             worker.Grain.Cancel(id).Ignore();
         }
+    }
+
+    /// <summary>Ends its span, once.</summary>
+    /// <param name="error">Where something went wrong, what.</param>
+    public void EndSpan(string? error = null)
+    {
+        Tracing.End(span, error);
+        span = null;
     }
 }

@@ -79,6 +79,7 @@ internal sealed partial class SequenceRun(AttemptLauncher launcher, int quorum, 
             {
                 metrics.CountFailover(launcher.Model);
                 LogLost(attempt.Id.Sequence, attempt.Id.Epoch, attempt.Worker.Status.Worker.Key);
+                attempt.EndSpan("worker_lost");
                 _attempts.RemoveAt(i);
                 if (i == 0)
                 {

@@ -40,3 +40,12 @@ public sealed class EndPointOptionAttribute(string what) : OptionAttribute(what,
         ? place
         : throw new OptionValueException("be an IP address with a port, such as 127.0.0.1:11111");
 }
+
+/// <summary>An address of HTTP; for a property of <see cref="Uri"/>.</summary>
+public sealed class UrlOptionAttribute(string what) : OptionAttribute(what, "url")
+{
+    /// <inheritdoc/>
+    public override object Read(string value, Type type) => Uri.TryCreate(value, UriKind.Absolute, out var url) && url.Scheme is "http" or "https" && url.UserInfo.Length == 0
+        ? url
+        : throw new OptionValueException("be an address of http or https, without a user, such as http://127.0.0.1:4317");
+}
