@@ -27,6 +27,11 @@ public sealed record SequenceRequest : GenerationParameters
     /// reported again.</summary>
     public int[] PriorOutputIds { get; init; } = [];
 
+    /// <summary>Output tokens that are expected after the prior ones: they are drawn and reported like all others, but many in a step, as long
+    /// as what is drawn is what was expected. From the first that is not, the expectation counts for nothing. No part of the
+    /// result.</summary>
+    public int[] ExpectedOutputIds { get; init; } = [];
+
     /// <summary>It shares cached prefixes with sequences of the same salt only. No part of the result.</summary>
     public string CacheSalt { get; init; } = "";
 

@@ -25,6 +25,20 @@ public sealed class TokenHistory
     /// <summary><see cref="OutputCounts"/> at once, until something is noted.</summary>
     public ReadOnlySpan<int> OutputCountSpan => CollectionsMarshal.AsSpan(_outputCounts);
 
+    /// <summary>The same tokens and counts, on their own from now on.</summary>
+    public TokenHistory Copy()
+    {
+        TokenHistory copy = new();
+        foreach (var (token, slot) in _slotOf)
+        {
+            copy._slotOf.Add(token, slot);
+        }
+
+        copy._tokens.AddRange(_tokens);
+        copy._outputCounts.AddRange(_outputCounts);
+        return copy;
+    }
+
     /// <summary>Notes a prompt token.</summary>
     public void AddPrompt(int tokenId) => Slot(tokenId);
 

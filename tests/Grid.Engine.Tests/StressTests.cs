@@ -25,7 +25,7 @@ public class StressTests
     [InlineData(8, 14, 128, 3, true)]
     public void Whatever_happens_around_it_a_sequence_gives_what_it_gives_alone(int seed, int pages, int batch, int chunk, bool ahead)
     {
-        Random random = new(seed);
+        Random random = new(seed), expecting = new(seed + 2000);
         EngineHarness harness = new(
             new EngineOptions
             {
@@ -41,7 +41,7 @@ public class StressTests
         {
             if (random.Next(12) == 0 && harness.Status.Waiting < 20)
             {
-                logs.Add(harness.Submit(RandomRequest(random, logs, penalties: !ahead || random.Next(12) == 0)));
+                logs.Add(harness.Submit(Expecting(expecting, RandomRequest(random, logs, penalties: !ahead || random.Next(12) == 0))));
             }
 
             if (random.Next(60) == 0 && logs.Count > 0)
@@ -116,6 +116,24 @@ public class StressTests
                 LogitBias = random.Next(3) == 0 ? [new LogitBias(12, 1.5f), new LogitBias(FakeMath.PoisonToken, -100f)] : [new LogitBias(FakeMath.PoisonToken, -100f)],
             },
         };
+    }
+
+    /// <summary>Now and then with output that is expected: what comes, or that with a wrong token somewhere.</summary>
+    private static SequenceRequest Expecting(Random random, SequenceRequest request)
+    {
+        if (random.Next(4) > 0 || request.PromptIds.Contains(FakeMath.PoisonToken))
+        {
+            return request;
+        }
+
+        int[] expected = [.. Oracle.Run(request).Tokens.Select(token => token.TokenId).TakeWhile(id => id != FakeMath.PoisonToken)];
+        expected = expected[..random.Next(expected.Length + 1)];
+        if (expected.Length > 0 && random.Next(2) == 0)
+        {
+            expected[random.Next(expected.Length)] = random.Next(3) == 0 ? FakeMath.PoisonToken : 6 + random.Next(90);
+        }
+
+        return request with { ExpectedOutputIds = expected };
     }
 
     /// <summary>Often a prefix of an earlier prompt and its output, so that the prefix cache has work to do.</summary>

@@ -28,6 +28,7 @@ internal sealed class RequestValidator(ModelConfig model, int kvPages)
     {
         CheckIds(nameof(request.PromptIds), request.PromptIds);
         CheckIds(nameof(request.PriorOutputIds), request.PriorOutputIds);
+        CheckIds(nameof(request.ExpectedOutputIds), request.ExpectedOutputIds);
         CheckIds(nameof(request.StopTokenIds), request.StopTokenIds);
         Require(request.PromptIds.Length > 0, nameof(request.PromptIds), "empty", "hold at least one token");
     }
@@ -65,6 +66,9 @@ internal sealed class RequestValidator(ModelConfig model, int kvPages)
         Require(
             prompt + (long)prior <= most, "PriorOutputIds.Length", prior,
             $"be at most {model.MaxPositions - 1 - prompt}: with {prompt} prompt tokens, one of {model.MaxPositions} positions is for output");
+        Require(
+            prior + (long)request.ExpectedOutputIds.Length <= request.MaxNewTokens, "ExpectedOutputIds.Length", request.ExpectedOutputIds.Length,
+            $"be at most {request.MaxNewTokens - prior}: {prior} of MaxNewTokens, which is {request.MaxNewTokens}, are there already");
         Require(
             request.MinNewTokens >= 0 && request.MinNewTokens <= request.MaxNewTokens, nameof(request.MinNewTokens),
             request.MinNewTokens, $"be from 0 to MaxNewTokens, which is {request.MaxNewTokens}");

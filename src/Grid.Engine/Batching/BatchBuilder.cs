@@ -52,11 +52,11 @@ internal sealed class BatchBuilder(int maxRows)
         _batch.RowCount += rows;
     }
 
-    /// <summary>A row may be asked for the token after it: to draw it when it is not known yet, to score it when it is a
-    /// prompt token whose logprob is owed.</summary>
+    /// <summary>A row may be asked for the token after it: to draw it when it is not known yet (but perhaps expected), to score it when it is
+    /// a prompt token whose logprob is owed.</summary>
     private void AddTask(Sequence sequence, int row, int target)
     {
-        bool draws = target == sequence.TokenCount;
+        bool draws = target >= sequence.TokenCount;
         if (draws || (target >= sequence.NextPromptIndexToScore && target < sequence.PromptLength))
         {
             AddTask(new LogitTask(sequence, target, draws), row);

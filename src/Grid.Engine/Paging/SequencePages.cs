@@ -17,7 +17,7 @@ internal sealed class SequencePages(PagePool pool, PrefixCache cache, bool shari
     public bool Sharing => sharing;
 
     /// <summary>Attaches the longest cached prefix that leaves the last known token, and the rows of the prompt logprobs
-    /// still owed, to be computed; then takes pages for all known tokens. False, with nothing changed, when there are
+    /// still owed, to be computed; then takes pages for all known tokens and expected ones. False, with nothing changed, when there are
     /// not so many pages besides <paramref name="spare"/> ones.</summary>
     public bool TryAttach(Sequence sequence, int spare)
     {
@@ -36,7 +36,7 @@ internal sealed class SequencePages(PagePool pool, PrefixCache cache, bool shari
         sequence.LeasedPages = hits;
         sequence.PageCount = hits;
         sequence.ComputedTokens = hits * AttentionLayout.BlockTokens;
-        if (!TryGrow(sequence, sequence.TokenCount))
+        if (!TryGrow(sequence, sequence.RowCount))
         {
             throw new InvalidOperationException("Pages counted as available could not be taken.");
         }
@@ -51,7 +51,7 @@ internal sealed class SequencePages(PagePool pool, PrefixCache cache, bool shari
     public int UncachedTokens(Sequence sequence)
     {
         cache.Match(sequence.Tokens.AsSpan(0, sequence.TokenCount), MaxHitPages(sequence), out int hits, out _, sequence.Request.CacheSalt);
-        return sequence.TokenCount - (hits * AttentionLayout.BlockTokens);
+        return sequence.RowCount - (hits * AttentionLayout.BlockTokens);
     }
 
     /// <summary>Takes pages until the table holds so many tokens, evicting unleased cached pages where needed. False
@@ -113,6 +113,22 @@ internal sealed class SequencePages(PagePool pool, PrefixCache cache, bool shari
         sequence.ComputedTokens = 0;
     }
 
+    /// <summary>Gives back the sequence's own pages, which hold keys and values of tokens that are not its own, and takes others; what of its own
+    /// tokens was there is computed once more.</summary>
+    public void Renew(Sequence sequence)
+    {
+        while (sequence.PageCount > sequence.LeasedPages)
+        {
+            pool.Return(new PageId(sequence.PageTable[--sequence.PageCount]));
+        }
+
+        sequence.ComputedTokens = sequence.LeasedPages * AttentionLayout.BlockTokens;
+        if (!TryGrow(sequence, sequence.RowCount))
+        {
+            throw new InvalidOperationException("Pages just given back could not be taken.");
+        }
+    }
+
     /// <summary>Gives everything back and drops from the cache what no other sequence holds of it: for a sequence whose
     /// values cannot be trusted.</summary>
     public void Discard(Sequence sequence)
@@ -138,7 +154,7 @@ internal sealed class SequencePages(PagePool pool, PrefixCache cache, bool shari
     private bool CanAttach(Sequence sequence, int spare, out PrefixNode path, out int hits)
     {
         path = cache.Match(sequence.Tokens.AsSpan(0, sequence.TokenCount), MaxHitPages(sequence), out hits, out int unleasedHits, sequence.Request.CacheSalt);
-        return Sequence.PagesFor(sequence.TokenCount) - hits + spare <= pool.FreePages + cache.UnleasedPages - unleasedHits;
+        return Sequence.PagesFor(sequence.RowCount) - hits + spare <= pool.FreePages + cache.UnleasedPages - unleasedHits;
     }
 
     private static int MaxHitPages(Sequence sequence)

@@ -68,29 +68,75 @@ internal sealed class Publisher(Inbox inbox, WaitingQueue waiting, Scheduler sch
     private void Advance(PlannedSlice slice, ReadOnlySpan<LogitTask> tasks, ReadOnlySpan<SampledToken> results)
     {
         var sequence = slice.Sequence;
-        for (int i = 0; i < results.Length; i++)
+        int scored = 0;
+        while (scored < tasks.Length && !tasks[scored].Draws)
         {
-            if (results[i].NonFinite)
-            {
-                Fail(sequence, $"The logits after position {tasks[i].TargetPosition - 1} are not finite.");
-                return;
-            }
+            scored++;
         }
 
+        // Draws count up to the first that is not what was expected, or that ends the sequence: those behind it follow other tokens.
+        int kept = scored;
+        bool goesOn = true;
+        for (; goesOn && kept < tasks.Length; kept++)
+        {
+            goesOn = IsExpected(sequence, tasks[kept], results[kept]) && !sequence.EndsWith(results[kept].TokenId);
+        }
+
+        int failed = FirstNonFinite(results[..kept]);
+        if (failed >= 0 && failed <= scored)
+        {
+            Fail(sequence, tasks[failed]);
+            return;
+        }
+
+        int drawn = failed < 0 ? kept : failed;
+        bool right = drawn > scored && IsExpected(sequence, tasks[drawn - 1], results[drawn - 1]);
         sequence.ComputedTokens += slice.RowCount;
+        if (drawn > scored)
+        {
+            sequence.ComputedTokens = Math.Min(sequence.ComputedTokens, tasks[drawn - 1].TargetPosition);
+        }
+
         pages.ShareFullPages(sequence);
-        bool draws = tasks.Length > 0 && tasks[^1].Draws;
-        int scored = tasks.Length - (draws ? 1 : 0);
         if (scored > 0)
         {
             sequence.NextPromptIndexToScore = tasks[scored - 1].TargetPosition + 1;
             _events.Add(new PromptScored(sequence.Id, tasks[0].TargetPosition, results[..scored].ToArray()));
         }
 
-        if (draws)
+        foreach (var token in results[scored..drawn])
         {
-            Append(sequence, results[^1]);
+            Append(sequence, token);
         }
+
+        if (failed >= 0)
+        {
+            Fail(sequence, tasks[failed]);
+        }
+        else if (drawn > scored && !right && sequence.Phase != SequencePhase.Finished)
+        {
+            sequence.ExpectNothing();
+            if (drawn < tasks.Length)
+            {
+                pages.Renew(sequence);
+            }
+        }
+    }
+
+    private static bool IsExpected(Sequence sequence, LogitTask task, SampledToken drawn) =>
+        !drawn.NonFinite && task.TargetPosition < sequence.RowCount && drawn.TokenId == sequence.Tokens[task.TargetPosition];
+
+    private static int FirstNonFinite(ReadOnlySpan<SampledToken> results)
+    {
+        for (int i = 0; i < results.Length; i++)
+        {
+            if (results[i].NonFinite)
+            {
+                return i;
+            }
+        }
+
+        return -1;
     }
 
     private void Append(Sequence sequence, SampledToken token)
@@ -108,11 +154,11 @@ internal sealed class Publisher(Inbox inbox, WaitingQueue waiting, Scheduler sch
         }
     }
 
-    private void Fail(Sequence sequence, string error)
+    private void Fail(Sequence sequence, LogitTask task)
     {
         // Its values are wrong somewhere: nobody may find them in the cache.
         pages.Discard(sequence);
-        Finish(sequence, FinishReason.Failed, null, error);
+        Finish(sequence, FinishReason.Failed, null, $"The logits after position {task.TargetPosition - 1} are not finite.");
     }
 
     private void Finish(Sequence sequence, FinishReason reason, int? stopTokenId = null, string? error = null)

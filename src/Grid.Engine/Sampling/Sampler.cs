@@ -98,7 +98,7 @@ internal sealed class Sampler : IDisposable
         bool logprobs = !task.Draws || request.Logprobs;
         row.Parameters = sequence.Parameters;
         row.Position = task.TargetPosition;
-        row.History = task.Draws ? sequence.History : null;
+        row.History = task.Draws ? sequence.HistoryAt(task.TargetPosition) : null;
         row.BannedTokens = task.Draws ? sequence.BannedAt(task.TargetPosition) : [];
         row.ScoredToken = task.Draws ? -1 : sequence.Tokens[task.TargetPosition];
         row.Logprobs = logprobs;

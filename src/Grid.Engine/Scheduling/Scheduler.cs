@@ -21,6 +21,9 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
     /// <summary>Steps after which the waiting ones' ranks are one lower.</summary>
     private const int AgeSteps = 16;
 
+    /// <summary>Expected tokens in a step of a sequence whose penalties need a history for each.</summary>
+    private const int ExpectedWithHistory = 64;
+
     private readonly int _maxRunning = Math.Min(options.MaxRunningSequences, options.MaxBatchTokens);
     private readonly List<Sequence> _running = [];
     private StepPlan _plan = new();
@@ -74,7 +77,8 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
     }
 
     /// <summary>Plans the step after one that is not published yet: a row of each token that it draws. False when the step depends on
-    /// more than that: somebody waits and there is room, somebody has prompt left to compute or a history that the tokens belong to,
+    /// more than that: somebody waits and there is room, somebody has prompt left to compute or a history that the tokens belong to, or tokens that it
+    /// expects,
     /// or pages are short.</summary>
     /// <param name="before">Tasks of the step before.</param>
     /// <param name="plan">What to fill.</param>
@@ -97,7 +101,7 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
             }
 
             bool last = position + 1 >= sequence.LengthLimit;
-            if (!draws || sequence.History is not null || !(last || pages.TryGrow(sequence, position + 1)))
+            if (!draws || sequence.ExpectedCount > 0 || sequence.History is not null || !(last || pages.TryGrow(sequence, position + 1)))
             {
                 return false;
             }
@@ -170,7 +174,9 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
     private void PlanChunk(Sequence sequence)
     {
         int left = options.MaxBatchTokens - _plan.RowCount;
-        int rows = Math.Min(Math.Min(sequence.PendingTokens, options.PrefillChunkTokens), left);
+        int expected = sequence.History is null ? sequence.ExpectedCount : Math.Min(sequence.ExpectedCount, ExpectedWithHistory);
+        int pending = sequence.PendingTokens - sequence.ExpectedCount + expected;
+        int rows = Math.Min(Math.Min(pending, options.PrefillChunkTokens), left);
         if (rows > 0)
         {
             _plan.Add(sequence, rows);

@@ -16,9 +16,10 @@ internal sealed class Sequence
     {
         Request = request;
         Rank = request.Rank;
-        Tokens = [.. request.PromptIds, .. request.PriorOutputIds];
-        TokenCount = Tokens.Length;
+        TokenCount = request.PromptIds.Length + request.PriorOutputIds.Length;
         LengthLimit = LengthLimitOf(request, maxPositions);
+        ExpectedCount = Math.Min(request.ExpectedOutputIds.Length, LengthLimit - 1 - TokenCount); // The last one has no row.
+        Tokens = [.. request.PromptIds, .. request.PriorOutputIds, .. request.ExpectedOutputIds.AsSpan(0, ExpectedCount)];
         _endingIds = EndingIdsOf(request, endTokenIds);
         PageTable = new int[PagesFor(LengthLimit - 1)];
         NextPromptIndexToScore = Math.Max(1, request.PromptLogprobsFrom ?? int.MaxValue);
@@ -31,10 +32,17 @@ internal sealed class Sequence
 
     public SamplingParameters Parameters => Request.Sampling;
 
-    /// <summary>Prompt and output ids; <see cref="TokenCount"/> of them are known.</summary>
+    /// <summary>Prompt and output ids; <see cref="TokenCount"/> of them are known, and so many more expected as
+    /// <see cref="ExpectedCount"/> says.</summary>
     public int[] Tokens { get; private set; }
 
     public int TokenCount { get; private set; }
+
+    /// <summary>Tokens behind the known ones that are computed at once with them, each with a draw that says whether it is right.</summary>
+    public int ExpectedCount { get; private set; }
+
+    /// <summary>Known tokens and expected ones: those that get rows and pages.</summary>
+    public int RowCount => TokenCount + ExpectedCount;
 
     public int PromptLength => Request.PromptIds.Length;
 
@@ -46,8 +54,8 @@ internal sealed class Sequence
     /// <summary>Leading tokens whose keys and values are in the pages.</summary>
     public int ComputedTokens { get; set; }
 
-    /// <summary>Known tokens still to be computed; 1 in decode.</summary>
-    public int PendingTokens => TokenCount - ComputedTokens;
+    /// <summary>Tokens still to be computed; 1 in decode.</summary>
+    public int PendingTokens => RowCount - ComputedTokens;
 
     /// <summary>PageTable[i] holds positions i*64 .. i*64+63; the first <see cref="PageCount"/> entries are in use.</summary>
     public int[] PageTable { get; }
@@ -82,6 +90,23 @@ internal sealed class Sequence
     /// <summary>Its place in the waiting queue while it waits there.</summary>
     public LinkedListNode<Sequence>? WaitingPlace { get; set; }
 
+    /// <summary>The history as of a position, which is that of the next token or of an expected one's.</summary>
+    public TokenHistory? HistoryAt(int position)
+    {
+        if (History is null || position == TokenCount)
+        {
+            return History;
+        }
+
+        var history = History.Copy();
+        for (int i = TokenCount; i < position; i++)
+        {
+            history.AddOutput(Tokens[i]);
+        }
+
+        return history;
+    }
+
     /// <summary>Ids that may not be drawn for a position: those that would end the sequence before min_new_tokens.</summary>
     public int[] BannedAt(int position) => position - PromptLength < Request.MinNewTokens ? _endingIds : [];
 
@@ -106,17 +131,21 @@ internal sealed class Sequence
         if (Tokens.Length < LengthLimit)
         {
             int[] tokens = new int[LengthLimit];
-            Tokens.AsSpan(0, TokenCount).CopyTo(tokens);
+            Tokens.AsSpan(0, RowCount).CopyTo(tokens);
             Tokens = tokens;
         }
     }
 
-    /// <summary>Adds an output token.</summary>
+    /// <summary>Adds an output token; where one was expected, in its place.</summary>
     public void Append(int tokenId)
     {
         Tokens[TokenCount++] = tokenId;
+        ExpectedCount = Math.Max(0, ExpectedCount - 1);
         History?.AddOutput(tokenId);
     }
+
+    /// <summary>Forgets what was expected.</summary>
+    public void ExpectNothing() => ExpectedCount = 0;
 
     /// <summary>Whether drawing this token ends the sequence.</summary>
     public bool EndsWith(int tokenId) => Array.BinarySearch(_endingIds, tokenId) >= 0;
