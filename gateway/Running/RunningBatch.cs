@@ -131,8 +131,8 @@ internal sealed class RunningBatch : IAsyncDisposable
     }
 
     /// <summary>What its client has of a sequence that is resumed, but for the last token: that one is drawn again, and whatever
-    /// ends with it. All is drawn again where scores of what the client has are still to be told: /generate repeats them in each
-    /// event.</summary>
+    /// ends with it. All is drawn again, many tokens in a step, where scores of what the client has are still to be told: /generate
+    /// repeats them in each event.</summary>
     private static ResumedRun? ResumedRunOf(RequestPlan plan, PlannedSequence sequence, SequenceProgress known)
     {
         if (sequence.PublicId is not { } name)
@@ -140,7 +140,7 @@ internal sealed class RunningBatch : IAsyncDisposable
             return null;
         }
         bool scored = sequence.Spec.Generation.PromptLogprobsFrom is not null || (plan is GeneratePlan && sequence.Spec.Generation.Logprobs);
-        return new ResumedRun(name, scored ? 0 : Math.Max(0, known.Tokens - 1));
+        return new ResumedRun(name, scored ? 0 : Math.Max(0, known.Tokens - 1), known.Tokens);
     }
 
     /// <summary>Queues an update. A sequence that fails ends the request, and so the others, once what came before has been read.</summary>

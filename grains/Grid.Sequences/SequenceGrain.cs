@@ -286,11 +286,11 @@ internal sealed partial class SequenceGrain(
         }
 
         int quorum = QuorumOf(spec);
-        int[] known = await RememberedOutput.FindAsync(spec.Resumed, [.. workers.Live.Where(Serves)], quorum);
-        if (spec.Resumed is { KnownTokens: > 0 } run)
+        var remembered = await RememberedOutput.FindAsync(spec.Resumed, [.. workers.Live.Where(Serves)], quorum);
+        if (spec.Resumed is { ReportedTokens: > 0 } run)
         {
             metrics.CountResumption(spec.Model);
-            LogResumed(Id, run.Name, known.Length, run.KnownTokens);
+            LogResumed(Id, run.Name, remembered.Expected.Length, run.ReportedTokens);
         }
 
         string field = nameof(spec.PromptText);
@@ -300,7 +300,7 @@ internal sealed partial class SequenceGrain(
         {
             promptIds = spec.PromptIds ?? tokenizer!.Encode(spec.PromptText!, spec.ParseSpecialTokens, spec.AddSpecialTokens);
             field = nameof(spec.StopStrings);
-            decoder = RememberedOutput.Replay(known, () => new SequenceDecoder(
+            decoder = RememberedOutput.Replay(remembered.Known, () => new SequenceDecoder(
                 tokenizer, spec.StopStrings, spec.Generation.MinNewTokens, spec.ShowsSpecialTokens, spec.ShowsStop));
         }
         catch (Exception exception) when (exception is ArgumentException or TextModelException)
@@ -324,7 +324,7 @@ internal sealed partial class SequenceGrain(
 
         (_decoder, _promptTokens) = (decoder, promptIds.Length);
         _launcher = new AttemptLauncher(
-            new AttemptId(Id, 0), spec with { Generation = settled }, promptIds, decoder, _inbox.Writer, workers,
+            new AttemptId(Id, 0), spec with { Generation = settled }, promptIds, remembered.Expected, decoder, _inbox.Writer, workers,
             options.Value, noMoreWaits, reader.Left);
         _run = new SequenceRun(_launcher, quorum, () => Publish(reader, decoder), metrics, logger);
         return null;

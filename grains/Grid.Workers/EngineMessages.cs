@@ -16,6 +16,7 @@ internal static class EngineMessages
         Id = request.Attempt.ToEngine(),
         PromptIds = request.PromptIds,
         PriorOutputIds = request.PriorOutputIds,
+        ExpectedOutputIds = request.ExpectedOutputIds,
         BypassesQueueLimit = request.BypassesQueueLimit,
         Rank = request.Rank,
         CacheSalt = request.CacheSalt,

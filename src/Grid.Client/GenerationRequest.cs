@@ -76,7 +76,7 @@ public sealed record GenerationRequest
         StopStrings = [.. StopStrings],
         CrossCheck = CrossCheck,
         CacheSalt = CacheSalt,
-        Resumed = new ResumedRun(Guid.NewGuid(), 0), // A name at workers that all attempts share.
+        Resumed = new ResumedRun(Guid.NewGuid(), 0, 0), // A name at workers that all attempts share.
         Generation = new GenerationParameters
         {
             Sampling = Sampling(served.Sampling with { Seed = Seed ?? BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(sizeof(ulong))) }),

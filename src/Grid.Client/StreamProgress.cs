@@ -23,7 +23,7 @@ internal sealed class StreamProgress(ulong seed, string numericsId)
         int known = spec.Generation.PromptLogprobsFrom is null ? Math.Max(0, _cursor.Tokens - 1) : 0;
         return spec with
         {
-            Resumed = spec.Resumed! with { KnownTokens = known },
+            Resumed = spec.Resumed! with { KnownTokens = known, ReportedTokens = _cursor.Tokens },
             Generation = spec.Generation with { MaxNewTokens = _maxNewTokens ?? spec.Generation.MaxNewTokens },
         };
     }

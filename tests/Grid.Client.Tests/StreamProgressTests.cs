@@ -14,7 +14,7 @@ public sealed class StreamProgressTests
         Model = "demo",
         PromptIds = s_prompt,
         Generation = new GenerationParameters { PromptLogprobsFrom = 1 },
-        Resumed = new ResumedRun(Guid.NewGuid(), 0),
+        Resumed = new ResumedRun(Guid.NewGuid(), 0, 0),
     };
 
     [Fact]

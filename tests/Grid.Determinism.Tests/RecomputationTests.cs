@@ -36,6 +36,29 @@ public class RecomputationTests(DemoModelFixture demo)
         Bits.AssertSame(demo.Alone(request), warm);
     }
 
+    /// <summary>Known output is drawn many tokens in a step; a wrong token in it is found where it is.</summary>
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    public void Its_own_output_drawn_again_at_once_has_the_bits_that_it_had(int sampling)
+    {
+        var request = Requests.Make(Requests.Prompt(30, sampling), 80, Requests.Sampling(sampling));
+        var alone = demo.Alone(request);
+        int[] output = alone.OutputIds;
+        int[] wrong = [.. output];
+        wrong[50] = (wrong[50] + 1) % 4000;
+        foreach (int[] expected in (int[][])[output, wrong, output[..37]])
+        {
+            var engine = demo.NewEngine();
+            Bits.AssertSame(alone, engine.Run(request with { ExpectedOutputIds = expected }));
+            Assert.InRange(engine.Status.Steps, 1, 80 - expected.Length + (expected == wrong ? 31 : 3));
+        }
+    }
+
     [Theory]
     [InlineData(63)]
     [InlineData(64)]

@@ -54,7 +54,7 @@ public sealed class ResumeTests : IAsyncLifetime
         var settled = _first.Grid.Started.Zip(_first.Grid.Sequences, (spec, sequence) => spec with
         {
             Generation = spec.Generation with { MaxNewTokens = sequence.MaxNewTokens },
-            Resumed = new ResumedRun(sequence.Id, 0),
+            Resumed = new ResumedRun(sequence.Id, 0, 0),
         });
         Assert.Equal(settled.Select(spec => JsonSerializer.Serialize(spec)), _second.Grid.Started.Select(spec => JsonSerializer.Serialize(spec)));
 
@@ -178,7 +178,7 @@ public sealed class ResumeTests : IAsyncLifetime
             _second.Grid.Started.Clear();
             await ResumeAsync(_second, id, e.Id);
             int tokens = int.Parse(e.Id!.Split(':', '/')[1], System.Globalization.CultureInfo.InvariantCulture);
-            Assert.Equal(new ResumedRun(name, isEnough ? tokens - 1 : 0), Assert.Single(_second.Grid.Started).Resumed);
+            Assert.Equal(new ResumedRun(name, isEnough ? tokens - 1 : 0, tokens), Assert.Single(_second.Grid.Started).Resumed);
         }
     }
 

@@ -79,7 +79,7 @@ public sealed class HedgingTests
         var workers = grid.Service<WorkerDirectory>(0);
         var decoder = new SequenceDecoder(null, []);
         var launcher = new AttemptLauncher(
-            new AttemptId(Guid.NewGuid(), 0), Answer.Spec([4, 7], 5) with { NumericsId = TestModel.NumericsId }, [4, 7], decoder, inbox.Writer, workers, new(), default, default);
+            new AttemptId(Guid.NewGuid(), 0), Answer.Spec([4, 7], 5) with { NumericsId = TestModel.NumericsId }, [4, 7], [], decoder, inbox.Writer, workers, new(), default, default);
         var run = new SequenceRun(launcher, quorum: 1, () => { }, grid.Service<SequenceMetrics>(0), NullLogger.Instance);
         Assert.Null(await run.BeginAsync(default));
         for (int tick = 0; run.Attempts.Count == 1; tick++)

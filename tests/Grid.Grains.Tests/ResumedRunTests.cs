@@ -17,7 +17,7 @@ public sealed class ResumedRunTests
     {
         await using var grid = await TestGrid.StartAsync(2, _ => new ScriptedEngine { HeldBack = true });
         var name = await LeaveAsync(grid, after: 100);
-        var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 80));
+        var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 80, 80));
         Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
         Assert.Equal(Answer.TextOf(answer.Tokens), answer.Text);
         Assert.Equal("length", answer.FinishReason);
@@ -29,13 +29,29 @@ public sealed class ResumedRunTests
     {
         await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true });
         var name = await LeaveAsync(grid, after: 20);
-        var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 300));
+        var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 300, 300));
         Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
         Assert.InRange(Assert.Single(requests).PriorOutputIds.Length, 20, 299);
 
-        (answer, requests) = await TakeUpAsync(grid, new ResumedRun(Guid.NewGuid(), 300));
+        (answer, requests) = await TakeUpAsync(grid, new ResumedRun(Guid.NewGuid(), 300, 300));
         Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
         Assert.Empty(Assert.Single(requests).PriorOutputIds);
+    }
+
+    /// <summary>Where logprobs of what the client has are to be told again, ids are not enough: all is drawn, as what was expected.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task What_must_be_drawn_anew_is_expected_to_come_as_a_worker_remembers_it(bool isChecked)
+    {
+        await using var grid = await TestGrid.StartAsync(2, _ => new ScriptedEngine { HeldBack = true });
+        var name = await LeaveAsync(grid, after: 100);
+        var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 0, 80), isChecked: isChecked);
+        Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
+        Assert.Equal(isChecked ? 2 : 1, requests.Length);
+        Assert.All(requests, request => Assert.Empty(request.PriorOutputIds));
+        Assert.All(requests, request => Assert.InRange(request.ExpectedOutputIds.Length, 100, Tokens - 1));
+        Assert.All(requests, request => Assert.Equal(Answer.Expected(s_prompt, request.ExpectedOutputIds.Length), request.ExpectedOutputIds));
     }
 
     /// <summary>The run that is taken up a second time is that of the sequence, not only of its last gateway.</summary>
@@ -44,8 +60,8 @@ public sealed class ResumedRunTests
     {
         await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true });
         var name = await LeaveAsync(grid, after: 20);
-        await LeaveAsync(grid, after: 90, new ResumedRun(name, 10));
-        var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 85));
+        await LeaveAsync(grid, after: 90, new ResumedRun(name, 10, 10));
+        var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 85, 85));
         Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
         Assert.Equal(85, Assert.Single(requests).PriorOutputIds.Length);
     }
@@ -58,7 +74,7 @@ public sealed class ResumedRunTests
         var name = await LeaveAsync(grid, after: 100);
         string all = Answer.TextOf(Answer.Expected(s_prompt, Tokens));
         string stop = all[15..18];
-        var (answer, _) = await TakeUpAsync(grid, new ResumedRun(name, 80), stop);
+        var (answer, _) = await TakeUpAsync(grid, new ResumedRun(name, 80, 80), stop);
         Assert.Equal(all[..all.IndexOf(stop, StringComparison.Ordinal)], answer.Text);
         Assert.Equal("stop", answer.FinishReason);
     }
@@ -74,7 +90,7 @@ public sealed class ResumedRunTests
         var name = await LeaveAsync(grid, after: 130);
         string all = Answer.TextOf(Answer.Expected(s_prompt, Tokens));
         string stop = all[15..18]; // And again every 26 tokens: it ends with the 122nd.
-        var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, known), stop, minNewTokens: minNewTokens);
+        var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, known, known), stop, minNewTokens: minNewTokens);
         int end = all.IndexOf(stop, minNewTokens - stop.Length + 1, StringComparison.Ordinal);
         Assert.Equal(all[..end], answer.Text);
         Assert.Equal(("stop", end + stop.Length), (answer.FinishReason, answer.Tokens.Length));
@@ -86,7 +102,7 @@ public sealed class ResumedRunTests
     {
         await using var grid = await TestGrid.StartAsync(2, _ => new ScriptedEngine { HeldBack = true });
         var name = await LeaveAsync(grid, after: 100);
-        var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 80), isChecked: true);
+        var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 80, 80), isChecked: true);
         Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
         Assert.Equal(2, requests.Length);
         Assert.All(requests, request => Assert.Empty(request.PriorOutputIds));
@@ -97,7 +113,7 @@ public sealed class ResumedRunTests
     {
         await using var grid = await TestGrid.StartAsync(2, _ => new ScriptedEngine { HeldBack = true });
         var name = await LeaveAsync(grid, after: 100, isChecked: true);
-        var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 80), isChecked: true);
+        var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 80, 80), isChecked: true);
         Assert.Equal(Answer.Expected(s_prompt, Tokens), answer.Tokens);
         Assert.Equal(2, requests.Length);
         Assert.All(requests, request => Assert.Equal(Answer.Expected(s_prompt, 80), request.PriorOutputIds));
@@ -109,7 +125,7 @@ public sealed class ResumedRunTests
     {
         await using var grid = await TestGrid.StartAsync(2, i => new ScriptedEngine { HeldBack = true, WrongFrom = i == 0 ? 30 : null });
         var name = await LeaveAsync(grid, after: 100, isChecked: true);
-        var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 80), isChecked: true);
+        var (answer, requests) = await TakeUpAsync(grid, new ResumedRun(name, 80, 80), isChecked: true);
         Assert.Equal(Answer.Expected(s_prompt, 30), answer.Tokens);
         Assert.Contains("different bits at output token 30", answer.Error, StringComparison.Ordinal);
         Assert.Equal(2, requests.Length);
@@ -127,11 +143,12 @@ public sealed class ResumedRunTests
             () => Task.FromResult<int[]>([1, 2, 3]),
         };
         LiveWorker[] workers = [.. answers.Select(answer => new FakeWorkerGrain { OnFind = answer }.Connect(TimeProvider.System).Worker)];
-        var former = new ResumedRun(Guid.NewGuid(), 9);
-        int[] ofOne = await RememberedOutput.FindAsync(former, workers, quorum: 1).WaitAsync(TestGrid.Patience);
-        int[] ofTwo = await RememberedOutput.FindAsync(former, workers, quorum: 2).WaitAsync(TestGrid.Patience);
-        Assert.Equal([1, 2, 3], ofOne);
-        Assert.Equal([1, 2], ofTwo);
+        var former = new ResumedRun(Guid.NewGuid(), 9, 9);
+        var ofOne = await RememberedOutput.FindAsync(former, workers, quorum: 1).WaitAsync(TestGrid.Patience);
+        var ofTwo = await RememberedOutput.FindAsync(former, workers, quorum: 2).WaitAsync(TestGrid.Patience);
+        Assert.Equal([1, 2, 3], ofOne.Known);
+        Assert.Equal([1, 2], ofTwo.Known);
+        Assert.Equal([1, 2, 3], ofTwo.Expected);
     }
 
     [Fact]

@@ -96,8 +96,10 @@ public sealed record SequenceSpec
 /// <summary>A run of a sequence that its gateway or its client has left, and whose client is back.</summary>
 /// <param name="Name">The name of the sequence at workers (<see cref="SubmitRequest.Name"/>): its id when it ran at first.</param>
 /// <param name="KnownTokens">Output tokens, from the first on, whose logprobs need not be told again: their ids are enough.</param>
+/// <param name="ReportedTokens">Output tokens that the client has had, at least those known: so many, and what workers remember beyond, need not
+/// be drawn one after the other.</param>
 [GenerateSerializer, Immutable, Alias("grid.resumed-run")]
-public sealed record ResumedRun([property: Id(0)] Guid Name, [property: Id(1)] int KnownTokens);
+public sealed record ResumedRun([property: Id(0)] Guid Name, [property: Id(1)] int KnownTokens, [property: Id(2)] int ReportedTokens);
 
 /// <summary>An attempt at a sequence as a worker gets it.</summary>
 [GenerateSerializer, Immutable, Alias("grid.submit-request")]
@@ -143,6 +145,11 @@ public sealed record SubmitRequest
     /// <summary>The span that it belongs to, as W3C's traceparent; null for none.</summary>
     [Id(10)]
     public string? Trace { get; init; }
+
+    /// <summary>Output that is expected after the prior one: drawn and reported like all other, but many tokens in a step. No part of the
+    /// result.</summary>
+    [Id(11)]
+    public int[] ExpectedOutputIds { get; init; } = [];
 }
 
 /// <summary>Where a sequence stands.</summary>

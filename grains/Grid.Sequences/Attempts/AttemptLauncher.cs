@@ -15,6 +15,7 @@ namespace Grid.Sequences.Attempts;
 /// <param name="firstEpoch">The sequence's id, and the first epoch that it has not used.</param>
 /// <param name="spec">What was asked for, with its bits and a number of new tokens.</param>
 /// <param name="promptIds">The prompt as ids.</param>
+/// <param name="expected">Output that is remembered of an earlier run: attempts draw it many tokens in a step.</param>
 /// <param name="decoder">Holds the output so far.</param>
 /// <param name="inbox">Gets the events.</param>
 /// <param name="workers">Who may run it.</param>
@@ -22,7 +23,7 @@ namespace Grid.Sequences.Attempts;
 /// <param name="waitNoMore">Cancelled when nothing is waited for any more: this gateway stops, or nobody wants the sequence.</param>
 /// <param name="left">Cancelled when nobody wants the sequence any more.</param>
 internal sealed class AttemptLauncher(
-    AttemptId firstEpoch, SequenceSpec spec, int[] promptIds, SequenceDecoder decoder, ChannelWriter<SequenceEvent> inbox,
+    AttemptId firstEpoch, SequenceSpec spec, int[] promptIds, int[] expected, SequenceDecoder decoder, ChannelWriter<SequenceEvent> inbox,
     WorkerDirectory workers, SequencesOptions options, CancellationToken waitNoMore, CancellationToken left)
 {
     private readonly SequenceLength _length = new(promptIds.Length, spec.Generation);
@@ -190,6 +191,7 @@ internal sealed class AttemptLauncher(
             };
         }
 
+        int prior = decoder.OutputIds.Count;
         return new SubmitRequest
         {
             Attempt = attempt,
@@ -197,6 +199,7 @@ internal sealed class AttemptLauncher(
             NumericsId = spec.NumericsId!,
             PromptIds = promptIds,
             PriorOutputIds = [.. decoder.OutputIds],
+            ExpectedOutputIds = [.. expected.Skip(prior).Take(generation.MaxNewTokens!.Value - prior)],
             Generation = generation,
             BypassesQueueLimit = _isAccepted,
             Rank = Rank,
