@@ -140,7 +140,7 @@ internal sealed class RunningBatch : IAsyncDisposable
             return null;
         }
         bool scored = sequence.Spec.Generation.PromptLogprobsFrom is not null || (plan is GeneratePlan && sequence.Spec.Generation.Logprobs);
-        return new ResumedRun(name, scored ? 0 : Math.Max(0, known.Tokens - 1), known.Tokens);
+        return new ResumedRun(name, scored ? 0 : Math.Max(0, known.Tokens - 1), Math.Max(0, known.Tokens));
     }
 
     /// <summary>Queues an update. A sequence that fails ends the request, and so the others, once what came before has been read.</summary>
