@@ -86,7 +86,9 @@ public static class GatewayHosting
         open.MapShown("/readyz", OperationEndpoints.ReadyAsync);
         open.MapShown("/health", OperationEndpoints.ReadyAsync);
 
-        var inference = endpoints.MapGroup("").RequireAuthorization(Scopes.Inference);
+        var grid = endpoints.MapGroup("");
+        grid.OpenTheGrid(endpoints.ServiceProvider.GetRequiredService<ISequenceService>());
+        var inference = grid.MapGroup("").RequireAuthorization(Scopes.Inference);
         var answers = endpoints.ServiceProvider.GetRequiredService<InferenceEndpoints>();
         inference.MapPost("/v1/chat/completions", answers.ChatAsync);
         inference.MapPost("/v1/completions", answers.CompleteAsync);
@@ -106,26 +108,38 @@ public static class GatewayHosting
         inference.MapPost("/detokenize", text.DetokenizeAsync);
         inference.MapGet("/health_generate", OperationEndpoints.GenerateAsync);
 
-        endpoints.MapShown("/get_server_info", ServerEndpoints.InfoAsync);
-        endpoints.MapShown("/server_info", ServerEndpoints.InfoAsync);
-        endpoints.MapShown("/v1/loads", ServerEndpoints.LoadsAsync);
-        endpoints.MapPost("/flush_cache", OperationEndpoints.FlushAsync);
+        grid.MapShown("/get_server_info", ServerEndpoints.InfoAsync);
+        grid.MapShown("/server_info", ServerEndpoints.InfoAsync);
+        grid.MapShown("/v1/loads", ServerEndpoints.LoadsAsync);
+        grid.MapPost("/flush_cache", OperationEndpoints.FlushAsync);
         var control = endpoints.ServiceProvider.GetRequiredService<ControlEndpoints>();
-        endpoints.MapPost("/pause_generation", control.PauseAsync);
-        endpoints.MapPost("/continue_generation", control.ContinueAsync);
-        endpoints.MapPost("/abort_request", control.AbortAsync);
-        endpoints.MapPost("/update_weights_from_disk", control.UpdateWeightsAsync);
-        endpoints.MapShown("/get_weight_version", ControlEndpoints.WeightVersionAsync);
-        endpoints.MapShown("/weight_version", ControlEndpoints.WeightVersionAsync);
+        grid.MapPost("/pause_generation", control.PauseAsync);
+        grid.MapPost("/continue_generation", control.ContinueAsync);
+        grid.MapPost("/abort_request", control.AbortAsync);
+        grid.MapPost("/update_weights_from_disk", control.UpdateWeightsAsync);
+        grid.MapShown("/get_weight_version", ControlEndpoints.WeightVersionAsync);
+        grid.MapShown("/weight_version", ControlEndpoints.WeightVersionAsync);
         foreach (var (path, instead) in ControlEndpoints.Unsupported)
         {
-            endpoints.MapPost(path, Task (HttpContext _) => throw ApiErrors.UnsupportedEndpoint(path, instead));
+            grid.MapPost(path, Task (HttpContext _) => throw ApiErrors.UnsupportedEndpoint(path, instead));
         }
-        endpoints.MapShown("/v1/grid", GridEndpoints.ShowAsync);
+        grid.MapShown("/v1/grid", GridEndpoints.ShowAsync);
         bool openMetrics = endpoints.ServiceProvider.GetRequiredService<IOptions<GatewayOptions>>().Value.Access.OpenMetrics;
         (openMetrics ? open : endpoints).MapShown("/metrics", (HttpContext context, PrometheusExport export) => export.WriteAsync(context));
         return endpoints;
     }
+
+    /// <summary>What is asked there is asked of the whole grid; the others are asked every few seconds, whether anybody uses the node or
+    /// not.</summary>
+    private static void OpenTheGrid(this IEndpointConventionBuilder endpoints, ISequenceService service) => endpoints.Add(endpoint =>
+    {
+        var answer = endpoint.RequestDelegate!;
+        endpoint.RequestDelegate = async context =>
+        {
+            await service.OpenAsync(context.RequestAborted);
+            await answer(context);
+        };
+    });
 
     /// <summary>Maps what only shows something: HEAD asks for its headers.</summary>
     private static void MapShown(this IEndpointRouteBuilder endpoints, string path, Delegate show) =>

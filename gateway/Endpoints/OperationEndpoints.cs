@@ -19,34 +19,33 @@ internal static class OperationEndpoints
 
     /// <summary>GET /readyz and /health: 200 while a worker is live and the gateway is not asked to stop, otherwise 503 with
     /// the reason.</summary>
-    public static Task ReadyAsync(HttpContext context, ISequenceService service, ActiveRequests requests, NodeHealth node)
+    public static async Task ReadyAsync(HttpContext context, ISequenceService service, ActiveRequests requests, NodeHealth node)
     {
-        RequireReady(service, requests, node);
-        return OkAsync(context);
+        await RequireReadyAsync(context, service, requests, node);
+        await OkAsync(context);
     }
 
-    private static void RequireReady(ISequenceService service, ActiveRequests requests, NodeHealth node)
+    private static async Task RequireReadyAsync(HttpContext context, ISequenceService service, ActiveRequests requests, NodeHealth node)
     {
         if (node.StoreLost is { } lost)
         {
             throw ApiErrors.Unavailable(lost);
         }
         requests.RequireOpen();
-        if (service.Models.Count == 0)
+        if (WhyNotReady(service) is not null)
         {
-            throw ApiErrors.Unavailable(ModelDirectory.NothingServed);
+            await service.OpenAsync(context.RequestAborted); // Other nodes may be.
         }
-        var states = service.Snapshot.Workers.Select(worker => worker.State).ToArray();
-        if (!states.Contains(WorkerState.Live))
+        if (WhyNotReady(service) is { } reason)
         {
-            throw ApiErrors.Unavailable(WhyNotReady([.. states.Where(state => state != WorkerState.Failed)]));
+            throw ApiErrors.Unavailable(reason);
         }
     }
 
     /// <summary>GET /health_generate: as /health, and every model has drawn a token within <see cref="s_patience"/>.</summary>
     public static async Task GenerateAsync(HttpContext context, ISequenceService service, ActiveRequests requests, NodeHealth node)
     {
-        RequireReady(service, requests, node);
+        await RequireReadyAsync(context, service, requests, node);
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
         patience.CancelAfter(s_patience);
         try
@@ -94,15 +93,20 @@ internal static class OperationEndpoints
         context.Response.ContentLength = 0;
     }
 
-    private static string WhyNotReady(WorkerState[] states)
+    private static string? WhyNotReady(ISequenceService service)
     {
+        var states = service.Snapshot.Workers.Select(worker => worker.State).Where(state => state != WorkerState.Failed).ToArray();
+        if (service.Models.Count > 0 && states.Contains(WorkerState.Live))
+        {
+            return null;
+        }
         if (states.Length > 0 && states.All(state => state == WorkerState.Quarantined))
         {
             return "Every worker is in quarantine: it was found to compute wrongly (GET /v1/grid says more).";
         }
         var counts = states.GroupBy(GridEndpoints.NameOf).OrderBy(group => group.Key, StringComparer.Ordinal)
             .Select(group => $"{group.Count()} {group.Key}");
-        return states.Length == 0
+        return states.Length == 0 || service.Models.Count == 0
             ? ModelDirectory.NothingServed
             : $"No worker takes sequences at the moment: {string.Join(", ", counts)} (GET /v1/grid says more).";
     }

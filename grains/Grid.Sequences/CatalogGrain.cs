@@ -11,14 +11,18 @@ internal sealed class CatalogGrain(ISequenceService sequences, IClusterManifestP
     private static readonly GrainType s_sequence = GrainType.Create(ISequenceGrain.GrainTypeName);
 
     /// <inheritdoc/>
-    public Task<ModelDescription[]> GetModels() => Task.FromResult<ModelDescription[]>([.. sequences.Models.Select(model => new ModelDescription
+    public async Task<ModelDescription[]> GetModels()
     {
-        Id = model.Id,
-        NumericsId = model.NumericsId,
-        MaxContextTokens = model.MaxContextTokens,
-        HasTokenizer = model.Text is not null,
-        Sampling = model.Sampling,
-    })]);
+        await sequences.OpenAsync(CancellationToken.None);
+        return [.. sequences.Models.Select(model => new ModelDescription
+        {
+            Id = model.Id,
+            NumericsId = model.NumericsId,
+            MaxContextTokens = model.MaxContextTokens,
+            HasTokenizer = model.Text is not null,
+            Sampling = model.Sampling,
+        })];
+    }
 
     /// <inheritdoc/>
     public Task<SiloAddress[]> GetSilos() => Task.FromResult<SiloAddress[]>(

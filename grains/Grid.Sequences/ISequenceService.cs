@@ -7,6 +7,10 @@ namespace Grid.Sequences;
 /// <summary>The gateway's door to the grid.</summary>
 public interface ISequenceService
 {
+    /// <summary>To be called before anything is asked: a node that nobody has asked for long knows its own workers only, and first asks
+    /// the others, for half a second at most. Throws only where it is cancelled.</summary>
+    Task OpenAsync(CancellationToken cancellationToken);
+
     /// <summary>Models that at least one live worker serves, by id; empty while none does.</summary>
     IReadOnlyList<ServedModel> Models { get; }
 

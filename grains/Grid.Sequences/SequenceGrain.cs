@@ -155,8 +155,10 @@ internal sealed partial class SequenceGrain(
         using var noMoreWaits = CancellationTokenSource.CreateLinkedTokenSource(drain.Over, reader.Left);
         using var woken = reader.Left.UnsafeRegister(static inbox => ((ChannelWriter<SequenceEvent>)inbox!).TryWrite(SequenceEvent.Tick), _inbox.Writer);
         ITimer? clock = null;
+        workers.Enter();
         try
         {
+            await workers.OpenAsync(CancellationToken.None);
             if (await EnterAsync(spec, reader, noMoreWaits.Token) is { } refusal)
             {
                 _refusal = AsSeenHere(refusal);
@@ -184,6 +186,7 @@ internal sealed partial class SequenceGrain(
         {
             clock?.Dispose();
             _inbox.Writer.TryComplete();
+            workers.Leave();
             Leave();
         }
     }

@@ -34,6 +34,8 @@ internal sealed class SequenceService(
         }
     }
 
+    public Task OpenAsync(CancellationToken cancellationToken) => workers.OpenAsync(cancellationToken);
+
     public GridSnapshot Snapshot => new(
         [.. workers.Expected.Select(worker => new WorkerSnapshot(worker.Status, worker.Load, worker.State, worker.Prefixes.Pages)
             { Reason = worker.Quarantine }),
@@ -103,8 +105,18 @@ internal sealed class SequenceService(
         return AllAsync(model, worker => worker.AbortAllAsync(cancellationToken));
     }
 
-    public Task<UpdatedWeights> UpdateWeightsAsync(string model, WeightsRequest request, CancellationToken cancellationToken) =>
-        weights.UpdateAsync(model, request, cancellationToken);
+    public async Task<UpdatedWeights> UpdateWeightsAsync(string model, WeightsRequest request, CancellationToken cancellationToken)
+    {
+        workers.Enter(); // It may take longer than links are kept.
+        try
+        {
+            return await weights.UpdateAsync(model, request, cancellationToken);
+        }
+        finally
+        {
+            workers.Leave();
+        }
+    }
 
     public async Task<ServedModel> WaitForWeightsAsync(ServedModel before, CancellationToken cancellationToken)
     {

@@ -52,6 +52,12 @@ public sealed record SequencesOptions
     /// <summary>A worker that has not reported for this long may be loaded otherwise than it seems.</summary>
     public TimeSpan StaleReport { get; set; } = TimeSpan.FromMilliseconds(750);
 
+    /// <summary>How long a node with workers of its own stays linked to those of others after the last request that came to it.</summary>
+    public TimeSpan LinkRetention { get; set; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>How long the first request after that waits until all of them have answered.</summary>
+    public TimeSpan LinkPatience { get; set; } = TimeSpan.FromMilliseconds(500);
+
     [NumberOption("Sequences of one model that may wait while all its workers are full, half of those left for one client; more are refused", 0, 1_000_000, Key = "Gateway:QueueSize")]
     public int QueueSize { get; set; } = 4096;
 

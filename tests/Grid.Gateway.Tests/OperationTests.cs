@@ -33,6 +33,34 @@ public sealed class OperationTests : IAsyncLifetime
         Assert.Equal(503, (await _app.PostAsync("/generate", "{\"text\":\"x\"}")).Status);
     }
 
+    /// <summary>Probes must not keep a node linked to all others. One that is not ready by its own workers may be by others'.</summary>
+    [Fact]
+    public async Task Other_nodes_are_asked_by_requests_and_by_probes_only_where_this_one_is_not_ready()
+    {
+        int opened = 0;
+        var (models, grid) = (_app.Grid.Models, _app.Grid.Snapshot);
+        _app.Grid.Opened = () =>
+        {
+            opened++;
+            (_app.Grid.Models, _app.Grid.Snapshot) = (models, grid);
+        };
+        foreach (string path in new[] { "/livez", "/readyz", "/health", "/metrics" })
+        {
+            Assert.Equal(200, (await GetAsync(path)).Status);
+        }
+
+        Assert.Equal(0, opened);
+        Show(FakeSequenceService.Worker("own", WorkerState.Stuck));
+        Assert.Equal(200, (await GetAsync("/readyz")).Status);
+        Assert.Equal(1, opened);
+        _app.Grid.Models = [];
+        Assert.Equal(200, (await _app.PostAsync("/generate", "{\"text\":\"x\"}")).Status);
+        Assert.Equal(2, opened);
+        Assert.Equal(200, (await GetAsync("/v1/grid")).Status);
+        Assert.Equal(200, (await GetAsync("/v1/models")).Status);
+        Assert.Equal(4, opened);
+    }
+
     [Fact]
     public async Task The_grid_shows_its_workers_and_is_not_ready_with_none_but_quarantined_ones()
     {

@@ -11,7 +11,8 @@ namespace Grid.Sequences.Routing;
 
 /// <summary>
 /// The workers this gateway knows: a hosted service that follows the cluster's manifest. Silos that do not host the
-/// worker node's grain type (gateways) are never asked.
+/// worker node's grain type (gateways) are never asked. A gateway is linked to all workers; a node with workers of its own only while
+/// somebody asks it (<see cref="OpenAsync"/>), and otherwise to its own.
 /// </summary>
 public sealed partial class WorkerDirectory(
     IClusterManifestProvider manifests, IGrainFactory grains, ILocalSiloDetails silo, ISiloProbe probe,
@@ -25,7 +26,13 @@ public sealed partial class WorkerDirectory(
     private readonly ConcurrentDictionary<WorkerId, WorkerLink> _links = new();
     private readonly ConcurrentDictionary<SiloAddress, Node> _nodes = new();
     private readonly SequencesOptions _options = options.Value;
-    private readonly long _since = time.GetTimestamp();
+    private readonly Lock _opening = new();
+    private readonly CancellationTokenSource _stop = new();
+    private long _since = time.GetTimestamp();
+    private long _lastUse = time.GetTimestamp();
+    private int _users;
+    private bool _isOpen;
+    private Task _opened = Task.CompletedTask;
     private volatile TaskCompletionSource _changed = NewSignal();
     private LiveWorker[] _live = [];
     private LiveWorker[] _expected = [];
@@ -46,9 +53,12 @@ public sealed partial class WorkerDirectory(
     public IReadOnlyList<WorkerStatus> Failed => [.. _links.Values.Select(link => link.Failed).OfType<WorkerStatus>().OrderBy(status => status.Worker.Key, StringComparer.Ordinal)];
 
     /// <summary>Whether every node that is known was asked for its workers and each of those was called once, or a gateway that has
-    /// just started has had its time for that.</summary>
-    public bool KnowsAll =>
-        (_followed && _nodes.Values.All(node => node.IsAsked) && _links.Values.All(link => link.HasBeenUp)) || time.GetElapsedTime(_since) > s_firstLook;
+    /// just started, or was just opened, has had its time for that.</summary>
+    public bool KnowsAll => HasHeardAll || time.GetElapsedTime(Interlocked.Read(ref _since)) > s_firstLook;
+
+    private bool HasOwnWorkers => manifests.LocalGrainManifest.Grains.ContainsKey(NodeType);
+
+    private bool HasHeardAll => _followed && _nodes.Values.All(node => node.IsAsked) && _links.Values.All(link => link.HasBeenUp);
 
     /// <summary>Tokens that one sequence of a NumericsId may come to, prompt and output: what the largest of its workers takes, live or
     /// expected back. 0 where there is none.</summary>
@@ -112,16 +122,56 @@ public sealed partial class WorkerDirectory(
     private static bool IsNewer(WorkerStatus status, WorkerStatus than) =>
         status.ModelId == than.ModelId && status.WeightsSince is { } since && !(than.WeightsSince >= since);
 
+    /// <summary>Whoever asks this gateway something comes by here first: a node that has only been linked to its own workers is linked to
+    /// all, and the first to ask waits for their answers, for <see cref="SequencesOptions.LinkPatience"/> at most.</summary>
+    public Task OpenAsync(CancellationToken cancellationToken)
+    {
+        Interlocked.Exchange(ref _lastUse, time.GetTimestamp());
+        Task opened;
+        lock (_opening)
+        {
+            if (!_isOpen)
+            {
+                _isOpen = true;
+                Interlocked.Exchange(ref _since, time.GetTimestamp());
+                Follow(manifests.Current);
+                _opened = HearAllAsync();
+            }
+
+            opened = _opened;
+        }
+
+        return opened.IsCompleted ? Task.CompletedTask : opened.WaitAsync(cancellationToken);
+    }
+
+    /// <summary>A sequence runs here, or something else that takes long: links stay.</summary>
+    public void Enter() => Interlocked.Increment(ref _users);
+
+    /// <summary>It has ended.</summary>
+    public void Leave()
+    {
+        Interlocked.Exchange(ref _lastUse, time.GetTimestamp());
+        Interlocked.Decrement(ref _users);
+    }
+
+    /// <inheritdoc/>
+    public override void Dispose()
+    {
+        _stop.Dispose();
+        base.Dispose();
+    }
+
     /// <inheritdoc/>
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        using var stop = stoppingToken.UnsafeRegister(static stop => ((CancellationTokenSource)stop!).Cancel(), _stop);
         var watching = WatchAsync(stoppingToken);
         try
         {
-            Follow(manifests.Current, stoppingToken);
+            FollowNow();
             await foreach (var manifest in manifests.Updates.WithCancellation(stoppingToken))
             {
-                Follow(manifest, stoppingToken);
+                FollowNow();
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
@@ -133,13 +183,22 @@ public sealed partial class WorkerDirectory(
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private void Follow(ClusterManifest manifest, CancellationToken stoppingToken)
+    private void FollowNow()
+    {
+        lock (_opening)
+        {
+            _isOpen |= !HasOwnWorkers;
+            Follow(manifests.Current);
+        }
+    }
+
+    private void Follow(ClusterManifest manifest)
     {
         foreach (var (node, types) in manifest.Silos)
         {
-            if (types.Grains.ContainsKey(NodeType) && !_nodes.ContainsKey(node))
+            if ((_isOpen || node.Equals(silo.SiloAddress)) && types.Grains.ContainsKey(NodeType) && !_nodes.ContainsKey(node))
             {
-                var added = _nodes[node] = new Node(CancellationTokenSource.CreateLinkedTokenSource(stoppingToken));
+                var added = _nodes[node] = new Node(CancellationTokenSource.CreateLinkedTokenSource(_stop.Token));
                 added.Run = RunNodeAsync(node, added);
             }
         }
@@ -147,11 +206,46 @@ public sealed partial class WorkerDirectory(
         foreach (var (address, node) in _nodes.Where(node => !manifest.Silos.ContainsKey(node.Key)))
         {
             LogNodeGone(address);
-            node.StopAsync().Ignore();
-            _nodes.TryRemove(address, out _);
+            Forget(address, node);
         }
 
         _followed = true;
+    }
+
+    private void Forget(SiloAddress address, Node node)
+    {
+        node.StopAsync().Ignore();
+        _nodes.TryRemove(address, out _);
+    }
+
+    private async Task HearAllAsync()
+    {
+        using var patience = new CancellationTokenSource(_options.LinkPatience, time);
+        for (var changed = _changed.Task; !HasHeardAll && !patience.IsCancellationRequested; changed = _changed.Task)
+        {
+            await changed.WaitAsync(patience.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>Lets go of other nodes' workers when nobody has asked for long.</summary>
+    private void CloseWhereUnused()
+    {
+        if (Volatile.Read(ref _users) > 0 || time.GetElapsedTime(Interlocked.Read(ref _lastUse)) <= _options.LinkRetention)
+        {
+            return;
+        }
+
+        lock (_opening)
+        {
+            if (_isOpen && HasOwnWorkers && time.GetElapsedTime(Interlocked.Read(ref _lastUse)) > _options.LinkRetention)
+            {
+                _isOpen = false;
+                foreach (var (address, node) in _nodes.Where(node => !node.Key.Equals(silo.SiloAddress)))
+                {
+                    Forget(address, node);
+                }
+            }
+        }
     }
 
     private async Task RunNodeAsync(SiloAddress address, Node node)
@@ -163,8 +257,9 @@ public sealed partial class WorkerDirectory(
             try
             {
                 var workers = await grain.GetWorkers().WaitObservedAsync(node.Stopping);
-                var links = Task.WhenAll(workers.Select(worker => RunLinkAsync(worker, node.Stopping)));
+                var links = Task.WhenAll(workers.Select(worker => RunLinkAsync(worker, node)));
                 node.IsAsked = true;
+                Refresh(); // It may have none.
                 await links;
                 return;
             }
@@ -181,8 +276,9 @@ public sealed partial class WorkerDirectory(
         }
     }
 
-    private async Task RunLinkAsync(WorkerId worker, CancellationToken cancellationToken)
+    private async Task RunLinkAsync(WorkerId worker, Node node)
     {
+        var cancellationToken = node.Stopping;
         var grain = grains.GetGrain<IGpuWorkerGrain>(worker.Key);
         var link = new WorkerLink(worker, grain, Gateway, probe, _texts, _options, time, Refresh, RaiseChanged, logger);
         _links[worker] = link;
@@ -257,10 +353,12 @@ public sealed partial class WorkerDirectory(
             {
                 Refresh();
             }
+
+            CloseWhereUnused();
         }
     }
 
-    /// <summary>A silo with workers, while it is a member.</summary>
+    /// <summary>A silo with workers, while it is a member and linked.</summary>
     private sealed class Node(CancellationTokenSource stop)
     {
         /// <summary>Cancelled when it is no longer a member.</summary>

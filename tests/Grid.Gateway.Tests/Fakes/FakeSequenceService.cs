@@ -31,6 +31,15 @@ internal sealed class FakeSequenceService : ISequenceService
 
     public int Flushes { get; private set; }
 
+    /// <summary>What happens when it is asked after a long time.</summary>
+    public Action? Opened { get; set; }
+
+    public Task OpenAsync(CancellationToken cancellationToken)
+    {
+        Opened?.Invoke();
+        return Task.CompletedTask;
+    }
+
     /// <summary>What a sequence says; throws to refuse it.</summary>
     public Func<SequenceSpec, IAsyncEnumerable<SequenceUpdate>>? Script { get; set; }
 

@@ -58,6 +58,7 @@ internal sealed class TestGrid : IAsyncDisposable
         for (int i = 0; i < silos; i++)
         {
             var gateway = grid.Service<WorkerDirectory>(i);
+            await gateway.OpenAsync(CancellationToken.None);
             while (gateway.Live.Count < silos)
             {
                 int seen = gateway.Live.Count;
