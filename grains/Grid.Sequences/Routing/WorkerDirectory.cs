@@ -28,6 +28,7 @@ public sealed partial class WorkerDirectory(
     private readonly SequencesOptions _options = options.Value;
     private readonly Lock _opening = new();
     private readonly CancellationTokenSource _stop = new();
+    private ClusterManifest? _manifest;
     private long _since = time.GetTimestamp();
     private long _lastUse = time.GetTimestamp();
     private int _users;
@@ -134,7 +135,7 @@ public sealed partial class WorkerDirectory(
             {
                 _isOpen = true;
                 Interlocked.Exchange(ref _since, time.GetTimestamp());
-                Follow(manifests.Current);
+                Follow(Newest(manifests.Current));
                 _opened = HearAllAsync();
             }
 
@@ -168,10 +169,10 @@ public sealed partial class WorkerDirectory(
         var watching = WatchAsync(stoppingToken);
         try
         {
-            FollowNow();
+            FollowNow(manifests.Current);
             await foreach (var manifest in manifests.Updates.WithCancellation(stoppingToken))
             {
-                FollowNow();
+                FollowNow(manifest);
             }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
@@ -183,14 +184,18 @@ public sealed partial class WorkerDirectory(
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    private void FollowNow()
+    private void FollowNow(ClusterManifest manifest)
     {
         lock (_opening)
         {
             _isOpen |= !HasOwnWorkers;
-            Follow(manifests.Current);
+            Follow(Newest(manifest));
         }
     }
+
+    /// <summary>Of what was seen: an update may come before the provider says that it is current.</summary>
+    private ClusterManifest Newest(ClusterManifest manifest) =>
+        _manifest = _manifest is { } known && known.Version > manifest.Version ? known : manifest;
 
     private void Follow(ClusterManifest manifest)
     {
