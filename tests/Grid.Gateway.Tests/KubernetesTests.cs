@@ -16,7 +16,14 @@ namespace Grid.Gateway.Tests;
 /// <summary>deploy/kubernetes: what its manifests name exists in Kubernetes' types and in the programs, and its times fit together.</summary>
 public sealed partial class KubernetesTests
 {
-    private static readonly Dictionary<string, Type> s_types = new() { ["keda.sh/v1alpha1/ScaledObject"] = typeof(ScaledObject) };
+    private static readonly Dictionary<string, Type> s_types = new()
+    {
+        ["keda.sh/v1alpha1/ScaledObject"] = typeof(ScaledObject),
+        ["secrets-store.csi.x-k8s.io/v1/SecretProviderClass"] = typeof(SecretProviderClass),
+    };
+
+    /// <summary>Patches by path, which are no objects.</summary>
+    private static readonly string[] s_patches = ["shared-models.yaml"];
 
     private static CancellationToken Token => TestContext.Current.CancellationToken;
 
@@ -27,7 +34,7 @@ public sealed partial class KubernetesTests
     public async Task Every_file_is_read_by_Kubernetes_own_types_and_names_what_there_is()
     {
         string[] options = [.. GridNode.Program.Names.Select(Key)];
-        string[] files = [.. Directory.GetFiles(Folder(), "*.yaml", SearchOption.AllDirectories).Where(file => Path.GetFileName(file) != "kustomization.yaml")];
+        string[] files = [.. Directory.GetFiles(Folder(), "*.yaml", SearchOption.AllDirectories).Where(file => Path.GetFileName(file) != "kustomization.yaml" && !s_patches.Contains(Path.GetFileName(file)))];
         Assert.NotEmpty(files);
         foreach (string file in files)
         {
@@ -55,7 +62,7 @@ public sealed partial class KubernetesTests
             string file = Path.GetFullPath(Path.Combine(folder, "kustomization.yaml"));
             taken.Add(file);
             var kustomization = KubernetesYaml.Deserialize<Kustomization>(await File.ReadAllTextAsync(file, Token), strict: true);
-            taken.UnionWith(((string[])[.. kustomization.Resources, .. kustomization.PatchesStrategicMerge]).Select(name => Path.GetFullPath(Path.Combine(folder, name))));
+            taken.UnionWith(((string[])[.. kustomization.Resources, .. kustomization.PatchesStrategicMerge, .. kustomization.PatchesJson6902.Select(patch => patch.Path)]).Select(name => Path.GetFullPath(Path.Combine(folder, name))));
             foreach (string name in kustomization.Bases)
             {
                 await TakeAsync(Path.Combine(folder, name));
@@ -101,9 +108,24 @@ public sealed partial class KubernetesTests
             // Its place in the cluster.
             Assert.Equal(("metadata.name", "status.podIP"), (FieldOf("Grid__NodeName"), FieldOf("Grid__AdvertisedAddress")));
             Assert.NotEqual(ClusterStoreKind.Localhost, options.Cluster.Store);
-            Assert.NotNull(container.Env.Single(variable => variable.Name == "Grid__ClusterConnection").ValueFrom.SecretKeyRef);
+            var connection = container.Env.Single(variable => variable.Name == "Grid__ClusterConnection").ValueFrom.SecretKeyRef;
+            Assert.Equal(("grid-store", "connection"), (connection.Name, connection.Key));
+            Assert.All(objects.OfType<SecretProviderClass>().SelectMany(one => one.Spec.SecretObjects), one =>
+                Assert.Equal((connection.Name, connection.Key), (one.SecretName, Assert.Single(one.Data)["key"])));
             Assert.Null(options.Cluster.ClusterSecret);
-            Assert.Equal("grid-cluster", VolumeOf(pod, options.Cluster.ClusterSecretFile!).Secret.SecretName);
+            foreach (string file in new[] { options.Cluster.ClusterSecretFile!, options.Gateway.Access.ApiKeyFile! })
+            {
+                var volume = VolumeOf(pod, file);
+                if (volume.Csi is { } vault)
+                {
+                    var source = Assert.Single(objects.OfType<SecretProviderClass>(), one => one.Metadata.Name == vault.VolumeAttributes["secretProviderClass"]);
+                    Assert.Contains($"objectAlias: {Path.GetFileName(file)}\n", source.Spec.Parameters["objects"], StringComparison.Ordinal);
+                    continue;
+                }
+                Assert.Equal("grid-cluster", volume.Secret.SecretName);
+                Assert.Contains(volume.Secret.Items, item => item.Path == Path.GetFileName(file));
+            }
+            Assert.True(options.Gateway.Access.OpenMetrics); // Prometheus has no key.
 
             // Its stop.
             var wait = TimeSpan.FromSeconds(container.Lifecycle?.PreStop.Sleep.Seconds ?? 0);
@@ -170,8 +192,20 @@ public sealed partial class KubernetesTests
         foreach (var pod in pods)
         {
             var container = Assert.Single(pod.Spec.Containers);
-            string[] volumes = [.. pod.Spec.Volumes.Select(volume => volume.Name), .. objects.OfType<V1StatefulSet>().Where(set => set.Spec.Template == pod).SelectMany(set => set.Spec.VolumeClaimTemplates).Select(claim => claim.Metadata.Name)];
+            string[] volumes = [.. pod.Spec.Volumes.Select(volume => volume.Name), .. objects.OfType<V1StatefulSet>().Where(set => set.Spec.Template == pod).SelectMany(set => set.Spec.VolumeClaimTemplates ?? []).Select(claim => claim.Metadata.Name)];
             Assert.Equal(volumes.Order(), container.VolumeMounts.Select(mount => mount.Name).Order());
+            foreach (var volume in pod.Spec.Volumes)
+            {
+                if (volume.PersistentVolumeClaim is { } claim)
+                {
+                    string disk = Assert.Single(objects.OfType<V1PersistentVolumeClaim>(), one => one.Metadata.Name == claim.ClaimName).Spec.VolumeName;
+                    Assert.Contains(objects.OfType<V1PersistentVolume>(), one => one.Metadata.Name == disk);
+                }
+                if (volume.Csi is not null)
+                {
+                    Assert.Contains(objects.OfType<V1ServiceAccount>(), one => one.Metadata.Name == pod.Spec.ServiceAccountName);
+                }
+            }
             Assert.All(pod.Spec.TopologySpreadConstraints ?? [], constraint => Assert.True(Selects(constraint.LabelSelector, pod)));
             Assert.All(
                 new[] { container.StartupProbe, container.ReadinessProbe, container.LivenessProbe }.Select(probe => probe?.HttpGet?.Port ?? probe?.TcpSocket?.Port).OfType<IntOrString>(),
@@ -330,7 +364,7 @@ public sealed partial class KubernetesTests
     [GeneratedRegex("^sum\\((?<metric>[a-z:_]+)\\{(?<label>[a-z_]+)=\"(?<value>[^\"]+)\"\\}\\)$")]
     private static partial Regex QueryPattern();
 
-    [GeneratedRegex("\\bpath: (/\\S+)")]
+    [GeneratedRegex("\\bpath: (/[a-z]+)$", RegexOptions.Multiline)]
     private static partial Regex PathPattern();
 
     /// <summary>What of kustomize is used: what Debian's kubectl knows too.</summary>
@@ -340,13 +374,54 @@ public sealed partial class KubernetesTests
 
         public IList<string> Resources { get; set; } = [];
 
+        public string Namespace { get; set; } = "";
+
         public IList<string> PatchesStrategicMerge { get; set; } = [];
+
+        public IList<PatchByPath> PatchesJson6902 { get; set; } = [];
 
         public IDictionary<string, string> CommonLabels { get; set; } = new Dictionary<string, string>();
 
         public string NameSuffix { get; set; } = "";
 
         public IList<IDictionary<string, string>> Images { get; set; } = [];
+    }
+
+    private sealed class PatchByPath
+    {
+        public IDictionary<string, string> Target { get; set; } = new Dictionary<string, string>();
+
+        public string Path { get; set; } = "";
+    }
+
+    /// <summary>What of the secrets driver's object is used; the client package has no types of it.</summary>
+    private sealed class SecretProviderClass
+    {
+        public string ApiVersion { get; set; } = "";
+
+        public string Kind { get; set; } = "";
+
+        public V1ObjectMeta Metadata { get; set; } = new();
+
+        public SecretProviderSpec Spec { get; set; } = new();
+    }
+
+    private sealed class SecretProviderSpec
+    {
+        public string Provider { get; set; } = "";
+
+        public IDictionary<string, string> Parameters { get; set; } = new Dictionary<string, string>();
+
+        public IList<SecretObject> SecretObjects { get; set; } = [];
+    }
+
+    private sealed class SecretObject
+    {
+        public string SecretName { get; set; } = "";
+
+        public string Type { get; set; } = "";
+
+        public IList<IDictionary<string, string>> Data { get; set; } = [];
     }
 
     /// <summary>What of KEDA's object is used; its client package has no types of it.</summary>
