@@ -3,6 +3,7 @@ using Grid.Cluster.Tests.Support;
 namespace Grid.Cluster.Tests;
 
 /// <summary>Workers that hang, wake up again or are asked to leave, while sequences run on them.</summary>
+[Collection(nameof(SharedClusters))]
 public sealed class FailoverTests(RedisServer redis, PostgresServer postgres, SharedClusters shared, ITestOutputHelper output)
 {
     private const string Silent = "has been silent for";
@@ -18,7 +19,7 @@ public sealed class FailoverTests(RedisServer redis, PostgresServer postgres, Sh
 
         // Stopped with tokens on their way, and woken while the same sequences run elsewhere under the next epoch.
         var gaps = new List<TimeSpan>();
-        var streams = await Completion.BeginAllAsync(gateway.Client, Completion.Mixed, gaps);
+        var streams = await Completion.BeginOnAllAsync(gateway, Completion.Mixed, gaps);
         await silos[1].SignalAsync("STOP");
         await gateway.SaysAsync(Restarted);
         AssertFoundBySilence(gateway, 1);
@@ -73,7 +74,7 @@ public sealed class FailoverTests(RedisServer redis, PostgresServer postgres, Sh
         var leaving = cluster.Cluster.StartSilo("--drain-seconds", "0");
         await gateway.SeesLiveAsync(3);
         var undisturbed = await Completion.UndisturbedAsync(gateway.Client);
-        var streams = await Completion.BeginAllAsync(gateway.Client, Completion.Mixed, []);
+        var streams = await Completion.BeginOnAllAsync(gateway, Completion.Mixed, []);
         await leaving.SignalAsync("TERM");
         Assert.Equal(undisturbed, await Task.WhenAll(streams));
         Assert.True(gateway.Count(Restarted) > 0, $"Nothing had to move:\n{gateway.Output}");

@@ -4,6 +4,7 @@ namespace Grid.Cluster.Tests;
 
 /// <summary>Workers that live and are of no use: their device hangs, computes wrongly or does not deliver, or their cluster
 /// has given them up.</summary>
+[Collection(nameof(SharedClusters))]
 public sealed class FaultTests(RedisServer redis, PostgresServer postgres, SharedClusters shared, ITestOutputHelper output)
 {
     private const string Silent = "has been silent for";
@@ -68,7 +69,7 @@ public sealed class FaultTests(RedisServer redis, PostgresServer postgres, Share
         foreach (var (gateway, name) in new[] { (plain, "without"), (hedging, "with") })
         {
             var gaps = new List<TimeSpan>();
-            var streams = await Completion.BeginAllAsync(gateway.Client, Completion.Few, gaps);
+            var streams = await Completion.BeginOnAllAsync(gateway, Completion.Few, gaps);
             await silos[1].SignalAsync("STOP");
             Assert.Equal(undisturbed, await Task.WhenAll(streams));
             output.WriteLine($"Longest silence of a stream over a stopped worker {name} hedging: {gaps.Max().TotalSeconds:F2} s");

@@ -23,10 +23,8 @@ public sealed class MembershipTests(RedisServer redis, PostgresServer postgres, 
         // Then another worker, after the gateway.
         var second = cluster.StartSilo();
         await gateway.SeesLiveAsync(2);
-        var begun = Completion.Mixed.Select(_ => new TaskCompletionSource()).ToArray();
         var gaps = new List<TimeSpan>();
-        var streams = Completion.Mixed.Select((request, i) => Completion.StreamAsync(gateway.Client, request, begun[i], gaps)).ToArray();
-        await Task.WhenAll(begun.Select(first => first.Task)).WaitAsync(Programs.Patience);
+        var streams = await Completion.BeginOnAllAsync(gateway, Completion.Mixed, gaps);
         second.Kill();
         Assert.Equal(undisturbed, await Task.WhenAll(streams));
         output.WriteLine($"Longest silence of a stream over a killed worker: {gaps.Max().TotalSeconds:F2} s");

@@ -3,6 +3,7 @@ using Grid.Cluster.Tests.Support;
 namespace Grid.Cluster.Tests;
 
 /// <summary>Silos with two devices each.</summary>
+[Collection(nameof(SharedClusters))]
 public sealed class SeveralDevicesTests(RedisServer redis, PostgresServer postgres, SharedClusters shared)
 {
     [Fact]
@@ -14,9 +15,7 @@ public sealed class SeveralDevicesTests(RedisServer redis, PostgresServer postgr
         await gateway.SeesLiveAsync(4);
         var undisturbed = await Completion.UndisturbedAsync(gateway.Client);
 
-        var begun = Completion.Mixed.Select(_ => new TaskCompletionSource()).ToArray();
-        var streams = Completion.Mixed.Select((request, i) => Completion.StreamAsync(gateway.Client, request, begun[i])).ToArray();
-        await Task.WhenAll(begun.Select(first => first.Task)).WaitAsync(Programs.Patience);
+        var streams = await Completion.BeginOnAllAsync(gateway, Completion.Mixed, []);
         await leaves.SignalAsync("TERM");
         Assert.Equal(undisturbed, await Task.WhenAll(streams));
 

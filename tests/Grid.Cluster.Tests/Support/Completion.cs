@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Text;
 using System.Text.Json.Nodes;
@@ -11,7 +12,7 @@ namespace Grid.Cluster.Tests.Support;
 /// <param name="Usage">Prompt and completion tokens.</param>
 internal sealed record Completion(string Text, string Logprobs, string Finish, string Usage)
 {
-    private static readonly Dictionary<IReadOnlyList<string>, Completion[]> s_undisturbed = new(ReferenceEqualityComparer.Instance);
+    private static readonly ConcurrentDictionary<IReadOnlyList<string>, Completion[]> s_undisturbed = new(ReferenceEqualityComparer.Instance);
 
     /// <summary>Requests that differ in everything that an answer may depend on; so long that the most of each is still to come
     /// when all have had their first token, also where a step takes a millisecond.</summary>
@@ -93,7 +94,7 @@ internal sealed record Completion(string Text, string Logprobs, string Finish, s
     public static Task<Completion[]> UndisturbedAsync(HttpClient client) => UndisturbedAsync(client, Mixed);
 
     /// <summary>What requests get from a grid that nothing happens to: asked once, for it is the same of every grid of this
-    /// model. Tests come one after the other.</summary>
+    /// model.</summary>
     public static async Task<Completion[]> UndisturbedAsync(HttpClient client, IReadOnlyList<string> requests)
     {
         if (!s_undisturbed.TryGetValue(requests, out var answers))
@@ -107,6 +108,24 @@ internal sealed record Completion(string Text, string Logprobs, string Finish, s
     /// <summary>Sends requests all at once.</summary>
     public static Task<Completion[]> StreamAllAsync(HttpClient client, IEnumerable<string> requests) =>
         Task.WhenAll(requests.Select(request => StreamAsync(client, request)));
+
+    /// <summary>As <see cref="BeginAllAsync"/>, and every worker runs some of them, so that whatever happens to one happens to streams:
+    /// they are begun anew where a worker was thought lost just then, on a machine that is busy otherwise.</summary>
+    public static async Task<Task<Completion>[]> BeginOnAllAsync(NodeProcess gateway, IReadOnlyList<string> requests, List<TimeSpan> gaps)
+    {
+        using var patience = new CancellationTokenSource(Programs.Patience);
+        while (true)
+        {
+            var streams = await BeginAllAsync(gateway.Client, requests, gaps);
+            if (await gateway.SeesAllAtWorkAsync())
+            {
+                return streams;
+            }
+
+            Assert.False(patience.IsCancellationRequested, $"A worker never got a stream:\n{gateway.Output}");
+            await Task.WhenAll(streams);
+        }
+    }
 
     /// <summary>Streams of which each has had its first token before the next began, so that all workers get some.</summary>
     public static async Task<Task<Completion>[]> BeginAllAsync(HttpClient client, IReadOnlyList<string> requests, List<TimeSpan> gaps)

@@ -129,6 +129,11 @@ internal sealed partial class NodeProcess : IAsyncDisposable
         return [.. grid["workers"]!.AsArray().Select(worker => tell(worker!)).Order(StringComparer.Ordinal)];
     }
 
+    /// <summary>Whether all workers that it knows are live and run sequences.</summary>
+    public async Task<bool> SeesAllAtWorkAsync() =>
+        (await WorkersAsync(worker => (string)worker["state"]! == "live" && (int)worker["load"]!["running"]! > 0 ? "at work" : "not", CancellationToken.None))
+        .All(worker => worker == "at work");
+
     /// <summary>Waits until it knows this many workers, all of them live.</summary>
     public Task SeesLiveAsync(int workers) => SeesAsync([.. Enumerable.Repeat("live", workers)]);
 
