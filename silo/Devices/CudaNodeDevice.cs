@@ -103,7 +103,7 @@ internal sealed class CudaNodeDevice : NodeDevice
         {
             lock (_lock)
             {
-                string how = _latest.Compiled == 0 ? "all from the cache" : string.Create(CultureInfo.InvariantCulture, $"{_latest.Compiled} compiled");
+                string how = _latest.Prebuilt ? "all packed with the program" : _latest.Compiled == 0 ? "all from the cache" : string.Create(CultureInfo.InvariantCulture, $"{_latest.Compiled} compiled");
                 output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"Kernels {device}: {_latest.Total}, {how}, ready in {elapsed.TotalSeconds:0.0} s"));
                 if (_latest.CacheProblem is { } problem)
                 {

@@ -50,6 +50,10 @@ public sealed class NodeOptions : GatewayNodeOptions
     [TextOption("Where compiled GPU kernels are kept between starts", "folder", Default = "$XDG_CACHE_HOME/grid/cubins, or ~/.cache/grid/cubins")]
     public string? KernelCache { get; set; }
 
+    /// <summary>For images: what lies in the folder "kernels" beside the program needs no compiler.</summary>
+    [TextOption("Compile the GPU kernels into this folder and end; needs no GPU. As kernels beside the program, its GPUs take them from there", "folder")]
+    public string? BuildKernels { get; set; }
+
     /// <summary>Null is the device's <see cref="DeviceDefaults"/>, here and in the next two.</summary>
     [NumberOption("Tokens in one forward pass at most", 1, 65536, Default = "2048 on a GPU, 256 on a CPU", Aliases = ["--max-num-batched-tokens"])]
     public int? MaxBatchTokens { get; set; }

@@ -6,6 +6,9 @@ public sealed record CudaOptions
     /// <summary>Where compiled kernels are kept; null: $XDG_CACHE_HOME/grid/cubins or ~/.cache/grid/cubins.</summary>
     public string? KernelCacheFolder { get; init; }
 
+    /// <summary>Where kernels lie that were packed with the program.</summary>
+    internal string PrebuiltFolder { get; init; } = Build.PrebuiltKernels.Folder;
+
     /// <summary>Told how far the kernels' build has come, from any thread, one at a time.</summary>
     public IProgress<KernelBuildProgress>? KernelBuild { get; init; }
 
@@ -24,4 +27,8 @@ public sealed record CudaOptions
 /// <param name="Total">All of them.</param>
 /// <param name="Compiled">How many of those done were not in the cache.</param>
 /// <param name="CacheProblem">Why what was compiled cannot be kept for the next start; null while it can.</param>
-public readonly record struct KernelBuildProgress(int Done, int Total, int Compiled, string? CacheProblem = null);
+public readonly record struct KernelBuildProgress(int Done, int Total, int Compiled, string? CacheProblem = null)
+{
+    /// <summary>Whether they were packed with the program.</summary>
+    public bool Prebuilt { get; init; }
+}

@@ -47,6 +47,12 @@ public sealed partial class AzureTests
         Assert.Contains($"- key: {taint.Split('=')[0]}\n        operator: Exists\n        effect: {taint.Split(':')[1]}\n",
             await File.ReadAllTextAsync(PathOf("../kubernetes/base/worker-gpu/gpu.yaml"), Token), StringComparison.Ordinal);
 
+        // The images that the registry builds are the manifests'.
+        string images = await File.ReadAllTextAsync(PathOf("images.yaml"), Token);
+        string dockerfile = await File.ReadAllTextAsync(PathOf("../images/Dockerfile"), Token);
+        Assert.All(Target().Matches(images).Select(match => match.Groups[1].Value), target => Assert.Contains($" AS {target}\n", dockerfile, StringComparison.Ordinal));
+        Assert.Equal(["grid-gateway:dev", "grid-silo:dev"], BuiltImage().Matches(images).Select(match => match.Groups[1].Value).Order());
+
         // What the script and the README ask of it.
         var outputs = main["outputs"]!.AsObject().Select(one => one.Key).ToHashSet();
         string script = await File.ReadAllTextAsync(PathOf("manifests.sh"), Token);
@@ -115,6 +121,12 @@ public sealed partial class AzureTests
 
     [GeneratedRegex(@"^ +(?:--parameters )?([a-zA-Z]+)=", RegexOptions.Multiline)]
     private static partial Regex ParameterName();
+
+    [GeneratedRegex("--target ([a-z-]+) ")]
+    private static partial Regex Target();
+
+    [GeneratedRegex("--tag \\$Registry/(\\S+) ")]
+    private static partial Regex BuiltImage();
 
     [GeneratedRegex("image: (registry\\S+)")]
     private static partial Regex Image();

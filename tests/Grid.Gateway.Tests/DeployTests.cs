@@ -36,9 +36,15 @@ public sealed partial class DeployTests
             Assert.Equal($"--from=build /image/{name}/ /", stage["COPY"]);
         }
         Assert.Equal("silo", s_stages["silo-gpu"].Base);
-        // Where the silo looks for the compiler of its kernels.
+        // The kernels are compiled by the program itself, where it looks for the compiler, and lie where it looks for them.
+        Assert.Equal("silo", s_stages["kernels"].Base);
         Assert.Contains("/usr/local/cuda/lib64/libnvrtc.so", Text("src/Grid.Cuda/Driver/NativeLibraries.cs"), StringComparison.Ordinal);
-        Assert.EndsWith("/usr/local/cuda/lib64/", s_stages["silo-gpu"]["COPY"], StringComparison.Ordinal);
+        Assert.EndsWith("/usr/local/cuda/lib64/", s_stages["kernels"]["COPY"], StringComparison.Ordinal);
+        string[] packs = [.. QuotedText().Matches(s_stages["kernels"]["RUN"]).Select(match => match.Groups[1].Value)];
+        var packing = GridNode.Program.Read(packs[2..], new ConfigurationBuilder().Build());
+        Assert.Equal(s_stages["silo"]["ENTRYPOINT"], $"[\"{packs[0]}\", \"{packs[1]}\"]");
+        Assert.Equal($"--from=kernels --chown=0:0 --chmod=755 {packing.BuildKernels}/ /app/kernels/", s_stages["silo-gpu"]["COPY"]);
+        Assert.Contains("AppContext.BaseDirectory, \"kernels\"", Text("src/Grid.Cuda/Build/PrebuiltKernels.cs"), StringComparison.Ordinal);
         // As Kubernetes runs it, and with the folders that are written there.
         string layout = Text("deploy/images/layout.sh");
         foreach (string file in new[] { "worker/worker.yaml", "gateway/gateway.yaml" })
@@ -194,6 +200,9 @@ public sealed partial class DeployTests
     private static string Text(string path) => File.ReadAllText(PathOf(path));
 
     private static string PathOf(string path, [CallerFilePath] string here = "") => Path.Combine(Path.GetDirectoryName(here)!, "..", "..", path);
+
+    [GeneratedRegex("\"([^\"]+)\"")]
+    private static partial Regex QuotedText();
 
     [GeneratedRegex("mountPath: (\\S+)")]
     private static partial Regex MountPath();

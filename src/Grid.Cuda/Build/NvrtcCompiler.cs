@@ -26,11 +26,15 @@ internal sealed unsafe class NvrtcCompiler : IKernelCompiler
     // of spills or serialised wgmma. Older ones do not know the option.
     private const string WithoutCache = "--no-cache";
 
-    private NvrtcCompiler(string identity, IReadOnlyList<string> options)
+    private NvrtcCompiler(CudaVersion version, string identity, IReadOnlyList<string> options)
     {
+        Version = version;
         Identity = identity;
         Options = options;
     }
+
+    /// <summary>Of NVRTC: what it makes needs a driver of this major version or a newer one.</summary>
+    public CudaVersion Version { get; }
 
     /// <summary>Version and build, such as "NVRTC 13.0, Cuda compilation tools, release 13.0, V13.0.88, Build ID: …".</summary>
     public string Identity { get; }
@@ -38,13 +42,13 @@ internal sealed unsafe class NvrtcCompiler : IKernelCompiler
     public IReadOnlyList<string> Options { get; }
 
     /// <summary>Loads the compiler.</summary>
-    /// <param name="driver">What the driver supports.</param>
+    /// <param name="driver">What the driver supports; null where what is made is for another machine's.</param>
     /// <exception cref="CudaUnavailableException">There is no NVRTC on this machine, or none for this driver.</exception>
-    public static NvrtcCompiler Load(CudaVersion driver)
+    public static NvrtcCompiler Load(CudaVersion? driver)
     {
         var version = NativeLibraries.RequireNvrtc(driver);
         IReadOnlyList<string> options = Knows(WithoutCache) ? [.. ContractOptions, WithoutCache] : ContractOptions;
-        return new NvrtcCompiler($"NVRTC {version}, {ReadBuild()}", options);
+        return new NvrtcCompiler(version, $"NVRTC {version}, {ReadBuild()}", options);
     }
 
     public CompiledKernel Compile(KernelSource source)

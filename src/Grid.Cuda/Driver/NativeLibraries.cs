@@ -50,10 +50,10 @@ internal static class NativeLibraries
     }
 
     /// <summary>Loads the first NVRTC of the list that makes code this driver can load.</summary>
-    /// <param name="driver">CUDA version of the driver: a cubin of a newer major version is not for it.</param>
+    /// <param name="driver">CUDA version of the driver: a cubin of a newer major version is not for it. Null: the newest NVRTC will do.</param>
     /// <param name="files">File names or paths, best first; null: <see cref="NvrtcFiles"/>.</param>
     /// <exception cref="CudaUnavailableException">There is none, or only newer ones than the driver.</exception>
-    public static CudaVersion RequireNvrtc(CudaVersion driver, IReadOnlyList<string>? files = null)
+    public static CudaVersion RequireNvrtc(CudaVersion? driver, IReadOnlyList<string>? files = null)
     {
         Register();
         files ??= NvrtcFiles;
@@ -68,7 +68,7 @@ internal static class NativeLibraries
                 }
 
                 var version = NvrtcVersion(handle);
-                if (version.Major <= driver.Major)
+                if (driver is null || version.Major <= driver.Value.Major)
                 {
                     // One compiler for the life of the process: the binding's calls are bound to it once.
                     nvrtc = nvrtc == 0 ? handle : nvrtc;
@@ -79,7 +79,7 @@ internal static class NativeLibraries
             }
 
             throw new CudaUnavailableException(newer is { } found
-                ? $"NVRTC {found} makes code that the NVIDIA driver (CUDA {driver}) cannot load; update the driver or install NVRTC {driver.Major}."
+                ? $"NVRTC {found} makes code that the NVIDIA driver (CUDA {driver}) cannot load; update the driver or install NVRTC {driver!.Value.Major}."
                 : $"the compiler NVRTC could not be loaded, looked for as {string.Join(", ", files)}; install the CUDA toolkit's NVRTC or add its folder to LD_LIBRARY_PATH.");
         }
     }

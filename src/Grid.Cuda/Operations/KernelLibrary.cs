@@ -88,11 +88,21 @@ internal sealed class KernelLibrary : IDisposable
     /// <summary>The rotation of a head size, 64 or 128.</summary>
     public RotateAndStoreKernel RotateAndStore(int headDim) => rotateAndStore[headDim];
 
-    /// <summary>Builds what the cache does not have, one compilation per core, and loads everything.</summary>
+    /// <summary>Takes what was packed with the program, or builds what the cache does not have, one compilation per core, and loads
+    /// everything.</summary>
     public static KernelLibrary Load(CudaContext context, CudaOptions options)
     {
-        var builder = new KernelBuilder(NvrtcCompiler.Load(context.DriverVersion), new CubinCache(options.KernelCacheFolder ?? CubinCache.DefaultFolder()));
-        var build = builder.Build(Sources, progress: options.KernelBuild);
+        var build = PrebuiltKernels.Find(options.PrebuiltFolder, context.DriverVersion, Sources, out string? problem);
+        if (build is not null)
+        {
+            options.KernelBuild?.Report(new KernelBuildProgress(Sources.Count, Sources.Count, 0) { Prebuilt = true });
+        }
+        else
+        {
+            var builder = new KernelBuilder(LoadCompiler(context, problem), new CubinCache(options.KernelCacheFolder ?? CubinCache.DefaultFolder()));
+            build = builder.Build(Sources, progress: options.KernelBuild);
+        }
+
         context.MakeCurrent();
         return new KernelLibrary(context, build);
     }
@@ -105,6 +115,18 @@ internal sealed class KernelLibrary : IDisposable
         }
 
         modules.Clear();
+    }
+
+    private static NvrtcCompiler LoadCompiler(CudaContext context, string? problem)
+    {
+        try
+        {
+            return NvrtcCompiler.Load(context.DriverVersion);
+        }
+        catch (CudaUnavailableException exception) when (problem is not null)
+        {
+            throw new CudaUnavailableException($"{exception.Reason} The kernels that were packed with the program cannot be used: {problem}");
+        }
     }
 
     private CudaModule Module(KernelSource source) => modules[source.Name];
