@@ -24,6 +24,7 @@ internal static class Banner
             var access = node.Services.GetRequiredService<IOptions<GatewayOptions>>().Value.Access;
             string key = access.ApiKey is null && access.ApiKeyFile is null ? "" : "-H \"Authorization: Bearer $GRID_API_KEY\" ";
             WriteExamples(output, url, key, model.ModelId, model.Text.Files.Length > 0);
+            WriteVerification(output, url, onCpu: node.Workers.All(worker => worker.Model.Device.StartsWith("cpu", StringComparison.Ordinal)));
         }
 
         output.Flush();
@@ -42,6 +43,14 @@ internal static class Banner
         output.WriteLine($"  {once}");
         output.WriteLine("The same again, among 32 others:");
         output.WriteLine($"  (seq 32 | xargs -P 32 -I@ {other} &); {once}");
+    }
+
+    private static void WriteVerification(TextWriter output, string url, bool onCpu)
+    {
+        // On a CPU the tool's own numbers, which are the field's, take an hour.
+        string less = onCpu ? " --trials 8 --max-new-tokens 32 --long-prompt 600" : "";
+        output.WriteLine("In every company there is (from a checkout, grid is 'dotnet run --project src/Grid.Cli --'):");
+        output.WriteLine($"  grid verify --url {url}{less}");
         output.WriteLine();
         output.WriteLine("--help lists the options, Ctrl+C ends.");
     }

@@ -8,6 +8,7 @@ namespace Grid.Options;
 internal sealed class CommandLine
 {
     private readonly RootCommand _root;
+    private readonly Command _command;
     private readonly List<(Option<string[]> Symbol, DeclaredOption Option)> _symbols = [];
     private readonly Func<string, IEnumerable<string>, StartException> _unknown;
 
@@ -15,10 +16,19 @@ internal sealed class CommandLine
     /// <param name="options">Its options.</param>
     /// <param name="defaults">Their values where nothing is given.</param>
     /// <param name="unknown">Words the error for a name that is none of the names.</param>
+    /// <param name="command">The word that its command lines begin with; null where they have none.</param>
     public CommandLine(
-        string description, IReadOnlyList<DeclaredOption> options, object defaults, Func<string, IEnumerable<string>, StartException> unknown)
+        string description, IReadOnlyList<DeclaredOption> options, object defaults, Func<string, IEnumerable<string>, StartException> unknown,
+        string? command)
     {
-        _root = new RootCommand(description);
+        _root = new RootCommand(command is null ? description : "");
+        _command = _root;
+        if (command is not null)
+        {
+            _command = new Command(command, description);
+            _root.Subcommands.Add(_command);
+        }
+
         _unknown = unknown;
         foreach (var option in options)
         {
@@ -86,7 +96,7 @@ internal sealed class CommandLine
         };
         symbol.CompletionSources.Add([.. option.Declaration.Values]);
         _symbols.Add((symbol, option));
-        _root.Options.Add(symbol);
+        _command.Options.Add(symbol);
     }
 
     /// <summary>"--gateway:queuesize=8" in two, as its option is spelled: the parser takes ':' for '=', cares for the case of keys,

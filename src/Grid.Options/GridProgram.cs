@@ -14,6 +14,7 @@ public sealed class GridProgram<TOptions> where TOptions : class, new()
 {
     private readonly string _name;
     private readonly string _product;
+    private readonly string[] _words;
     private readonly IReadOnlyList<DeclaredOption> _options =
         [.. DeclaredOption.Of(typeof(TOptions)).OrderBy(option => option.Section != DeclaredOption.DefaultSection)];
     private readonly CommandLine _commandLine;
@@ -21,11 +22,14 @@ public sealed class GridProgram<TOptions> where TOptions : class, new()
     /// <param name="name">What its errors begin with: "grid".</param>
     /// <param name="product">What its options are options of: "Grid".</param>
     /// <param name="description">What it is, for the help text.</param>
-    public GridProgram(string name, string product, string description)
+    /// <param name="command">Of a program that does several things, the word that asks for this one: its command lines begin with it, and
+    /// what it does is said by them alone, not by the environment or a file.</param>
+    public GridProgram(string name, string product, string description, string? command = null)
     {
         _name = name;
         _product = product;
-        _commandLine = new CommandLine(description, _options, new TOptions(), Unknown);
+        _words = command is null ? [] : [command];
+        _commandLine = new CommandLine(description, _options, new TOptions(), Unknown, command);
     }
 
     /// <summary>Its options as the command line spells them, in the order of the help text.</summary>
@@ -52,12 +56,7 @@ public sealed class GridProgram<TOptions> where TOptions : class, new()
                 return output.HasLost ? StartException.Failed : code;
             }
 
-            var configuration = new ConfigurationBuilder()
-                .SetBasePath(AppContext.BaseDirectory)
-                .AddJsonFile("appsettings.json", optional: true)
-                .AddEnvironmentVariables()
-                .Build();
-            return await run(Bind(parsed, configuration), signals);
+            return await run(Bind(parsed, _words.Length == 0 ? Configuration() : new ConfigurationBuilder().Build()), signals);
         }
         catch (StartException exception)
         {
@@ -77,7 +76,13 @@ public sealed class GridProgram<TOptions> where TOptions : class, new()
     public TOptions Read(IEnumerable<string> args, IConfiguration configuration) => Bind(_commandLine.Parse(args), configuration);
 
     /// <summary>Prints the options.</summary>
-    public void WriteHelp(TextWriter output) => _commandLine.Parse(["--help"]).Invoke(new InvocationConfiguration { Output = output });
+    public void WriteHelp(TextWriter output) => _commandLine.Parse([.. _words, "--help"]).Invoke(new InvocationConfiguration { Output = output });
+
+    private static IConfigurationRoot Configuration() => new ConfigurationBuilder()
+        .SetBasePath(AppContext.BaseDirectory)
+        .AddJsonFile("appsettings.json", optional: true)
+        .AddEnvironmentVariables()
+        .Build();
 
     private TOptions Bind(ParseResult parsed, IConfiguration configuration)
     {

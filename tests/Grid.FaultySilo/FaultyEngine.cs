@@ -4,8 +4,8 @@ using Grid.Engine.PrefixCaching;
 namespace Grid.FaultySilo;
 
 /// <summary>The engine of one of the node's devices with faults that can be switched on: a step that does not end, one that throws, a
-/// kernel that traps, and tokens or logprobs with a flipped bit.</summary>
-internal sealed class FaultyEngine(string device, IInferenceEngine inner) : IInferenceEngine
+/// kernel that traps, norms that depend on the batch, and tokens or logprobs with a flipped bit.</summary>
+internal sealed class FaultyEngine(FaultyDevice device, IInferenceEngine inner) : IInferenceEngine
 {
     private readonly object _gate = new(); // Not a Lock: the device waits on it.
     private int _hangsAfter = int.MaxValue;
@@ -28,6 +28,9 @@ internal sealed class FaultyEngine(string device, IInferenceEngine inner) : IInf
 
     /// <summary>A kernel traps on the device, a GPU, after so many more tokens: what runs on it next gets the driver's error.</summary>
     public void Trap(int tokens) => _trapsAfter = Volatile.Read(ref _tokens) + tokens;
+
+    /// <summary>Norms give other values in steps of several rows, or no longer.</summary>
+    public void DependOnBatch(bool depends) => device.DependOnBatch(depends);
 
     /// <summary>Flips a bit in every token that comes after so many more; or in its logprob, the last one.</summary>
     public void Corrupt(int tokens, bool inLogprob)
@@ -56,13 +59,13 @@ internal sealed class FaultyEngine(string device, IInferenceEngine inner) : IInf
     {
         if (_tokens >= _trapsAfter)
         {
-            GpuTrap.Spring(device);
+            GpuTrap.Spring(device.Name);
         }
 
         EngineEvent[] events = [.. inner.Step().Select(Damage)];
         if (_tokens >= _failsAfter)
         {
-            throw new InvalidOperationException($"{device} was told to fail.");
+            throw new InvalidOperationException($"{device.Name} was told to fail.");
         }
 
         lock (_gate)

@@ -5,14 +5,15 @@ using Grid.Silo.Devices;
 using Grid.Silo.Startup;
 
 // As the silo's own program, with faulty devices that obey lines of standard input: "hang after <tokens>", "fail after <tokens>",
-// "trap after <tokens>" (a GPU's), "go on", "corrupt tokens after <tokens>", "corrupt logprobs after <tokens>"; of several devices
-// "<order> on <device>" names the one. Each is answered with a line, so that a test knows when it holds.
+// "trap after <tokens>" (a GPU's), "go on", "corrupt tokens after <tokens>", "corrupt logprobs after <tokens>", "depend on the batch" and "do not depend on the batch" (a CPU);
+// of several devices "<order> on <device>" names the one. Each is answered with a line, so that a test knows when it holds.
 return await GridNode.Program.RunAsync(args, async (options, signals) =>
 {
+    var devices = new ConcurrentDictionary<string, FaultyDevice>();
     var engines = new ConcurrentDictionary<string, FaultyEngine>();
     await using var node = await signals.StartAsync(stop => GridNode.StartAsync(
-        options, Console.Out, DeviceFinder.Find, stop,
-        (device, inner) => engines[device] = new FaultyEngine(device, inner)));
+        options, Console.Out, (all, output) => [.. DeviceFinder.Find(all, output).Select(device => devices[device.Name] = new FaultyDevice(device))], stop,
+        (device, inner) => engines[device] = new FaultyEngine(devices[device], inner)));
     Banner.Write(Console.Out, node);
     _ = Task.Run(() => ObeyAll(engines));
     return await node.RunAsync(Console.Out, signals);
@@ -49,6 +50,9 @@ static void Obey(FaultyEngine engine, string[] order)
             break;
         case ["trap", "after", var tokens]:
             engine.Trap(int.Parse(tokens, null));
+            break;
+        case [.. var whether, "depend", "on", "the", "batch"]:
+            engine.DependOnBatch(whether is not ["do", "not"]);
             break;
         case ["corrupt", var what, "after", var tokens]:
             engine.Corrupt(int.Parse(tokens, null), inLogprob: what == "logprobs");

@@ -18,6 +18,7 @@ public sealed class PackageTests
     [Theory]
     [InlineData("silo")]
     [InlineData("gateway")]
+    [InlineData("src/Grid.Cli")]
     public void Every_package_has_a_licence_that_lets_it_come_along(string project)
     {
         var assets = JsonNode.Parse(File.ReadAllText(PathOf(project, "obj", "project.assets.json")))!;

@@ -48,6 +48,17 @@ public sealed class ShareOptionAttribute(string what, double min, double max) : 
             : throw new OptionValueException(string.Create(CultureInfo.InvariantCulture, $"be a share from {min} to {max}"));
 }
 
+/// <summary>A number within bounds.</summary>
+public sealed class DecimalOptionAttribute(string what, double min, double max) : OptionAttribute(what, "number")
+{
+    /// <inheritdoc/>
+    public override object Read(string value, Type type) =>
+        double.TryParse(value, NumberStyles.AllowDecimalPoint | NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out double number)
+            && number >= min && number <= max
+            ? number
+            : throw new OptionValueException(string.Create(CultureInfo.InvariantCulture, $"be a number from {min} to {max}"));
+}
+
 /// <summary>Bytes, as <see cref="ByteSize"/> reads them.</summary>
 public sealed class SizeOptionAttribute(string what) : OptionAttribute(what, "size")
 {

@@ -1,0 +1,27 @@
+using System.CommandLine;
+using Grid.Cli;
+using Grid.Options;
+
+(string Name, string What, Func<string[], Task<int>> Run)[] commands =
+[
+    ("verify", "asks a server the same things in different company, and compares the answers by bits", words => VerifyCommand.Program.RunAsync(words, VerifyCommand.RunAsync)),
+];
+if (args.Length > 0 && commands.FirstOrDefault(command => command.Name == args[0]).Run is { } run)
+{
+    return await run(args);
+}
+
+// Nothing to run: help, the version, completions, or a word that is no command.
+var root = new RootCommand("grid asks a server of language models over HTTP. 'grid COMMAND --help' lists a command's options.");
+foreach (var (name, what, _) in commands)
+{
+    root.Subcommands.Add(new Command(name, what));
+}
+
+if (args is [] or ["-h" or "-?" or "/?" or "--help" or "--version"] || args[0].StartsWith('['))
+{
+    return await root.Parse(args is [] ? ["--help"] : args).InvokeAsync();
+}
+
+await Console.Error.WriteLineAsync($"grid: '{args[0]}' is no command; there are {string.Join(", ", commands.Select(command => command.Name))}.");
+return StartException.Usage;
