@@ -37,6 +37,9 @@ internal sealed class FaultyCluster(TestCluster cluster, int seed, params string
     private readonly List<Task> _recoveries = [];
     private readonly HashSet<NodeProcess> _spared = [];
 
+    /// <summary>How long a node that is asked to leave waits for its streams; the others move.</summary>
+    public string DrainSeconds { get; init; } = "1";
+
     /// <summary>The gateways that a client may try: those that have not been ended.</summary>
     public NodeProcess[] Gateways
     {
@@ -134,13 +137,52 @@ internal sealed class FaultyCluster(TestCluster cluster, int seed, params string
         _recoveries.Add(ReplaceAsync(node, worker: true));
     }
 
+    /// <summary>Asks each node to leave and starts another in its place, one after the other, the workers first.</summary>
+    public async Task RestartAllAsync()
+    {
+        foreach (var node in (NodeProcess[])[.. Workers, .. Gateways])
+        {
+            await node.SignalAsync("TERM");
+            await ReplaceAsync(node, worker: Workers.Contains(node));
+            await Task.WhenAll(Gateways.Select(gateway => gateway.SeesLiveAsync(Workers.Length)));
+        }
+    }
+
+    /// <summary>Starts another worker, and waits until the gateways know it.</summary>
+    public async Task AddWorkerAsync()
+    {
+        var worker = StartWorker();
+        await worker.ServesAsync();
+        lock (_gateways)
+        {
+            _workers.Add(worker);
+        }
+
+        await Task.WhenAll(Gateways.Select(gateway => gateway.SeesLiveAsync(Workers.Length)));
+    }
+
+    /// <summary>Asks a worker to leave, and waits until it has.</summary>
+    public async Task RemoveWorkerAsync()
+    {
+        NodeProcess node;
+        lock (_gateways)
+        {
+            node = _workers[0];
+            _workers.RemoveAt(0);
+        }
+
+        await node.SignalAsync("TERM");
+        Assert.Equal(0, await node.EndsAsync());
+        await Task.WhenAll(Gateways.Select(gateway => gateway.SeesLiveAsync(Workers.Length)));
+    }
+
     /// <summary>Waits until every node is back.</summary>
     public Task RecoverAsync() => Task.WhenAll(_recoveries);
 
     private NodeProcess StartWorker() => cluster.StartSilo(
-        ["--drain-seconds", "1", "--max-running-requests", "64", .. options]);
+        ["--drain-seconds", DrainSeconds, "--max-running-requests", "64", .. options]);
 
-    private NodeProcess StartGateway() => cluster.StartGateway(["--drain-seconds", "1", .. options]);
+    private NodeProcess StartGateway() => cluster.StartGateway(["--drain-seconds", DrainSeconds, .. options]);
 
     private async Task WakeAsync(NodeProcess node, bool worker, TimeSpan hang)
     {

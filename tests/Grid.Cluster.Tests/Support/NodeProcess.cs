@@ -63,7 +63,15 @@ internal sealed partial class NodeProcess : IAsyncDisposable
     /// <summary>Where it serves HTTP; null until it said so.</summary>
     public Uri? Url { get; private set; }
 
-    public HttpClient Client => field ??= new HttpClient { BaseAddress = Url, Timeout = Programs.Patience, DefaultRequestHeaders = { { "X-Event-Ids", "true" } } };
+    /// <summary>Sent with every request; null where it asks for none.</summary>
+    public string? Key { get; set; }
+
+    public HttpClient Client => field ??= new HttpClient
+    {
+        BaseAddress = Url,
+        Timeout = Programs.Patience,
+        DefaultRequestHeaders = { { "X-Event-Ids", "true" }, { "Authorization", Key is null ? [] : [$"Bearer {Key}"] } },
+    };
 
     /// <summary>Whether it has ended.</summary>
     public bool HasEnded => _process.HasExited;

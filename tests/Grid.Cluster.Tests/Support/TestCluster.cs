@@ -47,6 +47,12 @@ internal sealed class TestCluster : IAsyncDisposable
     /// <summary>How the store is reached; null without one.</summary>
     public string? Connection => _environment.GetValueOrDefault("Grid__ClusterConnection");
 
+    /// <summary>With which its nodes are asked, where they have keys.</summary>
+    public string? Key { get; set; }
+
+    /// <summary>A setting in the environment of all nodes that are started from now on.</summary>
+    public void Set(string name, string value) => _environment[name] = value;
+
     /// <summary>A cluster in a store of this kind; skips the test on a machine without it.</summary>
     /// <param name="store">redis, postgres, or localhost for none.</param>
     /// <param name="redis">The tests' own.</param>
@@ -109,6 +115,7 @@ internal sealed class TestCluster : IAsyncDisposable
         }
 
         node.Cluster = () => Nodes;
+        node.Key = Key;
         return node;
     }
 }
