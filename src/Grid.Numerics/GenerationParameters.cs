@@ -30,6 +30,9 @@ public record GenerationParameters
     /// <summary>Most probable tokens to report with each logprob.</summary>
     public int TopLogprobs { get; init; }
 
+    /// <summary>Report with each output token the digest of the logits that it was drawn from.</summary>
+    public bool Digests { get; init; }
+
     /// <summary>Report logprobs of prompt tokens from this index on (index 0 has none); null reports none. The rows that give
     /// them are computed even where the prefix cache holds their pages.</summary>
     public int? PromptLogprobsFrom { get; init; }

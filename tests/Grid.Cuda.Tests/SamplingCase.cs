@@ -95,6 +95,11 @@ internal sealed class SamplingCase
             return "logprob";
         }
 
+        if (expected.Digest != actual.Digest)
+        {
+            return $"digest, expected {expected.Digest}, got {actual.Digest}";
+        }
+
         if (expected.Top.Length != actual.Top.Length)
         {
             return "number of top tokens";

@@ -72,7 +72,7 @@ public sealed class CpuSampler
             top = Top(logits, row.TopLogprobs, max, logSum);
         }
 
-        result = new SampledToken(token, logprob, top, NonFinite: false);
+        result = new SampledToken(token, logprob, top, NonFinite: false) { Digest = row.Digest ? DigestScan.Digest(logits) : null };
     }
 
     private bool TryDraw(ReadOnlySpan<float> logits, float max, SamplingRow row, out int token)

@@ -31,6 +31,9 @@ public sealed class SamplingRow
     /// penalties and filters).</summary>
     public bool Logprobs { get; set; }
 
+    /// <summary>Whether to compute the digest of the row's raw logits.</summary>
+    public bool Digest { get; set; }
+
     /// <summary>How many most probable tokens to report besides; ordered (logit descending, id ascending).</summary>
     public int TopLogprobs { get; set; }
 }
@@ -40,7 +43,11 @@ public sealed class SamplingRow
 /// <param name="Logprob">Natural-log probability under the unmodified distribution; NaN when not asked for.</param>
 /// <param name="Top">The most probable tokens; empty when not asked for.</param>
 /// <param name="NonFinite">True when the row's logits held a NaN or infinity: nothing else here is valid then.</param>
-public readonly record struct SampledToken(int TokenId, float Logprob, TokenLogprob[] Top, bool NonFinite);
+public readonly record struct SampledToken(int TokenId, float Logprob, TokenLogprob[] Top, bool NonFinite)
+{
+    /// <summary>The digest of the row's raw logits; null when not asked for.</summary>
+    public LogitDigest? Digest { get; init; }
+}
 
 /// <summary>A step that draws, with those before it that did not, by the device's own clock.</summary>
 /// <param name="Busy">From the first thing that it was given of them to the last token.</param>

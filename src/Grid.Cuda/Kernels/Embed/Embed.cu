@@ -15,7 +15,7 @@
 #include "numerics.cuh"
 #include "weight_tiles.cuh"
 
-constexpr u32 RESULT_WORDS = 4;  // of SamplingResult
+constexpr u32 RESULT_WORDS = 8;  // of SamplingResult
 
 struct EmbedArguments {
   const i32* ids;

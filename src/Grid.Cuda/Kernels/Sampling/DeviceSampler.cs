@@ -1,12 +1,13 @@
 using Grid.Cuda.Driver;
 using Grid.Models.Operations;
+using Grid.Numerics;
 
 namespace Grid.Cuda.Kernels.Sampling;
 
 /// <summary>
 /// Samples and scores rows of logits in device memory with the bits of <see cref="Grid.Numerics.SamplerReference"/> and
 /// <see cref="Grid.Numerics.LogprobReference"/>. Each row has its own parameters and touches no other. What rows ask goes up in one
-/// copy, or two when there are lists; tokens and asked-for logprobs come back, nothing else. Memory is allocated once, except
+/// copy, or two when there are lists; tokens and asked-for logprobs and digests come back, nothing else. Memory is allocated once, except
 /// that the room for lists (biases, histories, bans) grows when a step needs more than any before.
 /// </summary>
 /// <remarks>For one stream at a time. <see cref="Begin"/> and <see cref="End"/> are the parts of <see cref="Sample"/>; two may be under
@@ -162,7 +163,7 @@ internal sealed unsafe class DeviceSampler : IDisposable
             data[i] = new SamplingRowData { Flags = SamplingRowData.IsUnused };
         }
 
-        staging.Expect(data[..rows.Length]);
+        staging.Expect(data[..rows.Length], Vocabulary);
         lists.Upload(stream);
         long bytes = (long)launchedRows * sizeof(SamplingRowData);
         stream.Copy(rowData.Span.Slice(0, bytes), staging.Rows.Span.Slice(0, bytes));
@@ -221,7 +222,7 @@ internal sealed unsafe class DeviceSampler : IDisposable
         {
             LogitRow = row.LogitRow,
             Scored = scored ? row.ScoredToken : -1,
-            Flags = scored || row.Logprobs || count > 0 ? SamplingRowData.WantsLogprob : 0,
+            Flags = (scored || row.Logprobs || count > 0 ? SamplingRowData.WantsLogprob : 0) | (row.Digest ? SamplingRowData.WantsDigest : 0),
             TopCount = count,
             TopFirst = top,
         };
@@ -239,12 +240,15 @@ internal sealed unsafe class DeviceSampler : IDisposable
         private readonly PinnedMemory top;
         private readonly CudaEvent back;
         private readonly int[] topCounts;
+        private readonly bool[] digested;
         private int count;
         private int topCount;
+        private int vocabulary;
 
         public Staging(CudaContext context, int maxRows, long topBytes)
         {
             topCounts = new int[maxRows];
+            digested = new bool[maxRows];
             try
             {
                 Rows = new PinnedMemory(context, (long)maxRows * sizeof(SamplingRowData));
@@ -262,13 +266,14 @@ internal sealed unsafe class DeviceSampler : IDisposable
         public PinnedMemory Rows { get; }
 
         /// <summary>Remembers what comes back.</summary>
-        public void Expect(ReadOnlySpan<SamplingRowData> rows)
+        public void Expect(ReadOnlySpan<SamplingRowData> rows, int vocabulary)
         {
-            (count, topCount) = (rows.Length, 0);
+            (count, topCount, this.vocabulary) = (rows.Length, 0, vocabulary);
             for (int i = 0; i < rows.Length; i++)
             {
                 topCounts[i] = rows[i].TopCount;
                 topCount += rows[i].TopCount;
+                digested[i] = (rows[i].Flags & SamplingRowData.WantsDigest) != 0;
             }
         }
 
@@ -298,7 +303,10 @@ internal sealed unsafe class DeviceSampler : IDisposable
             {
                 bool finite = given[i].NonFinite == 0;
                 float logprob = float.IsNaN(given[i].Logprob) ? float.NaN : given[i].Logprob; // a GPU's NaN has another sign
-                destination[i] = new SampledToken(given[i].Token, logprob, finite ? Copy(listed[..topCounts[i]]) : [], !finite);
+                destination[i] = new SampledToken(given[i].Token, logprob, finite ? Copy(listed[..topCounts[i]]) : [], !finite)
+                {
+                    Digest = finite && digested[i] ? LogitDigest.Finish(given[i].Digest.First, given[i].Digest.Second, vocabulary) : null,
+                };
                 listed = listed[topCounts[i]..];
             }
         }

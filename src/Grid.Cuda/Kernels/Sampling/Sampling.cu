@@ -2,6 +2,7 @@
 //
 //   adjust; m = max; w = floor(Exp2(((l - m) / T) * Log2E) * 2^40); top_k, top_p, min_p; inverse CDF of a Philox draw
 //   logprob = (l - m) - Log2(fp32(S) * 2^-40) * Ln2 of the raw logits
+//   digest: the sums of token_digest.cuh over the raw logits, of rows that ask for it
 //
 // Shapes:  logits [rows, vocabulary] fp32, never written; one SamplingRow and one SamplingResult per row; vocabulary at most 2^18.
 // Threads: a cluster of 8 blocks per row. Block r holds tokens [r * slice, (r + 1) * slice) in shared memory, where they are
@@ -11,11 +12,13 @@
 #include "launch.cuh"
 #include "numerics.cuh"
 #include "ptx.cuh"
+#include "token_digest.cuh"
 #include "token_selection.cuh"
 #include "token_weights.cuh"
 
 constexpr u32 WANTS_LOGPROB = 1;
 constexpr u32 IS_UNUSED = 2;
+constexpr u32 WANTS_DIGEST = 4;
 
 struct SamplingRow {
   const u32* lists;  // bias tokens, biases, history tokens, output counts, banned tokens: one after the other
@@ -45,6 +48,7 @@ struct SamplingResult {
   float logprob;
   u32 non_finite;
   u32 unused;
+  Pair digest;  // The lanes' sums; of a row without, 0.
 };
 
 struct TopToken {
@@ -68,10 +72,11 @@ struct SamplingShared {
   float raw_log_sum;
   u32 unused;
   u64 arrived[PARTS];
+  Pair digest;
 };
 
 // SamplingKernel.cs gives every block so many bytes, and its slice after them.
-static_assert(sizeof(SamplingRow) == 96 && sizeof(SamplingShared) == 25264 && sizeof(SamplingShared) % 16 == 0, "sizes");
+static_assert(sizeof(SamplingRow) == 96 && sizeof(SamplingShared) == 25280 && sizeof(SamplingShared) % 16 == 0, "sizes");
 
 struct SamplingArguments {
   const float* logits;
@@ -275,7 +280,7 @@ __device__ __forceinline__ Spread spread_of(float max, float least) {
 }
 
 __device__ __forceinline__ void answer_non_finite(const SamplingArguments& g) {
-  g.results[blockIdx.x / BLOCKS] = SamplingResult{-1, float_of(0x7FC00000u), 1, 0};
+  g.results[blockIdx.x / BLOCKS] = SamplingResult{-1, float_of(0x7FC00000u), 1, 0, Pair{0, 0}};
 }
 
 // By the one thread that has the token. The logprob is of the raw logit, which is still where it came from.
@@ -285,7 +290,8 @@ __device__ __forceinline__ void answer(const SamplingArguments& g, const Samplin
     float l = g.logits[(u64)shared.row.logit_row * g.vocabulary + token];
     logprob = token_logprob(l, shared.raw.most, shared.raw_log_sum);
   }
-  g.results[blockIdx.x / BLOCKS] = SamplingResult{(i32)token, logprob, 0, 0};
+  Pair digest = shared.row.flags & WANTS_DIGEST ? shared.digest : Pair{0, 0};
+  g.results[blockIdx.x / BLOCKS] = SamplingResult{(i32)token, logprob, 0, 0, digest};
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 2) sample_rows(const __grid_constant__ SamplingArguments g) {
@@ -322,6 +328,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) sample_rows(const __gri
   if (best.bad) {
     if (answers) answer_non_finite(g);
     return;
+  }
+
+  if (a.flags & WANTS_DIGEST) {
+    Pair digest = digest_row(row);
+    if (threadIdx.x == 0) shared.digest = digest;
   }
 
   if (a.flags & WANTS_LOGPROB) {

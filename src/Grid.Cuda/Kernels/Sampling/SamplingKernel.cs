@@ -17,7 +17,7 @@ internal sealed class SamplingKernel(CudaModule module)
     private const int Threads = 320;
     private const int Tile = 128;
     private const int SliceStep = 4;
-    private const int SharedBytesBeforeSlice = 25264;
+    private const int SharedBytesBeforeSlice = 25280;
 
     private readonly CudaKernel<Arguments> kernel = module.GetKernel<Arguments>("sample_rows", SharedBytes(MaxVocabulary));
 
@@ -86,6 +86,16 @@ internal struct SamplingResult
     public float Logprob;
     public uint NonFinite;
     public uint Unused;
+    public DigestSums Digest;
+#pragma warning restore CS0649
+}
+
+/// <summary>The lanes' sums of a row's digest, before the row's length is mixed in; Pair in the kernel's text.</summary>
+internal struct DigestSums
+{
+#pragma warning disable CS0649 // Written by the kernel.
+    public ulong First;
+    public ulong Second;
 #pragma warning restore CS0649
 }
 

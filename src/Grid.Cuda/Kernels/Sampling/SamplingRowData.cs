@@ -13,6 +13,9 @@ internal struct SamplingRowData
     /// <summary>Compute the token's logprob.</summary>
     public const uint WantsLogprob = 1;
 
+    /// <summary>Compute the digest of the row's raw logits.</summary>
+    public const uint WantsDigest = 4;
+
     /// <summary>32-bit words, one list after the other: bias tokens, biases (fp32), history tokens, output counts, banned tokens.</summary>
     public CUdeviceptr Lists;
     public ulong Seed;
