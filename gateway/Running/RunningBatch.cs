@@ -131,15 +131,16 @@ internal sealed class RunningBatch : IAsyncDisposable
     }
 
     /// <summary>What its client has of a sequence that is resumed, but for the last token: that one is drawn again, and whatever
-    /// ends with it. All is drawn again, many tokens in a step, where scores of what the client has are still to be told: /generate
-    /// repeats them in each event.</summary>
+    /// ends with it. All is drawn again, many tokens in a step, where something about what the client has is still to be told: scores,
+    /// which /generate repeats in each event, and digests, of which a receipt is made.</summary>
     private static ResumedRun? ResumedRunOf(RequestPlan plan, PlannedSequence sequence, SequenceProgress known)
     {
         if (sequence.PublicId is not { } name)
         {
             return null;
         }
-        bool scored = sequence.Spec.Generation.PromptLogprobsFrom is not null || (plan is GeneratePlan && sequence.Spec.Generation.Logprobs);
+        var generation = sequence.Spec.Generation;
+        bool scored = generation.Digests || generation.PromptLogprobsFrom is not null || (plan is GeneratePlan && generation.Logprobs);
         return new ResumedRun(name, scored ? 0 : Math.Max(0, known.Tokens - 1), Math.Max(0, known.Tokens));
     }
 

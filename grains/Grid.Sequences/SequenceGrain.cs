@@ -274,6 +274,11 @@ internal sealed partial class SequenceGrain(
         using var limit = new CancellationTokenSource(options.Value.StartLimit, time);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, noMoreWaits);
         bool Serves(LiveWorker worker) => worker.Status.NumericsId == spec.NumericsId && worker.Status.ModelId == spec.Model;
+        if (spec.Worker is { } named && !workers.Live.Any(worker => Serves(worker) && worker.Status.Worker.Key == named))
+        {
+            return Refusal.Invalid(nameof(spec.Worker), named, "be the id of a worker that serves the model with the same bits (GET /v1/grid lists them)");
+        }
+
         var candidates = await workers.FindExpectedAsync(Serves, deadline.Token);
         if (candidates.Length == 0)
         {
@@ -318,6 +323,11 @@ internal sealed partial class SequenceGrain(
             return Refusal.Invalid(nameof(spec.PromptIds), promptIds[wrong], $"be a token id from 0 to {vocabulary - 1}", wrong);
         }
 
+        if (Array.FindIndex(spec.ExpectedOutputIds, id => id < 0 || id >= vocabulary) is var stranger and >= 0)
+        {
+            return Refusal.Invalid(nameof(spec.ExpectedOutputIds), spec.ExpectedOutputIds[stranger], $"be a token id from 0 to {vocabulary - 1}", stranger);
+        }
+
         // Settled here for all attempts, now and after a resumption: where it ends must not depend on who runs it.
         if (SequenceLength.Settle(
             promptIds.Length, spec.Generation, workers.ContextOf(spec.NumericsId!), candidates[0].Status.Limits.MaxModelTokens, out var settled) is { } refusal)
@@ -327,7 +337,8 @@ internal sealed partial class SequenceGrain(
 
         (_decoder, _promptTokens) = (decoder, promptIds.Length);
         _launcher = new AttemptLauncher(
-            new AttemptId(Id, 0), spec with { Generation = settled }, promptIds, remembered.Expected, decoder, _inbox.Writer, workers,
+            new AttemptId(Id, 0), spec with { Generation = settled }, promptIds,
+            spec.ExpectedOutputIds is [] ? remembered.Expected : spec.ExpectedOutputIds, decoder, _inbox.Writer, workers,
             options.Value, noMoreWaits, reader.Left);
         _run = new SequenceRun(_launcher, quorum, () => Publish(reader, decoder), metrics, logger);
         return null;

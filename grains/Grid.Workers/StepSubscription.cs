@@ -4,6 +4,7 @@ using Grid.Engine;
 using Grid.Grains;
 using Grid.Grains.Messages;
 using Grid.Models.Operations;
+using Grid.Numerics;
 
 namespace Grid.Workers;
 
@@ -24,6 +25,7 @@ public sealed class StepSubscription : IDisposable
     private readonly List<SequenceStep> _steps = [];
     private readonly List<StepToken> _tokens = [];
     private readonly List<StepAlternative> _alternatives = [];
+    private readonly List<StepDigest> _digests = [];
 
     private long _number;
     private long _lastWrite;
@@ -77,6 +79,7 @@ public sealed class StepSubscription : IDisposable
             Attempt = attempt,
             FirstToken = _tokens.Count,
             FirstAlternative = _alternatives.Count,
+            FirstDigest = _digests.Count,
         };
         foreach (var engineEvent in events)
         {
@@ -92,6 +95,7 @@ public sealed class StepSubscription : IDisposable
                 case TokenGenerated generated:
                     step.OutputFirstIndex = step.OutputTokenCount++ == 0 ? generated.Index : step.OutputFirstIndex;
                     AddToken(generated.Token);
+                    AddDigest(ref step, generated.Token.Digest);
                     break;
                 case SequenceFinished finished:
                     step.Finish = finished.Reason.ToMessage();
@@ -110,14 +114,15 @@ public sealed class StepSubscription : IDisposable
     /// <summary>Publishes what was added since the last call.</summary>
     internal void Publish(WorkerLoad load)
     {
-        Write(load, [.. _steps], [.. _tokens], [.. _alternatives]);
+        Write(load, [.. _steps], [.. _tokens], [.. _alternatives], [.. _digests]);
         _steps.Clear();
         _tokens.Clear();
         _alternatives.Clear();
+        _digests.Clear();
     }
 
     /// <summary>Publishes a batch without sequences. From any thread.</summary>
-    internal void Heartbeat(WorkerLoad load) => Write(load, [], [], []);
+    internal void Heartbeat(WorkerLoad load) => Write(load, [], [], [], []);
 
     private void AddPrompt(ref SequenceStep step, PromptScored scored)
     {
@@ -144,7 +149,16 @@ public sealed class StepSubscription : IDisposable
         }
     }
 
-    private void Write(WorkerLoad load, SequenceStep[] steps, StepToken[] tokens, StepAlternative[] alternatives)
+    private void AddDigest(ref SequenceStep step, LogitDigest? digest)
+    {
+        if (digest is { } given)
+        {
+            step.HasDigests = true;
+            _digests.Add(new StepDigest(given.First, given.Second));
+        }
+    }
+
+    private void Write(WorkerLoad load, SequenceStep[] steps, StepToken[] tokens, StepAlternative[] alternatives, StepDigest[] digests)
     {
         // Device thread and heartbeat timer both write; numbers must leave in order.
         lock (_publishing)
@@ -156,6 +170,7 @@ public sealed class StepSubscription : IDisposable
                 Sequences = steps,
                 Tokens = tokens,
                 Alternatives = alternatives,
+                Digests = digests,
                 Prefixes = _prefixes.Take(),
             });
             Volatile.Write(ref _lastWrite, _time.GetTimestamp());

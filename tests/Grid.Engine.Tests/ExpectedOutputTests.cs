@@ -69,7 +69,7 @@ public sealed class ExpectedOutputTests
 
     private static SequenceRequest Request(string kind)
     {
-        var request = EngineHarness.Request(EngineHarness.Prompt(40, salt: 3), Tokens) with { TopLogprobs = 2 };
+        var request = EngineHarness.Request(EngineHarness.Prompt(40, salt: 3), Tokens) with { TopLogprobs = 2, Digests = kind != "plain" };
         var off = request.Sampling with { LogitBias = [new LogitBias(FakeMath.PoisonToken, -100f)] };
         return request with
         {

@@ -61,4 +61,9 @@ public sealed record SequenceUpdate
 /// <summary>A token with its logprob (NaN when not asked for) and the most probable tokens at its place, with theirs.</summary>
 [GenerateSerializer, Immutable, OmitDefaultMemberValues, Alias("grid.scored-token")]
 public readonly record struct ScoredToken(
-    [property: Id(0)] int TokenId, [property: Id(1)] float Logprob, [property: Id(2)] KeyValuePair<int, float>[] Top);
+    [property: Id(0)] int TokenId, [property: Id(1)] float Logprob, [property: Id(2)] KeyValuePair<int, float>[] Top)
+{
+    /// <summary>The digest of the logits that it was drawn from; null when not asked for.</summary>
+    [Id(3)]
+    public StepDigest? Digest { get; init; }
+}

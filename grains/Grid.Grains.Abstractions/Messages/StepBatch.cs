@@ -1,3 +1,5 @@
+using Grid.Numerics;
+
 namespace Grid.Grains.Messages;
 
 /// <summary>
@@ -29,6 +31,11 @@ public sealed record StepBatch
     /// <summary>News of the worker's prefix cache; null when there is none.</summary>
     [Id(5)]
     public PrefixChanges? Prefixes { get; init; }
+
+    /// <summary>Digests of the logits that output tokens were drawn from, of sequences that ask for them, in the order of the
+    /// tokens.</summary>
+    [Id(6)]
+    public StepDigest[] Digests { get; init; } = [];
 }
 
 /// <summary>What one step did for one sequence.</summary>
@@ -78,6 +85,14 @@ public record struct SequenceStep
     /// <summary>What went wrong, with <see cref="StepFinish.Failed"/>.</summary>
     [Id(11)]
     public string? Error { get; set; }
+
+    /// <summary>Where the digests of the sequence's output tokens begin in <see cref="StepBatch.Digests"/>.</summary>
+    [Id(12)]
+    public int FirstDigest { get; set; }
+
+    /// <summary>Whether its output tokens have digests: one each.</summary>
+    [Id(13)]
+    public bool HasDigests { get; set; }
 }
 
 /// <summary>A token with its logprob (NaN when not asked for) and the number of alternatives that belong to it.</summary>
@@ -88,6 +103,14 @@ public readonly record struct StepToken(
 /// <summary>A probable token at a place.</summary>
 [GenerateSerializer, Immutable, Alias("grid.step-alternative")]
 public readonly record struct StepAlternative([property: Id(0)] int TokenId, [property: Id(1)] float Logprob);
+
+/// <summary>The digest of a row of logits, as it travels.</summary>
+[GenerateSerializer, Immutable, Alias("grid.step-digest")]
+public readonly record struct StepDigest([property: Id(0)] ulong First, [property: Id(1)] ulong Second)
+{
+    /// <summary>As the contract has it.</summary>
+    public LogitDigest ToDigest() => new(First, Second);
+}
 
 /// <summary>Whether and why a sequence ended.</summary>
 public enum StepFinish

@@ -91,6 +91,14 @@ public sealed record SequenceSpec
     /// <summary>The span that it belongs to (<see cref="Tracing"/>), as W3C's traceparent; null for none. No part of the result.</summary>
     [Id(16)]
     public string? Trace { get; init; }
+
+    /// <summary>Output that is expected: it is drawn and told like all other, but many tokens in a step. No part of the result.</summary>
+    [Id(17)]
+    public int[] ExpectedOutputIds { get; init; } = [];
+
+    /// <summary>The id of the one worker that may run it; null for any. No part of the result.</summary>
+    [Id(18)]
+    public string? Worker { get; init; }
 }
 
 /// <summary>A run of a sequence that its gateway or its client has left, and whose client is back.</summary>

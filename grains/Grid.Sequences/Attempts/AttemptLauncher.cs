@@ -175,7 +175,8 @@ internal sealed class AttemptLauncher(
     private Func<LiveWorker, bool> Both(Func<LiveWorker, bool> fits) => worker => Fits(worker) && fits(worker);
 
     private bool Fits(LiveWorker worker) =>
-        worker.Status.NumericsId == spec.NumericsId && _length.Fits(worker, decoder.OutputIds.Count);
+        worker.Status.NumericsId == spec.NumericsId && _length.Fits(worker, decoder.OutputIds.Count)
+        && (spec.Worker is null || worker.Status.Worker.Key == spec.Worker);
 
     private SubmitRequest Request(AttemptId attempt, GenerationParameters generation)
     {

@@ -52,7 +52,11 @@ public readonly record struct StepItem(StepItemKind Kind, int Index, ScoredToken
             var token = batch.Tokens[step.FirstToken + i];
             var top = batch.Alternatives.AsSpan(alternative, token.AlternativeCount);
             alternative += top.Length;
-            yield return new StepItem(isPrompt ? StepItemKind.Prompt : StepItemKind.Output, place, new ScoredToken(token.TokenId, token.Logprob, Pairs(top)))
+            var scored = new ScoredToken(token.TokenId, token.Logprob, Pairs(top))
+            {
+                Digest = !isPrompt && step.HasDigests ? batch.Digests[step.FirstDigest + i - step.PromptTokenCount] : null,
+            };
+            yield return new StepItem(isPrompt ? StepItemKind.Prompt : StepItemKind.Output, place, scored)
             {
                 IsStopToken = !isPrompt && step.StopTokenId is not null && i == count - 1,
             };
@@ -64,7 +68,7 @@ public readonly record struct StepItem(StepItemKind Kind, int Index, ScoredToken
         }
     }
 
-    /// <summary>Whether both are the same result: ids, and the bits of logprobs.</summary>
+    /// <summary>Whether both are the same result: ids, the bits of logprobs, and digests.</summary>
     public bool HasSameBits(in StepItem other) =>
         (Kind, Index, IsStopToken, Finish, StopTokenId) == (other.Kind, other.Index, other.IsStopToken, other.Finish, other.StopTokenId)
         && SameBits(Token, other.Token);
@@ -72,7 +76,7 @@ public readonly record struct StepItem(StepItemKind Kind, int Index, ScoredToken
     private static bool SameBits(in ScoredToken a, in ScoredToken b)
     {
         int count = a.Top?.Length ?? 0;
-        bool same = a.TokenId == b.TokenId && Bits(a.Logprob) == Bits(b.Logprob) && count == (b.Top?.Length ?? 0);
+        bool same = a.TokenId == b.TokenId && Bits(a.Logprob) == Bits(b.Logprob) && a.Digest == b.Digest && count == (b.Top?.Length ?? 0);
         for (int i = 0; same && i < count; i++)
         {
             same = a.Top![i].Key == b.Top![i].Key && Bits(a.Top[i].Value) == Bits(b.Top[i].Value);

@@ -103,5 +103,6 @@ internal sealed class Sampler : IDisposable
         row.ScoredToken = task.Draws ? -1 : sequence.Tokens[task.TargetPosition];
         row.Logprobs = logprobs;
         row.TopLogprobs = logprobs ? request.TopLogprobs : 0;
+        row.Digest = task.Draws && request.Digests;
     }
 }

@@ -34,6 +34,7 @@ internal static class Bits
     {
         Compare($"{place}.TokenId", (uint)expected.TokenId, (uint)actual.TokenId);
         Compare($"{place}.Logprob", expected.Logprob, actual.Logprob);
+        Assert.True(expected.Digest == actual.Digest, $"{place}.Digest: expected {expected.Digest}, got {actual.Digest}.");
         Compare($"{place}.Top.Length", (uint)expected.Top.Length, (uint)actual.Top.Length);
         for (int t = 0; t < expected.Top.Length; t++)
         {

@@ -25,6 +25,7 @@ internal static class Requests
         IgnoreEndTokens = true,
         Logprobs = true,
         TopLogprobs = 3,
+        Digests = true,
         PromptLogprobsFrom = 0,
     };
 
@@ -38,6 +39,7 @@ internal static class Requests
         Sampling = Sampling(i),
         Logprobs = i % 2 == 0,
         TopLogprobs = i % 2 == 0 ? i % 5 : 0,
+        Digests = i % 3 == 0,
         PromptLogprobsFrom = i % 4 == 0 ? 0 : null,
     };
 

@@ -39,7 +39,7 @@ internal static class FakeMath
 
         int token = row.ScoredToken >= 0 ? row.ScoredToken : Draw(logits, row);
         float logprob = row.Logprobs ? Logprob(logits, token) : float.NaN;
-        return new SampledToken(token, logprob, Top(logits, row.TopLogprobs), false);
+        return new SampledToken(token, logprob, Top(logits, row.TopLogprobs), false) { Digest = row.Digest ? LogitDigest.Of(logits) : null };
     }
 
     private static int Draw(ReadOnlySpan<float> logits, SamplingRow row)

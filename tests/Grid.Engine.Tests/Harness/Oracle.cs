@@ -32,6 +32,7 @@ internal static class Oracle
                 BannedTokens = outputs < request.MinNewTokens ? [.. ending.Order()] : [],
                 Logprobs = request.Logprobs,
                 TopLogprobs = request.Logprobs ? request.TopLogprobs : 0,
+                Digest = request.Digests,
             });
             output.Add(next);
             tokens.Add(next.TokenId);
@@ -74,7 +75,7 @@ internal static class Oracle
     }
 
     private static string Bits(SampledToken token) =>
-        $"{token.TokenId}:{BitConverter.SingleToUInt32Bits(token.Logprob):X8} " +
+        $"{token.TokenId}:{BitConverter.SingleToUInt32Bits(token.Logprob):X8} {token.Digest} " +
         string.Join(' ', token.Top.Select(t => $"{t.TokenId}:{BitConverter.SingleToUInt32Bits(t.Logprob):X8}"));
 
     private static SampledToken Sample(List<int> prefix, SamplingRow row)

@@ -64,6 +64,9 @@ public sealed class ScriptedEngine : IInferenceEngine, IDisposable
     /// <summary>Whether it is the last bit of the logprob that is wrong, and not the token.</summary>
     public bool WrongInLogprob { get; set; }
 
+    /// <summary>Whether it is one bit of the digest that is wrong, and not the token.</summary>
+    public bool WrongInDigest { get; set; }
+
     /// <summary>While reset, a step does not end.</summary>
     public ManualResetEventSlim Moving { get; } = new(true);
 
@@ -86,6 +89,9 @@ public sealed class ScriptedEngine : IInferenceEngine, IDisposable
     /// <summary>The output token at an index: printable, and never the same twice running.</summary>
     public static int TokenAt(IReadOnlyList<int> prompt, int index) =>
         'a' + ((prompt.Sum() * 7) + (prompt.Count * 3) + (index * 5)) % 26;
+
+    /// <summary>The digest of the logits that an output token is drawn from.</summary>
+    public static LogitDigest DigestAt(IReadOnlyList<int> prompt, int index) => LogitDigest.Of([prompt.Sum(), prompt.Count, index]);
 
     public bool TrySubmit(SequenceRequest request)
     {
@@ -255,12 +261,14 @@ public sealed class ScriptedEngine : IInferenceEngine, IDisposable
         int index = run.Next++;
         int token = TokenAt(run.Request.PromptIds, index);
         bool wrong = index >= WrongFrom;
-        token ^= wrong && !WrongInLogprob ? 1 : 0;
+        token ^= wrong && !WrongInLogprob && !WrongInDigest ? 1 : 0;
         float logprob = -0.5f * index;
         logprob = wrong && WrongInLogprob ? MathF.BitDecrement(logprob) : logprob;
         int alternatives = run.Request.Logprobs ? run.Request.TopLogprobs : 0;
         var top = Enumerable.Range(0, alternatives).Select(i => new TokenLogprob(token + i, -i)).ToArray();
-        _events.Add(new TokenGenerated(run.Request.Id, index, new SampledToken(token, logprob, top, false)));
+        var digest = DigestAt(run.Request.PromptIds, index);
+        digest = wrong && WrongInDigest ? digest with { Second = digest.Second ^ 1 } : digest;
+        _events.Add(new TokenGenerated(run.Request.Id, index, new SampledToken(token, logprob, top, false) { Digest = run.Request.Digests ? digest : null }));
         _generated++;
         if (run.Request.StopTokenIds.Contains(token))
         {
