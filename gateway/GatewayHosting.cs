@@ -2,6 +2,7 @@ using Grid.Gateway.Access;
 using Grid.Gateway.Endpoints;
 using Grid.Gateway.Http;
 using Grid.Gateway.Metrics;
+using Grid.Gateway.Receipts;
 using Grid.Gateway.Resuming;
 using Grid.Gateway.Running;
 using Grid.Grains;
@@ -43,7 +44,7 @@ public static class GatewayHosting
         {
             services.AddCors(cors => cors.AddDefaultPolicy(policy => policy
                 .WithOrigins(origins.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
-                .AllowAnyHeader().AllowAnyMethod().WithExposedHeaders(["X-Request-Id", "X-Sequence-Id", "Retry-After", .. RateLimitHeaders.Names])));
+                .AllowAnyHeader().AllowAnyMethod().WithExposedHeaders(["X-Request-Id", EventStream.IdHeader, "Retry-After", .. RateLimitHeaders.Names])));
         }
         if (options.TrustedProxies is { } proxies)
         {
@@ -75,6 +76,9 @@ public static class GatewayHosting
         services.AddSingleton<TextEndpoints>();
         services.AddSingleton<ControlEndpoints>();
         services.AddSingleton<SequenceEndpoints>();
+        services.AddSingleton<ReceiptSigner>();
+        services.AddSingleton<ReceiptVerifier>();
+        services.AddSingleton<ReceiptEndpoints>();
         return services;
     }
 
@@ -96,6 +100,11 @@ public static class GatewayHosting
 
         var sequences = endpoints.ServiceProvider.GetRequiredService<SequenceEndpoints>();
         inference.MapGet("/v1/sequences/{id}/events", sequences.EventsAsync);
+
+        var receipts = endpoints.ServiceProvider.GetRequiredService<ReceiptEndpoints>();
+        inference.MapShown("/v1/sequences/{id}/receipt", receipts.ShowAsync);
+        inference.MapPost("/v1/sequences/{id}/replay", receipts.ReplayAsync);
+        inference.MapPost("/v1/verify", receipts.VerifyAsync);
 
         inference.MapShown("/v1/models", ModelEndpoints.ListAsync);
         inference.MapShown("/v1/models/{**id}", ModelEndpoints.GetAsync);

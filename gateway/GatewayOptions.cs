@@ -60,6 +60,12 @@ public sealed record GatewayOptions
     [DurationOption("The same as --drain-seconds, for a gateway alone", 0, 3600, Key = "Gateway:DrainSeconds", Default = "20")]
     public TimeSpan? DrainGrace { get; set; }
 
+    [SwitchOption("Make a receipt of every answer, whether it asks for one or not, and keep it for --sequence-retention")]
+    public bool Receipts { get; set; }
+
+    [TextOption("PEM file with the private key, ECDSA over P-256, that receipts are signed with", "file", Default = "they are not signed")]
+    public string? ReceiptKey { get; set; }
+
     /// <summary>Who may ask.</summary>
     [Options]
     public AccessOptions Access { get; } = new();

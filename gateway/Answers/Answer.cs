@@ -33,6 +33,24 @@ internal abstract class Answer
     {
     }
 
+    /// <summary>The receipt of a sequence that has ended, where the request asks for it; null where it ended otherwise than by itself.</summary>
+    protected static void WriteReceipt(Utf8JsonWriter json, RequestPlan plan, Transcript transcript)
+    {
+        if (!plan.Receipt)
+        {
+            return;
+        }
+        json.WritePropertyName("receipt");
+        if (transcript.Receipt is { } receipt)
+        {
+            json.WriteRawValue(receipt, skipInputValidation: true);
+        }
+        else
+        {
+            json.WriteNullValue();
+        }
+    }
+
     /// <summary>Events after the last update, before the stream's end.</summary>
     public virtual void WriteEnd(EventStream events, IReadOnlyList<Transcript> transcripts)
     {

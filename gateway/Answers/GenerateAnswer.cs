@@ -85,6 +85,7 @@ internal sealed class GenerateAnswer(GeneratePlan plan, TimeProvider clock) : An
         }
         if (transcript.FinishReason is not null)
         {
+            WriteReceipt(json, plan, transcript);
             json.WriteNumber("e2e_latency", clock.GetElapsedTime(_started).TotalSeconds);
         }
     }

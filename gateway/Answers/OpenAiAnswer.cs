@@ -111,12 +111,13 @@ internal abstract class OpenAiAnswer(OpenAiPlan plan, string id, DateTimeOffset 
         events.End();
     }
 
-    /// <summary>finish_reason, and the stop string or id that matched (as vLLM names it).</summary>
-    protected static void WriteFinish(Utf8JsonWriter json, Transcript transcript)
+    /// <summary>finish_reason, the stop string or id that matched (as vLLM names it), and the receipt where it is asked for.</summary>
+    protected void WriteFinish(Utf8JsonWriter json, Transcript transcript)
     {
         json.WriteString("finish_reason", transcript.FinishReason);
         json.WritePropertyName("stop_reason");
         TokenJson.WriteMatched(json, transcript.MatchedStop);
+        WriteReceipt(json, Plan, transcript);
     }
 
     /// <summary>vLLM's prompt_logprobs: null for the first token, then a map from token id to its score.</summary>

@@ -2,6 +2,7 @@ using Grid.Gateway.Access;
 using Grid.Gateway.Answers;
 using Grid.Gateway.Http;
 using Grid.Gateway.Metrics;
+using Grid.Gateway.Receipts;
 using Grid.Gateway.Requests;
 using Grid.Gateway.Resuming;
 using Grid.Gateway.Running;
@@ -15,7 +16,7 @@ namespace Grid.Gateway.Endpoints;
 
 /// <summary>Runs a planned request and sends its answer, whole or as a stream of events.</summary>
 internal sealed class AnswerRunner(
-    ISequenceService service, ActiveRequests requests, RequestKeeper keeper, IOptions<GatewayOptions> options, RequestMetrics metrics, TimeProvider clock, ILogger<AnswerRunner> logger)
+    ISequenceService service, ActiveRequests requests, RequestKeeper keeper, ReceiptSigner signer, IOptions<GatewayOptions> options, RequestMetrics metrics, TimeProvider clock, ILogger<AnswerRunner> logger)
 {
     /// <summary>Bytes after which a stream is flushed even while updates are at hand.</summary>
     private const int FlushBytes = 64 * 1024;
@@ -71,6 +72,7 @@ internal sealed class AnswerRunner(
             }
             stored?.RequireSamePrompts(batch.Transcripts);
             var created = stored?.Created ?? clock.GetUtcNow();
+            var receipts = new RequestReceipts(plan, request, signer, keeper);
             var answer = Answer.For(plan, batch.Transcripts[0].Id, created, clock);
             if (plan.Stream)
             {
@@ -79,13 +81,21 @@ internal sealed class AnswerRunner(
                 await keeper.WaitAsync(active);
                 using var events = new EventStream(context.Response, position, active, plan.EventIds, keeper.Log(position, plan, sent, active));
                 isTold = true;
-                await StreamAsync(context, active, batch, answer, events, known);
+                await StreamAsync(context, active, batch, answer, events, known, receipts);
             }
             else
             {
                 await foreach (var (transcript, update) in batch.Updates.ReadAllAsync(active.Token))
                 {
                     transcript!.Apply(update);
+                    if (update.FinishReason is not null)
+                    {
+                        receipts.End(transcript);
+                    }
+                }
+                if (await receipts.KeptAsync())
+                {
+                    context.Response.Headers[EventStream.IdHeader] = $"{request:N}";
                 }
                 await JsonResponse.WriteAsync(context, StatusCodes.Status200OK, json => answer.WriteWhole(json, batch.Transcripts), options.Value.ReaderTimeout);
             }
@@ -135,7 +145,7 @@ internal sealed class AnswerRunner(
     }
 
     private async Task StreamAsync(
-        HttpContext context, ActiveRequest active, RunningBatch batch, Answer answer, EventStream events, StreamPosition? resumed)
+        HttpContext context, ActiveRequest active, RunningBatch batch, Answer answer, EventStream events, StreamPosition? resumed, RequestReceipts receipts)
     {
         var known = resumed?.Sequences.Select(sequence => sequence.ToCursor()).ToArray();
         ApiError? error = null;
@@ -152,6 +162,7 @@ internal sealed class AnswerRunner(
                 answer.WritePending(events);
                 await FlushAsync();
             }
+            await receipts.KeptAsync();
             answer.WriteEnd(events, batch.Transcripts);
         }
         catch (Exception exception) when (!context.RequestAborted.IsCancellationRequested)
@@ -183,22 +194,30 @@ internal sealed class AnswerRunner(
             }
             if (known is null)
             {
-                transcript.Apply(update);
-                answer.WriteUpdate(events, transcript, update);
+                Tell(transcript, update);
                 return;
             }
             var cursor = known[transcript.Index];
             var (before, news) = cursor.Take(update);
             foreach (var part in new[] { before, news }.OfType<SequenceUpdate>())
             {
-                transcript.Apply(part);
-                answer.WriteUpdate(events, transcript, part);
+                Tell(transcript, part);
             }
             if (update.FinishReason is not null && cursor.IsBehind)
             {
                 throw ApiErrors.WrongEventId(JsonShown.Text(resumed!.ToString()), "an id of an event of this stream; sequence "
                     + $"{transcript.Index} has {transcript.Tokens.Count} tokens and {transcript.Progress.Characters} characters");
             }
+        }
+
+        void Tell(Transcript transcript, SequenceUpdate update)
+        {
+            transcript.Apply(update);
+            if (update.FinishReason is not null)
+            {
+                receipts.End(transcript);
+            }
+            answer.WriteUpdate(events, transcript, update);
         }
     }
 

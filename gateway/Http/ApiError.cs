@@ -120,6 +120,11 @@ internal static class ApiErrors
         new(new ApiError(StatusCodes.Status404NotFound, $"No stream {JsonShown.Text(id)} can be resumed: {reason}.",
             InvalidRequest, "id", "stream_not_found"));
 
+    /// <summary>No receipt is kept under an id.</summary>
+    public static ApiException ReceiptNotFound(string id, string reason) =>
+        new(new ApiError(StatusCodes.Status404NotFound, $"There is no receipt of {JsonShown.Text(id)}: {reason}.",
+            InvalidRequest, "id", "receipt_not_found"));
+
     /// <summary>A Last-Event-ID that no event of the stream can have had.</summary>
     public static ApiException WrongEventId(string shown, string rule) =>
         Invalid("Last-Event-ID", "invalid_last_event_id", $"'Last-Event-ID' is {shown}; it must be {rule}.");

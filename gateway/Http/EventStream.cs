@@ -13,6 +13,9 @@ namespace Grid.Gateway.Http;
 /// </summary>
 internal sealed class EventStream : IDisposable
 {
+    /// <summary>Tells the id under which a stream goes on, and receipts are found. Who knows it is let to both.</summary>
+    public const string IdHeader = "X-Sequence-Id";
+
     /// <summary>JSON as answers write it: other scripts stay readable.</summary>
     public static readonly JsonWriterOptions WriterOptions = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
@@ -202,7 +205,7 @@ internal sealed class EventStream : IDisposable
         response.Headers["X-Accel-Buffering"] = "no";
         if (request is { } id)
         {
-            response.Headers["X-Sequence-Id"] = id.ToString("N");
+            response.Headers[IdHeader] = id.ToString("N");
         }
     }
 

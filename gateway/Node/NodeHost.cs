@@ -1,6 +1,7 @@
 using Grid.Clustering;
 using Grid.Gateway.Access;
 using Grid.Gateway.Http;
+using Grid.Gateway.Receipts;
 using Grid.Gateway.Telemetry;
 using Grid.Grains;
 using Grid.Options;
@@ -22,7 +23,11 @@ public static class NodeHost
         options.JsonLogs ? TextWriter.Synchronized(new JsonLines(Console.Out, TimeProvider.System)) : Console.Out;
 
     /// <summary>Looks at the files that the options of HTTP name, before anything takes its time. Throws <see cref="StartException"/>.</summary>
-    public static void CheckAccess(GatewayNodeOptions options) => AccessHosting.Check(options.Gateway.Access, options.Sequences);
+    public static void CheckAccess(GatewayNodeOptions options)
+    {
+        AccessHosting.Check(options.Gateway.Access, options.Sequences);
+        ReceiptSigner.Check(options.Gateway);
+    }
 
     /// <summary>A host that serves HTTP and runs sequences.</summary>
     /// <param name="options">What the process was told.</param>

@@ -37,6 +37,8 @@ internal static class ChatRequest
         var (maxTokens, maxTokensField) = TakeMaxTokens(fields, promptTop is not null);
         ulong seed = fields.Take("seed")?.Seed() ?? options.RandomSeed ?? Seeds.Draw();
         var spec = OpenAiFields.TakeSpec(fields, model, maxTokens, top, promptTop, scorePrompt: promptTop is not null);
+        bool receipt = OpenAiFields.TakeReceipt(fields, scoresOnly: maxTokens == 0);
+        spec = OpenAiFields.WithDigests(spec, receipt || (options.Receipts && maxTokens != 0));
         var plan = new ChatPlan
         {
             Model = model,
@@ -46,6 +48,7 @@ internal static class ChatRequest
             MaxTokensField = maxTokensField,
             PromptsAreList = false,
             Stream = stream.Stream,
+            Receipt = receipt,
             EventIds = stream.EventIds,
             IncludeUsage = stream.IncludeUsage,
             ContinuousUsage = stream.ContinuousUsage,

@@ -35,7 +35,8 @@ internal static class CompletionRequest
         ulong seed = fields.Take("seed")?.Seed() ?? options.RandomSeed ?? Seeds.Draw();
         var spec = OpenAiFields.TakeSpec(
             fields, model, maxTokens, top, promptTop, scorePrompt: promptTop is not null || (echo && top is not null));
-        spec = spec with { AddSpecialTokens = addSpecialTokens };
+        bool receipt = OpenAiFields.TakeReceipt(fields, scoresOnly: asked == 0);
+        spec = OpenAiFields.WithDigests(spec with { AddSpecialTokens = addSpecialTokens }, receipt || (options.Receipts && asked != 0));
         var plan = new CompletionPlan
         {
             Model = model,
@@ -44,6 +45,7 @@ internal static class CompletionRequest
             PromptField = "prompt",
             PromptsAreList = isList,
             Stream = stream.Stream,
+            Receipt = receipt,
             EventIds = stream.EventIds,
             IncludeUsage = stream.IncludeUsage,
             ContinuousUsage = stream.ContinuousUsage,

@@ -59,6 +59,7 @@ internal static class GenerateRequest
         bool stream = fields.Take("stream")?.Boolean() ?? false;
         bool crossCheck = fields.Take("cross_check")?.Boolean() ?? false;
         var sampling = TakeSampling(fields, perPrompt, model, options.RandomSeed ?? Seeds.Draw(), out int choices);
+        bool receipt = OpenAiFields.TakeReceipt(fields, scoresOnly: sampling.All(one => one.AskedTokens == 0));
         OpenAiFields.RequireRoom("sampling_params.n", prompts.Length, choices, options);
         float? timeout = OpenAiFields.TakeTimeout(fields, options);
         string cacheSalt = OpenAiFields.TakeCacheSalt(fields);
@@ -72,7 +73,7 @@ internal static class GenerateRequest
             var plan = Plan(sampling[p], logprobs[p], p, index % choices);
             sequences[index] = plan with
             {
-                Spec = plan.Spec with { CrossCheck = crossCheck, CacheSalt = cacheSalt },
+                Spec = OpenAiFields.WithDigests(plan.Spec with { CrossCheck = crossCheck, CacheSalt = cacheSalt }, !plan.ScoreOnly && (receipt || options.Receipts)),
                 RequestId = requestIds is null ? null : choices == 1 ? requestIds[p] : $"{requestIds[p]}_{index % choices}",
             };
         }
@@ -84,6 +85,7 @@ internal static class GenerateRequest
             PromptField = promptField,
             PromptsAreList = isList,
             Stream = stream,
+            Receipt = receipt,
             Timeout = timeout,
             IsList = isList || choices > 1,
         };

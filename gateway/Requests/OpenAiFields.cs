@@ -56,6 +56,19 @@ internal static class OpenAiFields
         return field.String(maxLength: 256);
     }
 
+    /// <summary>Takes receipt, which is of output: where none is asked for there is none.</summary>
+    public static bool TakeReceipt(JsonFields fields, bool scoresOnly)
+    {
+        bool receipt = fields.Take("receipt")?.Boolean() ?? false;
+        return !receipt || !scoresOnly
+            ? receipt
+            : throw ApiErrors.WrongValue("receipt", "true", "left out where no tokens are asked for");
+    }
+
+    /// <summary>The same sequence with the digests that its receipt is made of.</summary>
+    public static SequenceSpec WithDigests(SequenceSpec spec, bool wanted) =>
+        wanted ? spec with { Generation = spec.Generation with { Digests = true } } : spec;
+
     /// <summary>Takes timeout, in seconds.</summary>
     public static float? TakeTimeout(JsonFields fields, GatewayOptions options)
     {

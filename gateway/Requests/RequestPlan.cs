@@ -62,6 +62,9 @@ internal abstract record RequestPlan
     /// <summary>The field the prompts came from.</summary>
     public required string PromptField { get; init; }
 
+    /// <summary>Whether the answer has the receipts of its sequences.</summary>
+    public bool Receipt { get; init; }
+
     /// <summary>The client's name for its user: for the request log, and its users share what the client has.</summary>
     public string? User { get; init; }
 

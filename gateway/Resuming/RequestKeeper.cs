@@ -26,6 +26,7 @@ internal sealed class RequestKeeper(
     private static readonly TimeSpan s_firstPause = TimeSpan.FromMilliseconds(100);
 
     private readonly KeptBudget? _kept = store is null ? null : new(options.Value.TotalKeptBytes, store.Retention * 1.5, clock);
+    private readonly KeptBudget? _receipts = store is null ? null : new(options.Value.TotalKeptBytes / 4, store.Retention, clock);
     private readonly SentEventLog? _sent = store is null ? null : new(options, store.Retention);
     private readonly string _self = owners?.Self ?? Guid.NewGuid().ToString("N");
     private long _pausedUntil;
@@ -76,6 +77,31 @@ internal sealed class RequestKeeper(
 
     /// <summary>What this gateway has sent of a stream without ids; null where it knows of nothing.</summary>
     public SentEvents? Sent(Guid request) => _sent?.Find(request);
+
+    /// <summary>Keeps what belongs to a request's sequence for as long as an ended stream; false where there is no room for it, or the
+    /// store fails. Throws nothing.</summary>
+    public async Task<bool> KeepAsync(Guid name, byte[] record)
+    {
+        if (store is null || record.Length > options.Value.MaxKeptRequestBytes || !_receipts!.TryTake(record.Length))
+        {
+            return false;
+        }
+        try
+        {
+            using var patience = Patience(CancellationToken.None);
+            await store.PutAsync(name, record, _self, store.Retention, patience.Token);
+            return true;
+        }
+        catch (Exception exception)
+        {
+            if (clock.GetTimestamp() >= Volatile.Read(ref _quietUntil))
+            {
+                Volatile.Write(ref _quietUntil, After(s_pause));
+                GatewayLog.NotKept(logger, exception);
+            }
+            return false;
+        }
+    }
 
     /// <inheritdoc/>
     public override void Dispose()

@@ -54,6 +54,9 @@ internal sealed class Transcript(int index, PlannedSequence plan, SequenceProgre
     /// <summary>Stop string or stop token id that ended it.</summary>
     public object? MatchedStop { get; private set; }
 
+    /// <summary>The receipt's JSON, once it has ended and where it has one.</summary>
+    public byte[]? Receipt { get; set; }
+
     /// <summary>The scores of prompt tokens from one on; that one has none itself, for nothing is known of what comes before it.</summary>
     public IEnumerable<ScoredToken?> PromptScores(int from) => Enumerable.Range(from, PromptIds.Count - from)
         .Select(position => position > from && _promptScores.TryGetValue(position, out var score) ? score : (ScoredToken?)null);

@@ -116,7 +116,7 @@ public class RecomputationTests(DemoModelFixture demo)
                 MaxNewTokens = 1,
             };
             var scored = demo.Alone(again);
-            Bits.AssertSame("logprobs", [.. generated.Prompt, .. generated.Output], scored.Prompt);
+            Bits.AssertSame("logprobs", [.. generated.Prompt, .. generated.Output.Select(token => token with { Digest = null })], scored.Prompt); // Digests are of draws.
         }
     }
 

@@ -22,7 +22,8 @@ public sealed class AccessTests : IDisposable
     /// is safe before anybody thinks of it.</summary>
     private static readonly string[] s_inference =
     [
-        "/v1/chat/completions", "/v1/completions", "/generate", "/v1/sequences/{id}/events", "/v1/models", "/v1/models/{**id}",
+        "/v1/chat/completions", "/v1/completions", "/generate", "/v1/sequences/{id}/events", "/v1/sequences/{id}/receipt",
+        "/v1/sequences/{id}/replay", "/v1/verify", "/v1/models", "/v1/models/{**id}",
         "/get_model_info", "/model_info", "/version", "/tokenize", "/detokenize", "/health_generate",
     ];
     private static readonly string[] s_open = ["/livez", "/readyz", "/health"];

@@ -84,6 +84,14 @@ internal sealed class FakeSequenceService : ISequenceService
         {
             throw new RefusedException(Refusal.Invalid(Refusal.PromptLength, prompt.Length, $"be below {Model.MaxContextTokens}"));
         }
+        if (Array.FindIndex(spec.ExpectedOutputIds, id => id >= TinyText.VocabularySize) is var wrong and >= 0)
+        {
+            throw new RefusedException(Refusal.Invalid(nameof(spec.ExpectedOutputIds), spec.ExpectedOutputIds[wrong], $"be below {TinyText.VocabularySize}", wrong));
+        }
+        if (spec.Worker is not (null or "worker"))
+        {
+            throw new RefusedException(Refusal.Invalid(nameof(spec.Worker), spec.Worker, "be the id of a worker"));
+        }
         Started.Enqueue(spec);
         var sequence = new FakeSequence(prompt, spec.Generation.MaxNewTokens ?? Model.MaxContextTokens - prompt.Length, Script?.Invoke(spec) ?? FakeAnswers.Default(spec, prompt));
         Sequences.Enqueue(sequence);
@@ -222,5 +230,11 @@ internal static class FakeAnswers
     private static ScoredToken Score(SequenceSpec spec, int id, int position, bool wanted) => new(
         id,
         wanted ? Logprob(id, position) : float.NaN,
-        wanted ? [.. Enumerable.Range(0, spec.Generation.TopLogprobs).Select(k => KeyValuePair.Create((id + k) % 258, Logprob(id, position) - k))] : []);
+        wanted ? [.. Enumerable.Range(0, spec.Generation.TopLogprobs).Select(k => KeyValuePair.Create((id + k) % 258, Logprob(id, position) - k))] : [])
+    {
+        Digest = spec.Generation.Digests ? DigestAt(position) : null,
+    };
+
+    /// <summary>The fake's digest of the logits at a position.</summary>
+    public static StepDigest DigestAt(int position) => new((ulong)position * 0x9E3779B97F4A7C15, ~(ulong)position);
 }
