@@ -1,10 +1,12 @@
 using System.CommandLine;
 using Grid.Cli;
+using Grid.Cli.Bench;
 using Grid.Options;
 
 (string Name, string What, Func<string[], Task<int>> Run)[] commands =
 [
     ("verify", "asks a server the same things in different company, and compares the answers by bits", words => VerifyCommand.Program.RunAsync(words, VerifyCommand.RunAsync)),
+    ("bench", "measures a server under load, as its clients see it", words => BenchCommand.Program.RunAsync(words, BenchCommand.RunAsync)),
 ];
 if (args.Length > 0 && commands.FirstOrDefault(command => command.Name == args[0]).Run is { } run)
 {

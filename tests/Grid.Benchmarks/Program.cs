@@ -2,11 +2,10 @@ using Grid.Benchmarks;
 using Grid.Benchmarks.Claims;
 using Grid.Benchmarks.Gpu;
 using Grid.Benchmarks.Overhead;
-using Grid.Benchmarks.Serve;
 
 // dotnet run --project tests/Grid.Benchmarks [chains] [decode] [experts] [engine] [text]; all without arguments.
 // "digest" prints a digest of results instead of a time; "load FOLDER" measures the loading of a model; "gpu" times kernels and steps on a GPU;
-// "serve --help" says how a running server is measured, "claims --help" how its bits are compared, "overhead --help" how the grid around an engine is.
+// "claims --help" says how a running server's bits are compared, "overhead --help" how the grid around an engine is measured.
 if (args is ["digest"])
 {
     DigestCommand.Run();
@@ -21,17 +20,6 @@ if (args is ["load", var folder])
 if (args is ["gpu", ..])
 {
     return GpuCommand.Run(args[1..]);
-}
-
-if (args is ["serve", "--help"])
-{
-    Console.WriteLine(ServeOptions.Help);
-    return 0;
-}
-
-if (args is ["serve", ..])
-{
-    return await ServeCommand.RunAsync(args[1..]);
 }
 
 if (args is ["claims", "--help"])

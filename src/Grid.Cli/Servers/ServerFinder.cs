@@ -16,12 +16,7 @@ internal static class ServerFinder
         var connection = new ServerConnection(url, options.Key, options.Timeout);
         try
         {
-            bool generate = options.Api switch
-            {
-                Api.Generate => true,
-                Api.OpenAi => false,
-                _ => await HasGenerateAsync(connection, cancellationToken),
-            };
+            bool generate = await AsksGenerateAsync(connection, options.Api, cancellationToken);
             var description = await DescribeAsync(connection, generate ? "/generate" : "/v1/completions", options.Model, cancellationToken);
             AnsweringServer server = generate ? new GenerateServer(connection, description) : new OpenAiServer(connection, description);
             await server.ProbeAsync(vocabulary, cancellationToken);
@@ -33,6 +28,19 @@ internal static class ServerFinder
             throw;
         }
     }
+
+    /// <summary>How a server is asked, and its model where it says so. Throws <see cref="ServerException"/> with a sentence.</summary>
+    public static async Task<(bool Generate, string? Model)> FindAsync(ServerConnection connection, ServerOptions options, CancellationToken cancellationToken)
+    {
+        bool generate = await AsksGenerateAsync(connection, options.Api, cancellationToken);
+        var description = await DescribeAsync(connection, "", options.Model, cancellationToken);
+
+        // SGLang's own /generate has one model, and no field for its name.
+        return (generate, generate && description.Workers is null ? null : description.Model);
+    }
+
+    private static async Task<bool> AsksGenerateAsync(ServerConnection connection, Api api, CancellationToken cancellationToken) =>
+        api == Api.Generate || (api == Api.Auto && await HasGenerateAsync(connection, cancellationToken));
 
     /// <summary>Whether it has /generate: then it minds that a request for nothing asks for nothing.</summary>
     private static async Task<bool> HasGenerateAsync(ServerConnection connection, CancellationToken cancellationToken)

@@ -100,10 +100,7 @@ internal abstract class VerificationDisplay(TextWriter output) : IVerificationOb
     private sealed class Live : VerificationDisplay
     {
         private readonly IAnsiConsole _console;
-        private readonly TaskCompletionSource _ended = new();
-        private readonly object _gate = new();
-        private Task _shown = Task.CompletedTask;
-        private LiveDisplayContext? _context;
+        private LiveView? _view;
 
         public Live(TextWriter output) : base(output) =>
             _console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(output) });
@@ -111,24 +108,10 @@ internal abstract class VerificationDisplay(TextWriter output) : IVerificationOb
         public override void Planned(VerificationReport report)
         {
             base.Planned(report);
-            var ready = new TaskCompletionSource();
-            _shown = Task.Run(() => _console.Live(TableOf(report)).AutoClear(true).StartAsync(async context =>
-            {
-                _context = context;
-                context.Refresh();
-                ready.SetResult();
-                await _ended.Task;
-            }));
-            ready.Task.Wait();
+            _view = new LiveView(_console, TableOf(report));
         }
 
-        public override void Moved(VerificationReport report, ModeResult mode)
-        {
-            lock (_gate)
-            {
-                _context!.UpdateTarget(TableOf(report));
-            }
-        }
+        public override void Moved(VerificationReport report, ModeResult mode) => _view!.Show(TableOf(report));
 
         public override void End(VerificationReport report)
         {
@@ -145,8 +128,8 @@ internal abstract class VerificationDisplay(TextWriter output) : IVerificationOb
 
         public override void Dispose()
         {
-            _ended.TrySetResult();
-            _shown.Wait();
+            _view?.Dispose();
+            _view = null;
             base.Dispose();
         }
 
@@ -163,12 +146,8 @@ internal abstract class VerificationDisplay(TextWriter output) : IVerificationOb
             return table;
         }
 
-        private static Text Bar(ModeResult mode)
-        {
-            const int Width = 20;
-            int full = mode.Trials == 0 ? 0 : mode.TrialsDone * Width / mode.Trials;
-            return new Text(new string('━', full) + new string('─', Width - full), new Style(mode.IsEqual ? Color.Green : Color.Red));
-        }
+        private static Text Bar(ModeResult mode) =>
+            new(LiveView.Bar(mode.TrialsDone, mode.Trials), new Style(mode.IsEqual ? Color.Green : Color.Red));
 
         private static Text Unique(ModeResult mode) => mode.Cases.Count == 0
             ? new Text("")

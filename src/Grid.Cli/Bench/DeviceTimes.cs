@@ -1,15 +1,24 @@
 using System.Globalization;
 
-namespace Grid.Benchmarks.Serve;
+namespace Grid.Cli.Bench;
 
 /// <summary>What a server's devices say at /metrics of their time, in seconds, all together.</summary>
 internal readonly record struct DeviceTimes(double Busy, double Idle)
 {
-    /// <summary>Zeros where the server does not say.</summary>
-    public static async Task<DeviceTimes> ReadAsync(HttpClient client)
+    /// <summary>Zeros where the server does not say, or is gone.</summary>
+    public static async Task<DeviceTimes> ReadAsync(HttpClient client, CancellationToken cancellationToken)
     {
-        using var response = await client.GetAsync(new Uri("metrics", UriKind.Relative));
-        string[] lines = response.IsSuccessStatusCode ? (await response.Content.ReadAsStringAsync()).Split('\n') : [];
+        string[] lines = [];
+        try
+        {
+            using var response = await client.GetAsync(new Uri("metrics", UriKind.Relative), cancellationToken);
+            lines = response.IsSuccessStatusCode ? (await response.Content.ReadAsStringAsync(cancellationToken)).Split('\n') : [];
+        }
+        catch (Exception exception) when (exception is HttpRequestException or OperationCanceledException)
+        {
+            // The requests themselves tell what is the matter.
+        }
+
         return new DeviceTimes(Sum(lines, "grid:device_busy_seconds_total"), Sum(lines, "grid:device_idle_seconds_total"));
     }
 
