@@ -34,6 +34,8 @@ internal sealed record ApiKeyFile
         public int? MaxRequests { get; init; }
 
         public int? MaxTokens { get; init; }
+
+        public int? MaxRequestsPerMinute { get; init; }
     }
 
     /// <summary>The keys. Throws <see cref="StartException"/> with the place in the file and the rule, and never with a key.</summary>
@@ -66,6 +68,7 @@ internal sealed record ApiKeyFile
         Require(scopes.Count > 0 && !scopes.Except(Access.Scopes.All).Any(), "scopes", $"must be some of {string.Join(", ", Access.Scopes.All)}");
         Require(entry.MaxRequests is null or > 0, "max_requests", "must be above 0");
         Require(entry.MaxTokens is null or > 0, "max_tokens", "must be above 0");
+        Require(entry.MaxRequestsPerMinute is null or > 0, "max_requests_per_minute", "must be above 0");
         byte[] digest;
         if (entry.Key.StartsWith(Digested, StringComparison.Ordinal))
         {
@@ -78,7 +81,7 @@ internal sealed record ApiKeyFile
             Require(ApiKeys.IsUsable(entry.Key), "key", $"must have at least {ApiKeys.LeastLength} characters, all of them printable ASCII without spaces");
             digest = ApiKeys.DigestOf(entry.Key);
         }
-        return new ApiKey(entry.Name, digest, scopes, new(entry.MaxRequests, entry.MaxTokens));
+        return new ApiKey(entry.Name, digest, scopes, new(entry.MaxRequests, entry.MaxTokens, entry.MaxRequestsPerMinute));
 
         void Require(bool holds, string field, string rule)
         {

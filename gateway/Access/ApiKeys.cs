@@ -26,7 +26,7 @@ internal sealed class ApiKeys : IClientQuotas
     /// <param name="sequences">What a client may have where its key does not say.</param>
     public ApiKeys(AccessOptions options, SequencesOptions sequences)
     {
-        _quota = new ClientQuota(sequences.MaxClientRequests, sequences.MaxClientTokens);
+        _quota = new ClientQuota(sequences.MaxClientRequests, sequences.MaxClientTokens, sequences.MaxClientRequestsPerMinute);
         if (options.ApiKeyFile is { } path)
         {
             var file = new OptionFile("--api-key-file", path);
@@ -66,7 +66,7 @@ internal sealed class ApiKeys : IClientQuotas
     public ClientQuota Of(string client)
     {
         var own = _file?.Current.FirstOrDefault(key => Caller.ClientOf(key.Name!) == client)?.Quota;
-        return new ClientQuota(own?.MaxRequests ?? _quota.MaxRequests, own?.MaxTokens ?? _quota.MaxTokens);
+        return new ClientQuota(own?.MaxRequests ?? _quota.MaxRequests, own?.MaxTokens ?? _quota.MaxTokens, own?.MaxRequestsPerMinute ?? _quota.MaxRequestsPerMinute);
     }
 
     /// <summary>SHA-256 of a key in UTF-8.</summary>
@@ -76,6 +76,6 @@ internal sealed class ApiKeys : IClientQuotas
     public static bool IsUsable(string key) => key.Length >= LeastLength && key.All(c => c is > ' ' and < '\x7f');
 
     private static ApiKey[] Given(string option, string? key, IReadOnlyList<string> scopes) => key is null ? []
-        : IsUsable(key) ? [new(null, DigestOf(key), scopes, new(null, null))]
+        : IsUsable(key) ? [new(null, DigestOf(key), scopes, new(null, null, null))]
         : throw new StartException($"{option} has {key.Length} characters; it must have at least {LeastLength}, all of them printable ASCII without spaces.", StartException.Usage);
 }

@@ -70,6 +70,9 @@ public sealed record SequencesOptions
     [NumberOption("Tokens a minute, of prompts and outputs, that one client may have; past them its next sequence gets 429", 1, int.MaxValue, Default = "unlimited")]
     public int? MaxClientTokens { get; set; }
 
+    [NumberOption("Sequences that one client may begin in a minute; past them the next gets 429", 1, 1_000_000, Default = "unlimited")]
+    public int? MaxClientRequestsPerMinute { get; set; }
+
     /// <summary>A client that has waited for this long is preferred as if it had one sequence less running: nobody waits for ever
     /// behind newcomers.</summary>
     public TimeSpan QueueAgeing { get; set; } = TimeSpan.FromSeconds(1);

@@ -34,7 +34,7 @@ public sealed class AccessTests : IDisposable
 
     private string Keys => _folder.Write("keys.json", $$"""
         {"keys":[
-          {"name":"alice","key":"{{Alice}}","max_requests":3,"max_tokens":600},
+          {"name":"alice","key":"{{Alice}}","max_requests":3,"max_requests_per_minute":90,"max_tokens":600},
           {"name":"bob","key":"sha256:{{Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(Bob)))}}","scopes":["inference"]},
           {"name":"ops","key":"{{Ops}}","scopes":["operate"]}]}
         """);
@@ -111,11 +111,11 @@ public sealed class AccessTests : IDisposable
     public async Task A_named_key_is_a_client_with_a_cache_of_its_own_and_is_told_what_it_may_have()
     {
         await using var app = await GatewayApp.StartAsync(("Grid:ApiKeyFile", Keys));
-        app.Grid.Allowance = new(new ClientQuota(3, 600), 2, 590, TimeSpan.FromSeconds(0.5));
+        app.Grid.Allowance = new(new ClientQuota(3, 600, 90), 2, TimeSpan.FromSeconds(58), 590, TimeSpan.FromSeconds(0.5));
         using var answer = await SendAsync(app, Alice, "POST", "/v1/completions", "{\"prompt\":\"x\",\"cache_salt\":\"s\"}");
         Assert.Equal(200, (int)answer.StatusCode);
         Assert.Equal(
-            ["3", "2", "600", "590", "1s"],
+            ["90", "2", "58s", "600", "590", "1s"],
             RateLimitHeaders.Names.Select(name => answer.Headers.GetValues(name).Single()));
         using var plain = await SendAsync(app, Bob, "POST", "/v1/completions", "{\"prompt\":\"x\"}");
         Assert.Equal([("key alice", "alice\ns"), ("key bob", "bob\n")], app.Grid.Started.Select(spec => (spec.Client, spec.CacheSalt)));
@@ -131,10 +131,10 @@ public sealed class AccessTests : IDisposable
     [Fact]
     public void A_keys_own_limits_come_before_those_of_all()
     {
-        var keys = new ApiKeys(new AccessOptions { ApiKeyFile = Keys }, new SequencesOptions { MaxClientRequests = 9 });
-        Assert.Equal(new ClientQuota(3, 600), keys.Of("key alice"));
-        Assert.Equal(new ClientQuota(9, null), keys.Of("key bob"));
-        Assert.Equal(new ClientQuota(9, null), keys.Of("address alice"));
+        var keys = new ApiKeys(new AccessOptions { ApiKeyFile = Keys }, new SequencesOptions { MaxClientRequests = 9, MaxClientRequestsPerMinute = 80 });
+        Assert.Equal(new ClientQuota(3, 600, 90), keys.Of("key alice"));
+        Assert.Equal(new ClientQuota(9, null, 80), keys.Of("key bob"));
+        Assert.Equal(new ClientQuota(9, null, 80), keys.Of("address alice"));
     }
 
     [Fact]
@@ -169,6 +169,7 @@ public sealed class AccessTests : IDisposable
     [InlineData("""{"keys":[{"name":"a","key":"sha256:hush"}]}""", "where keys[0].key must have 64 hexadecimal digits")]
     [InlineData("""{"keys":[{"name":"a","key":"0123456789abcdef","scopes":["root"]}]}""", "where keys[0].scopes must be some of inference, operate")]
     [InlineData("""{"keys":[{"name":"a","key":"0123456789abcdef","max_tokens":0}]}""", "where keys[0].max_tokens must be above 0")]
+    [InlineData("""{"keys":[{"name":"a","key":"0123456789abcdef","max_requests_per_minute":-1}]}""", "where keys[0].max_requests_per_minute must be above 0")]
     [InlineData("""{"keys":[{"name":"a","key":"0123456789abcdef","max_tokens":"many"}]}""", "it is wrong at $.keys[0].max_tokens, line 1")]
     [InlineData("""{"keys":[{"name":"a","key":"0123456789abcdef","hush":1}]}""", "it is wrong at $.keys[0]")]
     [InlineData("""{"keys":[{"name":"a"}]}""", "it is wrong at $.keys[0]")]

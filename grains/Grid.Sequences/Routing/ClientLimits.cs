@@ -3,7 +3,8 @@ using Grid.Numerics;
 
 namespace Grid.Sequences.Routing;
 
-/// <summary>What one client may have at this gateway: sequences at a time, and tokens a minute. Used under the queue's lock.</summary>
+/// <summary>What one client may have at this gateway: sequences at a time and begun in a minute, and tokens a minute. Used under the
+/// queue's lock.</summary>
 internal sealed class ClientLimits(IClientQuotas quotas, TimeProvider time)
 {
     /// <summary>Clients remembered that have nothing here, before those are forgotten that may have all again.</summary>
@@ -22,28 +23,33 @@ internal sealed class ClientLimits(IClientQuotas quotas, TimeProvider time)
         if (!_accounts.TryGetValue(client, out var account))
         {
             ForgetFull();
-            _accounts.Add(client, account = new Account { Quota = quota, Tokens = quota.MaxTokens ?? 0, At = time.GetTimestamp() });
+            _accounts.Add(client, account = new Account(quota, time));
         }
 
-        account.Quota = quota;
-        Refill(account);
+        account.Allow(quota);
         if (account.Sequences >= quota.MaxRequests)
         {
             throw Refuse($"{account.Sequences} sequences of this client run and wait, as many as one may have at a time", TimeSpan.FromSeconds(1));
         }
 
-        if (quota.MaxTokens is { } most && account.Tokens <= 0)
+        if (account.Begun.IsSpent)
         {
-            throw Refuse($"This client has had the {most} tokens that it may have a minute", TimeSpan.FromMinutes((1 - account.Tokens) / most));
+            throw Refuse($"This client has begun the {quota.MaxRequestsPerMinute} sequences that it may begin a minute", account.Begun.UntilNext);
+        }
+
+        if (account.Tokens.IsSpent)
+        {
+            throw Refuse($"This client has had the {quota.MaxTokens} tokens that it may have a minute", account.Tokens.UntilNext);
         }
 
         account.Sequences++;
-        account.Tokens -= promptTokens;
+        account.Begun.Take(1);
+        account.Tokens.Take(promptTokens);
         return quota.MaxTokens is not null;
     }
 
     /// <summary>Output tokens of a client came.</summary>
-    public void Count(string client, int tokens) => _accounts[client].Tokens -= tokens;
+    public void Count(string client, int tokens) => _accounts[client].Tokens.Take(tokens);
 
     /// <summary>One of a client's sequences has ended.</summary>
     public void Leave(string client) => _accounts[client].Sequences--;
@@ -52,21 +58,13 @@ internal sealed class ClientLimits(IClientQuotas quotas, TimeProvider time)
     public ClientAllowance AllowanceOf(string client)
     {
         var quota = quotas.Of(client);
-        var account = _accounts.GetValueOrDefault(client);
-        int most = quota.MaxTokens ?? 0;
-        double tokens = account is null ? most : Math.Min(most, TokensNow(account));
+        var account = _accounts.GetValueOrDefault(client) ?? new Account(quota, time);
+        account.Allow(quota);
+        int atATime = (quota.MaxRequests ?? int.MaxValue) - account.Sequences;
+        int aMinute = quota.MaxRequestsPerMinute is null ? int.MaxValue : account.Begun.Left;
         return new ClientAllowance(
-            quota, Math.Max(0, (quota.MaxRequests ?? 0) - (account?.Sequences ?? 0)), (int)Math.Max(0, tokens),
-            most == 0 ? TimeSpan.Zero : TimeSpan.FromMinutes((most - tokens) / most));
-    }
-
-    /// <summary>What was not had in the last minute is not saved for later.</summary>
-    private void Refill(Account account) => (account.Tokens, account.At) = (TokensNow(account), time.GetTimestamp());
-
-    private double TokensNow(Account account)
-    {
-        int most = account.Quota.MaxTokens ?? 0;
-        return Math.Min(most, account.Tokens + (time.GetElapsedTime(account.At).TotalMinutes * most));
+            quota, quota is { MaxRequests: null, MaxRequestsPerMinute: null } ? 0 : Math.Max(0, Math.Min(atATime, aMinute)), account.Begun.UntilAll,
+            account.Tokens.Left, account.Tokens.UntilAll);
     }
 
     private void ForgetFull()
@@ -75,8 +73,7 @@ internal sealed class ClientLimits(IClientQuotas quotas, TimeProvider time)
         {
             foreach (var (client, account) in _accounts)
             {
-                Refill(account);
-                if (account.Sequences == 0 && account.Tokens >= (account.Quota.MaxTokens ?? 0))
+                if (account.Sequences == 0 && account.Begun.IsWhole && account.Tokens.IsWhole)
                 {
                     _accounts.Remove(client);
                 }
@@ -95,17 +92,48 @@ internal sealed class ClientLimits(IClientQuotas quotas, TimeProvider time)
         });
     }
 
-    private sealed class Account
+    private sealed class Account(ClientQuota quota, TimeProvider time)
     {
-        /// <summary>What it may have.</summary>
-        public required ClientQuota Quota { get; set; }
-
         public int Sequences { get; set; }
 
-        /// <summary>What it may have now; below zero when it had more.</summary>
-        public double Tokens { get; set; }
+        public MinuteBudget Begun { get; } = new(quota.MaxRequestsPerMinute, time);
 
-        /// <summary>As of when.</summary>
-        public long At { get; set; }
+        public MinuteBudget Tokens { get; } = new(quota.MaxTokens, time);
+
+        /// <summary>What it may have from now on.</summary>
+        public void Allow(ClientQuota quota)
+        {
+            Begun.Allow(quota.MaxRequestsPerMinute);
+            Tokens.Allow(quota.MaxTokens);
+        }
+    }
+
+    /// <summary>So much a minute, which comes evenly. What was not had in the last minute is not saved for later, and what was had beyond
+    /// it is waited for.</summary>
+    /// <param name="most">In a minute; null for as much as there is.</param>
+    /// <param name="time">The clock.</param>
+    private sealed class MinuteBudget(int? most, TimeProvider time)
+    {
+        private int? _most = most;
+        private double _left = most ?? 0;
+        private long _at = time.GetTimestamp();
+
+        public bool IsSpent => _most is not null && Now < 1;
+
+        public bool IsWhole => _most is null || Now >= _most;
+
+        public int Left => (int)Math.Max(0, Now);
+
+        public TimeSpan UntilNext => Until(1);
+
+        public TimeSpan UntilAll => Until(_most ?? 0);
+
+        private double Now => Math.Min(_most ?? 0, _left + (time.GetElapsedTime(_at).TotalMinutes * (_most ?? 0)));
+
+        public void Allow(int? most) => (_left, _at, _most) = (Math.Min(Now, most ?? 0), time.GetTimestamp(), most);
+
+        public void Take(int amount) => (_left, _at) = (Now - amount, time.GetTimestamp());
+
+        private TimeSpan Until(int amount) => _most is { } rate ? TimeSpan.FromMinutes(Math.Max(0, amount - Now) / rate) : TimeSpan.Zero;
     }
 }

@@ -62,7 +62,7 @@ internal sealed class FakeSequenceService : ISequenceService
         default, state, 0)
     { Reason = reason };
 
-    public ClientAllowance Allowance { get; set; } = new(new(null, null), 0, 0, TimeSpan.Zero);
+    public ClientAllowance Allowance { get; set; } = new(new(null, null, null), 0, TimeSpan.Zero, 0, TimeSpan.Zero);
 
     public ClientAllowance AllowanceOf(string client) => Allowance;
 

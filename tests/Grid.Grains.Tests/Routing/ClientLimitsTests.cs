@@ -42,6 +42,29 @@ public sealed class ClientLimitsTests
     }
 
     [Fact]
+    public void A_client_begins_no_more_sequences_in_a_minute_than_it_may_also_when_they_are_short()
+    {
+        var limits = Limits(new SequencesOptions { MaxClientRequestsPerMinute = 6, MaxClientRequests = 5 });
+        for (int i = 0; i < 6; i++)
+        {
+            limits.Enter("a", 1);
+            limits.Leave("a");
+        }
+
+        var refused = Assert.Throws<RefusedException>(() => limits.Enter("a", 1)).Refusal;
+        Assert.Equal((RefusalKind.ClientLimit, TimeSpan.FromSeconds(10)), (refused.Kind, refused.RetryAfter));
+        Assert.Contains("has begun the 6 sequences that it may begin a minute", refused.Rule, StringComparison.Ordinal);
+        Assert.Equal(new ClientAllowance(new(5, null, 6), 0, TimeSpan.FromMinutes(1), 0, TimeSpan.Zero), limits.AllowanceOf("a"));
+        Assert.Equal(5, limits.AllowanceOf("b").Requests);
+        limits.Enter("b", 1);
+        _time.Advance(TimeSpan.FromSeconds(10));
+        limits.Enter("a", 1);
+        Assert.Throws<RefusedException>(() => limits.Enter("a", 1));
+        _time.Advance(TimeSpan.FromHours(1));
+        Assert.Equal(4, limits.AllowanceOf("a").Requests); // One runs.
+    }
+
+    [Fact]
     public void Clients_that_may_have_all_again_are_forgotten_and_no_others()
     {
         var limits = Limits(new SequencesOptions { MaxClientTokens = 60, MaxClientRequests = 1 });
@@ -64,14 +87,14 @@ public sealed class ClientLimitsTests
     public void A_client_is_told_what_is_left_and_when_it_may_have_all_again()
     {
         var limits = Limits(new SequencesOptions { MaxClientTokens = 600, MaxClientRequests = 3 });
-        Assert.Equal(new ClientAllowance(new(3, 600), 3, 600, TimeSpan.Zero), limits.AllowanceOf("a"));
+        Assert.Equal(new ClientAllowance(new(3, 600, null), 3, TimeSpan.Zero, 600, TimeSpan.Zero), limits.AllowanceOf("a"));
         limits.Enter("a", 100);
-        Assert.Equal(new ClientAllowance(new(3, 600), 2, 500, TimeSpan.FromSeconds(10)), limits.AllowanceOf("a"));
+        Assert.Equal(new ClientAllowance(new(3, 600, null), 2, TimeSpan.Zero, 500, TimeSpan.FromSeconds(10)), limits.AllowanceOf("a"));
         limits.Count("a", 700);
-        Assert.Equal(new ClientAllowance(new(3, 600), 2, 0, TimeSpan.FromSeconds(80)), limits.AllowanceOf("a"));
+        Assert.Equal(new ClientAllowance(new(3, 600, null), 2, TimeSpan.Zero, 0, TimeSpan.FromSeconds(80)), limits.AllowanceOf("a"));
         _time.Advance(TimeSpan.FromSeconds(30));
-        Assert.Equal(new ClientAllowance(new(3, 600), 2, 100, TimeSpan.FromSeconds(50)), limits.AllowanceOf("a"));
-        Assert.Equal(new ClientAllowance(new(null, null), 0, 0, TimeSpan.Zero), Limits(new SequencesOptions()).AllowanceOf("a"));
+        Assert.Equal(new ClientAllowance(new(3, 600, null), 2, TimeSpan.Zero, 100, TimeSpan.FromSeconds(50)), limits.AllowanceOf("a"));
+        Assert.Equal(new ClientAllowance(new(null, null, null), 0, TimeSpan.Zero, 0, TimeSpan.Zero), Limits(new SequencesOptions()).AllowanceOf("a"));
     }
 
     private ClientLimits Limits(SequencesOptions options) => new(new EqualQuotas(Microsoft.Extensions.Options.Options.Create(options)), _time);
