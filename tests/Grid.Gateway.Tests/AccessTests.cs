@@ -138,14 +138,21 @@ public sealed class AccessTests : IDisposable
     }
 
     [Fact]
-    public async Task A_stream_goes_on_for_its_own_key_alone()
+    public async Task A_stream_goes_on_and_its_receipt_is_shown_for_its_own_key_alone()
     {
         await using var app = (await GatewayApp.StartAsync(("Grid:ApiKeyFile", Keys))).WithEventIds();
-        using var begun = await SendAsync(app, Alice, "POST", "/v1/completions", "{\"prompt\":\"x\",\"stream\":true}");
+        using var begun = await SendAsync(app, Alice, "POST", "/v1/completions", "{\"prompt\":\"x\",\"stream\":true,\"receipt\":true}");
         string id = begun.Headers.GetValues("X-Sequence-Id").Single();
         await begun.Content.ReadAsStringAsync(Token);
-        Assert.Equal(404, await StatusAsync(app, Bob, $"/v1/sequences/{id}/events"));
-        Assert.Equal(200, await StatusAsync(app, Alice, $"/v1/sequences/{id}/events"));
+        foreach (string what in new[] { "events", "receipt" })
+        {
+            Assert.Equal(404, await StatusAsync(app, Bob, $"/v1/sequences/{id}/{what}"));
+            Assert.Equal(200, await StatusAsync(app, Alice, $"/v1/sequences/{id}/{what}"));
+        }
+
+        using var others = await SendAsync(app, Bob, "POST", $"/v1/sequences/{id}/replay", "{}");
+        using var own = await SendAsync(app, Alice, "POST", $"/v1/sequences/{id}/replay", "{}");
+        Assert.Equal((404, 200), ((int)others.StatusCode, (int)own.StatusCode));
     }
 
     [Fact]

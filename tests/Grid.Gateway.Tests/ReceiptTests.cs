@@ -215,6 +215,31 @@ public sealed class ReceiptTests(GatewayFixture fixture) : IClassFixture<Gateway
         Assert.Equal(HttpStatusCode.BadRequest, wrong.StatusCode);
     }
 
+    /// <summary>As after the loss of a gateway, at whatever event: the other one's is the same text.</summary>
+    [Fact]
+    public async Task A_stream_that_goes_on_elsewhere_has_the_receipt_that_it_would_have_had()
+    {
+        var store = new MemoryRequestStore(TimeSpan.FromMinutes(5), 1 << 20, TimeProvider.System);
+        await using var app = (await GatewayApp.StartAsync(store)).WithEventIds();
+        await using var other = (await GatewayApp.StartAsync(store)).WithEventIds();
+        string undisturbed = Receipts(await app.OkAsync("/v1/completions", Completion))[0].ToJsonString();
+        using var response = await app.SendAsync("/v1/completions", Completion.Replace("\"receipt\"", "\"stream\":true,\"receipt\"", StringComparison.Ordinal));
+        var events = GatewayApp.ReadEvents(await response.Content.ReadAsStringAsync(Token));
+        string id = response.Headers.GetValues("X-Sequence-Id").Single();
+        int last = events.FindIndex(e => e.Data.Contains("\"receipt\"", StringComparison.Ordinal));
+        Assert.True(last >= 8);
+        for (int i = -1; i < last; i += 3)
+        {
+            string position = i < 0 ? "" : $"?last_event_id={Uri.EscapeDataString(events[i].Id!)}";
+            var rest = GatewayApp.ReadEvents(await other.Client.GetStringAsync($"/v1/sequences/{id}/events{position}", Token));
+            var receipts = rest.SkipLast(1).SelectMany(e => Receipts(e.Json)).ToList();
+            Assert.Equal(undisturbed, Assert.Single(receipts).ToJsonString());
+            Assert.Equal(0, other.Grid.Started.Last().Resumed!.KnownTokens); // Their digests are needed.
+        }
+
+        Assert.Equal(undisturbed, JsonNode.Parse(await other.Client.GetStringAsync($"/v1/sequences/{id}/receipt", Token))!.ToJsonString());
+    }
+
     [Fact]
     public async Task A_signature_says_whose_word_it_is_and_of_what()
     {
