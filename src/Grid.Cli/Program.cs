@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Grid.Cli;
+using Grid.Cli.Audit;
 using Grid.Cli.Bench;
 using Grid.Options;
 
@@ -7,6 +8,8 @@ using Grid.Options;
 [
     ("verify", "asks a server the same things in different company, and compares the answers by bits", words => VerifyCommand.Program.RunAsync(words, VerifyCommand.RunAsync)),
     ("bench", "measures a server under load, as its clients see it", words => BenchCommand.Program.RunAsync(words, BenchCommand.RunAsync)),
+    ("audit", "has receipts computed again, and says which hold", words => AuditCommand.Program.RunAsync(words, AuditCommand.RunAsync)),
+    ("replay", "has an answer of a short while ago computed again", words => ReplayCommand.Program.RunAsync(words, ReplayCommand.RunAsync)),
 ];
 if (args.Length > 0 && commands.FirstOrDefault(command => command.Name == args[0]).Run is { } run)
 {

@@ -10,6 +10,7 @@ internal sealed class CommandLine
     private readonly RootCommand _root;
     private readonly Command _command;
     private readonly List<(Option<string[]> Symbol, DeclaredOption Option)> _symbols = [];
+    private readonly Argument<string[]>? _operands;
     private readonly Func<string, IEnumerable<string>, StartException> _unknown;
 
     /// <param name="description">What the process is, for the help text.</param>
@@ -17,9 +18,10 @@ internal sealed class CommandLine
     /// <param name="defaults">Their values where nothing is given.</param>
     /// <param name="unknown">Words the error for a name that is none of the names.</param>
     /// <param name="command">The word that its command lines begin with; null where they have none.</param>
+    /// <param name="operands">What a command line may have beside options; null where it has nothing.</param>
     public CommandLine(
         string description, IReadOnlyList<DeclaredOption> options, object defaults, Func<string, IEnumerable<string>, StartException> unknown,
-        string? command)
+        string? command, OperandsAttribute? operands)
     {
         _root = new RootCommand(command is null ? description : "");
         _command = _root;
@@ -27,6 +29,12 @@ internal sealed class CommandLine
         {
             _command = new Command(command, description);
             _root.Subcommands.Add(_command);
+        }
+
+        if (operands is not null)
+        {
+            _operands = new Argument<string[]>(operands.Takes) { Description = operands.What, Arity = ArgumentArity.ZeroOrMore };
+            _command.Arguments.Add(_operands);
         }
 
         _unknown = unknown;
@@ -82,6 +90,14 @@ internal sealed class CommandLine
         }
 
         return given;
+    }
+
+    /// <summary>What a command line has beside options. Throws <see cref="StartException"/> for an option that there is not: to the parser
+    /// it is an operand.</summary>
+    public string[] Operands(ParseResult parsed)
+    {
+        string[] given = _operands is null ? [] : parsed.GetValue(_operands) ?? [];
+        return Array.Find(given, operand => operand.StartsWith("--", StringComparison.Ordinal)) is { } stray ? throw Unknown(stray) : given;
     }
 
     private void Add(DeclaredOption option, string name, string? description)

@@ -12,6 +12,7 @@ namespace Grid.Options;
 /// (<see cref="OptionsAttribute"/>).</typeparam>
 public sealed class GridProgram<TOptions> where TOptions : class, new()
 {
+    private static readonly PropertyInfo? s_operands = Array.Find(typeof(TOptions).GetProperties(), property => property.IsDefined(typeof(OperandsAttribute)));
     private readonly string _name;
     private readonly string _product;
     private readonly string[] _words;
@@ -29,7 +30,7 @@ public sealed class GridProgram<TOptions> where TOptions : class, new()
         _name = name;
         _product = product;
         _words = command is null ? [] : [command];
-        _commandLine = new CommandLine(description, _options, new TOptions(), Unknown, command);
+        _commandLine = new CommandLine(description, _options, new TOptions(), Unknown, command, s_operands?.GetCustomAttribute<OperandsAttribute>());
     }
 
     /// <summary>Its options as the command line spells them, in the order of the help text.</summary>
@@ -92,6 +93,7 @@ public sealed class GridProgram<TOptions> where TOptions : class, new()
             .AddInMemoryCollection(given.Select(option => KeyValuePair.Create(option.Key, (string?)option.Value.Value)))
             .Build();
         var options = new TOptions();
+        s_operands?.SetValue(options, _commandLine.Operands(parsed));
         foreach (var setting in _options.Select(option => option.Section).Distinct().SelectMany(section => all.GetSection(section).GetChildren()))
         {
             var option = _options.FirstOrDefault(known => known.Key.Equals(setting.Path, StringComparison.OrdinalIgnoreCase))

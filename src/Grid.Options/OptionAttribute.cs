@@ -43,6 +43,19 @@ public abstract class OptionAttribute(string what, string takes) : Attribute
 [AttributeUsage(AttributeTargets.Property)]
 public sealed class OptionsAttribute : Attribute;
 
+/// <summary>Makes a property of <see cref="string"/>[] what a command line has beside options, in its order: "grid audit RECEIPT...".</summary>
+/// <param name="what">What they are for, one line of the help text.</param>
+/// <param name="takes">What each is, for the help text: "RECEIPT".</param>
+[AttributeUsage(AttributeTargets.Property)]
+public sealed class OperandsAttribute(string what, string takes) : Attribute
+{
+    /// <summary>What they are for.</summary>
+    public string What { get; } = what;
+
+    /// <summary>What each is.</summary>
+    public string Takes { get; } = takes;
+}
+
 /// <summary>A value that an option does not take. The message completes "it must ...", or is a sentence of its own.</summary>
 public sealed class OptionValueException(string rule, bool isSentence = false) : Exception(rule)
 {

@@ -6,6 +6,7 @@ using Microsoft.Extensions.Configuration;
 namespace Grid.Cli.Tests;
 
 /// <summary>"grid bench".</summary>
+[Collection(nameof(FaultyNode))]
 public sealed class BenchTests(FaultyNode node)
 {
     [Theory]

@@ -4,7 +4,8 @@ using System.Diagnostics;
 
 namespace Grid.Cli.Tests;
 
-/// <summary>A node of two workers of a small model, on parts of this machine's CPU, whose norms can be made to depend on the batch.</summary>
+/// <summary>A node of two workers of a small model, on parts of this machine's CPU, whose norms can be made to depend on the batch; so the tests
+/// that ask it run one after the other: one collection, named as this class.</summary>
 public sealed class FaultyNode : IAsyncLifetime
 {
     private Process _process = null!;

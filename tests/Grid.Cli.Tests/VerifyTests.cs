@@ -8,6 +8,7 @@ using Microsoft.Extensions.Configuration;
 namespace Grid.Cli.Tests;
 
 /// <summary>"grid verify" against a node whose bits hold, and against the same one when its norms depend on the batch.</summary>
+[Collection(nameof(FaultyNode))]
 public sealed class VerifyTests(FaultyNode node)
 {
     private static readonly string[] s_short = ["--max-new-tokens", "6", "--long-prompt", "400", "--crowd", "4"];

@@ -22,7 +22,7 @@ internal static class BenchCommand
         var loads = options.Loads();
         ReportFile.RequireWritable("--json", options.Json);
         ReportFile.RequireWritable("--html", options.Html);
-        using var connection = new ServerConnection(options.Server.Url, options.Server.Key, options.Server.Timeout);
+        using var connection = options.Server.Connect(options.Server.Url);
         var report = new BenchReport(connection.Url, options, DateTimeOffset.UtcNow);
         try
         {

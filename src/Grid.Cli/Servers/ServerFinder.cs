@@ -13,7 +13,7 @@ internal static class ServerFinder
     /// <param name="cancellationToken">Gives it up.</param>
     public static async Task<IAnsweringServer> OpenAsync(ServerOptions options, Uri url, int vocabulary, CancellationToken cancellationToken)
     {
-        var connection = new ServerConnection(url, options.Key, options.Timeout);
+        var connection = options.Connect(url);
         try
         {
             bool generate = await AsksGenerateAsync(connection, options.Api, cancellationToken);
