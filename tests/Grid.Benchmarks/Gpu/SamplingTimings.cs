@@ -36,8 +36,10 @@ internal sealed class SamplingTimings(GpuKernels gpu)
         (string Name, SamplingRow Row)[] kinds =
         [
             ("greedy", new() { Parameters = new() { Temperature = 0f } }),
+            ("greedy, digest", new() { Parameters = new() { Temperature = 0f }, Digest = true }),
             ("greedy, logprob", new() { Parameters = new() { Temperature = 0f }, Logprobs = true }),
             ("temperature 0.7", new() { Parameters = new() { Temperature = 0.7f } }),
+            ("temperature 0.7, digest", new() { Parameters = new() { Temperature = 0.7f }, Digest = true }),
             ("temperature 1", new()),
             ("top_k 50", new() { Parameters = new() { Temperature = 0.7f, TopK = 50 } }),
             ("top_p 0.95", new() { Parameters = new() { Temperature = 0.7f, TopP = 0.95f } }),
@@ -83,6 +85,7 @@ internal sealed class SamplingTimings(GpuKernels gpu)
         History = asked.History,
         Logprobs = asked.Logprobs,
         TopLogprobs = asked.TopLogprobs,
+        Digest = asked.Digest,
     };
 
     // Bell-shaped with a deviation of 2.5; peaked: some tokens up to 12 above. Flat: a deviation of 0.5, as of random weights.
