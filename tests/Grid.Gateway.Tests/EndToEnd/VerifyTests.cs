@@ -43,6 +43,19 @@ public sealed class VerifyTests(NodeFixture node)
         Assert.Equal(0, Difference(await VerifyAsync(others)).Position);
     }
 
+    /// <summary>Answered on an H200, token after token: every bit of all logits of every position is what this machine computes, many positions in
+    /// a step.</summary>
+    [Fact]
+    public async Task What_a_GPU_gave_is_verified_here()
+    {
+        var receipt = JsonNode.Parse(await File.ReadAllTextAsync(Path.Combine(AppContext.BaseDirectory, "Receipts", "h200-demo.json"), TestContext.Current.CancellationToken))!;
+        Assert.Equal(1000, receipt["tokens"]!.AsArray().Count);
+        var body = await VerifyAsync(receipt);
+        Assert.True((bool)body["verified"]!, body.ToJsonString());
+        receipt["chain"]![600] = receipt["chain"]![599]!.DeepClone();
+        Assert.Equal(("chain", 600), Difference(await VerifyAsync(receipt)));
+    }
+
     [Fact]
     public async Task A_stream_s_receipt_is_kept_replayed_on_a_named_worker_and_checked_without_the_request_in_it()
     {
