@@ -32,6 +32,9 @@ internal static partial class GatewayLog
     [LoggerMessage(8, LogLevel.Warning, "A request could not be kept; until it is, its stream cannot be resumed")]
     public static partial void NotKept(ILogger logger, Exception exception);
 
+    [LoggerMessage(10, LogLevel.Warning, "A receipt could not be kept, and others will not be for a while; their answers go on without")]
+    public static partial void ReceiptNotKept(ILogger logger, Exception exception);
+
     [LoggerMessage(9, LogLevel.Warning, "Kept requests could not be renewed; those of running streams may expire")]
     public static partial void NotRenewed(ILogger logger, Exception exception);
 }

@@ -31,6 +31,7 @@ internal sealed class RequestKeeper(
     private readonly string _self = owners?.Self ?? Guid.NewGuid().ToString("N");
     private long _pausedUntil;
     private long _quietUntil;
+    private long _receiptsPausedUntil;
 
     /// <summary>Why nothing may be found here, for error messages.</summary>
     public string NotFoundReason => store is null
@@ -79,10 +80,11 @@ internal sealed class RequestKeeper(
     public SentEvents? Sent(Guid request) => _sent?.Find(request);
 
     /// <summary>Keeps what belongs to a request's sequence for as long as an ended stream; false where there is no room for it, or the
-    /// store fails. Throws nothing.</summary>
+    /// store fails, or has just failed somebody. Throws nothing.</summary>
     public async Task<bool> KeepAsync(Guid name, byte[] record)
     {
-        if (store is null || record.Length > options.Value.MaxKeptRequestBytes || !_receipts!.TryTake(record.Length))
+        bool isAway = clock.GetTimestamp() < Volatile.Read(ref _receiptsPausedUntil);
+        if (store is null || isAway || record.Length > options.Value.MaxKeptRequestBytes || !_receipts!.TryTake(record.Length))
         {
             return false;
         }
@@ -94,10 +96,10 @@ internal sealed class RequestKeeper(
         }
         catch (Exception exception)
         {
-            if (clock.GetTimestamp() >= Volatile.Read(ref _quietUntil))
+            // No answer waits for it while it is away; nor is more than one complaint made.
+            if (Interlocked.Exchange(ref _receiptsPausedUntil, After(s_pause)) <= clock.GetTimestamp())
             {
-                Volatile.Write(ref _quietUntil, After(s_pause));
-                GatewayLog.NotKept(logger, exception);
+                GatewayLog.ReceiptNotKept(logger, exception);
             }
             return false;
         }

@@ -241,6 +241,18 @@ public sealed class ReceiptTests(GatewayFixture fixture) : IClassFixture<Gateway
     }
 
     [Fact]
+    public async Task A_store_that_is_away_costs_no_answer_its_receipt()
+    {
+        await using var app = await GatewayApp.StartAsync(new ResumeTests.BrokenStore(), ("Grid:Receipts", "true"));
+        for (int i = 0; i < 3; i++)
+        {
+            using var response = await app.SendAsync("/v1/completions", Completion);
+            Assert.False(response.Headers.Contains("X-Sequence-Id"));
+            Assert.Single(Receipts(JsonNode.Parse(await response.Content.ReadAsStringAsync(Token))!));
+        }
+    }
+
+    [Fact]
     public async Task A_signature_says_whose_word_it_is_and_of_what()
     {
         using var folder = new TemporaryFolder();

@@ -465,7 +465,7 @@ public sealed class ResumeTests : IAsyncLifetime
         public Task RenewAsync(IReadOnlyCollection<Guid> ids, TimeSpan life, CancellationToken cancellationToken) => inner.RenewAsync(ids, life, cancellationToken);
     }
 
-    private sealed class BrokenStore : IRequestStore
+    internal sealed class BrokenStore : IRequestStore
     {
         public TimeSpan Retention => TimeSpan.FromMinutes(1);
 
