@@ -100,9 +100,16 @@ internal static class AuditCommand
 
     private static void Write(Recomputation[] all, int receipts, TimeSpan time)
     {
-        foreach (var one in all.Where(one => one.Verdict != Verdict.Verified))
+        foreach (var one in all.Where(one => one.Verdict == Verdict.Refuted))
         {
-            Console.WriteLine($"{one.Where}: {(one.Verdict == Verdict.Refuted ? "REFUTED" : "not checked")}: {one.Reason}");
+            Console.WriteLine($"{one.Where}: REFUTED: {one.Reason}");
+        }
+
+        // What keeps one from being checked often keeps all.
+        foreach (var alike in all.Where(one => one.Verdict == Verdict.Unchecked).GroupBy(one => one.Reason))
+        {
+            int others = alike.Count() - 1;
+            Console.WriteLine(FormattableString.Invariant($"{alike.First().Where}{(others > 0 ? FormattableString.Invariant($" and {others} more") : "")}: not checked: {alike.Key}"));
         }
 
         int tokens = all.Sum(one => one.Tokens);
