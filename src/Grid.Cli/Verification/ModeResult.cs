@@ -52,7 +52,7 @@ public sealed class ModeResult(string name, string what, int trials)
     /// <summary>How long it took.</summary>
     public TimeSpan Time { get; internal set; }
 
-    /// <summary>What is compared.</summary>
+    /// <summary>What is compared, by name.</summary>
     public IReadOnlyList<CaseResult> Cases => _cases;
 
     /// <summary>What a reader should know of it: prompts that were cut, caches that the server does not speak of.</summary>
@@ -67,7 +67,9 @@ public sealed class ModeResult(string name, string what, int trials)
         var found = _cases.Find(one => one.Name == name);
         if (found is null)
         {
-            _cases.Add(found = new CaseResult(name, asSingles));
+            found = new CaseResult(name, asSingles);
+            int at = _cases.FindIndex(one => string.CompareOrdinal(one.Name, name) > 0);
+            _cases.Insert(at < 0 ? _cases.Count : at, found);
         }
 
         return found;
