@@ -10,7 +10,8 @@ namespace Grid.Cluster.Tests.Support;
 /// <param name="Logprobs">Tokens, logprobs and alternatives as printed, one line a token.</param>
 /// <param name="Finish">Finish reasons, in order of arrival: exactly one.</param>
 /// <param name="Usage">Prompt and completion tokens.</param>
-internal sealed record Completion(string Text, string Logprobs, string Finish, string Usage)
+/// <param name="Receipt">What was asked for with a receipt: digests of all logits.</param>
+internal sealed record Completion(string Text, string Logprobs, string Finish, string Usage, string Receipt)
 {
     private static readonly ConcurrentDictionary<IReadOnlyList<string>, Completion[]> s_undisturbed = new(ReferenceEqualityComparer.Instance);
 
@@ -21,7 +22,7 @@ internal sealed record Completion(string Text, string Logprobs, string Finish, s
         Request("\"prompt\":\"The dog\",\"temperature\":0,\"ignore_eos\":true", 1000),
         Request("\"prompt\":\"Once upon a time\",\"seed\":7,\"ignore_eos\":true", 1000),
         Request("\"prompt\":\"Anna\",\"seed\":8,\"temperature\":0.7,\"top_p\":0.9,\"presence_penalty\":0.5,\"frequency_penalty\":0.3,\"ignore_eos\":true", 950),
-        Request("\"prompt\":\"The king\",\"seed\":9,\"temperature\":1.3,\"top_k\":40,\"repetition_penalty\":1.1,\"ignore_eos\":true", 950),
+        Request("\"prompt\":\"The king\",\"seed\":9,\"temperature\":1.3,\"top_k\":40,\"repetition_penalty\":1.1,\"ignore_eos\":true,\"receipt\":true", 950),
         Request("\"prompt\":\"A cat\",\"seed\":10,\"min_p\":0.05,\"ignore_eos\":true,\"stop\":[\"never said\",\"zzzz\"]", 900),
         Request("\"prompt\":\"In the house\",\"seed\":-1,\"logit_bias\":{\"300\":-5,\"310\":2},\"ignore_eos\":true", 900),
         Request("\"prompt\":\"Where\",\"seed\":12,\"temperature\":0.2,\"min_tokens\":350", 900),
@@ -54,6 +55,7 @@ internal sealed record Completion(string Text, string Logprobs, string Finish, s
         var text = new StringBuilder();
         var logprobs = new StringBuilder();
         var finish = new StringBuilder();
+        var receipt = new StringBuilder();
         string usage = "";
         bool done = false;
         var worst = TimeSpan.Zero;
@@ -73,7 +75,7 @@ internal sealed record Completion(string Text, string Logprobs, string Finish, s
             done = data == "[DONE]";
             if (!done)
             {
-                usage = Take(JsonNode.Parse(data)!, text, logprobs, finish) ?? usage;
+                usage = Take(JsonNode.Parse(data)!, text, logprobs, finish, receipt) ?? usage;
                 begun?.TrySetResult();
             }
         }
@@ -87,7 +89,7 @@ internal sealed record Completion(string Text, string Logprobs, string Finish, s
             }
         }
 
-        return new Completion(text.ToString(), logprobs.ToString(), finish.ToString(), usage);
+        return new Completion(text.ToString(), logprobs.ToString(), finish.ToString(), usage, receipt.ToString());
     }
 
     /// <summary>What the mixed requests get from a grid that nothing happens to.</summary>
@@ -141,13 +143,14 @@ internal sealed record Completion(string Text, string Logprobs, string Finish, s
         return [.. streams];
     }
 
-    private static string? Take(JsonNode item, StringBuilder text, StringBuilder logprobs, StringBuilder finish)
+    private static string? Take(JsonNode item, StringBuilder text, StringBuilder logprobs, StringBuilder finish, StringBuilder receipt)
     {
         Assert.True(item["error"] is null, item.ToJsonString());
         foreach (var choice in item["choices"]!.AsArray())
         {
             text.Append((string?)choice!["text"]);
             finish.Append((string?)choice["finish_reason"]);
+            receipt.Append(choice["receipt"]?.ToJsonString());
             if (choice["logprobs"] is { } probabilities)
             {
                 for (int i = 0; i < probabilities["tokens"]!.AsArray().Count; i++)
