@@ -19,14 +19,14 @@ internal sealed record Completion(string Text, string Logprobs, string Finish, s
     /// when all have had their first token, also where a step takes a millisecond.</summary>
     public static IReadOnlyList<string> Mixed { get; } =
     [
-        Request("\"prompt\":\"The dog\",\"temperature\":0,\"ignore_eos\":true", 1000),
-        Request("\"prompt\":\"Once upon a time\",\"seed\":7,\"ignore_eos\":true", 1000),
-        Request("\"prompt\":\"Anna\",\"seed\":8,\"temperature\":0.7,\"top_p\":0.9,\"presence_penalty\":0.5,\"frequency_penalty\":0.3,\"ignore_eos\":true", 950),
-        Request("\"prompt\":\"The king\",\"seed\":9,\"temperature\":1.3,\"top_k\":40,\"repetition_penalty\":1.1,\"ignore_eos\":true,\"receipt\":true", 950),
-        Request("\"prompt\":\"A cat\",\"seed\":10,\"min_p\":0.05,\"ignore_eos\":true,\"stop\":[\"never said\",\"zzzz\"]", 900),
-        Request("\"prompt\":\"In the house\",\"seed\":-1,\"logit_bias\":{\"300\":-5,\"310\":2},\"ignore_eos\":true", 900),
-        Request("\"prompt\":\"Where\",\"seed\":12,\"temperature\":0.2,\"min_tokens\":350", 900),
-        Request("\"prompt\":\"The dog and the cat\",\"seed\":13,\"ignore_eos\":true", 1000),
+        Request("\"prompt\":\"The dog\",\"temperature\":0,\"ignore_eos\":true", 750),
+        Request("\"prompt\":\"Once upon a time\",\"seed\":7,\"ignore_eos\":true", 750),
+        Request("\"prompt\":\"Anna\",\"seed\":8,\"temperature\":0.7,\"top_p\":0.9,\"presence_penalty\":0.5,\"frequency_penalty\":0.3,\"ignore_eos\":true", 720),
+        Request("\"prompt\":\"The king\",\"seed\":9,\"temperature\":1.3,\"top_k\":40,\"repetition_penalty\":1.1,\"ignore_eos\":true,\"receipt\":true", 720),
+        Request("\"prompt\":\"A cat\",\"seed\":10,\"min_p\":0.05,\"ignore_eos\":true,\"stop\":[\"never said\",\"zzzz\"]", 680),
+        Request("\"prompt\":\"In the house\",\"seed\":-1,\"logit_bias\":{\"300\":-5,\"310\":2},\"ignore_eos\":true", 680),
+        Request("\"prompt\":\"Where\",\"seed\":12,\"temperature\":0.2,\"min_tokens\":350", 680),
+        Request("\"prompt\":\"The dog and the cat\",\"seed\":13,\"ignore_eos\":true", 750),
     ];
 
     /// <summary>Fewer of them.</summary>

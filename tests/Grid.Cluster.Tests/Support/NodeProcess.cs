@@ -27,6 +27,8 @@ internal sealed partial class NodeProcess : IAsyncDisposable
             RedirectStandardError = true,
             RedirectStandardInput = true,
         };
+        // It lives for seconds: what is called a thousand times is not worth compiling once more, nor the cores that takes.
+        start.Environment["DOTNET_TC_CallCountThreshold"] = "400";
         foreach (var (name, value) in environment)
         {
             start.Environment[name] = value;
