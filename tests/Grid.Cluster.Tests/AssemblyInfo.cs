@@ -1,5 +1,5 @@
-// Most of a test is waiting for processes. Two at a time are what two cores bear; those that use the shared clusters take turns.
-[assembly: Xunit.v3.Parallelization(MaxThreads = 2)]
+// Every test starts processes that want the cores for themselves.
+[assembly: CollectionBehavior(CollectionBehavior.CollectionPerAssembly)]
 [assembly: AssemblyFixture(typeof(Grid.Cluster.Tests.Support.RedisServer))]
 [assembly: AssemblyFixture(typeof(Grid.Cluster.Tests.Support.PostgresServer))]
 [assembly: AssemblyFixture(typeof(Grid.Cluster.Tests.Support.SharedClusters))]

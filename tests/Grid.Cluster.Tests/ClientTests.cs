@@ -9,7 +9,6 @@ using Microsoft.Extensions.Logging;
 namespace Grid.Cluster.Tests;
 
 /// <summary>Programs beside the grid that call it over an Orleans client.</summary>
-[Collection(nameof(SharedClusters))]
 public sealed class ClientTests(RedisServer redis, PostgresServer postgres, SharedClusters shared)
 {
     private static readonly GenerationRequest[] s_mixed =

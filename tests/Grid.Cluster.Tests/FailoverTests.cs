@@ -3,7 +3,6 @@ using Grid.Cluster.Tests.Support;
 namespace Grid.Cluster.Tests;
 
 /// <summary>Workers that hang, wake up again or are asked to leave, while sequences run on them.</summary>
-[Collection(nameof(SharedClusters))]
 public sealed class FailoverTests(RedisServer redis, PostgresServer postgres, SharedClusters shared, ITestOutputHelper output)
 {
     private const string Silent = "has been silent for";

@@ -4,7 +4,6 @@ namespace Grid.Cluster.Tests;
 
 /// <summary>Workers that live and are of no use: their device hangs, computes wrongly or does not deliver, or their cluster
 /// has given them up.</summary>
-[Collection(nameof(SharedClusters))]
 public sealed class FaultTests(RedisServer redis, PostgresServer postgres, SharedClusters shared, ITestOutputHelper output)
 {
     private const string Silent = "has been silent for";

@@ -5,7 +5,6 @@ using Grid.Tests.Streams;
 namespace Grid.Cluster.Tests;
 
 /// <summary>Gateways that die, or are asked to stop, in the middle of streams: their clients go on at another.</summary>
-[Collection(nameof(SharedClusters))]
 public sealed class ResumeTests(RedisServer redis, PostgresServer postgres, SharedClusters shared, ITestOutputHelper output)
 {
     private static string[]? s_undisturbed;

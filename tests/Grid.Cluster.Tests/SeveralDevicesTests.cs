@@ -3,7 +3,6 @@ using Grid.Cluster.Tests.Support;
 namespace Grid.Cluster.Tests;
 
 /// <summary>Silos with two devices each.</summary>
-[Collection(nameof(SharedClusters))]
 public sealed class SeveralDevicesTests(RedisServer redis, PostgresServer postgres, SharedClusters shared)
 {
     [Fact]
