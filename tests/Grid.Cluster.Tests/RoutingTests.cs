@@ -28,8 +28,7 @@ public sealed class RoutingTests(RedisServer redis, PostgresServer postgres, ITe
         string figures = $"Prefix-cache hit rate: one worker {alone:P1}, three {together:P1}, ratio {together / alone:F3}; "
             + $"tokens computed by each {string.Join(", ", computed)}: the most loaded {imbalance:P1} above the mean";
         output.WriteLine(figures);
-        // 0.93 where nothing else runs. Where much does, loads are reported late, and more chats move: 0.88 was seen.
-        Assert.True(together >= 0.8 * alone, figures);
+        Assert.True(together >= 0.9 * alone, figures);
         Assert.True(imbalance < 0.2, figures);
     }
 
@@ -97,7 +96,7 @@ public sealed class RoutingTests(RedisServer redis, PostgresServer postgres, ITe
         }));
         Assert.Equal(2, answers.Distinct().Count());
         var workers = (await gateway.Client.GetFromJsonAsync<JsonNode>("/v1/grid"))!["workers"]!.AsArray();
-        Assert.All(workers, worker => Assert.True((int)worker!["load"]!["prompt_tokens"]! >= 12)); // More where one was thought lost meanwhile.
+        Assert.All(workers, worker => Assert.Equal(12, (int)worker!["load"]!["prompt_tokens"]!));
 
         using var unknown = await gateway.Client.PostAsJsonAsync("/v1/completions", new { model = "three", prompt = "The dog" });
         Assert.Equal(HttpStatusCode.NotFound, unknown.StatusCode);
