@@ -11,7 +11,7 @@ public sealed class RoutingTests(RedisServer redis, PostgresServer postgres, ITe
     [Fact]
     public async Task Chats_of_many_turns_find_their_prefixes_on_three_workers_as_on_one_and_load_them_evenly()
     {
-        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres);
+        await using var cluster = await TestCluster.CreateAsync("localhost", redis, postgres, demoModel: true);
         var (gateway, _) = await cluster.StartAsync(1);
         double alone = await ChatLoad.RunAsync(gateway.Client);
 
