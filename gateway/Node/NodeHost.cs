@@ -27,6 +27,10 @@ public static class NodeHost
     {
         AccessHosting.Check(options.Gateway.Access, options.Sequences);
         ReceiptSigner.Check(options.Gateway);
+        if (options.Gateway.Receipts && options.Cluster.SequenceRetention == TimeSpan.Zero)
+        {
+            throw new StartException("--receipts makes receipts that are kept for --sequence-retention, which is 0; leave one of them out.", StartException.Usage);
+        }
     }
 
     /// <summary>A host that serves HTTP and runs sequences.</summary>

@@ -47,7 +47,7 @@ public sealed class NodeOptions : GatewayNodeOptions
     [ShareOption("Share of a GPU's free memory for weights, working memory and KV cache together; of a CPU's memory, for weights and KV cache", 0.05, 0.99, Default = "0.9 for a GPU", Aliases = ["--gpu-memory-utilization"])]
     public double? MemFractionStatic { get; set; }
 
-    [TextOption("Where compiled GPU kernels are kept between starts", "folder", Default = "$XDG_CACHE_HOME/grid/cubins, or ~/.cache/grid/cubins")]
+    [TextOption("Where compiled GPU kernels are kept between starts, but for those that were packed with the program", "folder", Default = "$XDG_CACHE_HOME/grid/cubins, or ~/.cache/grid/cubins")]
     public string? KernelCache { get; set; }
 
     /// <summary>For images: what lies in the folder "kernels" beside the program needs no compiler.</summary>

@@ -7,6 +7,8 @@ using Grid.Gateway.Tests.Fakes;
 using Grid.Grains.Messages;
 using Grid.Options;
 using Grid.Resumption;
+using Grid.Silo;
+using Grid.Silo.Options;
 
 namespace Grid.Gateway.Tests;
 
@@ -289,6 +291,17 @@ public sealed class ReceiptTests(GatewayFixture fixture) : IClassFixture<Gateway
 
         receipt["signature"] = others["signature"]!.DeepClone(); // The other one says the same.
         Assert.Equal(otherDigest, (string?)(await VerifyAsync(receipt))["signed_by"]);
+    }
+
+    [Fact]
+    public async Task Receipts_that_nothing_would_keep_stop_the_start()
+    {
+        var options = new NodeOptions { Port = 0 };
+        options.Gateway.Receipts = true;
+        options.Cluster.SequenceRetention = TimeSpan.Zero;
+        var refused = await Assert.ThrowsAsync<StartException>(() => GridNode.StartAsync(options, TextWriter.Null, TestContext.Current.CancellationToken));
+        Assert.StartsWith("--receipts makes receipts that are kept for --sequence-retention, which is 0", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(StartException.Usage, refused.ExitCode);
     }
 
     [Fact]

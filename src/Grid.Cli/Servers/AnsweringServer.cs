@@ -66,6 +66,15 @@ internal abstract class AnsweringServer(ServerConnection connection, ServerDescr
     /// <summary>Finds out what this API of it can.</summary>
     protected abstract Task<ServerDescription> ProbeAsync(ServerDescription known, int vocabulary, CancellationToken cancellationToken);
 
+    /// <summary>What an answer shows that a server can.</summary>
+    protected static ServerDescription Described(ServerDescription known, Answer answer, bool takesText) => known with
+    {
+        TakesText = takesText,
+        GivesIds = answer.Tokens.Count > 0 && answer.Tokens[0].Id is not null,
+        GivesLogprobs = answer.Tokens.Count > 0 && answer.Tokens[0].Logprob is not null,
+        Fingerprint = answer.Fingerprint ?? known.Fingerprint,
+    };
+
     /// <summary>The request.</summary>
     protected abstract (string Path, JsonObject Body) Request(Questions questions);
 

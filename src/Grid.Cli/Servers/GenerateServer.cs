@@ -13,13 +13,7 @@ internal sealed class GenerateServer(ServerConnection connection, ServerDescript
     protected override async Task<ServerDescription> ProbeAsync(ServerDescription known, int vocabulary, CancellationToken cancellationToken)
     {
         var (answer, takesText) = await AskForLittleAsync(vocabulary, cancellationToken);
-        return known with
-        {
-            TakesText = takesText,
-            GivesIds = answer.Tokens.Count > 0 && answer.Tokens[0].Id is not null,
-            GivesLogprobs = answer.Tokens.Count > 0 && answer.Tokens[0].Logprob is not null,
-            Fingerprint = answer.Fingerprint ?? known.Fingerprint,
-        };
+        return Described(known, answer, takesText);
     }
 
     /// <inheritdoc/>

@@ -26,13 +26,7 @@ internal sealed class OpenAiServer(ServerConnection connection, ServerDescriptio
             (answer, takesText) = await AskForLittleAsync(vocabulary, cancellationToken);
         }
 
-        return known with
-        {
-            TakesText = takesText,
-            GivesIds = answer.Tokens.Count > 0 && answer.Tokens[0].Id is not null,
-            GivesLogprobs = answer.Tokens.Count > 0 && answer.Tokens[0].Logprob is not null,
-            Fingerprint = answer.Fingerprint ?? known.Fingerprint,
-        };
+        return Described(known, answer, takesText);
     }
 
     /// <inheritdoc/>
