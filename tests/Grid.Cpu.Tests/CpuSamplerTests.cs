@@ -130,18 +130,16 @@ public sealed class CpuSamplerTests
             new(), new() { Parameters = new() { TopK = 50, TopP = 0.9f, MinP = 0.01f } }, new() { Parameters = new() { TopP = 0.9f } },
             new() { Parameters = new() { Temperature = 0f }, BannedTokens = [5] },
         ];
-        foreach (var row in rows)
+        void Sample()
         {
-            sampler.Sample(logits, row, out _);
+            foreach (var row in rows)
+            {
+                sampler.Sample(logits, row, out _);
+            }
         }
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        foreach (var row in rows)
-        {
-            sampler.Sample(logits, row, out _);
-        }
-
-        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        Sample();
+        Assert.Equal(0, AllocatedBytes.Measure(Sample));
     }
 
     private static void AssertBits(float expected, float actual) =>

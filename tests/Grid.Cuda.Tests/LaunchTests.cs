@@ -135,13 +135,13 @@ public sealed class LaunchTests(GpuFixture gpu, ITestOutputHelper output)
         }
 
         Everything();
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 1000; i++)
+        long allocated = AllocatedBytes.Measure(() =>
         {
-            Everything();
-        }
-
-        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+            for (int i = 0; i < 1000; i++)
+            {
+                Everything();
+            }
+        });
         output.WriteLine($"{allocated} bytes in 1,000 rounds");
         Assert.Equal(0, allocated);
     }

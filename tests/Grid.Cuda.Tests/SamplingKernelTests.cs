@@ -144,9 +144,7 @@ public sealed class SamplingKernelTests(GpuFixture gpu)
         using var logits = DeviceMemory.Of<float>(bench.Context, bench.Stream, values.Logits);
         var results = new SampledToken[100];
         bench.Sampler.Sample(bench.Stream, logits.Span, values.Rows, results);
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        bench.Sampler.Sample(bench.Stream, logits.Span, values.Rows, results);
-        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        Assert.Equal(0, AllocatedBytes.Measure(() => bench.Sampler.Sample(bench.Stream, logits.Span, values.Rows, results)));
     }
 
     [Fact]

@@ -65,18 +65,16 @@ public class IncrementalDetokenizerTests
     {
         var detokenizer = new IncrementalDetokenizer(Tokenizer, skipSpecialTokens: true);
         int[] ids = Tokenizer.Encode("hello world, the abc", parseSpecialTokens: true);
-        foreach (int id in ids)
+        void Append()
         {
-            detokenizer.Append(id);
+            foreach (int id in ids)
+            {
+                detokenizer.Append(id);
+            }
         }
 
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        foreach (int id in ids)
-        {
-            detokenizer.Append(id);
-        }
-
-        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        Append();
+        Assert.Equal(0, AllocatedBytes.Measure(Append));
     }
 
     private static string Stream(int[] ids, bool skipSpecial)
@@ -228,9 +226,6 @@ public class StopStringMatcherTests
     private static long Allocated(Func<object> run)
     {
         new StopStringMatcher(["warm"]).Flush();
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        object made = run();
-        GC.KeepAlive(made);
-        return GC.GetAllocatedBytesForCurrentThread() - before;
+        return AllocatedBytes.Measure(() => GC.KeepAlive(run()));
     }
 }
