@@ -279,13 +279,12 @@ internal sealed partial class SequenceGrain(
             return Refusal.Invalid(nameof(spec.Worker), named, "be the id of a worker that serves the model with the same bits (GET /v1/grid lists them)");
         }
 
-        var candidates = await workers.FindExpectedAsync(Serves, deadline.Token);
-        if (candidates.Length == 0)
+        if (await workers.FindExpectedAsync(spec.NumericsId, Serves, deadline.Token) is not { } one)
         {
             return WhyNone(spec);
         }
 
-        var tokenizer = candidates[0].Text?.Tokenizer;
+        var tokenizer = one.Text?.Tokenizer;
         if (tokenizer is null && (spec.PromptIds is null || spec.StopStrings.Length > 0))
         {
             return Unusable(
@@ -294,7 +293,7 @@ internal sealed partial class SequenceGrain(
         }
 
         int quorum = QuorumOf(spec);
-        var remembered = await RememberedOutput.FindAsync(spec.Resumed, [.. workers.Live.Where(Serves)], quorum);
+        var remembered = await RememberedOutput.FindAsync(spec.Resumed, workers.Live.Where(Serves), quorum);
         if (spec.Resumed is { ReportedTokens: > 0 } run)
         {
             metrics.CountResumption(spec.Model);
@@ -317,7 +316,7 @@ internal sealed partial class SequenceGrain(
         }
 
         // Said before an answer has begun with another of the request's sequences.
-        int vocabulary = candidates[0].Status.Limits.VocabularySize;
+        int vocabulary = one.Status.Limits.VocabularySize;
         if (Array.FindIndex(promptIds, id => id < 0 || id >= vocabulary) is var wrong and >= 0)
         {
             return Refusal.Invalid(nameof(spec.PromptIds), promptIds[wrong], $"be a token id from 0 to {vocabulary - 1}", wrong);
@@ -330,7 +329,7 @@ internal sealed partial class SequenceGrain(
 
         // Settled here for all attempts, now and after a resumption: where it ends must not depend on who runs it.
         if (SequenceLength.Settle(
-            promptIds.Length, spec.Generation, workers.ContextOf(spec.NumericsId!), candidates[0].Status.Limits.MaxModelTokens, out var settled) is { } refusal)
+            promptIds.Length, spec.Generation, workers.ContextOf(spec.NumericsId!), one.Status.Limits.MaxModelTokens, out var settled) is { } refusal)
         {
             return refusal;
         }
@@ -430,7 +429,7 @@ internal sealed partial class SequenceGrain(
     /// workers that could go on with it. Another silo, or the same a little later, may have them.</summary>
     private bool MayGoOnElsewhere(SequenceSpec spec) =>
         drain.HasBegun
-        || workers.Find(worker => worker.Status.ModelId == spec.Model && worker.Status.NumericsId == spec.NumericsId).Length < (spec.CrossCheck ? 2 : 1);
+        || workers.Live.Count(worker => worker.State == WorkerState.Live && worker.Status.ModelId == spec.Model && worker.Status.NumericsId == spec.NumericsId) < (spec.CrossCheck ? 2 : 1);
 
     private async Task<bool> ComesInTimeAsync(Task task, CancellationToken cancellationToken)
     {

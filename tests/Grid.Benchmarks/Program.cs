@@ -45,6 +45,7 @@ if (args is ["overhead", ..])
     ("experts", ExpertBenchmark.Run),
     ("engine", EngineBenchmark.Run),
     ("text", TextBenchmark.Run),
+    ("choice", ChoiceBenchmark.Run),
 ];
 foreach (string arg in args)
 {

@@ -49,8 +49,11 @@ internal sealed class AttemptLauncher(
     /// <summary>The epoch that the next attempt will have.</summary>
     public int NextEpoch { get; private set; } = firstEpoch.Epoch;
 
-    /// <summary>A serving worker that fits, if there is one.</summary>
-    public LiveWorker? Find(Func<LiveWorker, bool> fits) => workers.Find(Both(fits)).FirstOrDefault();
+    private WorkerPool Pool => workers.Pools.Of(spec.NumericsId);
+
+    /// <summary>The serving worker that fits and has least to do, if there is one.</summary>
+    public LiveWorker? Find(Func<LiveWorker, bool> fits) =>
+        Pool.Workers.Where(worker => worker.State == WorkerState.Live && Fits(worker) && fits(worker)).MinBy(worker => worker.Queue.Sequences);
 
     /// <summary>Whether there is a worker that fits, or one may be back.</summary>
     public bool MayBeThere(Func<LiveWorker, bool> fits) =>
@@ -67,10 +70,12 @@ internal sealed class AttemptLauncher(
     }
 
     /// <summary>Offers an attempt to its worker, with the output so far; null when it is taken.</summary>
-    public async Task<Refusal?> SubmitAsync(SequenceAttempt attempt)
+    /// <param name="attempt">The attempt.</param>
+    /// <param name="uncachedTokens">Tokens that the worker has to compute for it, where that is known already.</param>
+    public async Task<Refusal?> SubmitAsync(SequenceAttempt attempt, long? uncachedTokens = null)
     {
         var request = Request(attempt.Id, _length.For(attempt.Worker, spec.Generation)) with { Trace = attempt.Trace ?? spec.Trace };
-        var refusal = await attempt.Worker.SubmitAsync(request, inbox);
+        var refusal = await attempt.Worker.SubmitAsync(request, inbox, uncachedTokens);
         if (refusal is not null)
         {
             attempt.EndSpan(refusal.Kind.ToString());
@@ -89,15 +94,15 @@ internal sealed class AttemptLauncher(
         var refusal = Refusal.Unavailable("No worker is left.");
         for (int lost = 0; refusal.Kind == RefusalKind.Unavailable && lost < options.MaxFruitlessAttempts; lost++)
         {
-            var candidates = await workers.FindExpectedAsync(Both(fits), deadline);
-            (var attempt, var reason) = await LaunchAsync(candidates);
+            var candidate = await workers.FindExpectedAsync(spec.NumericsId, Both(fits), deadline);
+            (var attempt, var reason) = await LaunchAsync(fits);
             if (attempt is not null)
             {
                 return (attempt, null);
             }
 
             refusal = reason ?? refusal;
-            if (candidates.Length == 0 || deadline.IsCancellationRequested)
+            if (candidate is null || deadline.IsCancellationRequested)
             {
                 break;
             }
@@ -121,7 +126,7 @@ internal sealed class AttemptLauncher(
                 break;
             }
 
-            (var attempt, var reason) = await LaunchAsync(workers.Find(Both(fits)));
+            (var attempt, var reason) = await LaunchAsync(fits);
             if (attempt is not null)
             {
                 return (attempt, null);
@@ -140,17 +145,23 @@ internal sealed class AttemptLauncher(
         return (null, refusal);
     }
 
-    /// <summary>Offers an attempt to the candidates, cheapest first, as long as one may still take it; gives the last refusal where none
+    /// <summary>Offers an attempt to the workers that fit, cheapest first, as long as one may still take it; gives the last refusal where none
     /// did.</summary>
-    private async Task<(SequenceAttempt? Attempt, Refusal? Refusal)> LaunchAsync(LiveWorker[] candidates)
+    private async Task<(SequenceAttempt? Attempt, Refusal? Refusal)> LaunchAsync(Func<LiveWorker, bool> fits)
     {
         left.ThrowIfCancellationRequested();
         Refusal? refusal = null;
-        foreach (var candidate in WorkerChoice.Order(candidates, Request(firstEpoch with { Epoch = NextEpoch }, spec.Generation)))
+        HashSet<LiveWorker>? asked = null;
+        var next = firstEpoch with { Epoch = NextEpoch };
+        var prompt = new PromptPrefix(Request(next, spec.Generation));
+        fits = Both(fits);
+        while (WorkerChoice.Next(Pool, prompt, next, fits, asked) is var (candidate, uncached))
         {
+            (asked ??= []).Add(candidate);
+
             // A call that failed may have arrived all the same; another attempt must not share its name.
             var attempt = On(candidate);
-            refusal = await SubmitAsync(attempt);
+            refusal = await SubmitAsync(attempt, uncached);
             if (left.IsCancellationRequested)
             {
                 attempt.Leave();
@@ -171,7 +182,7 @@ internal sealed class AttemptLauncher(
         return (null, refusal);
     }
 
-    /// <summary>Workers that fit, have the sequence's bits and room for another token of it.</summary>
+    /// <summary>Those that fit, have the sequence's bits and room for another token of it.</summary>
     private Func<LiveWorker, bool> Both(Func<LiveWorker, bool> fits) => worker => Fits(worker) && fits(worker);
 
     private bool Fits(LiveWorker worker) =>

@@ -22,7 +22,7 @@ internal readonly record struct RememberedOutput(int[] Known, int[] Expected)
     /// <param name="run">The run; null, or one of which nothing was reported, gives none.</param>
     /// <param name="workers">Those with the sequence's bits.</param>
     /// <param name="quorum">How many must agree on what is known, one or two.</param>
-    public static async Task<RememberedOutput> FindAsync(ResumedRun? run, LiveWorker[] workers, int quorum)
+    public static async Task<RememberedOutput> FindAsync(ResumedRun? run, IEnumerable<LiveWorker> workers, int quorum)
     {
         RememberedOutput found = new([], []);
         if (run is not { ReportedTokens: > 0 })

@@ -99,7 +99,18 @@ internal sealed partial class SequenceRun(AttemptLauncher launcher, int quorum, 
         _attempts.Clear();
     }
 
-    private bool IsOther(LiveWorker worker) => _attempts.TrueForAll(attempt => attempt.Worker.Status.Worker != worker.Status.Worker);
+    private bool IsOther(LiveWorker worker)
+    {
+        foreach (var attempt in _attempts)
+        {
+            if (attempt.Worker.Status.Worker == worker.Status.Worker)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
 
     /// <summary>Gives the decoder what a quorum gave, as far as it goes, and makes the attempts that it takes to go on.</summary>
     private async Task AdvanceAsync()

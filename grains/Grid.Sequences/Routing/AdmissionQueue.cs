@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.CompilerServices;
 using Grid.Grains;
 using Grid.Grains.Messages;
 using Grid.Numerics;
@@ -19,6 +20,7 @@ internal sealed class AdmissionQueue
     private readonly Lock _gate = new();
     private readonly Dictionary<(string Model, string NumericsId), ModelLine> _lines = [];
     private readonly ClientLimits _clients;
+    private readonly StrongBox<int> _waiting = new();
 
     /// <summary>Made by the container.</summary>
     public AdmissionQueue(WorkerDirectory workers, IOptions<SequencesOptions> options, IClientQuotas quotas, Drain drain, TimeProvider time)
@@ -26,6 +28,7 @@ internal sealed class AdmissionQueue
         (_workers, _options, _time, _graceOver) = (workers, options.Value, time, drain.Over);
         _clients = new ClientLimits(quotas, time);
         workers.Changed += LetIn;
+        workers.Reported += LetIn;
     }
 
     /// <summary>Sequences waiting for workers of a model.</summary>
@@ -46,7 +49,7 @@ internal sealed class AdmissionQueue
         {
             if (!_lines.TryGetValue(content, out var line))
             {
-                _lines.Add(content, line = new ModelLine(_time, _options.QueueAgeing));
+                _lines.Add(content, line = new ModelLine(_time, _options.QueueAgeing, _waiting));
             }
 
             bool counts = _clients.Enter(spec.Client, promptTokens);
@@ -161,6 +164,22 @@ internal sealed class AdmissionQueue
         }
     }
 
+    /// <summary>Reports come all the time, and mostly nobody waits.</summary>
+    private void LetIn(LiveWorker worker)
+    {
+        var content = (worker.Status.ModelId, worker.Status.NumericsId);
+        if (Volatile.Read(ref _waiting.Value) > 0)
+        {
+            lock (_gate)
+            {
+                if (_lines.TryGetValue(content, out var line))
+                {
+                    LetIn(content, line);
+                }
+            }
+        }
+    }
+
     private void LetIn()
     {
         lock (_gate)
@@ -178,15 +197,15 @@ internal sealed class AdmissionQueue
     {
         if (line.Count > 0)
         {
-            var workers = _workers.Find(worker => worker.Status.NumericsId == content.NumericsId && worker.Status.ModelId == content.Model);
-            long room = workers.Length == 0 ? long.MaxValue : workers.Sum(worker => (long)worker.Queue.Room);
+            var there = _workers.Pools.Of(content.NumericsId).RoomOf(content.Model);
+            long room = there.Workers == 0 ? long.MaxValue : there.Sequences;
             while (line.Entering < room && line.Next is { } next)
             {
                 line.LetIn(next);
             }
 
             // Where there is none, one after the other takes the place of one of a client that has more.
-            if (line.Entering == 0 && line.Next is { } first && workers.Any(worker => first.User.NextRank < worker.Queue.DisplacedRank))
+            if (line.Entering == 0 && there.DisplacedRank is var displaced and > 0 && line.Next is { } first && first.User.NextRank < displaced)
             {
                 line.LetIn(first);
             }

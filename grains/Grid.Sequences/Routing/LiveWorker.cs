@@ -14,7 +14,10 @@ public sealed class LiveWorker
     private readonly TimeProvider _time;
     private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    internal LiveWorker(WorkerLink link, WorkerStatus status, TextModel? text, SequencesOptions options, TimeProvider time)
+    private readonly WorkerPools _pools;
+    private readonly ModelRoom.Share _room;
+
+    internal LiveWorker(WorkerLink link, WorkerStatus status, TextModel? text, SequencesOptions options, TimeProvider time, WorkerPools pools)
     {
         _link = link;
         _options = options;
@@ -22,6 +25,12 @@ public sealed class LiveWorker
         Status = status;
         Text = text;
         Queue = new(Demultiplexer, status, options, time);
+        _pools = pools;
+        Pool = pools.Join(status.NumericsId);
+        Prefixes = new(Pool.Prefixes);
+        _room = Pool.RoomOf(status.ModelId).Join();
+        TellRoom();
+        pools.Add(this);
     }
 
     /// <summary>The worker's grain.</summary>
@@ -37,7 +46,7 @@ public sealed class LiveWorker
     public WorkerLoad Load => Queue.Load;
 
     /// <summary>What its prefix cache holds, as of the last batch.</summary>
-    public PrefixView Prefixes { get; } = new();
+    public PrefixView Prefixes { get; }
 
     /// <summary>Where its events go.</summary>
     public StepDemultiplexer Demultiplexer { get; } = new();
@@ -46,12 +55,15 @@ public sealed class LiveWorker
     public string? Quarantine => _link.Quarantine;
 
     /// <summary>Whether it takes sequences.</summary>
-    public WorkerState State => Quarantine is not null || Load.State == WorkerState.Quarantined ? WorkerState.Quarantined
-        : IsOpen ? Load.State
+    public WorkerState State => Quarantine is not null || Queue.State == WorkerState.Quarantined ? WorkerState.Quarantined
+        : IsOpen ? Queue.State
         : WorkerState.Lost;
 
     /// <summary>False once the stream is gone; then nothing may be submitted under this object any more.</summary>
     public bool IsOpen => !_closed.Task.IsCompleted;
+
+    /// <summary>Those that give the same bits.</summary>
+    internal WorkerPool Pool { get; }
 
     /// <summary>How loaded it is, as far as this gateway knows.</summary>
     internal WorkerQueue Queue { get; }
@@ -67,15 +79,20 @@ public sealed class LiveWorker
 
         Demultiplexer.Dispatch(batch);
         Queue.Report(batch.Load);
+        TellRoom();
     }
 
     /// <summary>Listens for an attempt's events and submits it. When it is refused, or the worker is lost meanwhile,
     /// nobody listens any more.</summary>
-    public async Task<Refusal?> SubmitAsync(SubmitRequest request, ChannelWriter<SequenceEvent> inbox)
+    /// <param name="request">The attempt.</param>
+    /// <param name="inbox">Gets the events.</param>
+    /// <param name="uncachedTokens">Tokens that the worker has to compute for it, where that is known already.</param>
+    public async Task<Refusal?> SubmitAsync(SubmitRequest request, ChannelWriter<SequenceEvent> inbox, long? uncachedTokens = null)
     {
-        long prefill = new PromptPrefix(request).UncachedTokens(this);
+        long prefill = uncachedTokens ?? new PromptPrefix(request).UncachedTokens(this);
         Demultiplexer.Add(request.Attempt, inbox, prefill);
         Queue.Submitted(prefill);
+        TellRoom();
         Refusal? refusal;
         try
         {
@@ -91,6 +108,7 @@ public sealed class LiveWorker
         {
             Demultiplexer.Remove(request.Attempt);
             Queue.Refused(refusal.Kind == RefusalKind.Overloaded);
+            TellRoom();
         }
 
         return refusal;
@@ -191,6 +209,17 @@ public sealed class LiveWorker
     internal void Close()
     {
         _closed.TrySetResult();
+        TellRoom();
+        _pools.Leave(this);
         Demultiplexer.LoseAll();
+        Prefixes.Close();
+    }
+
+    private void TellRoom()
+    {
+        lock (_room)
+        {
+            _room.Tell(State == WorkerState.Live, Queue.Room, Queue.DisplacedRank);
+        }
     }
 }

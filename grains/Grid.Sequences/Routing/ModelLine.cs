@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace Grid.Sequences.Routing;
 
 /// <summary>
@@ -5,7 +7,10 @@ namespace Grid.Sequences.Routing;
 /// clients are counted, not the names that they give themselves, and what one client has is shared among its users. A wait makes up
 /// for what runs, so that nobody waits for ever behind newcomers. Used under the queue's lock.
 /// </summary>
-internal sealed class ModelLine(TimeProvider time, TimeSpan ageing)
+/// <param name="time">The clock.</param>
+/// <param name="ageing">How long a client waits for what makes up for one that runs.</param>
+/// <param name="allWaiting">Counts those that wait in this line and in others.</param>
+internal sealed class ModelLine(TimeProvider time, TimeSpan ageing, StrongBox<int>? allWaiting = null)
 {
     private const int Remembered = 64;
 
@@ -18,6 +23,8 @@ internal sealed class ModelLine(TimeProvider time, TimeSpan ageing)
     private long _lastTurn;
     private long _places;
     private long _turns;
+    private AdmissionPlace? _next;
+    private long _nextSince;
 
     /// <summary>Sequences waiting.</summary>
     public int Count { get; private set; }
@@ -25,9 +32,22 @@ internal sealed class ModelLine(TimeProvider time, TimeSpan ageing)
     /// <summary>Sequences let in of which it is not known yet whether a worker took them.</summary>
     public int Entering { get; private set; }
 
-    /// <summary>The one whose turn it is; null while none waits.</summary>
-    public AdmissionPlace? Next => _users.Values.Where(user => user.Waiting.Count > 0).Select(user => user.Waiting.Min!).MinBy(
-        place => (place.User.NextRank - Aged(place), place.User.Client.Turn, place.User.Turn, place.Number));
+    /// <summary>The one whose turn it is; null while none waits. It is asked for with every report of a full worker, and looked for anew
+    /// when something has changed, or waits have become longer by a hundredth of what counts.</summary>
+    public AdmissionPlace? Next
+    {
+        get
+        {
+            if (_next is null || time.GetElapsedTime(_nextSince) > ageing / 100)
+            {
+                _nextSince = time.GetTimestamp();
+                _next = _users.Values.Where(user => user.Waiting.Count > 0).Select(user => user.Waiting.Min!).MinBy(
+                    place => (place.User.NextRank - Aged(place), place.User.Client.Turn, place.User.Turn, place.Number));
+            }
+
+            return _next;
+        }
+    }
 
     /// <summary>A sequence has come.</summary>
     public AdmissionPlace Add(string client, string user)
@@ -51,6 +71,7 @@ internal sealed class ModelLine(TimeProvider time, TimeSpan ageing)
         End(place);
         (place.State, place.Rank) = (PlaceState.Entering, user.NextRank);
         Entering++;
+        _next = null;
         user.Count(1);
         (client.Turn, client.TurnAt, user.Turn) = (++_turns, time.GetTimestamp(), _turns);
         place.TurnAt = client.TurnAt;
@@ -120,7 +141,14 @@ internal sealed class ModelLine(TimeProvider time, TimeSpan ageing)
     {
         place.User.Waiting.Add(place);
         place.User.Client.Waiting++;
-        Count++;
+        Change(1);
+    }
+
+    private void Change(int waiting)
+    {
+        Count += waiting;
+        _next = null;
+        _ = allWaiting is null ? 0 : Interlocked.Add(ref allWaiting.Value, waiting);
     }
 
     private void End(AdmissionPlace place)
@@ -129,10 +157,11 @@ internal sealed class ModelLine(TimeProvider time, TimeSpan ageing)
         {
             place.User.Waiting.Remove(place);
             place.User.Client.Waiting--;
-            Count--;
+            Change(-1);
             return;
         }
 
+        _next = null;
         Entering -= place.State == PlaceState.Entering ? 1 : 0;
         place.User.Count(-1);
     }

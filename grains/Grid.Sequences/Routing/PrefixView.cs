@@ -2,54 +2,39 @@ using Grid.Grains.Messages;
 
 namespace Grid.Sequences.Routing;
 
-/// <summary>What a worker's prefix cache holds as far as it has told this gateway; bounded by what workers tell
-/// (65,536 pages).</summary>
+/// <summary>What a worker's prefix cache holds as far as it has told this gateway: its part of a <see cref="PrefixIndex"/>.</summary>
 public sealed class PrefixView
 {
-    private readonly Lock _gate = new();
-    private readonly HashSet<ulong> _cached = [];
+    private readonly PrefixIndex _index;
+
+    /// <summary>A view of its own.</summary>
+    public PrefixView()
+        : this(new PrefixIndex(new PrefixMemory()))
+    {
+    }
+
+    internal PrefixView(PrefixIndex index) => _index = index;
 
     /// <summary>Pages known to be cached.</summary>
-    public int Pages
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _cached.Count;
-            }
-        }
-    }
+    public int Pages { get; internal set; }
+
+    /// <summary>Where the index keeps it; null until it has told of something, and after it is closed. Under the index's lock.</summary>
+    internal PrefixBlock? Block { get; set; }
+
+    /// <summary>Which of the block's workers it is.</summary>
+    internal int Place { get; set; }
 
     /// <summary>Takes news in.</summary>
     public void Apply(PrefixChanges changes)
     {
         ArgumentNullException.ThrowIfNull(changes);
-        lock (_gate)
-        {
-            if (changes.Reset)
-            {
-                _cached.Clear();
-            }
-
-            _cached.ExceptWith(changes.Evicted);
-            _cached.UnionWith(changes.Cached);
-        }
+        _index.Apply(this, changes);
     }
 
     /// <summary>Leading pages of a prompt that are cached.</summary>
     /// <param name="chains">The prompt's chains, page by page.</param>
-    public int Match(ReadOnlySpan<ulong> chains)
-    {
-        lock (_gate)
-        {
-            int pages = 0;
-            while (pages < chains.Length && _cached.Contains(chains[pages]))
-            {
-                pages++;
-            }
+    public int Match(ReadOnlySpan<ulong> chains) => _index.Match(this, chains);
 
-            return pages;
-        }
-    }
+    /// <summary>The worker is gone, and so are its pages.</summary>
+    internal void Close() => _index.Remove(this);
 }

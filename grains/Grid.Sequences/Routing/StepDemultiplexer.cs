@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using System.Threading.Channels;
 using Grid.Grains;
 using Grid.Grains.Messages;
@@ -14,9 +15,10 @@ public sealed class StepDemultiplexer
 {
     private readonly ConcurrentDictionary<AttemptId, Listener> _listeners = new();
     private long _prefillTokens;
+    private int _count; // The dictionary would lock itself as a whole to tell.
 
     /// <summary>Attempts listened for.</summary>
-    public int Count => _listeners.Count;
+    public int Count => Volatile.Read(ref _count);
 
     /// <summary>Prompt tokens that those of them without a token yet were expected to need computed.</summary>
     public long PrefillTokens => Interlocked.Read(ref _prefillTokens);
@@ -33,17 +35,12 @@ public sealed class StepDemultiplexer
             throw new InvalidOperationException($"Attempt {attempt} is listened for already.");
         }
 
+        Interlocked.Increment(ref _count);
         Interlocked.Add(ref _prefillTokens, prefillTokens);
     }
 
     /// <summary>Stops listening; unknown attempts are ignored.</summary>
-    public void Remove(AttemptId attempt)
-    {
-        if (_listeners.TryRemove(attempt, out var listener))
-        {
-            EndPrefill(listener);
-        }
-    }
+    public void Remove(AttemptId attempt) => TryRemove(attempt, out _);
 
     /// <summary>Hands out one batch. After an attempt's end nothing is listened for.</summary>
     public void Dispatch(StepBatch batch)
@@ -73,12 +70,23 @@ public sealed class StepDemultiplexer
     {
         foreach (var attempt in _listeners.Keys)
         {
-            if (_listeners.TryRemove(attempt, out var listener))
+            if (TryRemove(attempt, out var listener))
             {
-                EndPrefill(listener);
                 listener.Inbox.TryWrite(SequenceEvent.WorkerLost(attempt));
             }
         }
+    }
+
+    private bool TryRemove(AttemptId attempt, [NotNullWhen(true)] out Listener? listener)
+    {
+        if (!_listeners.TryRemove(attempt, out listener))
+        {
+            return false;
+        }
+
+        Interlocked.Decrement(ref _count);
+        EndPrefill(listener);
+        return true;
     }
 
     private void EndPrefill(Listener listener) =>

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.InteropServices;
 using Grid.Grains;
 using Grid.Grains.Caching;
@@ -14,46 +15,83 @@ internal static class WorkerChoice
     /// <summary>Costs that differ by less than a page are equal.</summary>
     private const int Unit = 64;
 
-    private static readonly Lock s_choosing = new();
-
-    /// <summary>The workers in the order to ask them: cheapest first; of equal ones the one that did least
-    /// lately, or else the first by key. Where the cheapest one's report is
-    /// stale, the first is the cheaper of two drawn by the sequence's id: gateways that all believe the same old news
-    /// must not all send to the same worker.</summary>
-    public static LiveWorker[] Order(IEnumerable<LiveWorker> workers, SubmitRequest request)
+    /// <summary>The worker to ask next: the cheapest that takes sequences, fits and was not asked before; of equal ones the one that did least
+    /// lately, or else the first by key. Where its report is stale, it is the cheaper of two drawn by the sequence's id: gateways that all
+    /// believe the same old news must not all send to the same worker. With it the tokens that it would have to compute; null where there is none.</summary>
+    /// <param name="pool">The workers.</param>
+    /// <param name="prompt">What the attempt starts from.</param>
+    /// <param name="attempt">The attempt.</param>
+    /// <param name="fits">Who may take it.</param>
+    /// <param name="asked">Who did not take it; null while none was asked.</param>
+    public static (LiveWorker Worker, long UncachedTokens)? Next(WorkerPool pool, PromptPrefix prompt, AttemptId attempt, Func<LiveWorker, bool> fits, HashSet<LiveWorker>? asked)
     {
-        var prompt = new PromptPrefix(request);
-        var byKey = workers.OrderBy(worker => worker.Status.Worker.Key, StringComparer.Ordinal).ToArray();
-        if (byKey.Length < 2)
+        var workers = pool.Workers;
+        long[] uncached = ArrayPool<long>.Shared.Rent(workers.Length);
+        try
         {
-            return byKey;
-        }
+            prompt.CountUncached(pool.Prefixes, workers, uncached);
+            bool MayTake(LiveWorker worker) => worker.State == WorkerState.Live && fits(worker) && asked?.Contains(worker) is not true;
+            lock (pool.Choosing)
+            {
+                // One after the other: of requests that come together, each sees where those before it went.
+                int first = Cheapest(workers, uncached, MayTake, out int count);
+                if (first >= 0 && asked is null)
+                {
+                    if (count > 2 && workers[first].Queue.IsStale)
+                    {
+                        first = CheaperOf(DrawTwo(attempt, count), workers, uncached, MayTake);
+                    }
 
-        long[] uncached = Array.ConvertAll(byKey, prompt.UncachedTokens);
-        int[] order;
-        lock (s_choosing)
+                    workers[first].Queue.Reserve(uncached[first]);
+                }
+
+                return first < 0 ? null : (workers[first], uncached[first]);
+            }
+        }
+        finally
         {
-            // One after the other: of requests that come together, each sees where those before it went.
-            order = Order(byKey, uncached, request.Attempt);
-            byKey[order[0]].Queue.Reserve(uncached[order[0]]);
+            ArrayPool<long>.Shared.Return(uncached);
         }
-
-        return Array.ConvertAll(order, i => byKey[i]);
     }
 
-    private static int[] Order(LiveWorker[] byKey, long[] uncached, AttemptId attempt)
+    /// <summary>Looks at all: reports come hundreds of times as often as sequences, and to keep an order up to date with each would cost more.</summary>
+    private static int Cheapest(LiveWorker[] workers, long[] uncached, Func<LiveWorker, bool> mayTake, out int count)
     {
-        long[] costs = [.. byKey.Select((worker, i) => (worker.Queue.Cost + uncached[i]) / Unit)];
-        int[] order = [.. Enumerable.Range(0, byKey.Length).OrderBy(i => costs[i]).ThenBy(i => byKey[i].Queue.RecentWork)];
-        if (byKey.Length > 2 && byKey[order[0]].Queue.IsStale)
+        var (first, least, leastWork) = (-1, long.MaxValue, 0.0);
+        count = 0;
+        for (int i = 0; i < workers.Length; i++)
         {
-            var (one, other) = DrawTwo(attempt, byKey.Length);
-            int first = costs[one] <= costs[other] ? one : other;
-            order = [first, .. order.Where(i => i != first)];
+            if (mayTake(workers[i]))
+            {
+                count++;
+                long cost = Cost(workers[i], uncached[i]);
+                if (cost <= least && workers[i].Queue.RecentWork is var work && (cost < least || work < leastWork))
+                {
+                    (first, least, leastWork) = (i, cost, work);
+                }
+            }
         }
 
-        return order;
+        return first;
     }
+
+    /// <summary>Of two, by their numbers among those that may take it.</summary>
+    private static int CheaperOf((int, int) two, LiveWorker[] workers, long[] uncached, Func<LiveWorker, bool> mayTake)
+    {
+        int one = -1, other = -1;
+        for (int i = 0, number = 0; i < workers.Length && other < 0; i++)
+        {
+            if (mayTake(workers[i]))
+            {
+                one = number == two.Item1 ? i : one;
+                other = number++ == two.Item2 ? i : other;
+            }
+        }
+
+        return other < 0 || Cost(workers[one], uncached[one]) <= Cost(workers[other], uncached[other]) ? one : other;
+    }
+
+    private static long Cost(LiveWorker worker, long uncached) => (worker.Queue.Cost + uncached) / Unit;
 
     /// <summary>Two different numbers below a count, ascending.</summary>
     private static (int, int) DrawTwo(AttemptId attempt, int count)
@@ -75,25 +113,36 @@ internal sealed class PromptPrefix(SubmitRequest request)
     private int _pageTokens;
 
     /// <summary>Tokens that the worker would have to compute before the next token.</summary>
-    public long UncachedTokens(LiveWorker worker)
+    public long UncachedTokens(LiveWorker worker) =>
+        _tokens - ((long)worker.Prefixes.Match(Chains(worker.Status.PageTokens)) * worker.Status.PageTokens);
+
+    /// <summary>The same for all workers of an index.</summary>
+    public void CountUncached(PrefixIndex index, LiveWorker[] workers, Span<long> tokens)
     {
-        int page = worker.Status.PageTokens;
-        if (page < 1)
+        if (workers.Length > 0)
         {
-            return _tokens;
+            int page = workers[0].Status.PageTokens; // All have the same: it is a part of what makes their bits.
+            index.Match(workers, Chains(page), tokens);
+            foreach (ref long worker in tokens[..workers.Length])
+            {
+                worker = _tokens - (worker * page);
+            }
         }
-
-        if (page != _pageTokens)
-        {
-            int[] ids = request.PriorOutputIds.Length == 0 ? request.PromptIds : [.. request.PromptIds, .. request.PriorOutputIds];
-            _chains = PageChain.Of(request.NumericsId, ids.AsSpan(0, Reusable(ids.Length)), page, request.CacheSalt);
-            _pageTokens = page;
-        }
-
-        return _tokens - ((long)worker.Prefixes.Match(_chains) * page);
     }
 
     /// <summary>The last token is always computed, and so are the rows that score prompt tokens.</summary>
     private int Reusable(int tokens) =>
         Math.Max(0, Math.Min(tokens, request.Generation.PromptLogprobsFrom ?? int.MaxValue) - 1);
+
+    private ulong[] Chains(int page)
+    {
+        if (page != _pageTokens)
+        {
+            int[] ids = request.PriorOutputIds.Length == 0 ? request.PromptIds : [.. request.PromptIds, .. request.PriorOutputIds];
+            _chains = page < 1 ? [] : PageChain.Of(request.NumericsId, ids.AsSpan(0, Reusable(ids.Length)), page, request.CacheSalt);
+            _pageTokens = page;
+        }
+
+        return _chains;
+    }
 }

@@ -38,6 +38,7 @@ public sealed partial class WorkerDirectory(
     private LiveWorker[] _live = [];
     private LiveWorker[] _expected = [];
     private Dictionary<string, LiveWorker> _representatives = [];
+    private Dictionary<string, int> _contexts = [];
     private volatile bool _followed;
 
     /// <summary>This gateway.</summary>
@@ -63,11 +64,16 @@ public sealed partial class WorkerDirectory(
 
     /// <summary>Tokens that one sequence of a NumericsId may come to, prompt and output: what the largest of its workers takes, live or
     /// expected back. 0 where there is none.</summary>
-    public int ContextOf(string numericsId) =>
-        Expected.Where(worker => worker.Status.NumericsId == numericsId).Select(worker => worker.Status.Limits.MaxContextTokens).DefaultIfEmpty().Max();
+    public int ContextOf(string numericsId) => Volatile.Read(ref _contexts).GetValueOrDefault(numericsId);
 
-    /// <summary>Raised after <see cref="Live"/> or <see cref="Expected"/> changed, and when a worker has said how loaded it is.</summary>
+    /// <summary>Raised after <see cref="Live"/> or <see cref="Expected"/> changed.</summary>
     public event Action? Changed;
+
+    /// <summary>Raised when a worker has said how loaded it is.</summary>
+    public event Action<LiveWorker>? Reported;
+
+    /// <summary>The live workers by what they serve.</summary>
+    internal WorkerPools Pools { get; } = new();
 
     /// <summary>The worker that stands for a model, live or expected back: of those that serve it the one that came up
     /// first. Its NumericsId is the model's, so that equal requests get equal bits on every gateway; workers that serve
@@ -78,10 +84,6 @@ public sealed partial class WorkerDirectory(
     /// <summary>The <see cref="Representative"/> of every model, by model id.</summary>
     public IReadOnlyDictionary<string, LiveWorker> Representatives => Volatile.Read(ref _representatives);
 
-    /// <summary>Live workers that fit, least loaded first; ties by key.</summary>
-    public LiveWorker[] Find(Func<LiveWorker, bool> fits) =>
-        [.. Live.Where(worker => worker.State == WorkerState.Live && fits(worker)).OrderBy(worker => worker.Queue.Sequences)];
-
     /// <summary>Waits until a live worker fits; false when none did in time. A deadline ends the waiting and not the search.</summary>
     public async Task<bool> WaitForAsync(Func<LiveWorker, bool> fits, TimeSpan timeout, CancellationToken deadline)
     {
@@ -89,7 +91,7 @@ public sealed partial class WorkerDirectory(
         while (true)
         {
             var changed = _changed.Task;
-            if (Find(fits).Length > 0)
+            if (Live.Any(worker => worker.State == WorkerState.Live && fits(worker)))
             {
                 return true;
             }
@@ -104,19 +106,25 @@ public sealed partial class WorkerDirectory(
         }
     }
 
-    /// <summary>Live workers that fit, as <see cref="Find"/> gives them. Where the last one has just been lost or hangs, it or
+    /// <summary>A live worker of a NumericsId that fits; null where there is none. Where the last one has just been lost or hangs, it or
     /// another is waited for, as running sequences wait, until the deadline at most.</summary>
-    public async Task<LiveWorker[]> FindExpectedAsync(Func<LiveWorker, bool> fits, CancellationToken deadline)
+    public async Task<LiveWorker?> FindExpectedAsync(string? numericsId, Func<LiveWorker, bool> fits, CancellationToken deadline)
     {
-        bool mayComeBack = Expected.Any(worker => fits(worker) && worker.State is WorkerState.Lost or WorkerState.Stuck);
-        bool isThere = Live.Any(worker => fits(worker) && worker.State is WorkerState.Live or WorkerState.Draining);
-        if (!isThere && mayComeBack)
+        bool Fits(LiveWorker worker) => worker.Status.NumericsId == numericsId && fits(worker);
+        LiveWorker? There() => Array.Find(Pools.Of(numericsId).Workers, worker => worker.State == WorkerState.Live && fits(worker));
+        if (There() is { } there)
         {
-            var before = Expected.Where(fits).ToArray();
-            await WaitForAsync(worker => fits(worker) || before.Any(one => IsNewer(worker.Status, one.Status)), _options.FailoverWait, deadline);
+            return there;
         }
 
-        return Find(fits);
+        bool isThere = Live.Any(worker => Fits(worker) && worker.State is WorkerState.Live or WorkerState.Draining);
+        if (!isThere && Expected.Any(worker => Fits(worker) && worker.State is WorkerState.Lost or WorkerState.Stuck))
+        {
+            var before = Expected.Where(Fits).ToArray();
+            await WaitForAsync(worker => Fits(worker) || before.Any(one => IsNewer(worker.Status, one.Status)), _options.FailoverWait, deadline);
+        }
+
+        return There();
     }
 
     /// <summary>Whether a worker of the same model has got weights later: with it, the older ones are not coming back.</summary>
@@ -181,6 +189,9 @@ public sealed partial class WorkerDirectory(
 
         await Task.WhenAll(_nodes.Values.Select(node => node.StopAsync()).Append(watching));
     }
+
+    /// <summary>A worker has said how loaded it is.</summary>
+    internal void Report(LiveWorker worker) => Raise(Reported, worker);
 
     private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -285,7 +296,7 @@ public sealed partial class WorkerDirectory(
     {
         var cancellationToken = node.Stopping;
         var grain = grains.GetGrain<IGpuWorkerGrain>(worker.Key);
-        var link = new WorkerLink(worker, grain, Gateway, probe, _texts, _options, time, Refresh, RaiseChanged, logger);
+        var link = new WorkerLink(worker, grain, Gateway, probe, _texts, Pools, _options, time, Refresh, Report, logger);
         _links[worker] = link;
         await link.RunAsync(cancellationToken);
         if (link.Failed is not null)
@@ -304,6 +315,8 @@ public sealed partial class WorkerDirectory(
         lock (_links)
         {
             Volatile.Write(ref _expected, Ordered(link => link.Expected));
+            Volatile.Write(ref _contexts, _expected.GroupBy(worker => worker.Status.NumericsId, StringComparer.Ordinal)
+                .ToDictionary(group => group.Key, group => group.Max(worker => worker.Status.Limits.MaxContextTokens), StringComparer.Ordinal));
             Volatile.Write(ref _representatives, _expected.GroupBy(worker => worker.Status.ModelId, StringComparer.Ordinal)
                 .ToDictionary(group => group.Key, RepresentativeOf, StringComparer.Ordinal));
 
@@ -311,15 +324,15 @@ public sealed partial class WorkerDirectory(
             Volatile.Write(ref _live, Ordered(link => link.Live));
         }
 
-        RaiseChanged();
+        Raise(static directory => directory.Changed?.Invoke(), this);
         Interlocked.Exchange(ref _changed, NewSignal()).TrySetResult();
     }
 
-    private void RaiseChanged()
+    private void Raise<T>(Action<T>? handler, T news)
     {
         try
         {
-            Changed?.Invoke();
+            handler?.Invoke(news);
         }
         catch (Exception exception)
         {

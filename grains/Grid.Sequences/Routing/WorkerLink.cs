@@ -11,8 +11,8 @@ namespace Grid.Sequences.Routing;
 /// told and it is set up anew, for as long as the worker's silo is a member of the cluster.
 /// </summary>
 internal sealed partial class WorkerLink(
-    WorkerId id, IGpuWorkerGrain grain, GatewayId gateway, ISiloProbe probe, TextModelCache texts, SequencesOptions options,
-    TimeProvider time, Action changed, Action reported, ILogger logger)
+    WorkerId id, IGpuWorkerGrain grain, GatewayId gateway, ISiloProbe probe, TextModelCache texts, WorkerPools pools, SequencesOptions options,
+    TimeProvider time, Action changed, Action<LiveWorker> reported, ILogger logger)
 {
     /// <summary>Silences that one answer may take while the link is set up. A message that was lost would else be waited for
     /// until Orleans' response timeout.</summary>
@@ -229,7 +229,7 @@ internal sealed partial class WorkerLink(
                 changed();
             }
 
-            reported();
+            reported(live);
         }
     }
 
@@ -250,7 +250,7 @@ internal sealed partial class WorkerLink(
 
     private LiveWorker GoLive(CancellationTokenSource stream, WorkerStatus status, TextModel? text)
     {
-        var live = new LiveWorker(this, status, text, options, time);
+        LiveWorker live;
         lock (_switching)
         {
             if (_stream != stream)
@@ -258,6 +258,7 @@ internal sealed partial class WorkerLink(
                 throw new OperationCanceledException(); // Another stream has taken its place.
             }
 
+            live = new LiveWorker(this, status, text, options, time, pools);
             (_live, _lost) = (live, null);
         }
 

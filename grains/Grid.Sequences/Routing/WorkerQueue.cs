@@ -20,6 +20,8 @@ internal sealed class WorkerQueue(StepDemultiplexer own, WorkerStatus status, Se
     private long _reservedTokens;
     private bool _full;
     private double _work;
+    private double _recentWork = double.NegativeInfinity;
+    private volatile WorkerState _state = status.Load.State;
 
     /// <summary>The last report.</summary>
     public WorkerLoad Load
@@ -65,17 +67,12 @@ internal sealed class WorkerQueue(StepDemultiplexer own, WorkerStatus status, Se
         }
     }
 
-    /// <summary>Tokens computed there lately: each counts half after every ten seconds.</summary>
-    public double RecentWork
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _work * Remaining();
-            }
-        }
-    }
+    /// <summary>Orders workers by the tokens computed there lately, of which each counts half after every ten seconds: the binary logarithm of what that
+    /// would come to by the beginning of time.</summary>
+    public double RecentWork => Volatile.Read(ref _recentWork);
+
+    /// <summary>Whether it takes sequences, by its last report.</summary>
+    public WorkerState State => _state;
 
     /// <summary>Whether the last report is older than <see cref="SequencesOptions.StaleReport"/>.</summary>
     public bool IsStale => time.GetElapsedTime(Interlocked.Read(ref _reportedAt)) > options.StaleReport;
@@ -115,10 +112,12 @@ internal sealed class WorkerQueue(StepDemultiplexer own, WorkerStatus status, Se
     /// <summary>The worker said how loaded it is.</summary>
     public void Report(in WorkerLoad load)
     {
+        long now = time.GetTimestamp();
         lock (_gate)
         {
-            _work = (_work * Remaining()) + Math.Max(0, Computed(load) - Computed(_load));
-            _load = load;
+            double work = (_work * Math.Pow(2, -HalfLives(Interlocked.Read(ref _reportedAt), now))) + Math.Max(0, Computed(load) - Computed(_load));
+            (_work, _load, _state) = (work, load, load.State);
+            Volatile.Write(ref _recentWork, Math.Log2(work) + HalfLives(0, now));
             _submitted = 0;
             _reservedSequences = 0;
             _reservedTokens = 0;
@@ -127,11 +126,10 @@ internal sealed class WorkerQueue(StepDemultiplexer own, WorkerStatus status, Se
 
         Volatile.Write(ref _otherSequences, Math.Max(0, load.Running + load.Waiting - own.Count));
         Interlocked.Exchange(ref _otherTokens, Math.Max(0, load.QueuedTokens - own.PrefillTokens));
-        Interlocked.Exchange(ref _reportedAt, time.GetTimestamp());
+        Interlocked.Exchange(ref _reportedAt, now);
     }
 
     private static long Computed(in WorkerLoad load) => load.PromptTokens - load.CachedPromptTokens + load.GeneratedTokens;
 
-    /// <summary>What is left of the work of the last report.</summary>
-    private double Remaining() => Math.Pow(2, -time.GetElapsedTime(Interlocked.Read(ref _reportedAt)) / s_halfLife);
+    private double HalfLives(long from, long until) => time.GetElapsedTime(from, until) / s_halfLife;
 }

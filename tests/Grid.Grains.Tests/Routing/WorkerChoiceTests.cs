@@ -18,6 +18,7 @@ public sealed class WorkerChoiceTests
 
     private readonly FakeTimeProvider _time = new();
     private readonly SequencesOptions _options = new();
+    private readonly WorkerPools _pools = new();
 
     [Fact]
     public void The_worker_that_has_the_prompts_prefix_is_first_until_its_queue_costs_more()
@@ -131,23 +132,30 @@ public sealed class WorkerChoiceTests
     private static StepBatch Report(int running = 0, long queuedTokens = 0) =>
         new() { Number = 0, Load = new WorkerLoad { Running = running, QueuedTokens = queuedTokens } };
 
-    private static int[] Order(LiveWorker[] workers, int[] prompt, int? scoredFrom = null)
+    private static int[] Order(LiveWorker[] workers, int[] promptIds, int? scoredFrom = null)
     {
         var request = new SubmitRequest
         {
             Attempt = new AttemptId(Guid.NewGuid(), 0),
             Gateway = new GatewayId("gateway"),
             NumericsId = Model,
-            PromptIds = prompt,
+            PromptIds = promptIds,
             Generation = new GenerationParameters { PromptLogprobsFrom = scoredFrom },
         };
-        return Array.ConvertAll(WorkerChoice.Order(workers.Reverse(), request), worker => Array.IndexOf(workers, worker));
+        var (prompt, order, asked) = (new PromptPrefix(request), new List<int>(), (HashSet<LiveWorker>?)null);
+        while (WorkerChoice.Next(workers[0].Pool, prompt, request.Attempt, _ => true, asked) is var (next, _))
+        {
+            order.Add(Array.IndexOf(workers, next));
+            (asked ??= []).Add(next);
+        }
+
+        return [.. order];
     }
 
     private LiveWorker[] Workers(int count) => [.. Enumerable.Range(0, count).Select(i =>
     {
         var id = new WorkerId($"worker{i}");
-        var link = new WorkerLink(id, null!, default, new FakeSiloProbe(), new TextModelCache(), _options, _time, () => { }, () => { }, NullLogger.Instance);
+        var link = new WorkerLink(id, null!, default, new FakeSiloProbe(), new TextModelCache(), _pools, _options, _time, () => { }, _ => { }, NullLogger.Instance);
         var status = new WorkerStatus
         {
             Worker = id,
@@ -160,6 +168,6 @@ public sealed class WorkerChoiceTests
             Load = default,
             PageTokens = PageTokens,
         };
-        return new LiveWorker(link, status, null, _options, _time);
+        return new LiveWorker(link, status, null, _options, _time, _pools);
     })];
 }

@@ -43,9 +43,10 @@ internal sealed class FakeWorkerGrain : IGpuWorkerGrain
     public (WorkerLink Link, LiveWorker Worker) Connect(TimeProvider time, SequencesOptions? options = null)
     {
         options ??= new();
+        var pools = new WorkerPools();
         var link = new WorkerLink(
-            Id, this, new GatewayId("gateway"), Probe, new TextModelCache(), options, time, () => { }, () => { }, NullLogger.Instance);
-        return (link, new LiveWorker(link, Status(), TestModel.Text, options, time));
+            Id, this, new GatewayId("gateway"), Probe, new TextModelCache(), pools, options, time, () => { }, _ => { }, NullLogger.Instance);
+        return (link, new LiveWorker(link, Status(), TestModel.Text, options, time, pools));
     }
 
     public Task<WorkerStatus> GetStatus()
