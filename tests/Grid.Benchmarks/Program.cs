@@ -3,7 +3,7 @@ using Grid.Benchmarks.Claims;
 using Grid.Benchmarks.Gpu;
 using Grid.Benchmarks.Overhead;
 
-// dotnet run --project tests/Grid.Benchmarks [chains] [decode] [experts] [engine] [text]; all without arguments.
+// dotnet run --project tests/Grid.Benchmarks [chains] [decode] [experts] [engine] [text] [choice]; all without arguments.
 // "digest" prints a digest of results instead of a time; "load FOLDER" measures the loading of a model; "gpu" times kernels and steps on a GPU;
 // "claims --help" says how a running server's bits are compared, "overhead --help" how the grid around an engine is measured.
 if (args is ["digest"])

@@ -16,6 +16,8 @@ public sealed class LiveWorker
 
     private readonly WorkerPools _pools;
     private readonly ModelRoom.Share _room;
+    private volatile bool _isClosed;
+    private volatile bool _takes;
 
     internal LiveWorker(WorkerLink link, WorkerStatus status, TextModel? text, SequencesOptions options, TimeProvider time, WorkerPools pools)
     {
@@ -60,10 +62,13 @@ public sealed class LiveWorker
         : WorkerState.Lost;
 
     /// <summary>False once the stream is gone; then nothing may be submitted under this object any more.</summary>
-    public bool IsOpen => !_closed.Task.IsCompleted;
+    public bool IsOpen => !_isClosed;
 
     /// <summary>Those that give the same bits.</summary>
     internal WorkerPool Pool { get; }
+
+    /// <summary>Whether it is <see cref="WorkerState.Live"/>: for those who look at all workers.</summary>
+    internal bool Takes => _takes;
 
     /// <summary>How loaded it is, as far as this gateway knows.</summary>
     internal WorkerQueue Queue { get; }
@@ -208,6 +213,7 @@ public sealed class LiveWorker
 
     internal void Close()
     {
+        _isClosed = true;
         _closed.TrySetResult();
         TellRoom();
         _pools.Leave(this);
@@ -219,7 +225,8 @@ public sealed class LiveWorker
     {
         lock (_room)
         {
-            _room.Tell(State == WorkerState.Live, Queue.Room, Queue.DisplacedRank);
+            _takes = State == WorkerState.Live;
+            _room.Tell(_takes, Queue.Room, Queue.DisplacedRank);
         }
     }
 }

@@ -30,7 +30,7 @@ internal static class WorkerChoice
         try
         {
             prompt.CountUncached(pool.Prefixes, workers, uncached);
-            bool MayTake(LiveWorker worker) => worker.State == WorkerState.Live && fits(worker) && asked?.Contains(worker) is not true;
+            bool MayTake(LiveWorker worker) => worker.Takes && fits(worker) && asked?.Contains(worker) is not true;
             lock (pool.Choosing)
             {
                 // One after the other: of requests that come together, each sees where those before it went.
@@ -39,7 +39,7 @@ internal static class WorkerChoice
                 {
                     if (count > 2 && workers[first].Queue.IsStale)
                     {
-                        first = CheaperOf(DrawTwo(attempt, count), workers, uncached, MayTake);
+                        first = CheaperOf(DrawTwo(attempt, count), workers, uncached, MayTake) ?? first;
                     }
 
                     workers[first].Queue.Reserve(uncached[first]);
@@ -75,8 +75,8 @@ internal static class WorkerChoice
         return first;
     }
 
-    /// <summary>Of two, by their numbers among those that may take it.</summary>
-    private static int CheaperOf((int, int) two, LiveWorker[] workers, long[] uncached, Func<LiveWorker, bool> mayTake)
+    /// <summary>Of two, by their numbers among those that may take it; null where these have just become fewer.</summary>
+    private static int? CheaperOf((int, int) two, LiveWorker[] workers, long[] uncached, Func<LiveWorker, bool> mayTake)
     {
         int one = -1, other = -1;
         for (int i = 0, number = 0; i < workers.Length && other < 0; i++)
@@ -88,7 +88,7 @@ internal static class WorkerChoice
             }
         }
 
-        return other < 0 || Cost(workers[one], uncached[one]) <= Cost(workers[other], uncached[other]) ? one : other;
+        return other < 0 ? null : Cost(workers[one], uncached[one]) <= Cost(workers[other], uncached[other]) ? one : other;
     }
 
     private static long Cost(LiveWorker worker, long uncached) => (worker.Queue.Cost + uncached) / Unit;
