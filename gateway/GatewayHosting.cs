@@ -1,4 +1,5 @@
 using Grid.Gateway.Access;
+using Grid.Gateway.Caching;
 using Grid.Gateway.Endpoints;
 using Grid.Gateway.Http;
 using Grid.Gateway.Metrics;
@@ -6,11 +7,13 @@ using Grid.Gateway.Receipts;
 using Grid.Gateway.Resuming;
 using Grid.Gateway.Running;
 using Grid.Grains;
+using Grid.Resumption;
 using Grid.Sequences;
 using Microsoft.AspNetCore.HttpOverrides;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Options;
+using Orleans.Serialization;
 
 namespace Grid.Gateway;
 
@@ -19,7 +22,7 @@ public static class GatewayHosting
 {
     /// <summary>
     /// Adds the gateway's services, its error handling and Kestrel limits. The host provides
-    /// <see cref="ISequenceService"/>, and <see cref="Resumption.IRequestStore"/> where streams can be resumed.
+    /// <see cref="ISequenceService"/>, and <see cref="IRequestStore"/> where streams can be resumed.
     /// </summary>
     public static IServiceCollection AddGridGateway(this IServiceCollection services, GatewayOptions options)
     {
@@ -70,6 +73,16 @@ public static class GatewayHosting
         services.AddSingleton<ActiveRequests>();
         services.AddSingleton<RequestKeeper>();
         services.AddHostedService(provider => provider.GetRequiredService<RequestKeeper>());
+        services.AddSerializer();
+        if (options.AnswerCache == AnswerCacheKind.Memory)
+        {
+            services.AddSingleton<IAnswerStore>(new MemoryAnswerStore(options.AnswerCacheRetention, options.AnswerCacheSize));
+        }
+        services.AddSingleton<RememberedAnswers>();
+        services.AddSingleton<AnswerCacheMetrics>();
+        services.AddSingleton<AnswerAudit>();
+        services.AddHostedService(provider => provider.GetRequiredService<AnswerAudit>());
+        services.AddSingleton<AnswerCache>();
         services.AddSingleton<AnswerRunner>();
         services.AddSingleton<BodyBudget>();
         services.AddSingleton<InferenceEndpoints>();

@@ -4,6 +4,22 @@ using Grid.Options;
 
 namespace Grid.Gateway;
 
+/// <summary>Where answers are remembered.</summary>
+public enum AnswerCacheKind
+{
+    /// <summary>Nowhere.</summary>
+    Off,
+
+    /// <summary>In this process.</summary>
+    Memory,
+
+    /// <summary>In the cluster's Redis.</summary>
+    Redis,
+
+    /// <summary>In the cluster's PostgreSQL.</summary>
+    Postgres,
+}
+
 /// <summary>Limits of the HTTP face (configuration section "Gateway").</summary>
 public sealed record GatewayOptions
 {
@@ -65,6 +81,18 @@ public sealed record GatewayOptions
 
     [TextOption("PEM file with the private key, ECDSA over P-256, that receipts are signed with", "file", Default = "they are not signed")]
     public string? ReceiptKey { get; set; }
+
+    [ChoiceOption("Where answers are remembered, so that equal requests are computed once; redis and postgres: in the cluster's store, for all its gateways", "off", "memory", "redis", "postgres")]
+    public AnswerCacheKind AnswerCache { get; set; }
+
+    [SizeOption("Bytes that remembered answers may have together; past it, some go early")]
+    public long AnswerCacheSize { get; set; } = 256L << 20;
+
+    [DurationOption("How long an answer is remembered", 1, 2_592_000)]
+    public TimeSpan AnswerCacheRetention { get; set; } = TimeSpan.FromHours(1);
+
+    [ShareOption("Share of the remembered answers given that are computed again in the background and compared", 0, 1)]
+    public double AnswerCacheAudit { get; set; } = 0.01;
 
     /// <summary>Who may ask.</summary>
     [Options]

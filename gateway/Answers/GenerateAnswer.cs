@@ -76,6 +76,10 @@ internal sealed class GenerateAnswer(GeneratePlan plan, TimeProvider clock) : An
         json.WriteNumber("prompt_tokens", transcript.PromptTokens);
         json.WriteNumber("completion_tokens", transcript.Tokens.Count);
         json.WriteNumber("cached_tokens", transcript.CachedTokens);
+        if (transcript.IsRemembered)
+        {
+            json.WriteBoolean("remembered", true);
+        }
         json.WriteNumber("sampling_seed", Seeds.Shown(transcript.Plan.Spec.Generation.Sampling.Seed));
         json.WriteString("system_fingerprint", plan.Model.NumericsId);
         json.WriteString("weight_version", plan.Model.WeightVersion);

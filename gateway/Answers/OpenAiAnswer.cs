@@ -101,7 +101,7 @@ internal abstract class OpenAiAnswer(OpenAiPlan plan, string id, DateTimeOffset 
         }
         if (Plan.ContinuousUsage)
         {
-            WriteUsage(json, transcript.PromptTokens, transcript.CachedTokens, completionTokens);
+            WriteUsage(json, transcript.PromptTokens, transcript.CachedTokens, completionTokens, transcript.IsRemembered ? 1 : 0);
         }
         else if (Plan.IncludeUsage)
         {
@@ -217,10 +217,10 @@ internal abstract class OpenAiAnswer(OpenAiPlan plan, string id, DateTimeOffset 
     private void WriteUsage(Utf8JsonWriter json, IReadOnlyList<Transcript> transcripts)
     {
         var (prompt, cached, completion) = Usage.Of(transcripts, Plan.Prompts.Count);
-        WriteUsage(json, prompt, cached, completion);
+        WriteUsage(json, prompt, cached, completion, transcripts.Count(transcript => transcript.IsRemembered));
     }
 
-    private static void WriteUsage(Utf8JsonWriter json, int prompt, int cached, int completion)
+    private static void WriteUsage(Utf8JsonWriter json, int prompt, int cached, int completion, int remembered)
     {
         json.WriteStartObject("usage");
         json.WriteNumber("prompt_tokens", prompt);
@@ -229,6 +229,10 @@ internal abstract class OpenAiAnswer(OpenAiPlan plan, string id, DateTimeOffset 
         json.WriteStartObject("prompt_tokens_details");
         json.WriteNumber("cached_tokens", cached);
         json.WriteEndObject();
+        if (remembered > 0)
+        {
+            json.WriteNumber("remembered_choices", remembered);
+        }
         json.WriteEndObject();
     }
 }

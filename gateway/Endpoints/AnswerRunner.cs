@@ -1,5 +1,6 @@
 using Grid.Gateway.Access;
 using Grid.Gateway.Answers;
+using Grid.Gateway.Caching;
 using Grid.Gateway.Http;
 using Grid.Gateway.Metrics;
 using Grid.Gateway.Receipts;
@@ -16,7 +17,7 @@ namespace Grid.Gateway.Endpoints;
 
 /// <summary>Runs a planned request and sends its answer, whole or as a stream of events.</summary>
 internal sealed class AnswerRunner(
-    ISequenceService service, ActiveRequests requests, RequestKeeper keeper, ReceiptSigner signer, IOptions<GatewayOptions> options, RequestMetrics metrics, TimeProvider clock, ILogger<AnswerRunner> logger)
+    ISequenceService service, AnswerCache answers, ActiveRequests requests, RequestKeeper keeper, ReceiptSigner signer, IOptions<GatewayOptions> options, RequestMetrics metrics, TimeProvider clock, ILogger<AnswerRunner> logger)
 {
     /// <summary>Bytes after which a stream is flushed even while updates are at hand.</summary>
     private const int FlushBytes = 64 * 1024;
@@ -135,7 +136,7 @@ internal sealed class AnswerRunner(
         {
             try
             {
-                return (plan, await RunningBatch.StartAsync(service, plan, known, sequence => metrics.Begin(plan, sequence, arrived), cancellationToken));
+                return (plan, await RunningBatch.StartAsync(answers, plan, known, sequence => metrics.Begin(plan, sequence, arrived), cancellationToken));
             }
             catch (ApiException exception) when (exception.Error.Code == ApiErrors.WeightsChanged && known is null)
             {

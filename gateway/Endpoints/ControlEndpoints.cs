@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Grid.Gateway.Caching;
 using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
 using Grid.Numerics;
@@ -9,7 +10,7 @@ using Microsoft.Extensions.Options;
 namespace Grid.Gateway.Endpoints;
 
 /// <summary>What trainers tell a server, in SGLang's words.</summary>
-internal sealed class ControlEndpoints(ISequenceService service, BodyBudget budget, IOptions<GatewayOptions> options, TimeProvider clock)
+internal sealed class ControlEndpoints(ISequenceService service, AnswerCache answers, BodyBudget budget, IOptions<GatewayOptions> options, TimeProvider clock)
 {
     /// <summary>POST /pause_generation: all workers hold what they have, or end it.</summary>
     public async Task PauseAsync(HttpContext context)
@@ -33,7 +34,10 @@ internal sealed class ControlEndpoints(ISequenceService service, BodyBudget budg
         var request = await ReadAsync(context, AbortRequest.Parse);
         if (request.Name is { } name)
         {
-            service.Abort(name);
+            if (!answers.Abort(name))
+            {
+                service.Abort(name);
+            }
         }
         else
         {

@@ -35,6 +35,16 @@ internal static partial class GatewayLog
     [LoggerMessage(10, LogLevel.Warning, "A receipt could not be kept, and others will not be for a while; their answers go on without")]
     public static partial void ReceiptNotKept(ILogger logger, Exception exception);
 
+    [LoggerMessage(11, LogLevel.Warning, "The store of remembered answers fails; until it answers, what is asked is computed")]
+    public static partial void AnswersAway(ILogger logger, Exception exception);
+
+    [LoggerMessage(12, LogLevel.Error,
+        "The remembered answer {Key} of model {Model}, {NumericsId}, differs from what was computed again: {Same} tokens are the same, of {Remembered} remembered and {Computed} computed; it is forgotten")]
+    public static partial void AnswerDiffers(ILogger logger, string key, string model, string numericsId, int same, int remembered, int computed);
+
+    [LoggerMessage(13, LogLevel.Warning, "The remembered answer {Key} could not be computed again")]
+    public static partial void NotAudited(ILogger logger, string key, Exception exception);
+
     [LoggerMessage(9, LogLevel.Warning, "Kept requests could not be renewed; those of running streams may expire")]
     public static partial void NotRenewed(ILogger logger, Exception exception);
 }

@@ -1,3 +1,5 @@
+using Grid.Gateway.Caching;
+
 namespace Grid.Gateway.Metrics;
 
 /// <summary>A metric as Prometheus sees it.</summary>
@@ -84,6 +86,12 @@ internal static class PrometheusNames
         new(RequestMetrics.MaxTokens, "vllm:request_max_num_generation_tokens", "The same, under its older name.", s_ofRequest, s_tokens),
         new(RequestMetrics.Choices, "vllm:request_params_n", "Samples of each prompt that a request asked for.", s_ofRequest, s_choices),
         new(RequestMetrics.Finished, "vllm:request_success", "Sequences that ended, by why.", [.. s_ofRequest, new("finished_reason", "reason")]),
+        new(AnswerCacheMetrics.Hits, "grid:answer_cache_hits", "Sequences whose answer was remembered.", [s_model]),
+        new(AnswerCacheMetrics.Misses, "grid:answer_cache_misses", "Sequences that were looked for in the answer cache and computed.", [s_model]),
+        new(AnswerCacheMetrics.Coalesced, "grid:answer_cache_coalesced", "Sequences that read an equal one that ran already.", [s_model]),
+        new(AnswerCacheMetrics.Bytes, "grid:answer_cache_bytes", "Bytes of the remembered answers.", []),
+        new(AnswerCacheMetrics.Audited, "grid:answer_cache_audited", "Remembered answers that were computed again and compared.", [s_model]),
+        new(AnswerCacheMetrics.Differing, "grid:answer_cache_differing", "Remembered answers that differed from what was computed.", [s_model]),
         new("http.server.request.duration", "http_server_request_duration_seconds", "HTTP requests, from their arrival to the end of their answer.",
             [new("http_request_method", "http.request.method"), new("http_route", "http.route"), new("http_response_status_code", "http.response.status_code")], s_http),
     ];

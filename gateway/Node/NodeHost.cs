@@ -22,7 +22,8 @@ public static class NodeHost
     public static TextWriter OutputOf(GatewayNodeOptions options) =>
         options.JsonLogs ? TextWriter.Synchronized(new JsonLines(Console.Out, TimeProvider.System)) : Console.Out;
 
-    /// <summary>Looks at the files that the options of HTTP name, before anything takes its time. Throws <see cref="StartException"/>.</summary>
+    /// <summary>Looks at the files that the options of HTTP name, and at what they ask of the cluster's store, before anything takes its time.
+    /// Throws <see cref="StartException"/>.</summary>
     public static void CheckAccess(GatewayNodeOptions options)
     {
         AccessHosting.Check(options.Gateway.Access, options.Sequences);
@@ -31,6 +32,13 @@ public static class NodeHost
         {
             throw new StartException("--receipts makes receipts that are kept for --sequence-retention, which is 0; leave one of them out.", StartException.Usage);
         }
+        var cache = options.Gateway.AnswerCache;
+        if ((cache == AnswerCacheKind.Redis && options.Cluster.Store != ClusterStoreKind.Redis) || (cache == AnswerCacheKind.Postgres && options.Cluster.Store != ClusterStoreKind.Postgres))
+        {
+            string store = cache.ToString().ToLowerInvariant();
+            throw new StartException($"--answer-cache {store} remembers answers in the cluster's store, which must be that of --cluster {store}; memory needs none.", StartException.Usage);
+        }
+        options.Cluster.KeepsAnswers = cache is AnswerCacheKind.Redis or AnswerCacheKind.Postgres;
     }
 
     /// <summary>A host that serves HTTP and runs sequences.</summary>
@@ -51,6 +59,10 @@ public static class NodeHost
         }
         builder.Services.AddGridTelemetry(options.Telemetry, options.GetType() == typeof(GatewayNodeOptions) ? "grid-gateway" : "grid-silo", cluster.Name);
         builder.Services.AddGridGateway(options.Gateway with { DrainGrace = options.Grace });
+        if (options.Cluster.KeepsAnswers)
+        {
+            builder.Services.AddSingleton(_ => cluster.CreateAnswerStore(options.Gateway.AnswerCacheRetention, options.Gateway.AnswerCacheSize));
+        }
         builder.UseOrleans(silo =>
         {
             cluster.Configure(silo);

@@ -26,11 +26,17 @@ internal sealed record CanonicalRequest(
     string Model, IReadOnlyList<int> PromptIds, GenerationParameters Generation, IReadOnlyList<string> Stops, bool ShowsSpecialTokens, bool ShowsStop)
 {
     /// <summary>The request of a sequence that has run.</summary>
-    public static CanonicalRequest Of(string model, Transcript transcript)
+    public static CanonicalRequest Of(string model, Transcript transcript) => Of(model, transcript.PromptIds, transcript.Plan.Spec, transcript.MaxNewTokens);
+
+    /// <summary>The request of a sequence. Where nothing is drawn its tokens do not depend on the seed, which is 0 then.</summary>
+    /// <param name="model">The model's name.</param>
+    /// <param name="promptIds">Its prompt.</param>
+    /// <param name="spec">The rest.</param>
+    /// <param name="maxNewTokens">Its most new tokens, settled.</param>
+    public static CanonicalRequest Of(string model, IReadOnlyList<int> promptIds, SequenceSpec spec, int? maxNewTokens)
     {
-        var spec = transcript.Plan.Spec;
-        return new(
-            model, transcript.PromptIds, spec.Generation with { MaxNewTokens = transcript.MaxNewTokens }, spec.StopStrings, spec.ShowsSpecialTokens, spec.ShowsStop);
+        spec = spec.Generation.Sampling.Temperature == 0 ? spec.WithSeed(0) : spec;
+        return new(model, promptIds, spec.Generation with { MaxNewTokens = maxNewTokens }, spec.StopStrings, spec.ShowsSpecialTokens, spec.ShowsStop);
     }
 
     /// <summary>Reads one, in any spelling and order of its fields. Throws <see cref="ApiException"/> with field, value and rule.</summary>

@@ -35,14 +35,15 @@ internal static class ChatRequest
         int? top = TakeLogprobs(fields);
         int? promptTop = OpenAiFields.TakePromptLogprobs(fields, stream.Stream);
         var (maxTokens, maxTokensField) = TakeMaxTokens(fields, promptTop is not null);
-        ulong seed = fields.Take("seed")?.Seed() ?? options.RandomSeed ?? Seeds.Draw();
         var spec = OpenAiFields.TakeSpec(fields, model, maxTokens, top, promptTop, scorePrompt: promptTop is not null);
+        var (seed, isDrawn) = Seeds.Settle(fields.Take("seed"), options, spec.Generation.Sampling.Temperature);
+        bool shared = OpenAiFields.TakeCache(fields) && !isDrawn;
         bool receipt = OpenAiFields.TakeReceipt(fields, scoresOnly: maxTokens == 0);
         spec = OpenAiFields.WithDigests(spec, receipt || (options.Receipts && maxTokens != 0));
         var plan = new ChatPlan
         {
             Model = model,
-            Sequences = OpenAiFields.Expand(spec, 1, choices, seed, maxTokens),
+            Sequences = OpenAiFields.Expand(spec, 1, choices, seed, maxTokens, shared),
             Prompts = [new Prompt(prompt, null)],
             PromptField = "messages",
             MaxTokensField = maxTokensField,

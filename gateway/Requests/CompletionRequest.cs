@@ -32,15 +32,16 @@ internal static class CompletionRequest
         int? promptTop = OpenAiFields.TakePromptLogprobs(fields, stream.Stream);
         int? asked = TakeMaxTokens(fields, echo || promptTop is not null);
         int maxTokens = asked ?? DefaultMaxTokens;
-        ulong seed = fields.Take("seed")?.Seed() ?? options.RandomSeed ?? Seeds.Draw();
         var spec = OpenAiFields.TakeSpec(
             fields, model, maxTokens, top, promptTop, scorePrompt: promptTop is not null || (echo && top is not null));
+        var (seed, isDrawn) = Seeds.Settle(fields.Take("seed"), options, spec.Generation.Sampling.Temperature);
+        bool shared = OpenAiFields.TakeCache(fields) && !isDrawn;
         bool receipt = OpenAiFields.TakeReceipt(fields, scoresOnly: asked == 0);
         spec = OpenAiFields.WithDigests(spec with { AddSpecialTokens = addSpecialTokens }, receipt || (options.Receipts && asked != 0));
         var plan = new CompletionPlan
         {
             Model = model,
-            Sequences = OpenAiFields.Expand(spec, prompts.Length, choices, seed, asked),
+            Sequences = OpenAiFields.Expand(spec, prompts.Length, choices, seed, asked, shared),
             Prompts = prompts,
             PromptField = "prompt",
             PromptsAreList = isList,

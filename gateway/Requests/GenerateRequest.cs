@@ -58,7 +58,8 @@ internal static class GenerateRequest
         string[]? requestIds = TakeRequestIds(fields, prompts.Length, isList);
         bool stream = fields.Take("stream")?.Boolean() ?? false;
         bool crossCheck = fields.Take("cross_check")?.Boolean() ?? false;
-        var sampling = TakeSampling(fields, perPrompt, model, options.RandomSeed ?? Seeds.Draw(), out int choices);
+        var sampling = TakeSampling(fields, perPrompt, model, options, out int choices);
+        bool cache = OpenAiFields.TakeCache(fields);
         bool receipt = OpenAiFields.TakeReceipt(fields, scoresOnly: sampling.All(one => one.AskedTokens == 0));
         OpenAiFields.RequireRoom("sampling_params.n", prompts.Length, choices, options);
         float? timeout = OpenAiFields.TakeTimeout(fields, options);
@@ -74,6 +75,7 @@ internal static class GenerateRequest
             sequences[index] = plan with
             {
                 Spec = OpenAiFields.WithDigests(plan.Spec with { CrossCheck = crossCheck, CacheSalt = cacheSalt }, !plan.ScoreOnly && (receipt || options.Receipts)),
+                IsShared = cache && !sampling[p].SeedIsDrawn,
                 RequestId = requestIds is null ? null : choices == 1 ? requestIds[p] : $"{requestIds[p]}_{index % choices}",
             };
         }
@@ -160,11 +162,12 @@ internal static class GenerateRequest
     }
 
     private static Sampling[] TakeSampling(
-        JsonFields fields, PerPromptFields perPrompt, ServedModel model, ulong drawn, out int choices)
+        JsonFields fields, PerPromptFields perPrompt, ServedModel model, GatewayOptions options, out int choices)
     {
         // One draw for the whole request: a list without seeds is replayed with one number.
-        var silent = new SequenceSpec { Model = model.Id, Generation = new() { MaxNewTokens = DefaultMaxNewTokens } }.WithSeed(drawn);
-        var sampling = perPrompt.Take("sampling_params", field => TakeSampling(field.Object(), model, drawn), new Sampling(silent, 1, null));
+        var silent = new SequenceSpec { Model = model.Id, Generation = new() { MaxNewTokens = DefaultMaxNewTokens } };
+        var (seed, isDrawn) = Seeds.Settle(null, options, silent.Generation.Sampling.Temperature);
+        var sampling = perPrompt.Take("sampling_params", field => TakeSampling(field.Object(), model, options, seed), new Sampling(silent.WithSeed(seed), 1, null, isDrawn));
         choices = sampling[0].Choices;
         for (int p = 1; p < sampling.Length; p++)
         {
@@ -177,17 +180,19 @@ internal static class GenerateRequest
         return sampling;
     }
 
-    private static Sampling TakeSampling(JsonFields fields, ServedModel model, ulong drawnSeed)
+    private static Sampling TakeSampling(JsonFields fields, ServedModel model, GatewayOptions options, ulong drawnSeed)
     {
         int choices = fields.Take("n")?.Int32(1, SamplingFields.MaxChoices) ?? 1;
         int? asked = fields.Take("max_new_tokens")?.Int32(0);
         int max = asked ?? DefaultMaxNewTokens;
         int min = fields.Take("min_new_tokens")?.Int32(0) ?? 0;
         SamplingFields.RequireOrder(fields, "min_new_tokens", min, max);
-        var spec = SamplingFields.Take(fields, model, openAi: false).WithSeed(fields.Take("sampling_seed")?.Seed() ?? drawnSeed);
+        var spec = SamplingFields.Take(fields, model, openAi: false);
+        var (seed, isDrawn) = Seeds.Settle(fields.Take("sampling_seed"), options, spec.Generation.Sampling.Temperature);
+        spec = spec.WithSeed(isDrawn ? drawnSeed : seed);
         spec = spec with { Generation = spec.Generation with { MaxNewTokens = Math.Max(max, 1), MinNewTokens = min } };
         fields.RefuseOthers(UnsupportedSampling);
-        return new Sampling(spec, choices, asked);
+        return new Sampling(spec, choices, asked, isDrawn);
     }
 
     /// <summary>rid: a name, or a list of one per prompt; one name for a list of prompts is numbered, as SGLang does.</summary>
@@ -207,5 +212,5 @@ internal static class GenerateRequest
 
     private readonly record struct Logprobs(bool Wanted, int Start, int Top, bool WithText);
 
-    private readonly record struct Sampling(SequenceSpec Spec, int Choices, int? AskedTokens);
+    private readonly record struct Sampling(SequenceSpec Spec, int Choices, int? AskedTokens, bool SeedIsDrawn);
 }

@@ -56,6 +56,9 @@ internal static class OpenAiFields
         return field.String(maxLength: 256);
     }
 
+    /// <summary>Takes cache: whether the answer may be one that is remembered, or that somebody else is just given.</summary>
+    public static bool TakeCache(JsonFields fields) => fields.TakeGiven("cache")?.Boolean() ?? true;
+
     /// <summary>Takes receipt, which is of output: where none is asked for there is none.</summary>
     public static bool TakeReceipt(JsonFields fields, bool scoresOnly)
     {
@@ -144,8 +147,8 @@ internal static class OpenAiFields
     }
 
     /// <summary>Every answer to every prompt: answer i of a prompt runs with seed + i.</summary>
-    public static PlannedSequence[] Expand(SequenceSpec spec, int prompts, int choices, ulong seed, int? askedTokens) =>
+    public static PlannedSequence[] Expand(SequenceSpec spec, int prompts, int choices, ulong seed, int? askedTokens, bool shared) =>
         [.. Enumerable.Range(0, prompts * choices).Select(index =>
             new PlannedSequence(spec.WithSeed(Seeds.ForChoice(seed, index % choices)), index / choices)
-            { ScoreOnly = askedTokens == 0, AskedTokens = askedTokens })];
+            { ScoreOnly = askedTokens == 0, AskedTokens = askedTokens, IsShared = shared })];
 }

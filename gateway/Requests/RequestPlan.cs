@@ -21,6 +21,10 @@ internal sealed record PlannedSequence(SequenceSpec Spec, int PromptIndex)
     /// so one is asked for and dropped.</summary>
     public bool ScoreOnly { get; init; }
 
+    /// <summary>Whether its answer may be shared with equal ones, and remembered: nothing in it is drawn for this request alone, and the client
+    /// minds neither.</summary>
+    public bool IsShared { get; init; }
+
     /// <summary>New tokens that the client asked for by number; null when it left them to a default.</summary>
     public int? AskedTokens { get; init; }
 

@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using Grid.Gateway.Caching;
 using Grid.Gateway.Http;
 using Grid.Gateway.Metrics;
 using Grid.Gateway.Requests;
@@ -48,13 +49,13 @@ internal sealed class RunningBatch : IAsyncDisposable
 
     /// <summary>Starts all sequences whose end the client has not got; when one is refused, those started are cancelled.
     /// Throws <see cref="ApiException"/> in the names of the request.</summary>
-    /// <param name="service">The grid.</param>
+    /// <param name="answers">The grid, and what it has said before.</param>
     /// <param name="plan">The request.</param>
     /// <param name="known">What its client has, where it is resumed.</param>
     /// <param name="measure">Measures a sequence of a request that is not.</param>
     /// <param name="cancellationToken">Ends it.</param>
     public static async Task<RunningBatch> StartAsync(
-        ISequenceService service, RequestPlan plan, StreamPosition? known, Func<PlannedSequence, RequestMetrics.SequenceTimer> measure,
+        AnswerCache answers, RequestPlan plan, StreamPosition? known, Func<PlannedSequence, RequestMetrics.SequenceTimer> measure,
         CancellationToken cancellationToken)
     {
         var batch = new RunningBatch(plan.Sequences.Count - (known?.Sequences.Count(sequence => sequence.Ended) ?? 0));
@@ -63,7 +64,7 @@ internal sealed class RunningBatch : IAsyncDisposable
             for (int i = 0; i < plan.Sequences.Count; i++)
             {
                 await batch.StartAsync(
-                    service, plan, plan.Sequences[i], known?.Sequences[i] ?? SequenceProgress.None, known is null ? measure(plan.Sequences[i]) : null, cancellationToken);
+                    answers, plan, plan.Sequences[i], known?.Sequences[i] ?? SequenceProgress.None, known is null ? measure(plan.Sequences[i]) : null, cancellationToken);
             }
         }
         catch
@@ -85,7 +86,7 @@ internal sealed class RunningBatch : IAsyncDisposable
     }
 
     private async Task StartAsync(
-        ISequenceService service, RequestPlan plan, PlannedSequence sequence, SequenceProgress known, RequestMetrics.SequenceTimer? timer, CancellationToken cancellationToken)
+        AnswerCache answers, RequestPlan plan, PlannedSequence sequence, SequenceProgress known, RequestMetrics.SequenceTimer? timer, CancellationToken cancellationToken)
     {
         var transcript = new Transcript(_transcripts.Count, sequence, known);
         _transcripts.Add(transcript);
@@ -95,7 +96,8 @@ internal sealed class RunningBatch : IAsyncDisposable
         }
         try
         {
-            var running = await service.StartAsync(Spec(), (running, update) => Take(plan, transcript, timer, running, update), cancellationToken, sequence.RequestId);
+            var running = await answers.StartAsync(
+                Spec(), plan.Model, sequence.IsShared, (running, update) => Take(plan, transcript, timer, running, update), sequence.RequestId, cancellationToken);
             if (_running.Count == 0)
             {
                 timer?.Begin(); // One that follows may still wait.

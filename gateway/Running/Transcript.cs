@@ -1,4 +1,5 @@
 using System.Text;
+using Grid.Gateway.Caching;
 using Grid.Gateway.Requests;
 using Grid.Gateway.Resuming;
 using Grid.Grains.Messages;
@@ -32,6 +33,9 @@ internal sealed class Transcript(int index, PlannedSequence plan, SequenceProgre
 
     /// <summary>Output tokens at most, as the sequence runs with them; null when it need not run.</summary>
     public int? MaxNewTokens => Running?.MaxNewTokens;
+
+    /// <summary>Whether the answer was remembered.</summary>
+    public bool IsRemembered => Running is AnswerReader { IsRemembered: true };
 
     public int CachedTokens => Running?.CachedTokens ?? 0;
 

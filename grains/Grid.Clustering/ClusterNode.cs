@@ -72,7 +72,7 @@ public sealed class ClusterNode
         IMembershipStore store = options.Store switch
         {
             ClusterStoreKind.Redis => new RedisStore(options.Connection!),
-            ClusterStoreKind.Postgres => new PostgresStore(options.Connection!, options.ApplySchema),
+            ClusterStoreKind.Postgres => new PostgresStore(options.Connection!, options.ApplySchema, options.KeepsAnswers),
             _ => new LocalhostStore(options.Primary, secret, certificate?.Tls),
         };
         var towardsStore = await store.PrepareAsync(output, cancellationToken);
@@ -155,6 +155,9 @@ public sealed class ClusterNode
                 _options.SequenceRetention, MemoryRequestStore.DefaultMaxBytes, provider.GetRequiredService<TimeProvider>()));
         }
     }
+
+    /// <summary>Remembers answers where the membership is, in Redis or PostgreSQL.</summary>
+    public IAnswerStore CreateAnswerStore(TimeSpan retention, long maxBytes) => _store.CreateAnswerStore(_options, retention, maxBytes);
 
     /// <summary>Lets the log say once what it would say for every message: while a dead node is still listed, these
     /// report each attempt to reach it, with a trace. What membership makes of it is still logged.</summary>

@@ -71,4 +71,7 @@ public sealed class ClusterNodeOptions
 
     [DurationOption("How long a stream can be resumed after its end, on any node of the cluster; 0: never, and events have no ids", 0, 86_400)]
     public TimeSpan SequenceRetention { get; set; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>Whether the store is to remember answers; an option of the gateway's says so.</summary>
+    public bool KeepsAnswers { get; set; }
 }

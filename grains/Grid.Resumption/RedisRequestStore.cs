@@ -19,20 +19,19 @@ internal sealed class RedisRequestStore(TimeSpan retention, string serviceId, Co
         + "redis.call('HSET', KEYS[1], 'owner', ARGV[1]) redis.call('PEXPIRE', KEYS[1], ARGV[2]) "
         + "return {redis.call('HINCRBY', KEYS[1], 'epoch', 1), owner}";
 
-    private readonly Lock _connecting = new();
-    private Task<ConnectionMultiplexer>? _connection;
+    private readonly RedisConnection _redis = new(options);
 
     public TimeSpan Retention => retention;
 
     public async Task PutAsync(Guid id, ReadOnlyMemory<byte> request, string owner, TimeSpan life, CancellationToken cancellationToken) =>
-        await (await DatabaseAsync(cancellationToken)).ScriptEvaluateAsync(Put, [Key(id)], [request, owner, Milliseconds(life)]).WaitObservedAsync(cancellationToken);
+        await (await _redis.DatabaseAsync(cancellationToken)).ScriptEvaluateAsync(Put, [Key(id)], [request, owner, Milliseconds(life)]).WaitObservedAsync(cancellationToken);
 
     public async Task<byte[]?> FindAsync(Guid id, CancellationToken cancellationToken) =>
-        await (await DatabaseAsync(cancellationToken)).HashGetAsync(Key(id), "request").WaitObservedAsync(cancellationToken);
+        await (await _redis.DatabaseAsync(cancellationToken)).HashGetAsync(Key(id), "request").WaitObservedAsync(cancellationToken);
 
     public async Task<RequestClaim?> ClaimAsync(Guid id, string owner, TimeSpan life, CancellationToken cancellationToken)
     {
-        var database = await DatabaseAsync(cancellationToken);
+        var database = await _redis.DatabaseAsync(cancellationToken);
         var reply = await database.ScriptEvaluateAsync(Claim, [Key(id)], [owner, Milliseconds(life)]).WaitObservedAsync(cancellationToken);
         return reply.IsNull ? null : new RequestClaim { Epoch = (int)reply[0], PreviousOwner = (string)reply[1]! };
     }
@@ -41,46 +40,14 @@ internal sealed class RedisRequestStore(TimeSpan retention, string serviceId, Co
     {
         if (ids.Count > 0)
         {
-            var database = await DatabaseAsync(cancellationToken);
+            var database = await _redis.DatabaseAsync(cancellationToken);
             await Task.WhenAll(ids.Select(id => database.KeyExpireAsync(Key(id), life))).WaitObservedAsync(cancellationToken);
         }
     }
 
-    public async ValueTask DisposeAsync()
-    {
-        Task<ConnectionMultiplexer>? connection;
-        lock (_connecting)
-        {
-            connection = _connection;
-        }
-
-        if (connection is null)
-        {
-            return;
-        }
-
-        await ((Task)connection).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        if (connection.IsCompletedSuccessfully)
-        {
-            await connection.Result.DisposeAsync();
-        }
-    }
+    public ValueTask DisposeAsync() => _redis.DisposeAsync();
 
     private static long Milliseconds(TimeSpan life) => (long)life.TotalMilliseconds;
 
     private RedisKey Key(Guid id) => $"{serviceId}/requests/{id:N}";
-
-    private async ValueTask<IDatabase> DatabaseAsync(CancellationToken cancellationToken) =>
-        (await ConnectAsync().WaitObservedAsync(cancellationToken)).GetDatabase();
-
-    /// <summary>One connection for all; one that could not be made is made anew when it is asked for again.</summary>
-    private Task<ConnectionMultiplexer> ConnectAsync()
-    {
-        lock (_connecting)
-        {
-            return _connection is null or { IsFaulted: true } or { IsCanceled: true }
-                ? _connection = ConnectionMultiplexer.ConnectAsync(options)
-                : _connection;
-        }
-    }
 }

@@ -38,6 +38,12 @@ public interface ISequenceService
     Task<IRunningSequence> StartAsync(
         SequenceSpec spec, Action<IRunningSequence, SequenceUpdate> take, CancellationToken cancellationToken, string? name = null);
 
+    /// <summary>Counts a sequence that a client reads though none runs for it: somebody else's, or one of an earlier time. Throws
+    /// <see cref="RefusedException"/> when the client has as much as it may have.</summary>
+    /// <param name="client">As a sequence would name it.</param>
+    /// <param name="promptTokens">Its prompt's length.</param>
+    IClientCharge Charge(string client, int promptTokens);
+
     /// <summary>What a client may have of this gateway now.</summary>
     ClientAllowance AllowanceOf(string client);
 
@@ -95,6 +101,13 @@ public interface IRunningSequence : IAsyncDisposable
     int CachedTokens { get; }
 }
 
+/// <summary>A sequence that counts as one of its client's, until it is disposed.</summary>
+public interface IClientCharge : IDisposable
+{
+    /// <summary>The client got so many more of its output tokens.</summary>
+    void Count(int tokens);
+}
+
 /// <summary>A model as clients see it.</summary>
 /// <param name="Id">The name clients use.</param>
 /// <param name="NumericsId">Contract version and model digest: equal ids give equal bits.</param>
@@ -105,6 +118,9 @@ public sealed record ServedModel(string Id, string NumericsId, int MaxContextTok
 {
     /// <summary>How requests are sampled that do not say: the values of the worker that came up first.</summary>
     public SamplingParameters Sampling { get; init; } = new();
+
+    /// <summary>Names its tokenizer and chat template by what is in their files.</summary>
+    public string TextDigest { get; init; } = "";
 
     /// <summary>What its weights are called.</summary>
     public string WeightVersion { get; init; } = WeightsRequest.DefaultVersion;

@@ -68,20 +68,7 @@ internal sealed class RunningSequence(Guid id, Action<IRunningSequence, Sequence
     }
 
     /// <summary>Whether somebody means it by this name: its own, that of the list that it is a part of, or its id.</summary>
-    public bool IsNamed(string name) =>
-        Id.ToString("N") == name
-        || (Name is { } own && own.StartsWith(name, StringComparison.Ordinal) && (own.Length == name.Length || IsNumber(own.AsSpan(name.Length))));
-
-    private static bool IsNumber(ReadOnlySpan<char> end)
-    {
-        bool isNumbered = end[0] == '_' && char.IsAsciiDigit(end[^1]);
-        foreach (char c in end)
-        {
-            isNumbered &= c == '_' || char.IsAsciiDigit(c);
-        }
-
-        return isNumbered;
-    }
+    public bool IsNamed(string name) => Id.ToString("N") == name || SequenceName.Means(name, Name);
 
     /// <summary>It will run.</summary>
     public void Begin(int[] promptIds, int maxNewTokens)

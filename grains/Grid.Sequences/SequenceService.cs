@@ -77,6 +77,8 @@ internal sealed class SequenceService(
     /// <summary>A sequence that is read on this silo.</summary>
     public RunningSequence? Find(Guid id) => _sequences.GetValueOrDefault(id);
 
+    public IClientCharge Charge(string client, int promptTokens) => admission.Charge(client, promptTokens);
+
     public ClientAllowance AllowanceOf(string client) => admission.AllowanceOf(client);
 
     public async Task<int> FlushCacheAsync(CancellationToken cancellationToken)
@@ -163,5 +165,5 @@ internal sealed class SequenceService(
 
     private ServedModel ToModel(LiveWorker worker) => new(
         worker.Status.ModelId, worker.Status.NumericsId, workers.ContextOf(worker.Status.NumericsId), worker.Text, worker.Status.Started)
-    { Sampling = worker.Status.Sampling, WeightVersion = worker.Status.WeightVersion };
+    { Sampling = worker.Status.Sampling, TextDigest = worker.Status.TextDigest, WeightVersion = worker.Status.WeightVersion };
 }

@@ -19,4 +19,7 @@ internal interface IMembershipStore
 
     /// <summary>Keeps requests in the same store.</summary>
     IRequestStore CreateRequestStore(ClusterNodeOptions options, IPEndPoint self, IServiceProvider services);
+
+    /// <summary>Remembers answers in the same store. Throws <see cref="NotSupportedException"/> where there is none.</summary>
+    IAnswerStore CreateAnswerStore(ClusterNodeOptions options, TimeSpan retention, long maxBytes);
 }

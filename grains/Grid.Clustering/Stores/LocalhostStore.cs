@@ -77,6 +77,8 @@ internal sealed class LocalhostStore(IPEndPoint? primary, ClusterSecret? secret,
 
     public IRequestStore CreateRequestStore(ClusterNodeOptions options, IPEndPoint self, IServiceProvider services) => new PrimaryRequestStore(
         options.SequenceRetention, primary ?? self, services.GetRequiredService<IGrainFactory>(), services.GetRequiredService<ISiloStatusOracle>());
+
+    public IAnswerStore CreateAnswerStore(ClusterNodeOptions options, TimeSpan retention, long maxBytes) => throw new NotSupportedException();
 }
 
 /// <summary>What the stores ask of the network.</summary>

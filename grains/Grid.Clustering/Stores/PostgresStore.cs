@@ -14,11 +14,12 @@ internal sealed class PostgresStore : IMembershipStore
 
     private readonly NpgsqlConnectionStringBuilder _connection;
     private readonly bool _applySchema;
+    private readonly bool _keepsAnswers;
 
     /// <summary>Throws <see cref="StartException"/> when the connection cannot be read.</summary>
-    public PostgresStore(string connection, bool applySchema)
+    public PostgresStore(string connection, bool applySchema, bool keepsAnswers = false)
     {
-        _applySchema = applySchema;
+        (_applySchema, _keepsAnswers) = (applySchema, keepsAnswers);
         try
         {
             _connection = new NpgsqlConnectionStringBuilder(connection);
@@ -81,6 +82,9 @@ internal sealed class PostgresStore : IMembershipStore
     public IRequestStore CreateRequestStore(ClusterNodeOptions options, IPEndPoint self, IServiceProvider services) =>
         new PostgresRequestStore(options.SequenceRetention, options.ServiceId, _connection.ConnectionString);
 
+    public IAnswerStore CreateAnswerStore(ClusterNodeOptions options, TimeSpan retention, long maxBytes) =>
+        new PostgresAnswerStore(retention, maxBytes, options.ServiceId, _connection.ConnectionString);
+
     private async Task CheckSchemaAsync(TextWriter output, CancellationToken cancellationToken)
     {
         var probe = new NpgsqlConnectionStringBuilder(_connection.ConnectionString)
@@ -92,6 +96,10 @@ internal sealed class PostgresStore : IMembershipStore
         await connection.OpenAsync(cancellationToken);
         await RequireAsync("the membership tables", MembershipSchema.Script, MembershipSchema.IsThereAsync);
         await RequireAsync("the table of requests", PostgresRequestStore.Script, PostgresRequestStore.IsPreparedAsync);
+        if (_keepsAnswers || _applySchema)
+        {
+            await RequireAsync("the table of answers", PostgresAnswerStore.Script, PostgresAnswerStore.IsPreparedAsync);
+        }
 
         async Task RequireAsync(string what, Stream script, Func<NpgsqlConnection, CancellationToken, Task<bool>> isThere)
         {

@@ -61,6 +61,9 @@ internal sealed class RedisStore : IMembershipStore
     public IRequestStore CreateRequestStore(ClusterNodeOptions options, IPEndPoint self, IServiceProvider services) =>
         new RedisRequestStore(options.SequenceRetention, options.ServiceId, Patient());
 
+    public IAnswerStore CreateAnswerStore(ClusterNodeOptions options, TimeSpan retention, long maxBytes) =>
+        new RedisAnswerStore(retention, maxBytes, options.ServiceId, Patient());
+
     /// <summary>Once the node runs, an outage of Redis is waited out; what runs does not need it.</summary>
     private ConfigurationOptions Patient()
     {

@@ -97,6 +97,15 @@ internal sealed class AdmissionQueue
         }
     }
 
+    /// <summary>Counts a sequence that stands in no line. Throws <see cref="RefusedException"/> when its client has as much as it may have.</summary>
+    public IClientCharge Charge(string client, int promptTokens)
+    {
+        lock (_gate)
+        {
+            return new ClientCharge(this, client, _clients.Enter(client, promptTokens));
+        }
+    }
+
     /// <summary>What a client may have now.</summary>
     public ClientAllowance AllowanceOf(string client)
     {
@@ -220,6 +229,37 @@ internal sealed class AdmissionQueue
     });
 
     private static string Seconds(TimeSpan time) => Math.Ceiling(time.TotalSeconds).ToString(CultureInfo.InvariantCulture);
+
+    private sealed class ClientCharge(AdmissionQueue queue, string client, bool countsTokens) : IClientCharge
+    {
+        private bool _left;
+
+        public void Count(int tokens)
+        {
+            if (countsTokens)
+            {
+                lock (queue._gate)
+                {
+                    if (!_left)
+                    {
+                        queue._clients.Count(client, tokens);
+                    }
+                }
+            }
+        }
+
+        public void Dispose()
+        {
+            lock (queue._gate)
+            {
+                if (!_left)
+                {
+                    _left = true;
+                    queue._clients.Leave(client);
+                }
+            }
+        }
+    }
 }
 
 /// <summary>Where a sequence stands in its line.</summary>

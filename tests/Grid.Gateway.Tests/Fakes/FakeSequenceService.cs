@@ -66,6 +66,23 @@ internal sealed class FakeSequenceService : ISequenceService
 
     public ClientAllowance AllowanceOf(string client) => Allowance;
 
+    /// <summary>Sequences that count as their clients' though none ran for them.</summary>
+    public ConcurrentQueue<FakeCharge> Charges { get; } = new();
+
+    /// <summary>What such a one is refused with.</summary>
+    public Func<string, Refusal?>? Limit { get; set; }
+
+    public IClientCharge Charge(string client, int promptTokens)
+    {
+        if (Limit?.Invoke(client) is { } refusal)
+        {
+            throw new RefusedException(refusal);
+        }
+        var charge = new FakeCharge(client, promptTokens);
+        Charges.Enqueue(charge);
+        return charge;
+    }
+
     public ServedModel? FindModel(string id, string numericsId) =>
         Models.FirstOrDefault(model => model.Id == id && model.NumericsId == numericsId);
 
@@ -135,6 +152,24 @@ internal sealed class FakeSequenceService : ISequenceService
         Told.Enqueue(what);
         return Task.FromResult(Reached);
     }
+}
+
+/// <summary>What a client is charged with.</summary>
+internal sealed class FakeCharge(string client, int promptTokens) : IClientCharge
+{
+    private int _tokens;
+
+    public string Client => client;
+
+    public int PromptTokens => promptTokens;
+
+    public int Tokens => _tokens;
+
+    public bool IsOver { get; private set; }
+
+    public void Count(int tokens) => Interlocked.Add(ref _tokens, tokens);
+
+    public void Dispose() => IsOver = true;
 }
 
 /// <summary>A sequence that tells when it was read to its end and when it was disposed.</summary>

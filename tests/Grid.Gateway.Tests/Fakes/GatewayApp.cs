@@ -47,13 +47,18 @@ public sealed class GatewayApp : IAsyncDisposable
 
     internal LogCollector Logs { get; }
 
+    internal IServiceProvider Services => _app.Services;
+
     internal NodeHealth Node => _app.Services.GetRequiredService<NodeHealth>();
 
     public static Task<GatewayApp> StartAsync(params (string Key, string Value)[] settings) =>
         StartAsync(new MemoryRequestStore(TimeSpan.FromMinutes(5), MemoryRequestStore.DefaultMaxBytes, TimeProvider.System), settings);
 
     /// <summary>A gateway that keeps requests in a store, which it may share with others; null for none.</summary>
-    public static async Task<GatewayApp> StartAsync(IRequestStore? store, params (string Key, string Value)[] settings)
+    public static Task<GatewayApp> StartAsync(IRequestStore? store, params (string Key, string Value)[] settings) => StartAsync(store, null, settings);
+
+    /// <summary>A gateway that remembers answers in a store, which it may share with others.</summary>
+    public static async Task<GatewayApp> StartAsync(IRequestStore? store, IAnswerStore? answers, params (string Key, string Value)[] settings)
     {
         var builder = WebApplication.CreateSlimBuilder();
         var logs = new LogCollector();
@@ -64,6 +69,10 @@ public sealed class GatewayApp : IAsyncDisposable
         if (store is not null)
         {
             builder.Services.AddSingleton(store);
+        }
+        if (answers is not null)
+        {
+            builder.Services.AddSingleton(answers);
         }
         var configuration = new ConfigurationBuilder()
             .AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value))).Build();
