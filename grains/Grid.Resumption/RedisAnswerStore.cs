@@ -23,12 +23,11 @@ internal sealed class RedisAnswerStore(TimeSpan retention, long maxBytes, string
 
     private const string Remove = Drop + "drop(ARGV[1]) return redis.call('GET', KEYS[3])";
 
+    // Where Redis has evicted one of the three, they begin anew.
     private const string Put =
-        Drop + "drop(ARGV[1]) redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) redis.call('ZADD', KEYS[2], now + ARGV[3], ARGV[1]) "
+        "if redis.call('EXISTS', unpack(KEYS)) < 3 then redis.call('DEL', unpack(KEYS)) end " + Drop + "drop(ARGV[1]) redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) redis.call('ZADD', KEYS[2], now + ARGV[3], ARGV[1]) "
         + "local bytes = redis.call('INCRBY', KEYS[3], #ARGV[2]) "
-        + "while bytes > tonumber(ARGV[4]) do local first = redis.call('ZRANGE', KEYS[2], 0, 0)[1] "
-        + "if not first then redis.call('DEL', unpack(KEYS)) return 0 end " // Where Redis has evicted one of the three, they begin anew.
-        + "drop(first) bytes = tonumber(redis.call('GET', KEYS[3])) end "
+        + "while bytes > tonumber(ARGV[4]) do drop(redis.call('ZRANGE', KEYS[2], 0, 0)[1]) bytes = tonumber(redis.call('GET', KEYS[3])) end "
         + "for i = 1, 3 do redis.call('PEXPIRE', KEYS[i], ARGV[3] * 2) end return bytes";
 
     private readonly RedisConnection _redis = new(options);

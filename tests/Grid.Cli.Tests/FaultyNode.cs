@@ -20,7 +20,7 @@ public sealed class FaultyNode : IAsyncLifetime
     {
         var start = new ProcessStartInfo("dotnet", [
             Path.Combine(AppContext.BaseDirectory, "Grid.FaultySilo.dll"), "--port", "0", "--kv-cache-memory", "64MiB", "--device", "cpu,cpu",
-            "--model-path", Path.Combine(AppContext.BaseDirectory, "models", "small"), "--load-format", "dummy"])
+            "--model-path", Path.Combine(AppContext.BaseDirectory, "models", "small"), "--load-format", "dummy", "--answer-cache", "memory"])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

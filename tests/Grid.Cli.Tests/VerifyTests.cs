@@ -1,8 +1,12 @@
 using System.Diagnostics;
+using System.Text;
 using System.Text.Json.Nodes;
 using System.Xml.Linq;
 using Grid.Cli.Reports;
+using Grid.Models;
 using Grid.Options;
+using Grid.Silo;
+using Grid.Silo.Options;
 using Microsoft.Extensions.Configuration;
 
 namespace Grid.Cli.Tests;
@@ -11,6 +15,8 @@ namespace Grid.Cli.Tests;
 [Collection(nameof(FaultyNode))]
 public sealed class VerifyTests(FaultyNode node)
 {
+    private static readonly HttpClient Http = new();
+
     private static readonly string[] s_short = ["--max-new-tokens", "6", "--long-prompt", "400", "--crowd", "4"];
 
     [Theory]
@@ -30,6 +36,45 @@ public sealed class VerifyTests(FaultyNode node)
         Assert.All(lines.Where(line => line.Contains("total samples", StringComparison.Ordinal)), line => Assert.EndsWith("Unique samples: 1", line, StringComparison.Ordinal));
         Assert.Contains("tokens came out of the cache", output, StringComparison.Ordinal);
         Assert.StartsWith("Equal: ", lines[^2], StringComparison.Ordinal);
+    }
+
+    /// <summary>It remembers answers, and so would find nothing.</summary>
+    [Theory]
+    [InlineData("verify", "--api", "generate", "--modes", "single,sampled", "--trials", "2")]
+    [InlineData("verify", "--api", "openai", "--modes", "single", "--trials", "2", "--temperature", "0")]
+    [InlineData("bench", "--concurrency", "2", "--prompt-tokens", "5", "--output-tokens", "3")]
+    public async Task Nothing_is_asked_that_a_server_may_remember(params string[] arguments)
+    {
+        string before = await CountsAsync();
+        var (code, output, error) = await Tool.RunAsync([.. arguments, "--url", node.Url, .. arguments[0] == "verify" ? s_short : []]);
+        Assert.True(code == 0, output + error);
+        Assert.Equal(before, await CountsAsync());
+
+        // Whoever does not say so is.
+        await Http.PostAsync($"{node.Url}/generate", new StringContent("{\"text\":\"x\",\"sampling_params\":{\"temperature\":0,\"max_new_tokens\":1}}", Encoding.UTF8, "application/json"));
+        Assert.NotEqual(before, await CountsAsync());
+
+        async Task<string> CountsAsync() => string.Join('\n', (await Http.GetStringAsync($"{node.Url}/metrics")).Split('\n')
+            .Where(line => line.StartsWith("grid:answer_cache_", StringComparison.Ordinal) && line.Contains("_total", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task A_server_without_a_tokenizer_is_asked_by_ids()
+    {
+        await using var silent = await GridNode.StartAsync(
+            new NodeOptions
+            {
+                Port = 0,
+                ModelPath = Path.Combine(AppContext.BaseDirectory, "models", "small"),
+                LoadFormat = LoadFormat.Dummy,
+                KvCacheMemory = 64L << 20,
+                SkipTokenizerInit = true,
+            },
+            TextWriter.Null, TestContext.Current.CancellationToken);
+        var (code, output, error) = await Tool.RunAsync(["verify", "--url", $"{silent.Address}", "--modes", "single,p_vs_d", "--vocabulary", "1000", "--trials", "2", .. s_short]);
+        Assert.True(code == 0, output + error);
+        Assert.Contains("  Prompt 1: total samples: 3, Unique samples: 1", output, StringComparison.Ordinal);
+        Assert.Contains("Equal: ", output, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -110,7 +110,7 @@ public sealed class RequestStoreTests(RedisServer redis, PostgresServer postgres
                 postgres.Require();
                 string name = "requests_postgres";
                 string connection = postgres.Connection(name);
-                if (!await ExistsAsync(name))
+                if (!await postgres.ExistsAsync(name))
                 {
                     await postgres.CreateDatabaseAsync(name);
                     await new PostgresStore(connection, applySchema: true).PrepareAsync(TextWriter.Null, Token);
@@ -120,14 +120,5 @@ public sealed class RequestStoreTests(RedisServer redis, PostgresServer postgres
             default:
                 return new MemoryRequestStore(s_long, 1 << 20, TimeProvider.System);
         }
-    }
-
-    private async Task<bool> ExistsAsync(string database)
-    {
-        await using var connection = new NpgsqlConnection(postgres.Connection("postgres"));
-        await connection.OpenAsync(Token);
-        await using var there = new NpgsqlCommand("SELECT 1 FROM pg_database WHERE datname = @name", connection);
-        there.Parameters.AddWithValue("name", database);
-        return await there.ExecuteScalarAsync(Token) is not null;
     }
 }

@@ -95,6 +95,8 @@ public sealed class OptionsArriveTests
                 int number => number + 1,
                 long number => number + 1,
                 bool flag => !flag,
+                double share => share / 2,
+                AnswerCacheKind.Off => AnswerCacheKind.Memory,
                 TimeSpan time => time + TimeSpan.FromSeconds(1),
                 null when property.PropertyType == typeof(TimeSpan?) => TimeSpan.FromSeconds(1),
                 null when property.PropertyType == typeof(ulong?) => 1UL,

@@ -26,9 +26,9 @@ internal static class BenchCommand
         var report = new BenchReport(connection.Url, options, DateTimeOffset.UtcNow);
         try
         {
-            var (generate, model) = await ServerFinder.FindAsync(connection, options.Server, signals.Asked);
+            var (generate, model, isGrid) = await ServerFinder.FindAsync(connection, options.Server, signals.Asked);
             report = report with { Api = generate ? "/generate" : "/v1/completions", Model = model };
-            var requests = new BenchRequests(options, generate, model);
+            var requests = new BenchRequests(options, generate, model, isGrid);
             using var display = BenchDisplay.Create(Console.Out, report);
             foreach (var load in loads)
             {

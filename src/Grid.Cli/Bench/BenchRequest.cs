@@ -140,7 +140,8 @@ internal sealed class BenchRequest(string path, byte[] body, int promptTokens, i
 /// <param name="options">What was asked for.</param>
 /// <param name="generate">Whether the server is asked by /generate.</param>
 /// <param name="model">The model's name; null where it is not said.</param>
-internal sealed class BenchRequests(BenchOptions options, bool generate, string? model)
+/// <param name="anew">Whether the server is asked to remember no answers: a run again would measure nothing.</param>
+internal sealed class BenchRequests(BenchOptions options, bool generate, string? model, bool anew)
 {
     private int _number;
 
@@ -168,6 +169,11 @@ internal sealed class BenchRequests(BenchOptions options, bool generate, string?
         if (model is not null)
         {
             body.Append(CultureInfo.InvariantCulture, $"\"model\":\"{JsonEncodedText.Encode(model)}\",");
+        }
+
+        if (anew)
+        {
+            body.Append("\"cache\":false,");
         }
 
         body.Append(generate ? "\"input_ids\":[" : "\"prompt\":[").AppendJoin(',', prompt).Append("],\"stream\":true,");

@@ -12,6 +12,9 @@ internal abstract class AnsweringServer(ServerConnection connection, ServerDescr
 
     private string? _cachePath;
 
+    // What Grid remembers of an answer would prove nothing; others know no such field.
+    private bool _asksAnew = description.IsGrid;
+
     /// <inheritdoc/>
     public ServerDescription Description { get; private set; } = description;
 
@@ -26,7 +29,16 @@ internal abstract class AnsweringServer(ServerConnection connection, ServerDescr
     /// <param name="cancellationToken">Gives it up.</param>
     public async Task ProbeAsync(int vocabulary, CancellationToken cancellationToken)
     {
-        Description = await ProbeAsync(Description, vocabulary, cancellationToken);
+        try
+        {
+            Description = await ProbeAsync(Description, vocabulary, cancellationToken);
+        }
+        catch (ServerException exception) when (_asksAnew && exception.Status == 400)
+        {
+            _asksAnew = false; // A Grid that remembers nothing yet.
+            Description = await ProbeAsync(Description, vocabulary, cancellationToken);
+        }
+
         Description = Description with { WhyCacheStays = await FindCacheAsync(cancellationToken) };
     }
 
@@ -34,6 +46,11 @@ internal abstract class AnsweringServer(ServerConnection connection, ServerDescr
     public async Task<IReadOnlyList<Answer>> AskAsync(Questions questions, CancellationToken cancellationToken)
     {
         var (path, body) = Request(questions);
+        if (_asksAnew)
+        {
+            body["cache"] = false;
+        }
+
         var answer = await connection.PostAsync(path, body, cancellationToken);
         IReadOnlyList<Answer> answers;
         try
@@ -91,12 +108,14 @@ internal abstract class AnsweringServer(ServerConnection connection, ServerDescr
         catch (ServerException exception) when (exception.Status == 400)
         {
             // A model without a tokenizer takes ids alone. Where it takes those neither, what was said of the text is the reason.
+            Description = Description with { TakesText = false }; // Nor does it give texts back.
             try
             {
                 return ((await AskAsync(new Questions([Prompt.Of(LongText.Ids(3, vocabulary))], 1, new Sampling()), cancellationToken))[0], false);
             }
             catch (ServerException other) when (other.Status == 400)
             {
+                Description = Description with { TakesText = true };
                 throw exception;
             }
         }

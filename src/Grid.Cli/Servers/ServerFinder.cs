@@ -30,13 +30,13 @@ internal static class ServerFinder
     }
 
     /// <summary>How a server is asked, and its model where it says so. Throws <see cref="ServerException"/> with a sentence.</summary>
-    public static async Task<(bool Generate, string? Model)> FindAsync(ServerConnection connection, ServerOptions options, CancellationToken cancellationToken)
+    public static async Task<(bool Generate, string? Model, bool IsGrid)> FindAsync(ServerConnection connection, ServerOptions options, CancellationToken cancellationToken)
     {
         bool generate = await AsksGenerateAsync(connection, options.Api, cancellationToken);
         var description = await DescribeAsync(connection, "", options.Model, cancellationToken);
 
         // SGLang's own /generate has one model, and no field for its name.
-        return (generate, generate && description.Workers is null ? null : description.Model);
+        return (generate, generate && description.Workers is null ? null : description.Model, description.IsGrid);
     }
 
     private static async Task<bool> AsksGenerateAsync(ServerConnection connection, Api api, CancellationToken cancellationToken) =>

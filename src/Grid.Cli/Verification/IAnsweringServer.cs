@@ -45,6 +45,9 @@ public sealed record ServerDescription(Uri Url, string Api)
     /// <summary>Why its prefix cache cannot be emptied; null where it can.</summary>
     public string? WhyCacheStays { get; init; }
 
+    /// <summary>Whether it is a Grid: its fingerprints say so, or its page of workers.</summary>
+    public bool IsGrid => Workers is not null || Fingerprint?.StartsWith("grid-", StringComparison.Ordinal) is true;
+
     /// <summary>Workers of a grid that serve the model; null where it is no grid, or does not say.</summary>
     public int? Workers { get; init; }
 }

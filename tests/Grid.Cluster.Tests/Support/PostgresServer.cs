@@ -41,6 +41,16 @@ public sealed class PostgresServer : IAsyncLifetime
         return Connection(name);
     }
 
+    /// <summary>Whether there is a database of that name.</summary>
+    public async Task<bool> ExistsAsync(string name)
+    {
+        await using var connection = new NpgsqlConnection(Connection("postgres"));
+        await connection.OpenAsync();
+        await using var there = new NpgsqlCommand("SELECT 1 FROM pg_database WHERE datname = @name", connection);
+        there.Parameters.AddWithValue("name", name);
+        return await there.ExecuteScalarAsync() is not null;
+    }
+
     /// <summary>Keeps everybody from making Grid's tables in a database; ends with what is returned.</summary>
     public static async Task<NpgsqlConnection> HoldSchemaAsync(string connection)
     {
