@@ -23,11 +23,11 @@ internal sealed class AnswerAudit(
         Channel.CreateBounded<(string, SequenceSpec, RememberedAnswer)>(new BoundedChannelOptions(MostWaiting) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
 
     /// <summary>A remembered answer is given: maybe it is computed again.</summary>
-    public void Offer(string key, SequenceSpec spec, RememberedAnswer answer)
+    public void Offer(SharedAnswer given, SequenceSpec spec)
     {
-        if (Random.Shared.NextDouble() < options.Value.AnswerCacheAudit)
+        if (Random.Shared.NextDouble() < options.Value.AnswerCacheAudit && given.Whole is { } answer)
         {
-            _waiting.Writer.TryWrite((key, spec, answer));
+            _waiting.Writer.TryWrite((given.Key, spec, answer));
         }
     }
 

@@ -69,8 +69,7 @@ internal sealed class AnswerCache(
             try
             {
                 await reader.Begun.WaitAsync(cancellationToken);
-                metrics.Count(spec.Model, reader.IsRemembered ? AnswerSource.Remembered : isFirst ? AnswerSource.Computed : AnswerSource.Shared);
-                return reader;
+                return Began(shared, reader, spec, isFirst);
             }
             catch (RefusedException refused) when (!isFirst && reader.HasFailed && refused.Refusal.Kind is RefusalKind.ClientLimit or RefusalKind.Overloaded)
             {
@@ -143,20 +142,22 @@ internal sealed class AnswerCache(
         shared.TryJoin(reader, mayWaitLong: true);
         shared.Begin(remembered);
         await reader.Begun;
-        metrics.Count(spec.Model, AnswerSource.Remembered);
+        return Began(shared, reader, spec, isFirst: true);
+    }
+
+    private AnswerReader Began(SharedAnswer shared, AnswerReader reader, SequenceSpec spec, bool isFirst)
+    {
+        metrics.Count(spec.Model, reader.IsRemembered ? AnswerSource.Remembered : isFirst ? AnswerSource.Computed : AnswerSource.Shared);
+        if (reader.IsRemembered)
+        {
+            audit.Offer(shared, spec);
+        }
         return reader;
     }
 
     /// <summary>What is remembered, of bits that are served still.</summary>
-    private async Task<RememberedAnswer?> FindAsync(string key, SequenceSpec spec, CancellationToken cancellationToken)
-    {
-        if (await answers.FindAsync(key, cancellationToken) is not { } remembered || service.FindModel(spec.Model, spec.NumericsId!) is null)
-        {
-            return null;
-        }
-        audit.Offer(key, spec, remembered);
-        return remembered;
-    }
+    private async Task<RememberedAnswer?> FindAsync(string key, SequenceSpec spec, CancellationToken cancellationToken) =>
+        await answers.FindAsync(key, cancellationToken) is { } remembered && service.FindModel(spec.Model, spec.NumericsId!) is not null ? remembered : null;
 
     private async Task RunAsync(SharedAnswer shared, SequenceSpec spec)
     {

@@ -27,10 +27,7 @@ internal sealed class AnswerCacheMetrics
         _coalesced = meter.CreateCounter<long>(Coalesced, "{sequence}", "Sequences that read an equal one that ran already.");
         _audited = meter.CreateCounter<long>(Audited, "{sequence}", "Remembered answers that were computed again and compared.");
         _differing = meter.CreateCounter<long>(Differing, "{sequence}", "Remembered answers that differed from what was computed.");
-        if (answers.AreKept)
-        {
-            meter.CreateObservableGauge(Bytes, () => answers.Bytes, "By", "Bytes of the remembered answers.");
-        }
+        meter.CreateObservableGauge(Bytes, () => answers.Bytes, "By", "Bytes of the remembered answers.");
     }
 
     /// <summary>An answer began.</summary>

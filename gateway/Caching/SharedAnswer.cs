@@ -52,9 +52,9 @@ internal sealed class SharedAnswer(string key, bool follows, long maxBytes, Canc
         {
             lock (_lock)
             {
-                return _updates is [.., { FinishReason: "stop" or "length" }]
+                return _remembered ?? (_updates is [.., { FinishReason: "stop" or "length" }]
                     ? new RememberedAnswer { MaxNewTokens = MaxNewTokens, CachedTokens = CachedTokens, Updates = [.. _updates] }
-                    : null;
+                    : null);
             }
         }
     }
