@@ -37,11 +37,11 @@ internal sealed class AnswerCacheMetrics
     /// <summary>An answer was computed again.</summary>
     public void CountAudit(string model, bool differs)
     {
-        _audited.Add(1, ModelOf(model));
         if (differs)
         {
             _differing.Add(1, ModelOf(model));
         }
+        _audited.Add(1, ModelOf(model));
     }
 
     private static KeyValuePair<string, object?> ModelOf(string model) => new("model", model);

@@ -3,11 +3,14 @@ using System.Net;
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using System.Threading.Channels;
+using Grid.Clustering;
 using Grid.Gateway.Caching;
+using Grid.Gateway.Node;
 using Grid.Gateway.Requests;
 using Grid.Gateway.Tests.Fakes;
 using Grid.Grains.Messages;
 using Grid.Numerics;
+using Grid.Options;
 using Grid.Resumption;
 using Grid.Tests.Streams;
 using Microsoft.Extensions.DependencyInjection;
@@ -443,6 +446,18 @@ public sealed partial class AnswerCacheTests : IAsyncLifetime
         }
         Assert.Equal(5, tokens);
         Assert.Equal("another", Assert.Single(_app.Grid.Started).Client);
+    }
+
+    [Theory]
+    [InlineData(AnswerCacheKind.Redis, ClusterStoreKind.Localhost, "redis")]
+    [InlineData(AnswerCacheKind.Redis, ClusterStoreKind.Postgres, "redis")]
+    [InlineData(AnswerCacheKind.Postgres, ClusterStoreKind.Redis, "postgres")]
+    public void A_store_that_the_cluster_has_not_is_refused_at_the_start(AnswerCacheKind kind, ClusterStoreKind cluster, string name)
+    {
+        var options = new GatewayNodeOptions();
+        (options.Gateway.AnswerCache, options.Cluster.Store) = (kind, cluster);
+        var refused = Assert.Throws<StartException>(() => NodeHost.CheckAccess(options));
+        Assert.Equal((StartException.Usage, $"--answer-cache {name} remembers answers in the cluster's store, which must be that of --cluster {name}; memory needs none."), (refused.ExitCode, refused.Message));
     }
 
     /// <summary>Nothing is looked for, so that it costs nothing.</summary>
