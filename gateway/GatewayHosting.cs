@@ -91,6 +91,7 @@ public static class GatewayHosting
         services.AddSingleton<SequenceEndpoints>();
         services.AddSingleton<ReceiptSigner>();
         services.AddSingleton<ReceiptVerifier>();
+        services.AddSingleton<ReceiptMetrics>();
         services.AddSingleton<ReceiptEndpoints>();
         return services;
     }

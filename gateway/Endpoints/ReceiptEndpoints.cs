@@ -15,7 +15,8 @@ namespace Grid.Gateway.Endpoints;
 
 /// <summary>Receipts of answers, and what they are worth: computing them again.</summary>
 internal sealed class ReceiptEndpoints(
-    ISequenceService service, ActiveRequests requests, RequestKeeper keeper, ReceiptVerifier verifier, BodyBudget budget, IOptions<GatewayOptions> options, TimeProvider clock)
+    ISequenceService service, ActiveRequests requests, RequestKeeper keeper, ReceiptVerifier verifier, ReceiptMetrics metrics, BodyBudget budget, IOptions<GatewayOptions> options,
+    TimeProvider clock)
 {
     private const string IndexQuery = "index";
 
@@ -68,19 +69,27 @@ internal sealed class ReceiptEndpoints(
         {
             active.EndAfter(limit, clock, ApiErrors.TimedOut(limit));
         }
+        long started = clock.GetTimestamp();
+        string model = CanonicalRequest.FindModel(service, receipt.Request!.Model, receipt.NumericsId).Id; // Not as the receipt has it: it may say anything.
+        bool? verified = null;
         ReceiptDifference? difference;
         try
         {
             difference = await verifier.FindDifferenceAsync(receipt, how, caller, active.Token);
+            verified = difference is null;
         }
         catch (OperationCanceledException) when (active.EndedBy is { } error && !context.RequestAborted.IsCancellationRequested)
         {
             throw new ApiException(error);
         }
+        finally
+        {
+            metrics.Record(model, how, verified, started);
+        }
         var answer = new JsonObject
         {
             ["object"] = how.AtOnce ? "grid.verification" : "grid.replay",
-            ["verified"] = difference is null,
+            ["verified"] = verified,
             ["model"] = receipt.Request!.Model,
             ["system_fingerprint"] = receipt.NumericsId,
             ["tokens"] = receipt.Tokens.Length,

@@ -1,4 +1,5 @@
 using Grid.Gateway.Caching;
+using Grid.Gateway.Receipts;
 
 namespace Grid.Gateway.Metrics;
 
@@ -92,6 +93,8 @@ internal static class PrometheusNames
         new(AnswerCacheMetrics.Bytes, "grid:answer_cache_bytes", "Bytes of the remembered answers.", []),
         new(AnswerCacheMetrics.Audited, "grid:answer_cache_audited", "Remembered answers that were computed again and compared.", [s_model]),
         new(AnswerCacheMetrics.Differing, "grid:answer_cache_differing", "Remembered answers that differed from what was computed.", [s_model]),
+        new(ReceiptMetrics.Duration, "grid:recomputation_seconds", "Verifications and replays of receipts, from their request to their outcome.",
+            [s_model, new("kind", "kind"), new("outcome", "outcome")], s_request),
         new("http.server.request.duration", "http_server_request_duration_seconds", "HTTP requests, from their arrival to the end of their answer.",
             [new("http_request_method", "http.request.method"), new("http_route", "http.route"), new("http_response_status_code", "http.response.status_code")], s_http),
     ];

@@ -1,14 +1,19 @@
+using System.Text;
+using System.Text.Json.Nodes;
 using Grid.Cluster.Tests.Support;
 using Grid.Clustering.Stores;
+using Grid.Gateway.Node;
 using Grid.Options;
 using Grid.Resumption;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using StackExchange.Redis;
 
 namespace Grid.Cluster.Tests;
 
 /// <summary>Both shared stores remember answers alike.</summary>
-public sealed class AnswerStoreTests(RedisServer redis, PostgresServer postgres)
+public sealed class AnswerStoreTests(RedisServer redis, PostgresServer postgres, SharedClusters shared)
 {
     private const string Database = "answers";
 
@@ -69,6 +74,52 @@ public sealed class AnswerStoreTests(RedisServer redis, PostgresServer postgres)
         Assert.All(found[^kept..], Assert.NotNull);
         Assert.Null(await store.FindAsync("too long", Token));
         Assert.InRange(store.Bytes, 7000, most);
+    }
+
+    [Theory]
+    [InlineData("redis", typeof(RedisAnswerStore))]
+    [InlineData("postgres", typeof(PostgresAnswerStore))]
+    public async Task A_node_has_the_store_that_it_was_told(string kind, Type type)
+    {
+        await using var made = (IAsyncDisposable)await CreateAsync(kind, "any", s_long, 1);
+        string connection = kind == "redis" ? redis.Connection : postgres.Connection(Database);
+        var options = GatewayNode.Program.Read(["--cluster", kind, "--cluster-connection", connection, "--answer-cache", kind], new ConfigurationBuilder().Build());
+        NodeHost.CheckAccess(options);
+        var cluster = await Clustering.ClusterNode.PrepareAsync(options.Cluster, "test", clientPort: null, TextWriter.Null, Token);
+        await using var host = NodeHost.CreateBuilder(options, cluster).Build();
+        Assert.IsType(type, host.Services.GetRequiredService<IAnswerStore>());
+    }
+
+    [Fact]
+    public async Task What_one_gateway_has_computed_another_remembers_and_finds_right()
+    {
+        await using var cluster = await shared.UseAsync("redis", redis, postgres);
+        NodeProcess[] gateways = [.. Enumerable.Range(0, 2).Select(_ => cluster.Cluster.StartGateway("--answer-cache", "redis", "--answer-cache-audit", "1"))];
+        foreach (var gateway in gateways)
+        {
+            await gateway.ServesAsync();
+            await gateway.SeesLiveAsync(2);
+        }
+
+        const string Request = """{"text":"Remembered","sampling_params":{"temperature":0.8,"sampling_seed":8,"max_new_tokens":20},"return_logprob":true}""";
+        var computed = await AskAsync(gateways[0]);
+        Assert.Null(computed["meta_info"]!["remembered"]);
+        JsonNode remembered = null!;
+        await Programs.UntilAsync(async () => (remembered = await AskAsync(gateways[1]))["meta_info"]!["remembered"] is not null, "It was not remembered."); // Written after its answer.
+        foreach (string what in (string[])["text", "output_ids"])
+        {
+            Assert.Equal(computed[what]!.ToJsonString(), remembered[what]!.ToJsonString());
+        }
+
+        Assert.Equal(computed["meta_info"]!["output_token_logprobs"]!.ToJsonString(), remembered["meta_info"]!["output_token_logprobs"]!.ToJsonString());
+        await Programs.UntilAsync(async () => (await gateways[1].Client.GetStringAsync("/metrics")).Contains("grid:answer_cache_audited_total{model_name=\"small\"} 1\n", StringComparison.Ordinal), "It was not computed again.");
+        Assert.DoesNotContain("grid:answer_cache_differing_total{", await gateways[1].Client.GetStringAsync("/metrics"), StringComparison.Ordinal);
+
+        static async Task<JsonNode> AskAsync(NodeProcess gateway)
+        {
+            using var response = await gateway.Client.PostAsync("/generate", new StringContent(Request, Encoding.UTF8, "application/json"));
+            return JsonNode.Parse(await response.EnsureSuccessStatusCode().Content.ReadAsStringAsync())!;
+        }
     }
 
     /// <summary>As Redis does where it is told to evict.</summary>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Grid.Gateway.Metrics;
 using Grid.Gateway.Tests.EndToEnd;
@@ -41,6 +42,28 @@ public sealed partial class MetricsTests(NodeFixture node)
         Assert.Equal(1, read["http_server_request_duration_seconds_count{http_request_method=\"POST\",http_route=\"/v1/completions\",http_response_status_code=\"400\"}"]);
         Assert.True(read[$"vllm:e2e_request_latency_seconds_sum{OfRequest}"] >= read[$"vllm:time_to_first_token_seconds_sum{OfRequest}"]);
     }
+
+    [Fact]
+    public async Task Receipts_that_are_computed_again_are_counted_by_what_came_of_it()
+    {
+        await using var app = await GatewayApp.StartAsync();
+        using var answer = await app.SendAsync("/v1/completions", "{\"prompt\":\"a\",\"max_tokens\":3,\"seed\":1,\"receipt\":true}");
+        var receipt = JsonNode.Parse(await answer.Content.ReadAsStringAsync(Token))!["choices"]![0]!["receipt"]!;
+        await app.OkAsync("/v1/verify", new JsonObject { ["receipt"] = receipt.DeepClone() }.ToJsonString());
+        await app.OkAsync($"/v1/sequences/{answer.Headers.GetValues("X-Sequence-Id").Single()}/replay", "{}");
+        receipt["request"]!["model"] = "whatever it says"; // No label is a client's to choose.
+        await app.OkAsync("/v1/verify", new JsonObject { ["receipt"] = receipt.DeepClone() }.ToJsonString());
+        app.Grid.Script = _ => FakeAnswers.Of(new SequenceUpdate { FinishReason = "abort" });
+        receipt["request"]!["model"] = "tiny";
+        Assert.Equal(503, (await app.PostAsync("/v1/verify", new JsonObject { ["receipt"] = receipt.DeepClone() }.ToJsonString())).Status);
+        var read = await ReadAsync(app.Client);
+        Assert.Equal(
+            ["replay verified 1", "verification different 1", "verification failed 1", "verification verified 1"],
+            read.Where(series => series.Key.StartsWith("grid:recomputation_seconds_count", StringComparison.Ordinal)).Select(series => Recomputation().Replace(series.Key, "$1 $2 ") + series.Value).Order());
+    }
+
+    [GeneratedRegex("^grid:recomputation_seconds_count\\{model_name=\"tiny\",kind=\"(.*)\",outcome=\"(.*)\"\\}$")]
+    private static partial Regex Recomputation();
 
     [Fact]
     public async Task What_waits_and_which_workers_there_are_is_shown_as_it_is_now()
