@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
 using Grid.Gateway.Tests.Fakes;
+using Grid.Models;
 using Grid.Silo;
 using Grid.Silo.Options;
 
@@ -61,6 +62,20 @@ public sealed class AnswerCacheNodeTests : IAsyncLifetime
         Assert.InRange(hits, sequences, sequences + 31);
         await Until.HoldsAsync(async () => await CountAsync("audited_total") == hits, "Not all were computed again.");
         Assert.Equal(0, await CountAsync("differing_total"));
+
+        // Other weights' answers are others; the first ones' are remembered when they are back.
+        var before = Items(await PostAsync(s_requests[2]))[0];
+        await PostAsync($$"""{"model_path":"{{DemoModel.Path}}","load_format":"dummy","dummy_seed":3}""", "/update_weights_from_disk");
+        var other = Items(await PostAsync(s_requests[2]))[0];
+        Assert.Null(other["meta_info"]!["remembered"]);
+        Assert.NotEqual(Fingerprint(before), Fingerprint(other));
+        Assert.NotEqual(NodeFixture.Bits(before), NodeFixture.Bits(other));
+        await PostAsync($$"""{"model_path":"{{DemoModel.Path}}"}""", "/update_weights_from_disk");
+        var after = Items(await PostAsync(s_requests[2]))[0];
+        Assert.True((bool?)after["meta_info"]!["remembered"]);
+        Assert.Equal((Fingerprint(before), NodeFixture.Bits(before)), (Fingerprint(after), NodeFixture.Bits(after)));
+
+        static string? Fingerprint(JsonNode item) => (string?)item["meta_info"]!["system_fingerprint"];
     }
 
     private static JsonNode[] Items(JsonNode answer) => answer is JsonArray array ? [.. array.Select(item => item!)] : [answer];
@@ -72,9 +87,9 @@ public sealed class AnswerCacheNodeTests : IAsyncLifetime
             ? double.Parse(line[(line.LastIndexOf(' ') + 1)..], System.Globalization.CultureInfo.InvariantCulture) : 0;
     }
 
-    private async Task<JsonNode> PostAsync(string json)
+    private async Task<JsonNode> PostAsync(string json, string path = "/generate")
     {
-        using var response = await _client.PostAsync("/generate", new StringContent(json, Encoding.UTF8, "application/json"), Token);
+        using var response = await _client.PostAsync(path, new StringContent(json, Encoding.UTF8, "application/json"), Token);
         string text = await response.Content.ReadAsStringAsync(Token);
         Assert.True(response.IsSuccessStatusCode, text);
         return JsonNode.Parse(text)!;
