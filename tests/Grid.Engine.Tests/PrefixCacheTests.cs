@@ -107,6 +107,8 @@ public class PrefixCacheTests
         int[] prompt = EngineHarness.Prompt(257);
         SequenceLog[] logs = [.. Enumerable.Range(0, 6).Select(i => harness.Submit(EngineHarness.Request(prompt, 20, (ulong)i)))];
         harness.Step();
+        Assert.Equal((1, 4, 64 - 4 - 1), (harness.Status.Running, harness.Status.CachedPages, harness.Status.FreePages));
+        harness.Step();
         Assert.Equal((6, 4, 64 - 4 - 6), (harness.Status.Running, harness.Status.CachedPages, harness.Status.FreePages));
         var late = harness.Submit(EngineHarness.Request(prompt, 20));
         harness.RunToEnd();

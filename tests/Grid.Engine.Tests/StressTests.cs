@@ -25,7 +25,7 @@ public class StressTests
     [InlineData(8, 14, 128, 3, true)]
     public void Whatever_happens_around_it_a_sequence_gives_what_it_gives_alone(int seed, int pages, int batch, int chunk, bool ahead)
     {
-        Random random = new(seed), expecting = new(seed + 2000);
+        Random random = new(seed), expecting = new(seed + 2000), copying = new(seed + 3000);
         EngineHarness harness = new(
             new EngineOptions
             {
@@ -41,7 +41,13 @@ public class StressTests
         {
             if (random.Next(12) == 0 && harness.Status.Waiting < 20)
             {
-                logs.Add(harness.Submit(Expecting(expecting, RandomRequest(random, logs, penalties: !ahead || random.Next(12) == 0))));
+                var request = Expecting(expecting, RandomRequest(random, logs, penalties: !ahead || random.Next(12) == 0));
+                logs.Add(harness.Submit(request));
+                for (int copies = copying.Next(8) == 0 ? copying.Next(6) : 0; copies > 0; copies--)
+                {
+                    // Samples of one prompt, of which some are called off as others are.
+                    logs.Add(harness.Submit(request with { ExpectedOutputIds = [], Sampling = request.Sampling with { Seed = (ulong)copies } }));
+                }
             }
 
             if (random.Next(60) == 0 && logs.Count > 0)

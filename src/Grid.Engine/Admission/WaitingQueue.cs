@@ -14,6 +14,9 @@ internal sealed class WaitingQueue
 
     public Sequence? First => _queue.First?.Value;
 
+    /// <summary>The one behind this one; null when it is the last.</summary>
+    public static Sequence? After(Sequence sequence) => sequence.WaitingPlace!.Next?.Value;
+
     /// <summary>Adds it behind those of its rank.</summary>
     public void AddLast(Sequence sequence)
     {
@@ -68,6 +71,7 @@ internal sealed class WaitingQueue
     {
         _queue.Remove(sequence.WaitingPlace!);
         sequence.WaitingPlace = null;
+        sequence.Leader = null;
         ExpectedTokens -= sequence.ExpectedTokens;
     }
 

@@ -44,6 +44,29 @@ internal sealed class SequencePages(PagePool pool, PrefixCache cache, bool shari
         return true;
     }
 
+    /// <summary>Whether a running sequence computes the very page that a waiting one would compute next.</summary>
+    /// <param name="sequence">The waiting one.</param>
+    /// <param name="running">The running one.</param>
+    /// <returns>Pages from the start of both until their tokens part; 0 when it does not.</returns>
+    public int PagesToCome(Sequence sequence, Sequence running)
+    {
+        int most = Math.Min(MaxHitPages(sequence), running.TokenCount / AttentionLayout.BlockTokens);
+        if (!sharing || running.LeasedPages >= most || sequence.Request.CacheSalt != running.Request.CacheSalt)
+        {
+            return 0;
+        }
+
+        int tokens = sequence.Tokens.AsSpan(0, most * AttentionLayout.BlockTokens).CommonPrefixLength(running.Tokens);
+        int pages = tokens / AttentionLayout.BlockTokens;
+        if (pages <= running.LeasedPages)
+        {
+            return 0;
+        }
+
+        cache.Match(sequence.Tokens, pages, out int cached, out _, sequence.Request.CacheSalt);
+        return cached == running.LeasedPages ? pages : 0;
+    }
+
     /// <summary>Whether <see cref="TryAttach"/> would.</summary>
     public bool CanAttach(Sequence sequence, int spare) => CanAttach(sequence, spare, out _, out _);
 

@@ -138,14 +138,53 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
         }
     }
 
-    /// <summary>Preempts running sequences of higher ranks until there is room for the first that waits.</summary>
+    /// <summary>Preempts running sequences of higher ranks until there is room for the first that waits for room.</summary>
     private void MakeWay()
     {
-        while (_running.Count > 0 && waiting.First is { } first && _running[^1].Rank > first.Rank
+        while (_running.Count > 0 && waiting.First is { } lowest && _running[^1].Rank > lowest.Rank
+            && FirstOf(lowest) is { } first && _running[^1].Rank > first.Rank
             && (_running.Count == _maxRunning || !pages.CanAttach(first, SpareFor(_running.Count))))
         {
             Preempt(_running[^1]);
         }
+    }
+
+    /// <summary>The first that follows no running sequence, from one on that waits.</summary>
+    private Sequence? FirstOf(Sequence? sequence)
+    {
+        while (sequence is not null && Follows(sequence))
+        {
+            sequence = WaitingQueue.After(sequence);
+        }
+
+        return sequence;
+    }
+
+    /// <summary>Whether a running sequence computes what a waiting one would compute next: it is admitted when that is there, for then it need
+    /// not be computed again. Nobody follows one of a higher rank, which may have to go.</summary>
+    private bool Follows(Sequence sequence)
+    {
+        if (sequence.Leader is { Phase: SequencePhase.Running } leader && leader.LeasedPages < sequence.LeaderPages)
+        {
+            return true;
+        }
+
+        sequence.Leader = null;
+        foreach (var running in _running)
+        {
+            if (running.Rank > sequence.Rank)
+            {
+                break;
+            }
+
+            if (running.PendingTokens > 1 && pages.PagesToCome(sequence, running) is > 0 and var shared)
+            {
+                (sequence.Leader, sequence.LeaderPages) = (running, shared);
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private void PlanDecode()
@@ -185,13 +224,15 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
 
     private void Admit()
     {
-        while (_running.Count < _maxRunning && _plan.RowCount < options.MaxBatchTokens && waiting.First is { } sequence)
+        var next = waiting.First;
+        while (_running.Count < _maxRunning && _plan.RowCount < options.MaxBatchTokens && FirstOf(next) is { } sequence)
         {
             if (!pages.TryAttach(sequence, SpareFor(_running.Count)))
             {
                 return;
             }
 
+            next = WaitingQueue.After(sequence);
             waiting.Remove(sequence);
             sequence.Phase = SequencePhase.Running;
             _running.Insert(_running.FindLastIndex(one => one.Rank <= sequence.Rank) + 1, sequence);

@@ -87,6 +87,12 @@ internal sealed class Sequence
     /// <summary>Tokens that admission would leave to compute, as of when it came or went back to the waiting queue.</summary>
     public int ExpectedTokens { get; set; }
 
+    /// <summary>Who computes the pages that it would compute next; null when nobody does.</summary>
+    public Sequence? Leader { get; set; }
+
+    /// <summary>Pages that it shares with its leader.</summary>
+    public int LeaderPages { get; set; }
+
     /// <summary>Its place in the waiting queue while it waits there.</summary>
     public LinkedListNode<Sequence>? WaitingPlace { get; set; }
 
