@@ -224,6 +224,78 @@ public sealed partial class AnswerCacheTests : IAsyncLifetime
         Assert.Equal(2, _app.Grid.Started.Count);
     }
 
+    /// <summary>Whenever they come and go: who stays is told all, each token once, and nothing is left running or charged.</summary>
+    [Fact]
+    public async Task Readers_that_come_and_go_by_the_hundred_leave_nothing_behind()
+    {
+        var random = new Random(4);
+        _app.Grid.Script = spec => YieldingAsync(spec);
+        var specs = Enumerable.Range(0, 3).Select(i => new SequenceSpec
+        {
+            Model = "tiny",
+            NumericsId = "grid-1-fake",
+            PromptIds = [i],
+            Generation = new() { MaxNewTokens = 10, Sampling = new() { Temperature = 0 } },
+        }).ToArray();
+        int whole = 0;
+        for (int round = 0; round < 40; round++)
+        {
+            await Task.WhenAll(Enumerable.Range(0, 30).Select(i => ReadAsync(specs[i % 3], leaveAfter: random.Next(3) == 0 ? int.MaxValue : random.Next(12), yields: random.Next(20))));
+            if (round % 10 == 9)
+            {
+                _store.Entries.Clear(); // Some find it there, others compute it.
+            }
+        }
+        Assert.InRange(whole, 300, 1200);
+        await Until.HoldsAsync(() => _app.Grid.Sequences.All(sequence => sequence.Disposed.IsCompleted) && _app.Grid.Charges.All(charge => charge.IsOver), "Something is left.");
+        Assert.InRange(_app.Grid.Started.Count, 3, 600);
+
+        async Task ReadAsync(SequenceSpec spec, int leaveAfter, int yields)
+        {
+            for (int i = 0; i < yields; i++)
+            {
+                await Task.Yield();
+            }
+            using var leave = new CancellationTokenSource();
+            var told = Channel.CreateUnbounded<SequenceUpdate>();
+            if (leaveAfter == 0)
+            {
+                leave.CancelAfter(0);
+            }
+            try
+            {
+                await using var reader = await Cache.StartAsync(spec, FakeSequenceService.Model, true, (_, update) => told.Writer.TryWrite(update), null, leave.Token);
+                int tokens = 0;
+                await foreach (var update in told.Reader.ReadAllAsync(Token))
+                {
+                    tokens += update.Tokens.Length;
+                    if (update.IsLast || tokens >= leaveAfter)
+                    {
+                        break;
+                    }
+                }
+                if (leaveAfter > 10)
+                {
+                    Assert.Equal(10, tokens);
+                    Interlocked.Increment(ref whole);
+                }
+            }
+            catch (OperationCanceledException) when (leave.IsCancellationRequested)
+            {
+                // It left while it waited.
+            }
+        }
+
+        static async IAsyncEnumerable<SequenceUpdate> YieldingAsync(SequenceSpec spec)
+        {
+            for (int i = 0; i < 10; i++)
+            {
+                await Task.Yield();
+                yield return new SequenceUpdate { Text = $"{i}", Tokens = [new(spec.PromptIds![0] + i, float.NaN, [])], FinishReason = i == 9 ? "length" : null };
+            }
+        }
+    }
+
     /// <summary>A name may be another client's, an id is one reader's.</summary>
     [Fact]
     public async Task Aborting_by_the_id_of_one_s_own_answer_ends_that_alone_and_for_the_last_reader_the_sequence()
