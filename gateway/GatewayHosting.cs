@@ -76,7 +76,7 @@ public static class GatewayHosting
         services.AddSerializer();
         if (options.AnswerCache == AnswerCacheKind.Memory)
         {
-            services.AddSingleton<IAnswerStore>(new MemoryAnswerStore(options.AnswerCacheRetention, options.AnswerCacheSize));
+            services.AddSingleton<IAnswerStore>(_ => new MemoryAnswerStore(options.AnswerCacheRetention, options.AnswerCacheSize));
         }
         services.AddSingleton<RememberedAnswers>();
         services.AddSingleton<AnswerCacheMetrics>();

@@ -361,7 +361,7 @@ public sealed partial class AnswerCacheTests : IAsyncLifetime
         string first = (string)(await app.OkAsync("/v1/completions", Greedy))["choices"]![0]!["text"]!;
         Assert.Equal(first, (string?)(await app.OkAsync("/v1/completions", Greedy))["choices"]![0]!["text"]);
         Assert.Equal(2, app.Grid.Started.Count);
-        Assert.Single(app.Logs.Lines, line => line.StartsWith("Warning The store of remembered answers fails", StringComparison.Ordinal));
+        Assert.Contains(app.Logs.Lines, line => line.StartsWith("Warning The store of remembered answers fails", StringComparison.Ordinal));
     }
 
     [Fact]
