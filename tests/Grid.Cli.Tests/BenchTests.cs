@@ -39,6 +39,31 @@ public sealed class BenchTests(FaultyNode node)
         }
     }
 
+    /// <summary>2 prompts of 100 ids, 30 of them shared, 4 samples of the first and 3 of the second: 64 ids are a page.</summary>
+    [Theory]
+    [InlineData("generate")]
+    [InlineData("openai")]
+    public async Task Samples_of_a_prompt_are_its_tokens_once(string api)
+    {
+        string json = Path.GetTempFileName();
+        try
+        {
+            var (code, output, error) = await Tool.RunAsync(
+                "bench", "--url", node.Url, "--api", api, "--concurrency", "7", "--samples", "4", "--prompt-tokens", "100", "--output-tokens", "3-9", "--shared-prefix", "30",
+                "--seed", api == "generate" ? "71" : "72", "--json", json);
+            Assert.True(code == 0, output + error);
+            var run = JsonNode.Parse(await File.ReadAllTextAsync(json))!["runs"]!.AsArray().Single()!;
+            Assert.Equal((700, 170), ((int)run["prompt_tokens"]!, (int)run["different_prompt_tokens"]!));
+            Assert.Equal(5 * 64, (int)run["cached_prompt_tokens"]!);
+            Assert.Equal((700 - (5 * 64)) / 170.0, (double)run["prefill_ratio"]!);
+            Assert.Contains("2.24 x", output, StringComparison.Ordinal);
+        }
+        finally
+        {
+            File.Delete(json);
+        }
+    }
+
     [Fact]
     public async Task A_request_that_failed_is_named_and_in_no_figure()
     {

@@ -75,5 +75,5 @@ internal sealed record BenchReport(Uri Url, BenchOptions Options, DateTimeOffset
     public List<BenchRun> Runs { get; } = [];
 
     /// <summary>What was sent, a line.</summary>
-    public string What => FormattableString.Invariant($"{(Options.Title is { } title ? $"{title}: " : "")}{Options.PromptTokens} random prompt ids{(Options.SharedPrefix > 0 ? FormattableString.Invariant($", {Options.SharedPrefix} of them shared in {Options.PrefixGroups} groups") : "")}, {Options.OutputTokens} tokens, temperature {Options.Temperature}");
+    public string What => FormattableString.Invariant($"{(Options.Title is { } title ? $"{title}: " : "")}{Options.PromptTokens} random prompt ids{(Options.Samples > 1 ? FormattableString.Invariant($" x {Options.Samples} samples") : "")}{(Options.SharedPrefix > 0 ? FormattableString.Invariant($", {Options.SharedPrefix} of them shared in {Options.PrefixGroups} groups") : "")}, {Options.OutputTokens} tokens, temperature {Options.Temperature}");
 }

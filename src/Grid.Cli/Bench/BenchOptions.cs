@@ -30,6 +30,9 @@ internal sealed class BenchOptions
     [NumberOption("How many different such beginnings there are", 1, 1_000_000)]
     public int PrefixGroups { get; set; } = 1;
 
+    [NumberOption("Requests with the same prompt, one after the other, each with its own seed and length: the samples of a rollout", 1, 100_000)]
+    public int Samples { get; set; } = 1;
+
     [NumberOption("Tokens of the requests that precede each run; 0 is no warm-up", 0, 100_000)]
     public int WarmupTokens { get; set; } = 8;
 

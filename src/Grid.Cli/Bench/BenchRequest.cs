@@ -13,15 +13,18 @@ namespace Grid.Cli.Bench;
 /// <summary>One streamed request, and when its tokens came. Timestamps are <see cref="Stopwatch"/>'s.</summary>
 /// <param name="path">Of the API.</param>
 /// <param name="body">What is sent.</param>
-/// <param name="promptTokens">Tokens of its prompt.</param>
+/// <param name="prompt">Its prompt.</param>
 /// <param name="outputTokens">Tokens that it is to generate.</param>
-internal sealed class BenchRequest(string path, byte[] body, int promptTokens, int outputTokens)
+internal sealed class BenchRequest(string path, byte[] body, BenchPrompt prompt, int outputTokens)
 {
     private readonly List<(long Time, int Tokens)> _arrivals = new(outputTokens);
     private readonly StringBuilder _error = new();
 
-    /// <summary>Tokens of its prompt.</summary>
-    public int PromptTokens => promptTokens;
+    /// <summary>Its prompt.</summary>
+    public BenchPrompt Prompt => prompt;
+
+    /// <summary>Tokens of its prompt that the server says it had not to compute; null where it does not say.</summary>
+    public int? CachedTokens { get; private set; }
 
     /// <summary>When it was sent.</summary>
     public long Sent { get; private set; }
@@ -101,7 +104,13 @@ internal sealed class BenchRequest(string path, byte[] body, int promptTokens, i
         }
     }
 
-    /// <summary>A line: events say how many tokens there are by then, and only that is read of them.</summary>
+    private static int? NumberIn(ReadOnlySpan<byte> text, ReadOnlySpan<byte> field)
+    {
+        int at = text.LastIndexOf(field);
+        return at >= 0 && Utf8Parser.TryParse(text[(at + field.Length)..].TrimStart((byte)' '), out int number, out _) ? number : null;
+    }
+
+    /// <summary>A line: events say how many tokens there are by then, and how many were cached; nothing else is read of them.</summary>
     private void Take(ReadOnlySequence<byte> line, long now)
     {
         byte[]? rented = line.IsSingleSegment ? null : ArrayPool<byte>.Shared.Rent((int)line.Length);
@@ -111,9 +120,8 @@ internal sealed class BenchRequest(string path, byte[] body, int promptTokens, i
         }
 
         var text = rented is null ? line.FirstSpan : rented.AsSpan(0, (int)line.Length);
-        var field = "\"completion_tokens\":"u8;
-        int at = text.LastIndexOf(field);
-        if (at >= 0 && Utf8Parser.TryParse(text[(at + field.Length)..].TrimStart((byte)' '), out int tokens, out _))
+        CachedTokens = NumberIn(text, "\"cached_tokens\":"u8) ?? CachedTokens;
+        if (NumberIn(text, "\"completion_tokens\":"u8) is { } tokens)
         {
             if (tokens > Tokens)
             {
@@ -136,6 +144,13 @@ internal sealed class BenchRequest(string path, byte[] body, int promptTokens, i
     }
 }
 
+/// <summary>A prompt, which several requests may have.</summary>
+/// <param name="Number">Its own.</param>
+/// <param name="Tokens">Its length.</param>
+/// <param name="Shared">How many of them, at its beginning, other prompts of its group have too.</param>
+/// <param name="Group">Its group.</param>
+internal sealed record BenchPrompt(int Number, int Tokens, int Shared, int Group);
+
 /// <summary>Makes requests: random prompts that are like none of another run, but for what they share on purpose.</summary>
 /// <param name="options">What was asked for.</param>
 /// <param name="generate">Whether the server is asked by /generate.</param>
@@ -144,23 +159,34 @@ internal sealed class BenchRequest(string path, byte[] body, int promptTokens, i
 internal sealed class BenchRequests(BenchOptions options, bool generate, string? model, bool anew)
 {
     private int _number;
+    private int _prompts;
 
-    /// <summary>The next request.</summary>
-    /// <param name="outputTokens">Tokens that it is to generate; null: as the options say.</param>
-    public BenchRequest Next(int? outputTokens = null)
+    /// <summary>Requests with prompts that were not sent before.</summary>
+    /// <param name="count">How many.</param>
+    public BenchRequest[] Next(int count) =>
+        [.. Enumerable.Range(0, count).Chunk(options.Samples).SelectMany(samples => Of(++_prompts, samples.Length, outputTokens: null))];
+
+    /// <summary>Requests of another length and one sample each, as a warm-up.</summary>
+    /// <param name="count">How many.</param>
+    /// <param name="outputTokens">Tokens that each is to generate.</param>
+    public BenchRequest[] NextShort(int count, int outputTokens) => [.. Enumerable.Range(0, count).SelectMany(_ => Of(++_prompts, 1, outputTokens))];
+
+    private IEnumerable<BenchRequest> Of(int number, int samples, int? outputTokens)
     {
         // Different from the first id on: no prefix cache helps but with what is shared on purpose.
-        int number = ++_number;
         var random = new Random(unchecked((options.Seed * 1_000_003) + number));
-        int[] prompt = new int[options.PromptTokens.Draw(random)];
-        int outputs = outputTokens ?? options.OutputTokens.Draw(random);
-        var shared = new Random(unchecked(-1 - ((options.Seed * 1_009) + random.Next(options.PrefixGroups))));
-        for (int i = 0; i < prompt.Length; i++)
+        int[] ids = new int[options.PromptTokens.Draw(random)];
+        int[] outputs = [.. Enumerable.Range(0, samples).Select(_ => outputTokens ?? options.OutputTokens.Draw(random))];
+        int group = random.Next(options.PrefixGroups);
+        var shared = new Random(unchecked(-1 - ((options.Seed * 1_009) + group)));
+        for (int i = 0; i < ids.Length; i++)
         {
-            prompt[i] = (i < options.SharedPrefix ? shared : random).Next(options.Vocabulary);
+            ids[i] = (i < options.SharedPrefix ? shared : random).Next(options.Vocabulary);
         }
 
-        return new BenchRequest(generate ? "generate" : "v1/completions", Encoding.ASCII.GetBytes(Body(prompt, outputs, number)), prompt.Length, outputs);
+        var prompt = new BenchPrompt(number, ids.Length, options.SharedPrefix, group);
+        return outputs.Select(tokens => new BenchRequest(
+            generate ? "generate" : "v1/completions", Encoding.ASCII.GetBytes(Body(ids, tokens, ++_number)), prompt, tokens));
     }
 
     private string Body(int[] prompt, int outputs, int number)

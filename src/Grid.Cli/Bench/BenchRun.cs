@@ -28,7 +28,7 @@ internal sealed class BenchRun(
     public double TokensPerSecond { get; } = requests.Sum(request => request.Tokens) / time.TotalSeconds;
 
     /// <summary>Prompt and generated tokens a second.</summary>
-    public double AllTokensPerSecond { get; } = requests.Sum(request => request.Tokens + request.PromptTokens) / time.TotalSeconds;
+    public double AllTokensPerSecond { get; } = requests.Sum(request => request.Tokens + request.Prompt.Tokens) / time.TotalSeconds;
 
     /// <summary>Requests a second.</summary>
     public double RequestsPerSecond { get; } = requests.Count / time.TotalSeconds;
@@ -44,6 +44,19 @@ internal sealed class BenchRun(
 
     /// <summary>Share of the devices' time without work, while there were steps to compute; null where the server does not say.</summary>
     public double? Idle => idle;
+
+    /// <summary>Tokens of all prompts.</summary>
+    public long PromptTokens { get; } = requests.Sum(request => (long)request.Prompt.Tokens);
+
+    /// <summary>How many of them the server had not to compute; null where it does not say.</summary>
+    public long? CachedTokens { get; } = requests.Any(request => request.CachedTokens is null) ? null : requests.Sum(request => (long)request.CachedTokens!.Value);
+
+    /// <summary>How many of them are different: every prompt counts once, and what prompts of a group share.</summary>
+    public long DifferentTokens { get; } = requests.Select(request => request.Prompt).Distinct().Sum(prompt => (long)prompt.Tokens - prompt.Shared)
+        + requests.Select(request => (request.Prompt.Group, request.Prompt.Shared)).Distinct().Sum(group => (long)group.Shared);
+
+    /// <summary>Prompt tokens computed, as a multiple of the different ones; null where the server does not say, or nothing was asked.</summary>
+    public double? PrefillRatio => CachedTokens is { } cached && DifferentTokens > 0 ? (double)(PromptTokens - cached) / DifferentTokens : null;
 
     /// <summary>From sent to the first token, in ms.</summary>
     public Distribution First { get; } = new(requests.Select(request => request.FirstMs));

@@ -20,6 +20,7 @@ internal static class BenchTable
         ("E2E s p50", 9, run => Number(run.Whole.Percentile(0.5) / 1000, "0.00")),
         ("p99", 8, run => Number(run.Whole.Percentile(0.99) / 1000, "0.00")),
         ("good req/s", 10, run => Number(run.Goodput, "0.00")),
+        ("prefill", 7, run => Number(run.PrefillRatio, "0.00 x")),
         ("device idle", 11, run => Number(run.Idle, "0.0 %")),
     ];
 

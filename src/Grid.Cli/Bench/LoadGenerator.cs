@@ -12,10 +12,11 @@ internal sealed class LoadGenerator(HttpClient client, BenchRequests requests, B
     {
         if (options.WarmupTokens > 0)
         {
-            await CloseAsync([.. Enumerable.Range(0, load.Concurrency ?? WarmUps).Select(_ => requests.Next(options.WarmupTokens))], load.Concurrency ?? WarmUps, _ => { });
+            int count = load.Concurrency ?? WarmUps;
+            await CloseAsync(requests.NextShort(count, options.WarmupTokens), count, _ => { });
         }
 
-        BenchRequest[] all = [.. Enumerable.Range(0, load.Requests).Select(_ => requests.Next())];
+        var all = requests.Next(load.Requests);
         var before = await DeviceTimes.ReadAsync(client, cancellationToken);
         long start = Stopwatch.GetTimestamp();
         await (load.Concurrency is { } concurrency ? CloseAsync(all, concurrency, ended) : OpenAsync(all, load.Rate!.Value));
