@@ -49,7 +49,7 @@ public sealed class BenchTests(FaultyNode node)
         try
         {
             var (code, output, error) = await Tool.RunAsync(
-                "bench", "--url", node.Url, "--api", api, "--concurrency", "7", "--samples", "4", "--prompt-tokens", "100", "--output-tokens", "3-9", "--shared-prefix", "30",
+                "bench", "--url", node.Url, "--api", api, "--concurrency", "1", "--requests", "7", "--samples", "4", "--prompt-tokens", "100", "--output-tokens", "3-9", "--shared-prefix", "30",
                 "--seed", api == "generate" ? "71" : "72", "--json", json);
             Assert.True(code == 0, output + error);
             var run = JsonNode.Parse(await File.ReadAllTextAsync(json))!["runs"]!.AsArray().Single()!;

@@ -83,6 +83,11 @@ public sealed class LiveWorker
         }
 
         Demultiplexer.Dispatch(batch);
+        if (Demultiplexer.PrefillTokens == 0 && !Queue.IsReserved)
+        {
+            Prefixes.ExpectNothing();
+        }
+
         Queue.Report(batch.Load);
         TellRoom();
     }

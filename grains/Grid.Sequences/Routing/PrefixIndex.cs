@@ -20,8 +20,9 @@ internal sealed class PrefixMemory(int pages = 1 << 20)
 
 /// <summary>
 /// Which workers of one NumericsId hold which pages in their prefix caches, by the pages' chains. Workers stand in blocks of 64, and a block has a
-/// bit for each at every page: a prompt is looked up once, page by page, for all of them. Bounded: past it, pages are forgotten that no
-/// sequence has asked for, and no worker has told of, for the longest.
+/// bit for each at every page: a prompt is looked up once, page by page, for all of them. Pages of a sequence that was sent somewhere count as held
+/// there from then on, though they are only under way: the next sequence that needs them waits for them there, or, where they were not computed
+/// after all, computes them. Bounded: past it, pages are forgotten that no sequence has asked for, and no worker has told of, for the longest.
 /// </summary>
 internal sealed class PrefixIndex(PrefixMemory memory)
 {
@@ -43,7 +44,7 @@ internal sealed class PrefixIndex(PrefixMemory memory)
                 view.Block?.Evict(view, chain);
             }
 
-            if (changes.Cached.Length > 0)
+            if (changes.Cached.Length > 0 && !view.IsClosed)
             {
                 var block = view.Block ?? Enter(view);
                 foreach (ulong chain in changes.Cached)
@@ -62,7 +63,7 @@ internal sealed class PrefixIndex(PrefixMemory memory)
         lock (_gate)
         {
             Span<int> pages = stackalloc int[PrefixBlock.Size];
-            view.Block?.Match(chains, 1UL << view.Place, pages);
+            view.Block?.Match(chains, 1UL << view.Place, pages, stackalloc int[PrefixBlock.Size]);
             return view.Block is null ? 0 : pages[view.Place];
         }
     }
@@ -70,21 +71,50 @@ internal sealed class PrefixIndex(PrefixMemory memory)
     /// <summary>Leading pages of a prompt that each worker holds.</summary>
     /// <param name="workers">The workers.</param>
     /// <param name="chains">The prompt's chains, page by page.</param>
-    /// <param name="pages">Gets the numbers, in the workers' order.</param>
-    public void Match(ReadOnlySpan<LiveWorker> workers, ReadOnlySpan<ulong> chains, Span<long> pages)
+    /// <param name="pages">Gets the numbers, in the workers' order, and how many of them are under way.</param>
+    public void Match(ReadOnlySpan<LiveWorker> workers, ReadOnlySpan<ulong> chains, Span<(int Held, int UnderWay)> pages)
     {
         lock (_gate)
         {
             foreach (var block in _blocks)
             {
-                block.Match(chains, block.Taken, block.Matched);
+                block.Match(chains, block.Taken, block.Matched, block.UnderWay);
             }
 
             for (int i = 0; i < workers.Length; i++)
             {
                 var view = workers[i].Prefixes;
-                pages[i] = view.Block is { } block ? block.Matched[view.Place] : 0;
+                pages[i] = view.Block is { } block ? (block.Matched[view.Place], block.UnderWay[view.Place]) : default;
             }
+        }
+    }
+
+    /// <summary>A prompt is sent to a worker.</summary>
+    /// <param name="view">The worker's.</param>
+    /// <param name="chains">Those of its pages that are neither there nor under way.</param>
+    public void Expect(PrefixView view, ReadOnlySpan<ulong> chains)
+    {
+        lock (_gate)
+        {
+            if (chains.Length > 0 && !view.IsClosed)
+            {
+                var block = view.Block ?? Enter(view);
+                foreach (ulong chain in chains)
+                {
+                    block.Expect(view, chain);
+                }
+
+                block.Forget(memory.PagesOfBlock);
+            }
+        }
+    }
+
+    /// <summary>What a worker was sent, and has not told of, it does not compute any more.</summary>
+    public void ExpectNothing(PrefixView view)
+    {
+        lock (_gate)
+        {
+            view.Block?.ExpectNothing(view);
         }
     }
 
@@ -93,6 +123,7 @@ internal sealed class PrefixIndex(PrefixMemory memory)
     {
         lock (_gate)
         {
+            view.IsClosed = true;
             if (view.Block is { } block)
             {
                 block.Clear(view);
@@ -140,6 +171,9 @@ internal sealed class PrefixBlock
     /// <summary>For what was asked last.</summary>
     public int[] Matched { get; } = new int[Size];
 
+    /// <summary>How many of these are under way.</summary>
+    public int[] UnderWay { get; } = new int[Size];
+
     /// <summary>Gives a worker a place.</summary>
     public void Enter(PrefixView view)
     {
@@ -162,8 +196,41 @@ internal sealed class PrefixBlock
         ref var page = ref CollectionsMarshal.GetValueRefOrAddDefault(_pages, chain, out bool isKnown);
         view.Pages += (page.Holders >> view.Place & 1) == 0 ? 1 : 0;
         page.Holders |= 1UL << view.Place;
+        page.Awaiting &= ~(1UL << view.Place);
         page.AskedAt = _now;
         _addedNow += isKnown ? 0 : 1;
+    }
+
+    /// <summary>A worker is about to hold a page.</summary>
+    public void Expect(PrefixView view, ulong chain)
+    {
+        ref var page = ref CollectionsMarshal.GetValueRefOrAddDefault(_pages, chain, out bool isKnown);
+        page.Awaiting |= (1UL << view.Place) & ~page.Holders;
+        page.AskedAt = _now;
+        _addedNow += isKnown ? 0 : 1;
+        view.Awaited.Add(chain);
+        if (view.Awaited.Count > view.MostAwaited)
+        {
+            view.Awaited.RemoveAll(one => !_pages.TryGetValue(one, out var known) || (known.Awaiting >> view.Place & 1) == 0);
+            view.MostAwaited = (2 * view.Awaited.Count) + PrefixView.LeastAwaited;
+        }
+    }
+
+    /// <summary>It is not any more.</summary>
+    public void ExpectNothing(PrefixView view)
+    {
+        foreach (ulong chain in view.Awaited)
+        {
+            ref var page = ref CollectionsMarshal.GetValueRefOrNullRef(_pages, chain);
+            if (!Unsafe.IsNullRef(ref page))
+            {
+                page.Awaiting &= ~(1UL << view.Place);
+                RemoveWithoutHolders(chain, page);
+            }
+        }
+
+        view.Awaited.Clear();
+        view.MostAwaited = PrefixView.LeastAwaited;
     }
 
     /// <summary>It holds it no more.</summary>
@@ -171,20 +238,19 @@ internal sealed class PrefixBlock
     {
         ulong own = 1UL << view.Place;
         ref var page = ref CollectionsMarshal.GetValueRefOrNullRef(_pages, chain);
-        if (!Unsafe.IsNullRef(ref page) && (page.Holders & own) != 0)
+        if (!Unsafe.IsNullRef(ref page))
         {
-            view.Pages--;
+            view.Pages -= (page.Holders & own) != 0 ? 1 : 0;
             page.Holders &= ~own;
-            if (page.Holders == 0)
-            {
-                _pages.Remove(chain);
-            }
+            page.Awaiting &= ~own;
+            RemoveWithoutHolders(chain, page);
         }
     }
 
     /// <summary>A worker holds nothing any more.</summary>
     public void Clear(PrefixView view)
     {
+        ExpectNothing(view);
         if (view.Pages > 0)
         {
             foreach (ulong chain in _pages.Keys)
@@ -194,9 +260,10 @@ internal sealed class PrefixBlock
         }
     }
 
-    /// <summary>How many of the leading pages each of some workers holds.</summary>
-    public void Match(ReadOnlySpan<ulong> chains, ulong workers, Span<int> matched)
+    /// <summary>How many of the leading pages each of some workers holds, or is about to, and how many of them it is about to.</summary>
+    public void Match(ReadOnlySpan<ulong> chains, ulong workers, Span<int> matched, Span<int> underWay)
     {
+        underWay.Clear();
         for (int pages = 0; workers != 0; pages++)
         {
             ulong holders = 0;
@@ -205,8 +272,12 @@ internal sealed class PrefixBlock
                 ref var page = ref CollectionsMarshal.GetValueRefOrNullRef(_pages, chains[pages]);
                 if (!Unsafe.IsNullRef(ref page))
                 {
-                    holders = page.Holders;
+                    holders = page.Holders | page.Awaiting;
                     page.AskedAt = _now;
+                    for (ulong awaiting = page.Awaiting & workers; awaiting != 0; awaiting &= awaiting - 1)
+                    {
+                        underWay[BitOperations.TrailingZeroCount(awaiting)]++;
+                    }
                 }
             }
 
@@ -260,11 +331,20 @@ internal sealed class PrefixBlock
         }
     }
 
+    private void RemoveWithoutHolders(ulong chain, in Page page)
+    {
+        if ((page.Holders | page.Awaiting) == 0)
+        {
+            _pages.Remove(chain);
+        }
+    }
+
     private int AgeOf(in Page page) => Math.Min(_now - page.AskedAt, Ages - 1);
 
     private struct Page
     {
         public ulong Holders;
+        public ulong Awaiting; // None of the holders.
         public int AskedAt;
     }
 }

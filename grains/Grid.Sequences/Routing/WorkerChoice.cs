@@ -26,36 +26,37 @@ internal static class WorkerChoice
     public static (LiveWorker Worker, long UncachedTokens)? Next(WorkerPool pool, PromptPrefix prompt, AttemptId attempt, Func<LiveWorker, bool> fits, HashSet<LiveWorker>? asked)
     {
         var workers = pool.Workers;
-        long[] uncached = ArrayPool<long>.Shared.Rent(workers.Length);
+        var needs = ArrayPool<PromptNeed>.Shared.Rent(workers.Length);
         try
         {
-            prompt.CountUncached(pool.Prefixes, workers, uncached);
             bool MayTake(LiveWorker worker) => worker.Takes && fits(worker) && asked?.Contains(worker) is not true;
             lock (pool.Choosing)
             {
                 // One after the other: of requests that come together, each sees where those before it went.
-                int first = Cheapest(workers, uncached, MayTake, out int count);
+                prompt.CountNeeds(pool.Prefixes, workers, needs);
+                int first = Cheapest(workers, needs, MayTake, out int count);
                 if (first >= 0 && asked is null)
                 {
                     if (count > 2 && workers[first].Queue.IsStale)
                     {
-                        first = CheaperOf(DrawTwo(attempt, count), workers, uncached, MayTake) ?? first;
+                        first = CheaperOf(DrawTwo(attempt, count), workers, needs, MayTake) ?? first;
                     }
 
-                    workers[first].Queue.Reserve(uncached[first]);
+                    workers[first].Queue.Reserve(needs[first].Uncached);
+                    prompt.ExpectAt(pool.Prefixes, workers[first], needs[first]);
                 }
 
-                return first < 0 ? null : (workers[first], uncached[first]);
+                return first < 0 ? null : (workers[first], needs[first].Uncached);
             }
         }
         finally
         {
-            ArrayPool<long>.Shared.Return(uncached);
+            ArrayPool<PromptNeed>.Shared.Return(needs);
         }
     }
 
     /// <summary>Looks at all: reports come hundreds of times as often as sequences, and to keep an order up to date with each would cost more.</summary>
-    private static int Cheapest(LiveWorker[] workers, long[] uncached, Func<LiveWorker, bool> mayTake, out int count)
+    private static int Cheapest(LiveWorker[] workers, PromptNeed[] needs, Func<LiveWorker, bool> mayTake, out int count)
     {
         var (first, least, leastWork) = (-1, long.MaxValue, 0.0);
         count = 0;
@@ -64,7 +65,7 @@ internal static class WorkerChoice
             if (mayTake(workers[i]))
             {
                 count++;
-                long cost = Cost(workers[i], uncached[i]);
+                long cost = Cost(workers[i], needs[i]);
                 if (cost <= least && workers[i].Queue.RecentWork is var work && (cost < least || work < leastWork))
                 {
                     (first, least, leastWork) = (i, cost, work);
@@ -76,7 +77,7 @@ internal static class WorkerChoice
     }
 
     /// <summary>Of two, by their numbers among those that may take it; null where these have just become fewer.</summary>
-    private static int? CheaperOf((int, int) two, LiveWorker[] workers, long[] uncached, Func<LiveWorker, bool> mayTake)
+    private static int? CheaperOf((int, int) two, LiveWorker[] workers, PromptNeed[] needs, Func<LiveWorker, bool> mayTake)
     {
         int one = -1, other = -1;
         for (int i = 0, number = 0; i < workers.Length && other < 0; i++)
@@ -88,10 +89,11 @@ internal static class WorkerChoice
             }
         }
 
-        return other < 0 ? null : Cost(workers[one], uncached[one]) <= Cost(workers[other], uncached[other]) ? one : other;
+        return other < 0 ? null : Cost(workers[one], needs[one]) <= Cost(workers[other], needs[other]) ? one : other;
     }
 
-    private static long Cost(LiveWorker worker, long uncached) => (worker.Queue.Cost + uncached) / Unit;
+    /// <summary>What is under way of the prompt itself is waited for in any case, there or, computed once more, elsewhere: it speaks for no other worker.</summary>
+    private static long Cost(LiveWorker worker, PromptNeed need) => (Math.Max(0, worker.Queue.Cost - need.UnderWay) + need.Uncached) / Unit;
 
     /// <summary>Two different numbers below a count, ascending.</summary>
     private static (int, int) DrawTwo(AttemptId attempt, int count)
@@ -105,6 +107,11 @@ internal static class WorkerChoice
     }
 }
 
+/// <summary>What of a prompt is to be computed at a worker, in tokens.</summary>
+/// <param name="Uncached">That neither is there nor under way.</param>
+/// <param name="UnderWay">That others there wait for too.</param>
+internal readonly record struct PromptNeed(long Uncached, long UnderWay);
+
 /// <summary>The tokens that an attempt starts from, as workers' prefix caches know them.</summary>
 internal sealed class PromptPrefix(SubmitRequest request)
 {
@@ -116,17 +123,31 @@ internal sealed class PromptPrefix(SubmitRequest request)
     public long UncachedTokens(LiveWorker worker) =>
         _tokens - ((long)worker.Prefixes.Match(Chains(worker.Status.PageTokens)) * worker.Status.PageTokens);
 
-    /// <summary>The same for all workers of an index.</summary>
-    public void CountUncached(PrefixIndex index, LiveWorker[] workers, Span<long> tokens)
+    /// <summary>What each worker of an index would have to compute.</summary>
+    public void CountNeeds(PrefixIndex index, LiveWorker[] workers, Span<PromptNeed> needs)
     {
         if (workers.Length > 0)
         {
             int page = workers[0].Status.PageTokens; // All have the same: it is a part of what makes their bits.
-            index.Match(workers, Chains(page), tokens);
-            foreach (ref long worker in tokens[..workers.Length])
+            var pages = ArrayPool<(int Held, int UnderWay)>.Shared.Rent(workers.Length);
+            index.Match(workers, Chains(page), pages);
+            for (int i = 0; i < workers.Length; i++)
             {
-                worker = _tokens - (worker * page);
+                needs[i] = new PromptNeed(_tokens - ((long)pages[i].Held * page), (long)pages[i].UnderWay * page);
             }
+
+            ArrayPool<(int Held, int UnderWay)>.Shared.Return(pages);
+        }
+    }
+
+    /// <summary>The worker is about to compute what it has not.</summary>
+    public void ExpectAt(PrefixIndex index, LiveWorker worker, PromptNeed need)
+    {
+        int page = worker.Status.PageTokens;
+        var chains = Chains(page).AsSpan();
+        if (chains.Length > 0)
+        {
+            index.Expect(worker.Prefixes, chains[(int)((_tokens - need.Uncached) / page)..]);
         }
     }
 

@@ -77,6 +77,18 @@ internal sealed class WorkerQueue(StepDemultiplexer own, WorkerStatus status, Se
     /// <summary>Whether the last report is older than <see cref="SequencesOptions.StaleReport"/>.</summary>
     public bool IsStale => time.GetElapsedTime(Interlocked.Read(ref _reportedAt)) > options.StaleReport;
 
+    /// <summary>Whether a sequence has been sent here that is not listened for yet, as far as the last report has not forgotten it.</summary>
+    public bool IsReserved
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _reservedSequences > 0;
+            }
+        }
+    }
+
     /// <summary>A sequence has been sent here and is not listened for yet: those chosen for in the meantime should know. The
     /// next report forgets it, whatever has become of it.</summary>
     public void Reserve(long tokens)

@@ -67,6 +67,13 @@ internal sealed class WaitingQueue
         }
     }
 
+    /// <summary>A waiting one has so many tokens to compute.</summary>
+    public void Expect(Sequence sequence, int tokens)
+    {
+        ExpectedTokens += tokens - sequence.ExpectedTokens;
+        sequence.ExpectedTokens = tokens;
+    }
+
     public void Remove(Sequence sequence)
     {
         _queue.Remove(sequence.WaitingPlace!);

@@ -2,6 +2,7 @@ using Grid.Engine.Admission;
 using Grid.Engine.Batching;
 using Grid.Engine.Paging;
 using Grid.Engine.Sequences;
+using Grid.Numerics;
 
 namespace Grid.Engine.Scheduling;
 
@@ -169,7 +170,12 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
             return true;
         }
 
-        sequence.Leader = null;
+        if (sequence.Leader is not null)
+        {
+            sequence.Leader = null;
+            waiting.Expect(sequence, pages.UncachedTokens(sequence));
+        }
+
         foreach (var running in _running)
         {
             if (running.Rank > sequence.Rank)
@@ -180,6 +186,7 @@ internal sealed class Scheduler(SequencePages pages, WaitingQueue waiting, Engin
             if (running.PendingTokens > 1 && pages.PagesToCome(sequence, running) is > 0 and var shared)
             {
                 (sequence.Leader, sequence.LeaderPages) = (running, shared);
+                waiting.Expect(sequence, sequence.RowCount - (shared * AttentionLayout.BlockTokens));
                 return true;
             }
         }

@@ -59,6 +59,12 @@ public sealed class ChoiceTrialsTests
             bool Fits(LiveWorker worker) => worker.Load.Running % 4 < most;
             var expected = ByLookingAtAll(request, Fits, refused);
             Assert.Same(expected, WorkerChoice.Next(_workers[0].Worker.Pool, new PromptPrefix(request), request.Attempt, Fits, refused)?.Worker);
+            if (expected is not null && refused is null)
+            {
+                var known = _workers.Find(known => known.Worker == expected)!;
+                known.Awaited.UnionWith(Chains(request).Except(known.Cached));
+            }
+
             if (expected is not null && _random.Next(2) == 0)
             {
                 chosen++;
@@ -133,9 +139,14 @@ public sealed class ChoiceTrialsTests
     {
         Known[] may = [.. _workers.Where(known => known.Worker.State == WorkerState.Live && fits(known.Worker) && refused?.Contains(known.Worker) is not true)
             .OrderBy(known => known.Worker.Status.Worker.Key, StringComparer.Ordinal)];
-        ulong[] chains = PageChain.Of(Model, request.PromptIds.AsSpan(0, request.PromptIds.Length - 1), PageTokens);
-        long Cost(Known known) =>
-            (known.Worker.Queue.Cost + request.PromptIds.Length - (PageTokens * chains.TakeWhile(known.Cached.Contains).Count())) / PageTokens;
+        ulong[] chains = Chains(request);
+        long Cost(Known known)
+        {
+            ulong[] there = [.. chains.TakeWhile(chain => known.Cached.Contains(chain) || known.Awaited.Contains(chain))];
+            long before = Math.Max(0, known.Worker.Queue.Cost - (PageTokens * there.Count(known.Awaited.Contains)));
+            return (before + request.PromptIds.Length - (PageTokens * there.Length)) / PageTokens;
+        }
+
         var first = may.OrderBy(Cost).ThenBy(known => known.Worker.Queue.RecentWork).FirstOrDefault();
         if (may.Length > 2 && refused is null && first!.Worker.Queue.IsStale)
         {
@@ -148,6 +159,8 @@ public sealed class ChoiceTrialsTests
         return first?.Worker;
     }
 
+    private static ulong[] Chains(SubmitRequest request) => PageChain.Of(Model, request.PromptIds.AsSpan(0, request.PromptIds.Length - 1), PageTokens);
+
     /// <summary>A worker reports, with news of what it caches of a prompt.</summary>
     private void Hear(Known known, int[] prompt)
     {
@@ -158,10 +171,18 @@ public sealed class ChoiceTrialsTests
         if (isReset)
         {
             known.Cached.Clear();
+            known.Awaited.Clear();
+        }
+
+        if (known.Worker.Demultiplexer.PrefillTokens == 0 && !known.Worker.Queue.IsReserved)
+        {
+            known.Awaited.Clear();
         }
 
         known.Cached.ExceptWith(evicted);
+        known.Awaited.ExceptWith(evicted);
         known.Cached.UnionWith(chains[..held]);
+        known.Awaited.ExceptWith(chains[..held]);
         known.Worker.Take(Report(known) with { Prefixes = new PrefixChanges { Reset = isReset, Cached = chains[..held], Evicted = evicted } });
         Assert.Equal(known.Cached.Count, known.Worker.Prefixes.Pages);
     }
@@ -200,6 +221,9 @@ public sealed class ChoiceTrialsTests
     private sealed record Known(LiveWorker Worker)
     {
         public HashSet<ulong> Cached { get; } = [];
+
+        /// <summary>Pages of prompts that were sent there, and that it has not told of yet.</summary>
+        public HashSet<ulong> Awaited { get; } = [];
 
         public long Generated { get; set; }
     }

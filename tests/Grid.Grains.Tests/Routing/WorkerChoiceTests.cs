@@ -34,6 +34,44 @@ public sealed class WorkerChoiceTests
     }
 
     [Fact]
+    public void Samples_of_a_prompt_go_where_it_is_under_way_until_their_number_costs_more()
+    {
+        var workers = Workers(2);
+        int[] prompt = [.. Enumerable.Range(0, 2048)], other = [.. Enumerable.Range(3, 100)];
+        Assert.All(Enumerable.Range(0, 15), _ => Assert.Equal(0, Order(workers, prompt)[0]));
+        Assert.Equal(1, Order(workers, other)[0]);
+
+        // Of the 2,048 tokens each computes the last 64, and counts as 64 more: the first there would have to wait as long as for the prompt itself.
+        Assert.Equal([0, 0, 1, 1], Enumerable.Range(0, 4).Select(_ => Order(workers, prompt)[0]));
+
+        // None of them came: the next reports say so, and nobody is sent after them.
+        Assert.Equal((31, 0), (workers[0].Prefixes.Match(PageChain.Of(Model, prompt, PageTokens)), workers[0].Prefixes.Pages));
+        foreach (var worker in workers)
+        {
+            worker.Take(Report()); // They may still be on their way.
+            Assert.Equal(31, worker.Prefixes.Match(PageChain.Of(Model, prompt, PageTokens)));
+            worker.Take(Report(running: worker == workers[0] ? 1 : 0));
+        }
+
+        Assert.All(workers, worker => Assert.Equal(0, worker.Prefixes.Match(PageChain.Of(Model, prompt, PageTokens))));
+        Assert.Equal(1, Order(workers, prompt)[0]);
+    }
+
+    [Fact]
+    public void Pages_that_were_sent_for_are_forgotten_with_their_worker()
+    {
+        var workers = Workers(2);
+        int[] prompt = [.. Enumerable.Range(0, 2048)];
+        ulong[] chains = PageChain.Of(Model, prompt, PageTokens);
+        Order(workers, prompt);
+        workers[0].Close();
+        Assert.Equal(0, workers[0].Prefixes.Match(chains));
+        workers[0].Pool.Prefixes.Expect(workers[0].Prefixes, chains); // One that was chosen just before.
+        workers[0].Prefixes.Apply(new PrefixChanges { Cached = chains });
+        Assert.Equal((0, 0), (workers[0].Prefixes.Match(chains), workers[0].Prefixes.Pages));
+    }
+
+    [Fact]
     public void Of_workers_that_cost_the_same_the_one_that_did_least_lately_is_first()
     {
         var workers = Workers(3);
@@ -67,6 +105,7 @@ public sealed class WorkerChoiceTests
         workers[1].Take(Report(running: 2) with { Prefixes = new PrefixChanges { Cached = PageChain.Of(Model, prompt, PageTokens) } });
         Assert.Equal([0, 1], Order(workers, prompt)); // The last token is always computed: one page is used, and that is not enough.
         workers[0].Take(Report(running: 1));
+        workers[0].Take(Report(running: 1)); // What it was chosen for did not come.
         workers[1].Take(Report(running: 1));
         Assert.Equal([1, 0], Order(workers, prompt));
         workers[1].Take(Report(running: 1));
