@@ -37,7 +37,7 @@ public sealed record GatewayOptions
     public int MaxJsonDepth { get; set; } = 32;
 
     [NumberOption("Most sequences that one request may start: prompts times n", 1, 65536, Key = "Gateway:MaxSequencesPerRequest")]
-    public int MaxSequencesPerRequest { get; set; } = 1024;
+    public int MaxSequencesPerRequest { get; set; } = 4096;
 
     [NumberOption("Largest record of a streamed request that is kept for resumption, in bytes; the stream of a larger one cannot be resumed", 0, 1 << 30, Key = "Gateway:MaxKeptRequestBytes")]
     public int MaxKeptRequestBytes { get; set; } = 4 * 1024 * 1024;

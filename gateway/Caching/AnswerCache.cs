@@ -29,13 +29,14 @@ internal sealed class AnswerCache(
     /// <param name="mayShare">Whether its answer may be another's.</param>
     /// <param name="take">Told each update.</param>
     /// <param name="name">The client's name for it.</param>
+    /// <param name="reserved">The places of its request.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     public async Task<IRunningSequence> StartAsync(
-        SequenceSpec spec, ServedModel model, bool mayShare, Action<IRunningSequence, SequenceUpdate> take, string? name, CancellationToken cancellationToken)
+        SequenceSpec spec, ServedModel model, bool mayShare, Action<IRunningSequence, SequenceUpdate> take, string? name, CancellationToken cancellationToken, IReservedPlaces? reserved = null)
     {
         if (!answers.AreKept || !mayShare || PromptIdsOf(spec, model) is not { } promptIds)
         {
-            return await service.StartAsync(spec, take, cancellationToken, name);
+            return await service.StartAsync(spec, take, cancellationToken, name, reserved);
         }
         cancellationToken.ThrowIfCancellationRequested();
         spec = spec with { PromptText = null, PromptIds = promptIds };
@@ -45,15 +46,15 @@ internal sealed class AnswerCache(
             if (!_underWay.TryGetValue(key, out var shared) && spec.Resumed is not null)
             {
                 // Workers know it, and may know it in part: told without the scores that the client has had, it is nobody else's.
-                return await ResumeAsync(key, spec, take, name, cancellationToken);
+                return await ResumeAsync(key, spec, take, name, cancellationToken, reserved);
             }
             bool isFirst = shared is null;
             shared ??= new SharedAnswer(key, spec.Follows, options.Value.AnswerCacheSize / LargestShare, new CancellationTokenSource());
-            var reader = new AnswerReader(shared, promptIds, take, name, () => service.Charge(spec.Client, promptIds.Length));
+            var reader = new AnswerReader(shared, promptIds, take, name, () => service.Charge(spec.Client, promptIds.Length, reserved));
             switch (shared.TryJoin(reader, spec.Follows))
             {
                 case false:
-                    return await service.StartAsync(spec, take, cancellationToken, name);
+                    return await service.StartAsync(spec, take, cancellationToken, name, reserved);
                 case null:
                     Remove(shared);
                     continue;
@@ -64,7 +65,7 @@ internal sealed class AnswerCache(
                 {
                     continue; // Somebody else was quicker.
                 }
-                shared.Work = RunAsync(shared, spec);
+                shared.Work = RunAsync(shared, spec, reserved);
             }
             try
             {
@@ -77,7 +78,7 @@ internal sealed class AnswerCache(
                 await reader.DisposeAsync();
                 if (refused.Refusal.Kind is RefusalKind.Overloaded)
                 {
-                    return await service.StartAsync(spec, take, cancellationToken, name);
+                    return await service.StartAsync(spec, take, cancellationToken, name, reserved);
                 }
             }
             catch
@@ -88,18 +89,31 @@ internal sealed class AnswerCache(
         }
     }
 
+    /// <summary>As <see cref="ISequenceService.Reserve"/>.</summary>
+    public IReservedPlaces Reserve(SequenceSpec spec, int sequences) => service.Reserve(spec, sequences);
+
+    /// <summary>Ends where they stand the sequences that somebody means by a name or an id, as <see cref="ISequenceService.Abort"/> does; of one
+    /// that others read, too, his part alone.</summary>
+    public void End(string name, bool isPrefix)
+    {
+        if (!Abort(name, isPrefix))
+        {
+            service.Abort(name, isPrefix);
+        }
+    }
+
     /// <summary>Ends where it stands what somebody reads of a sequence that he means by a name or an id, and the sequence where nobody else
     /// reads it. Whether it was the id of one that is read here.</summary>
-    public bool Abort(string name)
+    public bool Abort(string name, bool isPrefix = false)
     {
         bool wasId = false;
         foreach (var shared in _underWay.Values)
         {
-            var (withSequence, isId) = shared.Abort(name);
+            var (sequence, isId) = shared.Abort(name, isPrefix);
             wasId |= isId;
-            if (withSequence)
+            if (sequence is { } id)
             {
-                service.Abort(shared.Name);
+                service.Abort($"{id:N}", isPrefix: false);
             }
         }
         return wasId;
@@ -131,14 +145,14 @@ internal sealed class AnswerCache(
 
     /// <summary>A stream that goes on is told what is remembered; otherwise it runs by itself.</summary>
     private async Task<IRunningSequence> ResumeAsync(
-        string key, SequenceSpec spec, Action<IRunningSequence, SequenceUpdate> take, string? name, CancellationToken cancellationToken)
+        string key, SequenceSpec spec, Action<IRunningSequence, SequenceUpdate> take, string? name, CancellationToken cancellationToken, IReservedPlaces? reserved = null)
     {
         if (await FindAsync(key, spec, cancellationToken) is not { } remembered)
         {
-            return await service.StartAsync(spec, take, cancellationToken, name);
+            return await service.StartAsync(spec, take, cancellationToken, name, reserved);
         }
         var shared = new SharedAnswer(key, spec.Follows, long.MaxValue, new CancellationTokenSource());
-        var reader = new AnswerReader(shared, spec.PromptIds!, take, name, () => service.Charge(spec.Client, spec.PromptIds!.Length));
+        var reader = new AnswerReader(shared, spec.PromptIds!, take, name, () => service.Charge(spec.Client, spec.PromptIds!.Length, reserved));
         shared.TryJoin(reader, mayWaitLong: true);
         shared.Begin(remembered);
         await reader.Begun;
@@ -159,7 +173,7 @@ internal sealed class AnswerCache(
     private async Task<RememberedAnswer?> FindAsync(string key, SequenceSpec spec, CancellationToken cancellationToken) =>
         await answers.FindAsync(key, cancellationToken) is { } remembered && service.FindModel(spec.Model, spec.NumericsId!) is not null ? remembered : null;
 
-    private async Task RunAsync(SharedAnswer shared, SequenceSpec spec)
+    private async Task RunAsync(SharedAnswer shared, SequenceSpec spec, IReservedPlaces? reserved)
     {
         Exception? failed = null;
         try
@@ -169,7 +183,7 @@ internal sealed class AnswerCache(
                 shared.Begin(remembered);
                 return;
             }
-            await using var sequence = await service.StartAsync(spec, (_, update) => shared.Take(update), shared.Left, shared.Name);
+            await using var sequence = await service.StartAsync(spec, (_, update) => shared.Take(update), shared.Left, name: null, reserved);
             if (shared.Begin(sequence))
             {
                 await shared.Ended;

@@ -37,7 +37,7 @@ internal sealed class AnswerReader(
 
     public ValueTask DisposeAsync() => answer.LeaveAsync(this);
 
-    public bool IsNamed(string asked) => Id.ToString("N") == asked || SequenceName.Means(asked, name);
+    public bool IsNamed(string asked, bool isPrefix) => Id.ToString("N") == asked || SequenceName.Means(asked, name, isPrefix);
 
     /// <summary>There is something to read.</summary>
     /// <param name="sequence">The sequence that runs for it, and that counts as its client's already; null where none does.</param>

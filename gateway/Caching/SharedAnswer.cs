@@ -29,9 +29,6 @@ internal sealed class SharedAnswer(string key, bool follows, long maxBytes, Canc
     /// <summary>What was asked.</summary>
     public string Key => key;
 
-    /// <summary>By which its sequence alone is meant.</summary>
-    public string Name { get; } = $"shared {Guid.NewGuid():N}";
-
     /// <summary>Cancelled when the last reader leaves.</summary>
     public CancellationToken Left => left.Token;
 
@@ -137,19 +134,19 @@ internal sealed class SharedAnswer(string key, bool follows, long maxBytes, Canc
         }
     }
 
-    /// <summary>Ends the readers that somebody means by a name. Whether its sequence is to be aborted with them, which tells them so, and
+    /// <summary>Ends the readers that somebody means by a name. The sequence that is to be aborted with them, which tells them so, and
     /// whether the name was an id.</summary>
-    public (bool WithSequence, bool IsId) Abort(string name)
+    public (Guid? Sequence, bool IsId) Abort(string name, bool isPrefix)
     {
         lock (_lock)
         {
-            var named = _readers.FindAll(reader => reader.IsNamed(name));
+            var named = _readers.FindAll(reader => reader.IsNamed(name, isPrefix));
             bool all = _begun && named.Count > 0 && named.Count == _readers.Count;
             if (!all)
             {
                 named.ForEach(reader => reader.Abort());
             }
-            return (all, named.Exists(reader => reader.Id.ToString("N") == name));
+            return (all ? _sequence?.Id : null, named.Exists(reader => reader.Id.ToString("N") == name));
         }
     }
 

@@ -60,7 +60,7 @@ internal sealed class AnswerRunner(
         try
         {
             var request = known?.Request ?? Guid.NewGuid();
-            var starting = StartAsync(plan, known, started, active.Token);
+            var starting = StartAsync(plan, active, context.TraceIdentifier, known, started);
             if (plan.Stream)
             {
                 await EventStream.WaitAsync(context.Response, keeper.MayKeep(plan) ? request : null, plan.EventIds, starting, options.Value.StreamKeepAlive, clock, context.RequestAborted);
@@ -130,17 +130,18 @@ internal sealed class AnswerRunner(
 
     /// <summary>Starts a request's sequences. Where the model gets other weights before any has begun, the request is for those.</summary>
     private async Task<(RequestPlan Plan, RunningBatch Batch)> StartAsync(
-        RequestPlan plan, StreamPosition? known, long arrived, CancellationToken cancellationToken)
+        RequestPlan plan, ActiveRequest active, string id, StreamPosition? known, long arrived)
     {
         while (true)
         {
             try
             {
-                return (plan, await RunningBatch.StartAsync(answers, plan, known, sequence => metrics.Begin(plan, sequence, arrived), cancellationToken));
+                active.Progress = new RequestProgress(id, plan, clock.GetUtcNow());
+                return (plan, await RunningBatch.StartAsync(answers, plan, active.Progress, known, sequence => metrics.Begin(plan, sequence, arrived), active.Token));
             }
             catch (ApiException exception) when (exception.Error.Code == ApiErrors.WeightsChanged && known is null)
             {
-                plan = plan with { Model = await service.WaitForWeightsAsync(plan.Model, cancellationToken) };
+                plan = plan with { Model = await service.WaitForWeightsAsync(plan.Model, active.Token) };
             }
         }
     }

@@ -3,6 +3,8 @@ using System.Text.Json.Nodes;
 using Grid.Gateway.Caching;
 using Grid.Gateway.Http;
 using Grid.Gateway.Requests;
+using Grid.Gateway.Running;
+using Grid.Grains.Messages;
 using Grid.Numerics;
 using Grid.Sequences;
 using Microsoft.Extensions.Options;
@@ -10,12 +12,16 @@ using Microsoft.Extensions.Options;
 namespace Grid.Gateway.Endpoints;
 
 /// <summary>What trainers tell a server, in SGLang's words.</summary>
-internal sealed class ControlEndpoints(ISequenceService service, AnswerCache answers, BodyBudget budget, IOptions<GatewayOptions> options, TimeProvider clock)
+internal sealed class ControlEndpoints(ISequenceService service, AnswerCache answers, ActiveRequests requests, BodyBudget budget, IOptions<GatewayOptions> options, TimeProvider clock)
 {
     /// <summary>POST /pause_generation: all workers hold what they have, or end it.</summary>
     public async Task PauseAsync(HttpContext context)
     {
         var request = await ReadAsync(context, PauseRequest.Parse);
+        if (request.Mode == PauseMode.Abort)
+        {
+            requests.Abort(request.Model, _ => true);
+        }
         Require(await service.PauseAsync(request.Model, request.Mode, context.RequestAborted));
         await DoneAsync(context, "Generation paused successfully.");
     }
@@ -28,19 +34,18 @@ internal sealed class ControlEndpoints(ISequenceService service, AnswerCache ans
         await DoneAsync(context, "Generation continued successfully.");
     }
 
-    /// <summary>POST /abort_request: a request, or all, ends where it stands. An empty 200, as SGLang gives, whether there was one or not.</summary>
+    /// <summary>POST /abort_request: a request, all whose names begin so, or all, end where they stand. An empty 200, as SGLang gives, whether there was one or not.</summary>
     public async Task AbortAsync(HttpContext context)
     {
         var request = await ReadAsync(context, AbortRequest.Parse);
         if (request.Name is { } name)
         {
-            if (!answers.Abort(name))
-            {
-                service.Abort(name);
-            }
+            requests.Abort(null, own => SequenceName.Means(name, own, request.IsPrefix));
+            answers.End(name, request.IsPrefix);
         }
         else
         {
+            requests.Abort(request.Model, _ => true);
             Require(await service.AbortAllAsync(request.Model, context.RequestAborted));
         }
         context.Response.ContentLength = 0;

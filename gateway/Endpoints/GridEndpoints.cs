@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using Grid.Clustering;
 using Grid.Gateway.Http;
+using Grid.Gateway.Running;
 using Grid.Grains.Messages;
 using Grid.Options;
 using Grid.Sequences;
@@ -10,9 +11,12 @@ namespace Grid.Gateway.Endpoints;
 /// <summary>The grid as this gateway sees it.</summary>
 internal static class GridEndpoints
 {
+    /// <summary>Requests shown, of those under way with more than one sequence.</summary>
+    private const int LargestRequests = 32;
+
     /// <summary>GET /v1/grid: this node and its store, workers with what they serve, limits, load and cache, and what waits and runs
     /// here.</summary>
-    public static Task ShowAsync(HttpContext context, ISequenceService service, NodeHealth node)
+    public static Task ShowAsync(HttpContext context, ISequenceService service, NodeHealth node, ActiveRequests requests)
     {
         var grid = service.Snapshot;
         return JsonResponse.WriteAsync(context, new JsonObject
@@ -30,11 +34,30 @@ internal static class GridEndpoints
             ["queued"] = new JsonObject(grid.Waiting.OrderBy(entry => entry.Key, StringComparer.Ordinal)
                 .Select(entry => KeyValuePair.Create<string, JsonNode?>(entry.Key, entry.Value))),
             ["running"] = grid.Running,
+            ["requests"] = new JsonArray([.. requests.Progress.Where(request => request.Sequences > 1)
+                .OrderByDescending(request => request.Sequences).ThenBy(request => request.Started).Take(LargestRequests).Select(Request)]),
         });
     }
 
     /// <summary>A worker's state in the API's words.</summary>
     internal static string NameOf(WorkerState state) => state.ToString().ToLowerInvariant();
+
+    private static JsonObject Request(RequestProgress request)
+    {
+        int ended = request.Ended, begun = request.Begun;
+        return new JsonObject
+        {
+            ["id"] = request.Id,
+            ["rid"] = request.FirstName,
+            ["model"] = request.Model,
+            ["started"] = request.Started.ToUnixTimeSeconds(),
+            ["sequences"] = request.Sequences,
+            ["waiting"] = request.Sequences - begun,
+            ["running"] = Math.Max(0, begun - ended),
+            ["ended"] = ended,
+            ["generated_tokens"] = request.Tokens,
+        };
+    }
 
     private static JsonObject Store(NodeHealth node)
     {

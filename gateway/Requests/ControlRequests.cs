@@ -46,18 +46,24 @@ internal sealed record ContinueRequest(string? Model)
 /// <summary>POST /abort_request.</summary>
 /// <param name="Model">Whose sequences, with all; null: every model's.</param>
 /// <param name="Name">The request's; null: all.</param>
-internal sealed record AbortRequest(string? Model, string? Name)
+/// <param name="IsPrefix">Whether it stands for all names that begin with it.</param>
+internal sealed record AbortRequest(string? Model, string? Name, bool IsPrefix)
 {
     /// <summary>Maps and validates a body. Throws <see cref="ApiException"/>.</summary>
     public static AbortRequest Parse(JsonElement body, ISequenceService service)
     {
         var fields = new JsonField(body, "").Object();
         string? name = fields.Take("rid")?.String(SamplingFields.MaxNameLength);
+        bool isPrefix = fields.Take("prefix")?.Boolean() ?? false;
         bool all = fields.Take("abort_all")?.Boolean() ?? false;
         string? model = ControlFields.TakeModel(fields, service);
         fields.RefuseOthers("abort_message");
+        if (isPrefix && !all && name is "")
+        {
+            throw ApiErrors.WrongValue("rid", "\"\"", "at least one character with 'prefix'; 'abort_all' ends all");
+        }
         return all || name is not null
-            ? new AbortRequest(model, all ? null : name)
+            ? new AbortRequest(model, all ? null : name, isPrefix)
             : throw ApiErrors.Missing("rid", "the id of a request, unless 'abort_all' is true");
     }
 }

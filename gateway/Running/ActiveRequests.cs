@@ -38,6 +38,18 @@ internal sealed class ActiveRequests(Drain drain)
         return _active[request] = request;
     }
 
+    /// <summary>How far the requests under way have come that have said what they are.</summary>
+    public IEnumerable<RequestProgress> Progress => _active.Keys.Select(request => request.Progress).OfType<RequestProgress>();
+
+    /// <summary>Has sequences end that are not started yet, of a model or of all, as those that are started end otherwise.</summary>
+    public void Abort(string? model, Func<string?, bool> isMeant)
+    {
+        foreach (var progress in Progress)
+        {
+            progress.Abort(model, isMeant);
+        }
+    }
+
     /// <summary>Ends streams of a request that run under a lower epoch than this.</summary>
     public void Supersede(Guid request, int epoch)
     {
@@ -81,6 +93,9 @@ internal sealed class ActiveRequest : IAsyncDisposable
 
     /// <summary>Cancelled when the client left, and when the request is to end (<see cref="EndedBy"/>).</summary>
     public CancellationToken Token { get; }
+
+    /// <summary>How far it has come; null before it is known what it is.</summary>
+    public RequestProgress? Progress { get; set; }
 
     /// <summary>Its stream, from when it can be resumed.</summary>
     public KeptStream? Stream => _stream;

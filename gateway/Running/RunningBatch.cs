@@ -28,9 +28,12 @@ internal sealed class RunningBatch : IAsyncDisposable
 
     private int _open; // Sequences that have not had their last update.
 
-    private RunningBatch(int open)
+    private readonly AnswerCache _answers;
+    private readonly RequestProgress _progress;
+
+    private RunningBatch(AnswerCache answers, RequestProgress progress, int open)
     {
-        _open = open;
+        (_answers, _progress, _open) = (answers, progress, open);
         if (open == 0)
         {
             _updates.Writer.Complete();
@@ -51,20 +54,23 @@ internal sealed class RunningBatch : IAsyncDisposable
     /// Throws <see cref="ApiException"/> in the names of the request.</summary>
     /// <param name="answers">The grid, and what it has said before.</param>
     /// <param name="plan">The request.</param>
+    /// <param name="progress">Told how far it comes.</param>
     /// <param name="known">What its client has, where it is resumed.</param>
     /// <param name="measure">Measures a sequence of a request that is not.</param>
     /// <param name="cancellationToken">Ends it.</param>
     public static async Task<RunningBatch> StartAsync(
-        AnswerCache answers, RequestPlan plan, StreamPosition? known, Func<PlannedSequence, RequestMetrics.SequenceTimer> measure,
+        AnswerCache answers, RequestPlan plan, RequestProgress progress, StreamPosition? known, Func<PlannedSequence, RequestMetrics.SequenceTimer> measure,
         CancellationToken cancellationToken)
     {
-        var batch = new RunningBatch(plan.Sequences.Count - (known?.Sequences.Count(sequence => sequence.Ended) ?? 0));
+        int open = plan.Sequences.Count - (known?.Sequences.Count(sequence => sequence.Ended) ?? 0);
+        var batch = new RunningBatch(answers, progress, open);
         try
         {
+            using var reserved = open > 1 ? batch.Reserve(plan, open) : null;
             for (int i = 0; i < plan.Sequences.Count; i++)
             {
                 await batch.StartAsync(
-                    answers, plan, plan.Sequences[i], known?.Sequences[i] ?? SequenceProgress.None, known is null ? measure(plan.Sequences[i]) : null, cancellationToken);
+                    plan, plan.Sequences[i], reserved, known?.Sequences[i] ?? SequenceProgress.None, known is null ? measure(plan.Sequences[i]) : null, cancellationToken);
             }
         }
         catch
@@ -85,19 +91,33 @@ internal sealed class RunningBatch : IAsyncDisposable
         }
     }
 
+    /// <summary>Places for all that are to run.</summary>
+    private IReservedPlaces Reserve(RequestPlan plan, int sequences)
+    {
+        try
+        {
+            return _answers.Reserve(plan.SpecOf(plan.Sequences[0]), sequences);
+        }
+        catch (RefusedException refused)
+        {
+            throw ErrorMapping.ToApiException(refused.Refusal, plan, 0);
+        }
+    }
+
     private async Task StartAsync(
-        AnswerCache answers, RequestPlan plan, PlannedSequence sequence, SequenceProgress known, RequestMetrics.SequenceTimer? timer, CancellationToken cancellationToken)
+        RequestPlan plan, PlannedSequence sequence, IReservedPlaces? reserved, SequenceProgress known, RequestMetrics.SequenceTimer? timer, CancellationToken cancellationToken)
     {
         var transcript = new Transcript(_transcripts.Count, sequence, known);
         _transcripts.Add(transcript);
         if (known.Ended)
         {
+            _progress.Take(0, s_scored);
             return;
         }
         try
         {
-            var running = await answers.StartAsync(
-                Spec(), plan.Model, sequence.IsShared, (running, update) => Take(plan, transcript, timer, running, update), sequence.RequestId, cancellationToken);
+            var running = await _answers.StartAsync(
+                Spec(), plan.Model, sequence.IsShared, (running, update) => Take(plan, transcript, timer, running, update), sequence.RequestId, cancellationToken, reserved);
             if (_running.Count == 0)
             {
                 timer?.Begin(); // One that follows may still wait.
@@ -105,6 +125,10 @@ internal sealed class RunningBatch : IAsyncDisposable
             _running.Add(running);
             transcript.Running = running;
             RequireRoom(plan, sequence, running.PromptIds.Count);
+            if (_progress.IsAborted(transcript.Index))
+            {
+                _answers.End($"{running.Id:N}", isPrefix: false);
+            }
         }
         catch (RefusedException refused)
         {
@@ -157,6 +181,8 @@ internal sealed class RunningBatch : IAsyncDisposable
                 throw ErrorMapping.ToApiException(refusal, plan, transcript.Plan.PromptIndex);
             }
             timer?.Take(update, running.PromptIds.Count);
+            _progress.Take(transcript.ToldTokens, update);
+            transcript.ToldTokens += update.Tokens.Length;
             _updates.Writer.TryWrite(new BatchUpdate(transcript, Checked(transcript, update)));
             if (update.IsLast && Interlocked.Decrement(ref _open) == 0)
             {

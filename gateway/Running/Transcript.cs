@@ -34,6 +34,9 @@ internal sealed class Transcript(int index, PlannedSequence plan, SequenceProgre
     /// <summary>Output tokens at most, as the sequence runs with them; null when it need not run.</summary>
     public int? MaxNewTokens => Running?.MaxNewTokens;
 
+    /// <summary>Output tokens that have come from its sequence, taken in or not.</summary>
+    public int ToldTokens { get; set; }
+
     /// <summary>Whether the answer was remembered.</summary>
     public bool IsRemembered => Running is AnswerReader { IsRemembered: true };
 

@@ -35,14 +35,24 @@ public interface ISequenceService
     /// once and does not throw. Its sequence is the one returned, with its prompt, from the first update without a refusal on.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <param name="name">The client's name for it, by which it can be aborted.</param>
+    /// <param name="reserved">The places of its request, one of which it takes while there is one.</param>
     Task<IRunningSequence> StartAsync(
-        SequenceSpec spec, Action<IRunningSequence, SequenceUpdate> take, CancellationToken cancellationToken, string? name = null);
+        SequenceSpec spec, Action<IRunningSequence, SequenceUpdate> take, CancellationToken cancellationToken, string? name = null, IReservedPlaces? reserved = null);
+
+    /// <summary>
+    /// Keeps a place for each sequence of a request before the first begins, so that it is taken as a whole or not at all. Throws
+    /// <see cref="RefusedException"/> when not all of them may wait, or their client may not have as many.
+    /// </summary>
+    /// <param name="spec">One of them.</param>
+    /// <param name="sequences">How many they are.</param>
+    IReservedPlaces Reserve(SequenceSpec spec, int sequences);
 
     /// <summary>Counts a sequence that a client reads though none runs for it: somebody else's, or one of an earlier time. Throws
     /// <see cref="RefusedException"/> when the client has as much as it may have.</summary>
     /// <param name="client">As a sequence would name it.</param>
     /// <param name="promptTokens">Its prompt's length.</param>
-    IClientCharge Charge(string client, int promptTokens);
+    /// <param name="reserved">The places of its request, one of which it takes while there is one.</param>
+    IClientCharge Charge(string client, int promptTokens, IReservedPlaces? reserved);
 
     /// <summary>What a client may have of this gateway now.</summary>
     ClientAllowance AllowanceOf(string client);
@@ -72,8 +82,8 @@ public interface ISequenceService
     Task<ServedModel> WaitForWeightsAsync(ServedModel before, CancellationToken cancellationToken);
 
     /// <summary>Ends the sequences of this gateway whose name, or id, this is where they stand: "abort". A name stands for those
-    /// numbered after it, too (name_0).</summary>
-    void Abort(string name);
+    /// numbered after it, too (name_0), and as a prefix for all that begin with it.</summary>
+    void Abort(string name, bool isPrefix);
 }
 
 /// <summary>Weights that all workers of a model have now.</summary>
@@ -100,6 +110,9 @@ public interface IRunningSequence : IAsyncDisposable
     /// <summary>Prompt tokens found in the prefix cache; final once the first update has come.</summary>
     int CachedTokens { get; }
 }
+
+/// <summary>Places kept for the sequences of a request. Disposing it gives back those that none has taken.</summary>
+public interface IReservedPlaces : IDisposable;
 
 /// <summary>A sequence that counts as one of its client's, until it is disposed.</summary>
 public interface IClientCharge : IDisposable

@@ -27,6 +27,9 @@ internal sealed class RunningSequence(Guid id, Action<IRunningSequence, Sequence
     /// <summary>The model's; null where its reader is elsewhere.</summary>
     public string? Model { get; set; }
 
+    /// <summary>Where a place is kept for it.</summary>
+    public IReservedPlaces? Reserved { get; set; }
+
     /// <summary>Whether it ends because somebody said so, and its reader is to hear that.</summary>
     public bool IsAborted { get; private set; }
 
@@ -68,7 +71,7 @@ internal sealed class RunningSequence(Guid id, Action<IRunningSequence, Sequence
     }
 
     /// <summary>Whether somebody means it by this name: its own, that of the list that it is a part of, or its id.</summary>
-    public bool IsNamed(string name) => Id.ToString("N") == name || SequenceName.Means(name, Name);
+    public bool IsNamed(string name, bool isPrefix) => Id.ToString("N") == name || SequenceName.Means(name, Name, isPrefix);
 
     /// <summary>It will run.</summary>
     public void Begin(int[] promptIds, int maxNewTokens)

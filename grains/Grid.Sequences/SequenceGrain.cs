@@ -227,7 +227,7 @@ internal sealed partial class SequenceGrain(
                 return unusable;
             }
 
-            _place = admission.Enter(spec, _promptTokens);
+            _place = admission.Enter(spec, _promptTokens, reader.Reserved);
             if (spec.Follows)
             {
                 reader.Begin(_launcher!.PromptIds, _launcher.MaxNewTokens);

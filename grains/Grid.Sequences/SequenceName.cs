@@ -4,8 +4,11 @@ namespace Grid.Sequences;
 public static class SequenceName
 {
     /// <summary>Whether somebody means a sequence by a name: its own, or that of the list that it is a part of (name_0).</summary>
-    public static bool Means(string name, string? own) =>
-        own is not null && own.StartsWith(name, StringComparison.Ordinal) && (own.Length == name.Length || IsNumber(own.AsSpan(name.Length)));
+    /// <param name="name">What he says.</param>
+    /// <param name="own">What the sequence is called.</param>
+    /// <param name="isPrefix">Whether he means all whose names begin so.</param>
+    public static bool Means(string name, string? own, bool isPrefix) =>
+        own is not null && own.StartsWith(name, StringComparison.Ordinal) && (isPrefix || own.Length == name.Length || IsNumber(own.AsSpan(name.Length)));
 
     private static bool IsNumber(ReadOnlySpan<char> end)
     {

@@ -50,12 +50,12 @@ internal sealed class SequenceService(
     public bool KnowsAllModels => workers.KnowsAll;
 
     public async Task<IRunningSequence> StartAsync(
-        SequenceSpec spec, Action<IRunningSequence, SequenceUpdate> take, CancellationToken cancellationToken, string? name)
+        SequenceSpec spec, Action<IRunningSequence, SequenceUpdate> take, CancellationToken cancellationToken, string? name, IReservedPlaces? reserved)
     {
         ArgumentNullException.ThrowIfNull(spec);
         cancellationToken.ThrowIfCancellationRequested();
         var sequence = Open(Guid.NewGuid(), take);
-        (sequence.Model, sequence.Name) = (spec.Model, name);
+        (sequence.Model, sequence.Name, sequence.Reserved) = (spec.Model, name, reserved);
         try
         {
             await StartAsync(sequence.Id, spec);
@@ -77,7 +77,9 @@ internal sealed class SequenceService(
     /// <summary>A sequence that is read on this silo.</summary>
     public RunningSequence? Find(Guid id) => _sequences.GetValueOrDefault(id);
 
-    public IClientCharge Charge(string client, int promptTokens) => admission.Charge(client, promptTokens);
+    public IReservedPlaces Reserve(SequenceSpec spec, int sequences) => admission.Reserve(spec, sequences);
+
+    public IClientCharge Charge(string client, int promptTokens, IReservedPlaces? reserved) => admission.Charge(client, promptTokens, reserved);
 
     public ClientAllowance AllowanceOf(string client) => admission.AllowanceOf(client);
 
@@ -127,9 +129,9 @@ internal sealed class SequenceService(
             ?? throw new RefusedException(Refusal.Unavailable($"No worker of model '{before.Id}' is there."));
     }
 
-    public void Abort(string name)
+    public void Abort(string name, bool isPrefix)
     {
-        foreach (var sequence in _sequences.Values.Where(sequence => sequence.IsNamed(name)))
+        foreach (var sequence in _sequences.Values.Where(sequence => sequence.IsNamed(name, isPrefix)))
         {
             sequence.Abort();
         }

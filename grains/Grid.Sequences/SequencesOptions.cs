@@ -71,7 +71,7 @@ public sealed record SequencesOptions
     public TimeSpan LinkPatience { get; set; } = TimeSpan.FromMilliseconds(500);
 
     [NumberOption("Sequences of one model that may wait while all its workers are full, half of those left for one client; more are refused", 0, 1_000_000, Key = "Gateway:QueueSize")]
-    public int QueueSize { get; set; } = 4096;
+    public int QueueSize { get; set; } = 16_384;
 
     [DurationOption("How long a sequence waits for a worker at most; then it is refused", 1, 3600, Key = "Gateway:QueueTimeoutSecs")]
     public TimeSpan QueueTimeout { get; set; } = TimeSpan.FromSeconds(60);

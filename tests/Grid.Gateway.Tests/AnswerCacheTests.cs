@@ -313,7 +313,7 @@ public sealed partial class AnswerCacheTests : IAsyncLifetime
         await Until.HoldsAsync(() => _app.Grid.Charges.Single().IsOver, "It did not leave.");
         Assert.Empty(_app.Grid.Told);
         Assert.True(Cache.Abort(id));
-        Assert.StartsWith("abort shared ", Assert.Single(_app.Grid.Told), StringComparison.Ordinal); // The grid ends the sequence, and tells it so.
+        Assert.Equal($"abort {id}", Assert.Single(_app.Grid.Told)); // The grid ends the sequence, and tells it so.
         Assert.False(Cache.Abort("nobody's"));
         held.SetResult();
 

@@ -41,6 +41,62 @@ public sealed class LimitTests
         Assert.Equal((400, "'timeout' is 2; it must be a number above 0 and at most 1."), (status, (string)body["error"]!["message"]!));
     }
 
+    [Theory]
+    [InlineData("/v1/completions", """{"prompt":["a","b"],"n":3,"max_tokens":1}""")]
+    [InlineData("/generate", """{"text":["a","b"],"sampling_params":{"n":3,"max_new_tokens":1},"stream":true}""")]
+    public async Task A_request_whose_sequences_have_not_all_a_place_is_refused_before_one_begins(string path, string json)
+    {
+        await using var app = await GatewayApp.StartAsync();
+        app.Grid.Full = sequences => new Refusal { Kind = RefusalKind.Overloaded, Rule = $"{sequences} are too many." };
+        var (status, body) = await app.PostAsync(path, json);
+        Assert.Equal((429, "overloaded", "6 are too many."), (status, (string)body["error"]!["code"]!, (string)body["error"]!["message"]!));
+        Assert.Empty(app.Grid.Started);
+        app.Grid.Full = null;
+        await app.OkAsync(path, json.Replace(",\"stream\":true", "", StringComparison.Ordinal));
+        Assert.Equal((6, 2), (app.Grid.Started.Count, app.Grid.Reserved.Count));
+    }
+
+    /// <summary>An abort comes while the second of a request's sequences waits to be started: those after it are not forgotten.</summary>
+    [Theory]
+    [InlineData("""{"rid":"step"}""", true)]
+    [InlineData("""{"rid":"st","prefix":true}""", true)]
+    [InlineData("""{"rid":"st"}""", false)]
+    [InlineData("""{"abort_all":true}""", true)]
+    [InlineData("""{"abort_all":true,"model":"tiny"}""", true)]
+    public async Task What_is_aborted_before_it_is_started_ends_when_it_is(string abort, bool isMeant)
+    {
+        await using var app = await GatewayApp.StartAsync();
+        var (reached, goOn) = (new TaskCompletionSource(), new TaskCompletionSource());
+        app.Grid.Admission = _ =>
+        {
+            if (app.Grid.Started.IsEmpty)
+            {
+                return Task.CompletedTask;
+            }
+            reached.TrySetResult();
+            return goOn.Task;
+        };
+        var answer = app.OkAsync("/generate", """{"text":["a","b","c"],"rid":"step","sampling_params":{"max_new_tokens":1}}""");
+        await reached.Task.WaitAsync(Until.Patience, Token);
+        using (await app.SendAsync("/abort_request", abort))
+        {
+        }
+        int told = app.Grid.Told.Count;
+        goOn.SetResult();
+        await answer;
+        string[] expected = isMeant ? [.. app.Grid.Sequences.Select(sequence => $"abort {sequence.Id:N}")] : [];
+        Assert.Equal(expected.Skip(1), app.Grid.Told.Skip(told));
+    }
+
+    [Fact]
+    public async Task An_empty_name_is_no_prefix()
+    {
+        await using var app = await GatewayApp.StartAsync();
+        var (status, body) = await app.PostAsync("/abort_request", """{"rid":"","prefix":true}""");
+        Assert.Equal((400, "rid"), (status, (string)body["error"]!["param"]!));
+        Assert.Empty(app.Grid.Told);
+    }
+
     [Fact]
     public async Task A_client_that_reads_nothing_is_cut_off_and_its_sequences_end()
     {

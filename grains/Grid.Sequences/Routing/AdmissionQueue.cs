@@ -40,22 +40,42 @@ internal sealed class AdmissionQueue
         }
     }
 
-    /// <summary>A place in the line of the sequence's model, until it is given back. Throws <see cref="RefusedException"/> when too many
-    /// wait already, or its client has as much as it may have.</summary>
-    public AdmissionPlace Enter(SequenceSpec spec, int promptTokens)
+    /// <summary>Places for all sequences of a request, or for none: throws <see cref="RefusedException"/> when more would wait than may, or
+    /// the client would have more than it may have. None of them is refused for that any more until the rest is given back.</summary>
+    /// <param name="spec">One of them.</param>
+    /// <param name="sequences">How many they are.</param>
+    public IReservedPlaces Reserve(SequenceSpec spec, int sequences)
     {
-        var content = (spec.Model, spec.NumericsId ?? "");
         lock (_gate)
         {
-            if (!_lines.TryGetValue(content, out var line))
+            var line = LineOf(spec);
+            long wait = Math.Max(0, sequences - (line.Count > 0 ? 0 : Math.Max(0, RoomOf(spec) - line.Entering)));
+            if (wait > 0 && line.WaitingOf(spec.Client) + ReservedOf(line, spec.Client) + wait - 1 > _options.QueueSize - line.Count - ReservedOf(line, null) - wait)
             {
-                _lines.Add(content, line = new ModelLine(_time, _options.QueueAgeing, _waiting));
+                throw Refuse(
+                    $"The request has {sequences} sequences, and {wait} of them would wait for a worker of model '{spec.Model}', where {line.Count + ReservedOf(line, null)} wait already: "
+                    + $"{_options.QueueSize} may, of which one client may fill half of what is left.", line.ExpectedWait());
             }
 
-            bool counts = _clients.Enter(spec.Client, promptTokens);
+            _clients.Reserve(spec.Client, sequences);
+            var places = new ReservedPlaces(this, line, spec.Client, sequences, (int)wait);
+            line.Reserved.Add(places);
+            return places;
+        }
+    }
+
+    /// <summary>A place in the line of the sequence's model, until it is given back. Throws <see cref="RefusedException"/> when too many
+    /// wait already, or its client has as much as it may have, and no place is reserved for it.</summary>
+    public AdmissionPlace Enter(SequenceSpec spec, int promptTokens, IReservedPlaces? reserved = null)
+    {
+        lock (_gate)
+        {
+            var line = LineOf(spec);
+            bool hasPlace = TakeReserved(reserved);
+            bool counts = hasPlace ? _clients.Begin(spec.Client, promptTokens) : _clients.Enter(spec.Client, promptTokens);
             var place = line.Add(spec.Client, spec.User);
-            place.CountsTokens = counts;
-            LetIn(content, line);
+            (place.CountsTokens, place.HasWaited) = (counts, hasPlace);
+            LetIn((spec.Model, spec.NumericsId ?? ""), line);
             Stand(place, spec);
             return place;
         }
@@ -98,11 +118,26 @@ internal sealed class AdmissionQueue
     }
 
     /// <summary>Counts a sequence that stands in no line. Throws <see cref="RefusedException"/> when its client has as much as it may have.</summary>
-    public IClientCharge Charge(string client, int promptTokens)
+    public IClientCharge Charge(string client, int promptTokens, IReservedPlaces? reserved)
     {
         lock (_gate)
         {
-            return new ClientCharge(this, client, _clients.Enter(client, promptTokens));
+            return new ClientCharge(this, client, TakeReserved(reserved) ? _clients.Begin(client, promptTokens) : _clients.Enter(client, promptTokens));
+        }
+    }
+
+    /// <summary>Gives back what is left of a request's places.</summary>
+    public void Release(ReservedPlaces reserved)
+    {
+        lock (_gate)
+        {
+            if (reserved.Left > 0)
+            {
+                _clients.Release(reserved.Client, reserved.Left);
+            }
+
+            reserved.Left = reserved.Waiting = 0;
+            reserved.Line.Reserved.Remove(reserved);
         }
     }
 
@@ -153,7 +188,8 @@ internal sealed class AdmissionQueue
     private void Stand(AdmissionPlace place, SequenceSpec spec)
     {
         var (line, client) = (place.Line, place.User.Client);
-        if (place is { State: PlaceState.Waiting, HasWaited: false } && client.Waiting - 1 > _options.QueueSize - line.Count)
+        if (place is { State: PlaceState.Waiting, HasWaited: false }
+            && client.Waiting + ReservedOf(line, client.Name) - 1 > _options.QueueSize - line.Count - ReservedOf(line, null))
         {
             Remove(place);
             string whose = client.Waiting == line.Count ? "" : $", {client.Waiting} of this client";
@@ -162,6 +198,36 @@ internal sealed class AdmissionQueue
         }
 
         place.HasWaited |= place.State == PlaceState.Waiting;
+    }
+
+    private ModelLine LineOf(SequenceSpec spec)
+    {
+        var content = (spec.Model, spec.NumericsId ?? "");
+        if (!_lines.TryGetValue(content, out var line))
+        {
+            _lines.Add(content, line = new ModelLine(_time, _options.QueueAgeing, _waiting));
+        }
+
+        return line;
+    }
+
+    private long RoomOf(SequenceSpec spec) =>
+        _workers.Pools.Of(spec.NumericsId ?? "").RoomOf(spec.Model) is { Workers: > 0 } there ? there.Sequences : long.MaxValue;
+
+    /// <summary>Places in a line that are kept for a client; null: for all.</summary>
+    private static int ReservedOf(ModelLine line, string? client) =>
+        line.Reserved.Sum(places => client is null || places.Client == client ? places.Waiting : 0);
+
+    /// <summary>Takes one of a request's places; false where none is left.</summary>
+    private static bool TakeReserved(IReservedPlaces? reserved)
+    {
+        if (reserved is not ReservedPlaces { Left: > 0 } places)
+        {
+            return false;
+        }
+
+        places.Waiting = Math.Min(places.Waiting, --places.Left);
+        return true;
     }
 
     private void Remove(AdmissionPlace place)
@@ -260,6 +326,25 @@ internal sealed class AdmissionQueue
             }
         }
     }
+}
+
+/// <summary>Places for the sequences of a request that are still to come. What changes is under the queue's lock.</summary>
+/// <param name="queue">Whose they are.</param>
+/// <param name="line">Where.</param>
+/// <param name="client">Who asks.</param>
+/// <param name="left">How many are to come.</param>
+/// <param name="waiting">How many of them may have to wait.</param>
+internal sealed class ReservedPlaces(AdmissionQueue queue, ModelLine line, string client, int left, int waiting) : IReservedPlaces
+{
+    public ModelLine Line => line;
+
+    public string Client => client;
+
+    public int Left { get; set; } = left;
+
+    public int Waiting { get; set; } = waiting;
+
+    public void Dispose() => queue.Release(this);
 }
 
 /// <summary>Where a sequence stands in its line.</summary>

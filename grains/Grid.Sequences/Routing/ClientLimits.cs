@@ -19,6 +19,13 @@ internal sealed class ClientLimits(IClientQuotas quotas, TimeProvider time)
     /// <returns>Whether its tokens count.</returns>
     public bool Enter(string client, int promptTokens)
     {
+        Reserve(client, 1);
+        return Begin(client, promptTokens);
+    }
+
+    /// <summary>Counts so many of a client's sequences, all or none. Throws <see cref="RefusedException"/> when they are more than it may have.</summary>
+    public void Reserve(string client, int sequences)
+    {
         var quota = quotas.Of(client);
         if (!_accounts.TryGetValue(client, out var account))
         {
@@ -32,9 +39,21 @@ internal sealed class ClientLimits(IClientQuotas quotas, TimeProvider time)
             throw Refuse($"{account.Sequences} sequences of this client run and wait, as many as one may have at a time", TimeSpan.FromSeconds(1));
         }
 
+        if (sequences > quota.MaxRequests - account.Sequences)
+        {
+            throw Refuse(
+                $"The request has {sequences} sequences and {account.Sequences} of this client run and wait; one may have {quota.MaxRequests} at a time", TimeSpan.FromSeconds(1));
+        }
+
         if (account.Begun.IsSpent)
         {
             throw Refuse($"This client has begun the {quota.MaxRequestsPerMinute} sequences that it may begin a minute", account.Begun.UntilNext);
+        }
+
+        if (!account.Begun.Has(sequences))
+        {
+            throw Refuse(
+                $"The request has {sequences} sequences, and this client may begin {quota.MaxRequestsPerMinute} a minute, {account.Begun.Left} of them now", account.Begun.Until(sequences));
         }
 
         if (account.Tokens.IsSpent)
@@ -42,10 +61,26 @@ internal sealed class ClientLimits(IClientQuotas quotas, TimeProvider time)
             throw Refuse($"This client has had the {quota.MaxTokens} tokens that it may have a minute", account.Tokens.UntilNext);
         }
 
-        account.Sequences++;
-        account.Begun.Take(1);
+        account.Sequences += sequences;
+        account.Begun.Take(sequences);
+    }
+
+    /// <summary>One that is counted begins.</summary>
+    /// <returns>Whether its tokens count.</returns>
+    public bool Begin(string client, int promptTokens)
+    {
+        var account = _accounts[client];
+        var quota = quotas.Of(client);
+        account.Allow(quota);
         account.Tokens.Take(promptTokens);
         return quota.MaxTokens is not null;
+    }
+
+    /// <summary>So many that were counted do not begin.</summary>
+    public void Release(string client, int sequences)
+    {
+        _accounts[client].Sequences -= sequences;
+        _accounts[client].Begun.Take(-sequences);
     }
 
     /// <summary>Output tokens of a client came.</summary>
@@ -118,7 +153,7 @@ internal sealed class ClientLimits(IClientQuotas quotas, TimeProvider time)
         private double _left = most ?? 0;
         private long _at = time.GetTimestamp();
 
-        public bool IsSpent => _most is not null && Now < 1;
+        public bool IsSpent => !Has(1);
 
         public bool IsWhole => _most is null || Now >= _most;
 
@@ -130,10 +165,12 @@ internal sealed class ClientLimits(IClientQuotas quotas, TimeProvider time)
 
         private double Now => Math.Min(_most ?? 0, _left + (time.GetElapsedTime(_at).TotalMinutes * (_most ?? 0)));
 
+        public bool Has(int amount) => _most is null || Now >= amount;
+
         public void Allow(int? most) => (_left, _at, _most) = (Math.Min(Now, most ?? 0), time.GetTimestamp(), most);
 
         public void Take(int amount) => (_left, _at) = (Now - amount, time.GetTimestamp());
 
-        private TimeSpan Until(int amount) => _most is { } rate ? TimeSpan.FromMinutes(Math.Max(0, amount - Now) / rate) : TimeSpan.Zero;
+        public TimeSpan Until(int amount) => _most is { } rate ? TimeSpan.FromMinutes(Math.Max(0, amount - Now) / rate) : TimeSpan.Zero;
     }
 }

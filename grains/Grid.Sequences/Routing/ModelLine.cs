@@ -49,6 +49,12 @@ internal sealed class ModelLine(TimeProvider time, TimeSpan ageing, StrongBox<in
         }
     }
 
+    /// <summary>Places kept for sequences that are about to come.</summary>
+    public List<ReservedPlaces> Reserved { get; } = [];
+
+    /// <summary>A client's sequences that wait.</summary>
+    public int WaitingOf(string client) => _users.Values.FirstOrDefault(user => user.Client.Name == client)?.Client.Waiting ?? 0;
+
     /// <summary>A sequence has come.</summary>
     public AdmissionPlace Add(string client, string user)
     {

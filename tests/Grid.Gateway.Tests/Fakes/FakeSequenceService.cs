@@ -72,7 +72,7 @@ internal sealed class FakeSequenceService : ISequenceService
     /// <summary>What such a one is refused with.</summary>
     public Func<string, Refusal?>? Limit { get; set; }
 
-    public IClientCharge Charge(string client, int promptTokens)
+    public IClientCharge Charge(string client, int promptTokens, IReservedPlaces? reserved)
     {
         if (Limit?.Invoke(client) is { } refusal)
         {
@@ -83,10 +83,22 @@ internal sealed class FakeSequenceService : ISequenceService
         return charge;
     }
 
+    /// <summary>Sequences that places were kept for.</summary>
+    public ConcurrentQueue<int> Reserved { get; } = new();
+
+    /// <summary>What a request with so many is refused with.</summary>
+    public Func<int, Refusal?>? Full { get; set; }
+
+    public IReservedPlaces Reserve(SequenceSpec spec, int sequences)
+    {
+        Reserved.Enqueue(sequences);
+        return Full?.Invoke(sequences) is { } refusal ? throw new RefusedException(refusal) : new FakePlaces();
+    }
+
     public ServedModel? FindModel(string id, string numericsId) =>
         Models.FirstOrDefault(model => model.Id == id && model.NumericsId == numericsId);
 
-    public async Task<IRunningSequence> StartAsync(SequenceSpec spec, Action<IRunningSequence, SequenceUpdate> take, CancellationToken cancellationToken, string? name)
+    public async Task<IRunningSequence> StartAsync(SequenceSpec spec, Action<IRunningSequence, SequenceUpdate> take, CancellationToken cancellationToken, string? name, IReservedPlaces? reserved)
     {
         await (Admission?.Invoke(cancellationToken) ?? Task.CompletedTask);
         int[] prompt = spec.PromptIds ?? Models.First(model => model.Id == spec.Model).Text!.Tokenizer.Encode(spec.PromptText!, spec.ParseSpecialTokens, spec.AddSpecialTokens);
@@ -145,12 +157,20 @@ internal sealed class FakeSequenceService : ISequenceService
 
     public Task<ServedModel> WaitForWeightsAsync(ServedModel before, CancellationToken cancellationToken) => Task.FromResult(Models[0]);
 
-    public void Abort(string name) => Told.Enqueue($"abort {name}");
+    public void Abort(string name, bool isPrefix) => Told.Enqueue($"abort {name}{(isPrefix ? "*" : "")}");
 
     private Task<WorkersReached> Tell(string what)
     {
         Told.Enqueue(what);
         return Task.FromResult(Reached);
+    }
+}
+
+/// <summary>Places that nobody counts.</summary>
+internal sealed class FakePlaces : IReservedPlaces
+{
+    public void Dispose()
+    {
     }
 }
 

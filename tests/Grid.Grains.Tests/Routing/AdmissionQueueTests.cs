@@ -269,6 +269,49 @@ public sealed class AdmissionQueueTests
     }
 
     [Fact]
+    public async Task A_request_has_places_for_all_its_sequences_or_for_none_and_others_have_theirs_beside_them()
+    {
+        await using var grid = await StartAsync();
+        grid.Service<IOptions<SequencesOptions>>(0).Value.QueueSize = 6;
+        var service = grid.Sequences();
+        var queue = Queue(grid);
+        await using var running = await service.StartAsync(Spec("a", 0), default);
+        var none = await Assert.ThrowsAsync<RefusedException>(() => Task.FromResult(Reserve("a", 4)));
+        Assert.Equal(RefusalKind.Overloaded, none.Refusal.Kind);
+        Assert.Contains("The request has 4 sequences, and 4 of them would wait", none.Message, StringComparison.Ordinal);
+        var places = Reserve("a", 3);
+        Assert.Throws<RefusedException>(() => Reserve("b", 3));
+        await Assert.ThrowsAsync<RefusedException>(() => service.StartAsync(Spec("a", 9), default));
+        var other = await WaitingAsync(grid, Spec("b", 4), default);
+        var mine = new List<IRunningSequence>();
+        for (int i = 1; i <= 2; i++)
+        {
+            mine.Add(await grid.Service<ISequenceService>(0).StartAsync(Spec("a", i) with { Follows = true }, (_, _) => { }, default, reserved: places));
+        }
+
+        Assert.Equal(3, queue.Waiting(TestModel.Name));
+        places.Dispose();
+        places.Dispose();
+        Reserve("b", 1).Dispose();
+        using (var rest = Reserve("c", 2))
+        {
+            Assert.Throws<RefusedException>(() => Reserve("c", 1));
+        }
+
+        Reserve("c", 2).Dispose();
+        foreach (var sequence in mine)
+        {
+            await sequence.DisposeAsync();
+        }
+
+        grid.Engines[0].Allow(1_000_000);
+        await using var last = await other.WaitAsync(TestGrid.Patience);
+        await Answer.ReadAsync(last);
+
+        IReservedPlaces Reserve(string client, int sequences) => queue.Reserve(Spec(client, 0) with { NumericsId = TestModel.NumericsId }, sequences);
+    }
+
+    [Fact]
     public async Task A_client_that_has_less_than_others_is_let_in_where_it_takes_the_place_of_one_of_theirs()
     {
         await using var grid = await TestGrid.StartAsync(1, _ => new ScriptedEngine { HeldBack = true, MaxWaiting = 2, Displaces = true });

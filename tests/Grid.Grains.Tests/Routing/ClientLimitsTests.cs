@@ -24,6 +24,22 @@ public sealed class ClientLimitsTests
     }
 
     [Fact]
+    public void Sequences_of_a_request_are_counted_all_or_none_and_those_that_do_not_begin_are_given_back()
+    {
+        var limits = Limits(new SequencesOptions { MaxClientRequests = 5, MaxClientRequestsPerMinute = 8 });
+        limits.Enter("a", 1);
+        var refused = Assert.Throws<RefusedException>(() => limits.Reserve("a", 5)).Refusal;
+        Assert.Contains("The request has 5 sequences and 1 of this client run and wait; one may have 5 at a time", refused.Rule, StringComparison.Ordinal);
+        limits.Reserve("a", 4);
+        Assert.Throws<RefusedException>(() => limits.Enter("a", 1));
+        limits.Begin("a", 1);
+        limits.Release("a", 3);
+        refused = Assert.Throws<RefusedException>(() => Limits(new SequencesOptions { MaxClientRequestsPerMinute = 3 }).Reserve("a", 4)).Refusal;
+        Assert.Contains("The request has 4 sequences, and this client may begin 3 a minute, 3 of them now", refused.Rule, StringComparison.Ordinal);
+        limits.Reserve("a", 3);
+    }
+
+    [Fact]
     public void A_client_that_had_its_tokens_waits_until_it_may_have_more_and_saves_none()
     {
         var limits = Limits(new SequencesOptions { MaxClientTokens = 600 });
