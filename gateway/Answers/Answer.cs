@@ -22,8 +22,8 @@ internal abstract class Answer
         _ => throw new ArgumentOutOfRangeException(nameof(plan), plan, "Unknown plan."),
     };
 
-    /// <summary>The whole answer, after every sequence has ended.</summary>
-    public abstract void WriteWhole(Utf8JsonWriter json, IReadOnlyList<Transcript> transcripts);
+    /// <summary>The whole answer, after every sequence has ended: yields, with what it has told of, after each.</summary>
+    public abstract IEnumerable<Transcript> WriteWhole(Utf8JsonWriter json, IReadOnlyList<Transcript> transcripts);
 
     /// <summary>Events for an update, which the transcript has taken in already.</summary>
     public abstract void WriteUpdate(EventStream events, Transcript transcript, SequenceUpdate update);

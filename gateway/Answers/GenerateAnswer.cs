@@ -14,17 +14,18 @@ internal sealed class GenerateAnswer(GeneratePlan plan, TimeProvider clock) : An
     private readonly Tokenizer? _tokenizer = plan.Model.Text?.Tokenizer;
     private readonly SortedDictionary<int, Transcript> _pending = [];
 
-    public override void WriteWhole(Utf8JsonWriter json, IReadOnlyList<Transcript> transcripts)
+    public override IEnumerable<Transcript> WriteWhole(Utf8JsonWriter json, IReadOnlyList<Transcript> transcripts)
     {
         if (!plan.IsList)
         {
             WriteItem(json, transcripts[0], withIndex: false);
-            return;
+            yield break;
         }
         json.WriteStartArray();
         foreach (var transcript in transcripts)
         {
             WriteItem(json, transcript, withIndex: false);
+            yield return transcript;
         }
         json.WriteEndArray();
     }

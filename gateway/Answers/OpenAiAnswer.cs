@@ -21,11 +21,17 @@ internal abstract class OpenAiAnswer(OpenAiPlan plan, string id, DateTimeOffset 
     /// <inheritdoc cref="WholeObject"/>
     protected abstract string EventObject { get; }
 
-    public sealed override void WriteWhole(Utf8JsonWriter json, IReadOnlyList<Transcript> transcripts)
+    public sealed override IEnumerable<Transcript> WriteWhole(Utf8JsonWriter json, IReadOnlyList<Transcript> transcripts)
     {
         json.WriteStartObject();
         WriteEnvelope(json, WholeObject);
-        json.WriteList("choices", transcripts, transcript => WriteChoice(json, transcript));
+        json.WriteStartArray("choices");
+        foreach (var transcript in transcripts)
+        {
+            WriteChoice(json, transcript);
+            yield return transcript;
+        }
+        json.WriteEndArray();
         WriteUsage(json, transcripts);
         WriteExtras(json, transcripts);
         json.WriteEndObject();

@@ -14,23 +14,54 @@ internal static class JsonResponse
     /// <summary>Bytes that a client takes within the time that it may take nothing.</summary>
     private const int PartBytes = 64 * 1024;
 
-    /// <summary>Sends a JSON body whole, with its length. A client that takes nothing of it for longer than it may is cut off.</summary>
-    public static async Task WriteAsync(HttpContext context, int status, Action<Utf8JsonWriter> write, TimeSpan? readerTimeout = null)
+    /// <summary>Bytes of a body that are held; a longer one goes out in parts, without its length.</summary>
+    private const int HeldBytes = 1024 * 1024;
+
+    /// <summary>Sends a JSON body with its length.</summary>
+    public static Task WriteAsync(HttpContext context, int status, Action<Utf8JsonWriter> write) => WriteAsync(context, status, json =>
     {
-        var buffer = new ArrayBufferWriter<byte>(1024);
-        using (var json = new Utf8JsonWriter(buffer, EventStream.WriterOptions))
-        {
-            write(json);
-        }
+        write(json);
+        return [];
+    }, Timeout.InfiniteTimeSpan);
+
+    /// <summary>Sends a JSON body. A client that takes nothing of it for longer than it may is cut off.</summary>
+    /// <param name="context">The client.</param>
+    /// <param name="status">The status.</param>
+    /// <param name="write">Writes it, and yields wherever a part may end.</param>
+    /// <param name="readerTimeout">How long the client may take nothing.</param>
+    public static async Task WriteAsync(HttpContext context, int status, Func<Utf8JsonWriter, IEnumerable<object>> write, TimeSpan readerTimeout)
+    {
         var response = context.Response;
         response.StatusCode = status;
         response.ContentType = "application/json; charset=utf-8";
-        response.ContentLength = buffer.WrittenCount;
-        for (var rest = buffer.WrittenMemory; rest.Length > 0; rest = rest[Math.Min(PartBytes, rest.Length)..])
+        var buffer = new ArrayBufferWriter<byte>(1024);
+        using var json = new Utf8JsonWriter(buffer, EventStream.WriterOptions);
+        bool isLong = false;
+        foreach (object _ in write(json))
+        {
+            json.Flush();
+            if (buffer.WrittenCount >= HeldBytes)
+            {
+                isLong = true;
+                await SendAsync(context, buffer.WrittenMemory, readerTimeout);
+                buffer.ResetWrittenCount();
+            }
+        }
+        json.Flush();
+        if (!isLong)
+        {
+            response.ContentLength = buffer.WrittenCount;
+        }
+        await SendAsync(context, buffer.WrittenMemory, readerTimeout);
+    }
+
+    private static async Task SendAsync(HttpContext context, ReadOnlyMemory<byte> body, TimeSpan readerTimeout)
+    {
+        for (; body.Length > 0; body = body[Math.Min(PartBytes, body.Length)..])
         {
             using var stalls = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted);
-            stalls.CancelAfter(readerTimeout ?? Timeout.InfiniteTimeSpan); // The server breaks the connection then.
-            await response.Body.WriteAsync(rest[..Math.Min(PartBytes, rest.Length)], stalls.Token);
+            stalls.CancelAfter(readerTimeout); // The server breaks the connection then.
+            await context.Response.Body.WriteAsync(body[..Math.Min(PartBytes, body.Length)], stalls.Token);
         }
     }
 

@@ -275,9 +275,9 @@ public sealed class BadInputTests(GatewayFixture app) : IClassFixture<GatewayFix
         yield return Prompt("[" + string.Join(',', Enumerable.Repeat("1", 4096)) + "]", "prompt", "context_length_exceeded");
         yield return Prompt("[[1],[1,2,258]]", "prompt[1][2]", "invalid_value");
         yield return Prompt("[1,2,3],\"max_tokens\":4094", "max_tokens", "context_length_exceeded");
-        yield return Prompt("[" + string.Join(',', Enumerable.Repeat("\"a\"", 9)) + "],\"n\":128", "n", "invalid_value");
-        yield return Prompt("[" + string.Join(',', Enumerable.Repeat("\"a\"", 1025)) + "]", "prompt", "invalid_value");
-        yield return Prompt("[" + string.Join(',', Enumerable.Repeat("[1]", 1025)) + "]", "prompt", "invalid_value");
+        yield return Prompt("[" + string.Join(',', Enumerable.Repeat("\"a\"", 33)) + "],\"n\":128", "n", "invalid_value");
+        yield return Prompt("[" + string.Join(',', Enumerable.Repeat("\"a\"", 4097)) + "]", "prompt", "invalid_value");
+        yield return Prompt("[" + string.Join(',', Enumerable.Repeat("[1]", 4097)) + "]", "prompt", "invalid_value");
         yield return Prompt($"[\"x\",\"{new string('a', 200_000)}\"]", "prompt[1]", "context_length_exceeded");
         yield return Prompt("\"x\",\"logprobs\":21", "logprobs", "invalid_value");
         yield return Prompt("\"x\",\"logprobs\":true", "logprobs", "invalid_type");

@@ -1,6 +1,7 @@
 using System.Net.Sockets;
 using System.Runtime.CompilerServices;
 using System.Text;
+using System.Text.Json.Nodes;
 using Grid.Gateway.Tests.Fakes;
 using Grid.Grains.Messages;
 using Grid.Numerics;
@@ -86,6 +87,25 @@ public sealed class LimitTests
         await answer;
         string[] expected = isMeant ? [.. app.Grid.Sequences.Select(sequence => $"abort {sequence.Id:N}")] : [];
         Assert.Equal(expected.Skip(1), app.Grid.Told.Skip(told));
+    }
+
+    /// <summary>The gateway holds a part of a long answer at a time; a short one goes with its length.</summary>
+    [Theory]
+    [InlineData("/generate", "{\"text\":\"x\",\"sampling_params\":{\"n\":4}}")]
+    [InlineData("/v1/completions", "{\"prompt\":\"x\",\"n\":4}")]
+    public async Task A_long_answer_goes_out_in_parts_and_says_all(string path, string json)
+    {
+        await using var app = await GatewayApp.StartAsync();
+        foreach (int length in new[] { 600_000, 6 })
+        {
+            app.Grid.Script = spec => FakeAnswers.Of(new SequenceUpdate { Text = new string((char)('a' + (spec.Generation.Sampling.Seed % 2)), length), Tokens = [new('x', 0, [])], FinishReason = "length" });
+            using var response = await app.SendAsync(path, json);
+            var body = JsonNode.Parse(await response.Content.ReadAsStringAsync(Token))!;
+            Assert.Equal(length > 100, response.Headers.TransferEncodingChunked is true);
+            string[] answers = (body as JsonArray ?? body["choices"]!.AsArray()).Select(answer => (string)answer!["text"]!).ToArray();
+            Assert.Equal(Enumerable.Repeat(length, 4), answers.Select(text => text.Length));
+            Assert.Equal([answers[0][0], answers[1][0], answers[0][0], answers[1][0]], answers.Select(text => text.Distinct().Single()));
+        }
     }
 
     [Fact]
