@@ -12,22 +12,11 @@ public sealed record SequencesOptions
     /// and less than half of <see cref="WorkerSilence"/>.</summary>
     internal const int ProbeTicks = 4;
 
-    /// <summary>A node of whose workers none has sequences of this gateway, and none is heard for so many ticks, is looked for: its heartbeats
-    /// come every second, one for all of its workers.</summary>
-    internal const int IdleProbeTicks = 14;
-
-    /// <summary>Past so many its workers are given up.</summary>
-    internal const int IdleTicks = 20;
-
-    /// <summary>The same for one worker's stream, whatever the others of its node say: it carries a heartbeat every five seconds.</summary>
-    internal const int StreamTicks = 70;
-
     /// <summary>How often a token is looked for while <see cref="HedgeAfter"/> lasts.</summary>
     internal const int HedgeTicks = 4;
 
-    /// <summary>A worker with sequences of this gateway and without step or heartbeat for this long is given up; its sequences go on elsewhere. Several times
-    /// the workers' heartbeat interval (250 ms). One whose process has ended is found sooner (<see cref="ProbeTicks"/>). Without sequences it may be
-    /// silent for longer (<see cref="IdleTicks"/>).</summary>
+    /// <summary>A worker without step or heartbeat for this long is given up; its sequences go on elsewhere. Several times
+    /// the workers' heartbeat interval (250 ms). One whose process has ended is found sooner (<see cref="ProbeTicks"/>).</summary>
     public TimeSpan WorkerSilence { get; set; } = TimeSpan.FromSeconds(1);
 
     /// <summary>How long to wait before a lost worker is called again.</summary>
@@ -60,9 +49,8 @@ public sealed record SequencesOptions
     /// generate. A page's worth.</summary>
     public int SequenceCost { get; set; } = 64;
 
-    /// <summary>A worker of whose node nothing was heard for this long may be loaded otherwise than it seems. More than the second between two heartbeats
-    /// of a node where nothing changes.</summary>
-    public TimeSpan StaleReport { get; set; } = TimeSpan.FromMilliseconds(1500);
+    /// <summary>A worker that has not reported for this long may be loaded otherwise than it seems.</summary>
+    public TimeSpan StaleReport { get; set; } = TimeSpan.FromMilliseconds(750);
 
     /// <summary>How long a node with workers of its own stays linked to those of others after the last request that came to it.</summary>
     public TimeSpan LinkRetention { get; set; } = TimeSpan.FromMinutes(5);

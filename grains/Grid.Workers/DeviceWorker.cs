@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using System.Diagnostics.CodeAnalysis;
 using Grid.Engine;
 using Grid.Grains;
 using Grid.Grains.Messages;
@@ -93,9 +92,6 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
     /// <summary>Whether the device's thread runs no more; nothing of the model may be freed before.</summary>
     public bool HasStopped => !_thread.IsAlive;
 
-    /// <summary>What gateways are told by this node's workers.</summary>
-    internal NodeBeats Beats { get; set; } = new();
-
     /// <summary>Called once, on the device's thread, when the engine failed as a whole.</summary>
     public event Action<Exception>? Failed;
 
@@ -109,7 +105,7 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
     /// <summary>Opens a gateway's step stream; one it had before ends. The first batch is there at once.</summary>
     public StepSubscription Subscribe(GatewayId gateway)
     {
-        var subscription = new StepSubscription(gateway, _prefixes, Beats.Of(gateway), _time, ended => End(ended, null));
+        var subscription = new StepSubscription(gateway, _prefixes, _time, ended => End(ended, null));
         StepSubscription? previous = null;
         _subscriptions.AddOrUpdate(gateway, subscription, (_, existing) =>
         {
@@ -158,12 +154,10 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
             return Refusal.Invalid(nameof(request.Attempt), request.Attempt, "not be that of an attempt that runs");
         }
 
-        subscription.CountAttempt(1);
-
         // Again: whoever waits for the last attempt to end, before it exchanges the weights, has seen this one, or is seen here.
         if (WhyClosed(request) is { } closedNow)
         {
-            TryRemove(request.Attempt, out _);
+            _attempts.TryRemove(request.Attempt, out _);
             _outputs.Forget(output);
             return closedNow;
         }
@@ -285,7 +279,7 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
         }
         finally
         {
-            if (!queued && TryRemove(request.Attempt, out var attempt))
+            if (!queued && _attempts.TryRemove(request.Attempt, out var attempt))
             {
                 attempt.Trace?.End("refused", "refused");
                 _outputs.Forget(attempt.Output);
@@ -429,20 +423,9 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
 
         if (attempt.Step[^1] is SequenceFinished)
         {
-            TryRemove(attempt.Id, out _);
+            _attempts.TryRemove(attempt.Id, out _);
             _outputs.End(attempt.Output);
         }
-    }
-
-    private bool TryRemove(AttemptId id, [NotNullWhen(true)] out AcceptedAttempt? attempt)
-    {
-        if (!_attempts.TryRemove(id, out attempt))
-        {
-            return false;
-        }
-
-        attempt.Subscription.CountAttempt(-1);
-        return true;
     }
 
     private void Beat()
@@ -459,27 +442,35 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
         }
 
         _outputs.Prune();
-        var load = Load;
         foreach (var subscription in _subscriptions.Values)
         {
-            if (subscription.Unread is var unread && unread > _options.SubscriberGrace)
+            if (subscription.SinceLastRead > _options.SubscriberGrace)
             {
-                LogSubscriberGone(subscription.Gateway, unread.TotalSeconds);
+                LogSubscriberGone(subscription.Gateway, subscription.SinceLastRead.TotalSeconds);
                 End(subscription, null);
-                continue;
             }
-
-            if (IsSilent(subscription))
+            else
             {
-                _ = LookForAsync(subscription);
+                Beat(subscription);
             }
+        }
+    }
 
-            subscription.Beat(load, _options); // After the look: nobody can have read it yet.
+    private void Beat(StepSubscription subscription)
+    {
+        if (subscription.SinceLastWrite >= _options.HeartbeatInterval)
+        {
+            subscription.Heartbeat(Load);
+        }
+
+        if (IsSilent(subscription))
+        {
+            _ = LookForAsync(subscription);
         }
     }
 
     private bool IsSilent(StepSubscription subscription) =>
-        !subscription.Ended && subscription.Unread >= _options.SubscriberSilence;
+        !subscription.Ended && subscription.SinceLastRead >= _options.SubscriberSilence;
 
     /// <summary>Ends the stream of a gateway whose process has ended. Its clients come back by other gateways at once, and what ran for
     /// them would take the place of what runs for them now.</summary>
@@ -487,7 +478,7 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
     {
         if (await _probe.IsGoneAsync(subscription.Gateway.Address) && IsSilent(subscription))
         {
-            LogSubscriberEnded(subscription.Gateway, subscription.Unread.TotalSeconds);
+            LogSubscriberEnded(subscription.Gateway, subscription.SinceLastRead.TotalSeconds);
             End(subscription, null);
         }
     }
@@ -504,11 +495,7 @@ public sealed partial class DeviceWorker : IDrainable, IDisposable
 
     private void End(StepSubscription subscription, Exception? error)
     {
-        if (_subscriptions.TryRemove(new(subscription.Gateway, subscription)))
-        {
-            Beats.Forget(subscription.Gateway);
-        }
-
+        _subscriptions.TryRemove(new(subscription.Gateway, subscription));
         subscription.End(error);
         foreach (var attempt in _attempts.Values)
         {

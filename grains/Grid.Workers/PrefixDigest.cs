@@ -70,15 +70,6 @@ public sealed class PrefixDigest : IPrefixCacheObserver
         }
     }
 
-    /// <summary>Whether there are more than so many changes.</summary>
-    internal bool HasChanged(long changes)
-    {
-        lock (_gate)
-        {
-            return changes != _changes;
-        }
-    }
-
     /// <summary>What the changes after the first so many have come to, at most <see cref="PrefixChanges.MaxChains"/> of
     /// them; null when there are none. False when they are forgotten already.</summary>
     internal bool TryRead(ref long changes, out PrefixChanges? news)
@@ -117,9 +108,6 @@ internal sealed class PrefixDigestReader(PrefixDigest digest)
     private long _changes = -1 - PrefixDigest.LogSize;
     private ulong[] _pending = [];
     private int _told;
-
-    /// <summary>Whether the stream has not been told all.</summary>
-    public bool HasMore => _told < _pending.Length || digest.HasChanged(_changes);
 
     /// <summary>What the stream has not been told yet, or a part of it; null when that is nothing.</summary>
     public PrefixChanges? Take()

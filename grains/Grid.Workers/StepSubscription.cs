@@ -27,18 +27,13 @@ public sealed class StepSubscription : IDisposable
     private readonly List<StepAlternative> _alternatives = [];
     private readonly List<StepDigest> _digests = [];
 
-    private readonly NodeBeats.Told _told;
-
     private long _number;
     private long _lastWrite;
     private long _lastRead;
-    private WorkerLoad _load;
-    private volatile bool _hasUnread;
-    private int _attempts;
 
-    internal StepSubscription(GatewayId gateway, PrefixDigest prefixes, NodeBeats.Told told, TimeProvider time, Action<StepSubscription> onDispose)
+    internal StepSubscription(GatewayId gateway, PrefixDigest prefixes, TimeProvider time, Action<StepSubscription> onDispose)
     {
-        (Gateway, _prefixes, _told, _time, _onDispose) = (gateway, new(prefixes), told, time, onDispose);
+        (Gateway, _prefixes, _time, _onDispose) = (gateway, new(prefixes), time, onDispose);
         _lastWrite = _lastRead = time.GetTimestamp();
     }
 
@@ -48,11 +43,9 @@ public sealed class StepSubscription : IDisposable
     /// <summary>Whether the stream has ended; nothing is accepted under it any more.</summary>
     public bool Ended { get; private set; }
 
-    /// <summary>How long there has been something to read and nothing was read.</summary>
-    internal TimeSpan Unread => _hasUnread ? _time.GetElapsedTime(Volatile.Read(ref _lastRead)) : TimeSpan.Zero;
+    internal TimeSpan SinceLastWrite => _time.GetElapsedTime(Volatile.Read(ref _lastWrite));
 
-    /// <summary>Counts the gateway's sequences here.</summary>
-    internal void CountAttempt(int change) => Interlocked.Add(ref _attempts, change);
+    internal TimeSpan SinceLastRead => _time.GetElapsedTime(Volatile.Read(ref _lastRead));
 
     /// <summary>The batches, in order, until the stream ends.</summary>
     public async IAsyncEnumerable<StepBatch> ReadAllAsync([EnumeratorCancellation] CancellationToken cancellationToken)
@@ -65,7 +58,6 @@ public sealed class StepSubscription : IDisposable
                 yield return batch;
             }
 
-            _hasUnread = false;
             Volatile.Write(ref _lastRead, _time.GetTimestamp());
         }
     }
@@ -132,26 +124,6 @@ public sealed class StepSubscription : IDisposable
     /// <summary>Publishes a batch without sequences. From any thread.</summary>
     internal void Heartbeat(WorkerLoad load) => Write(load, [], [], [], []);
 
-    /// <summary>Publishes one when it is time: soon while the gateway has sequences here or does not know what has changed, and seldom else.</summary>
-    internal void Beat(WorkerLoad load, WorkerOptions options)
-    {
-        var since = _time.GetElapsedTime(Volatile.Read(ref _lastWrite));
-        if (since >= options.HeartbeatInterval
-            && (Volatile.Read(ref _attempts) > 0 || HasNews(load) || since >= options.StreamHeartbeatInterval
-                || _told.IsDue(_time, options.NodeHeartbeatInterval - (options.HeartbeatInterval / 2)))) // A timer may be early.
-        {
-            Heartbeat(load);
-        }
-    }
-
-    private bool HasNews(WorkerLoad load)
-    {
-        lock (_publishing)
-        {
-            return _load != load || _prefixes.HasMore;
-        }
-    }
-
     private void AddPrompt(ref SequenceStep step, PromptScored scored)
     {
         if (step.OutputTokenCount > 0)
@@ -191,8 +163,6 @@ public sealed class StepSubscription : IDisposable
         // Device thread and heartbeat timer both write; numbers must leave in order.
         lock (_publishing)
         {
-            _load = load;
-            _hasUnread = true;
             _channel.Writer.TryWrite(new StepBatch
             {
                 Number = _number++,
@@ -203,9 +173,7 @@ public sealed class StepSubscription : IDisposable
                 Digests = digests,
                 Prefixes = _prefixes.Take(),
             });
-            long now = _time.GetTimestamp();
-            Volatile.Write(ref _lastWrite, now);
-            _told.Now(now);
+            Volatile.Write(ref _lastWrite, _time.GetTimestamp());
         }
     }
 }

@@ -8,21 +8,10 @@ using Orleans.Runtime.Hosting;
 namespace Grid.Workers;
 
 /// <summary>The devices of this silo; they run while it runs.</summary>
-public sealed class WorkerHost : IDrainable, IHostedService
+public sealed class WorkerHost(IEnumerable<DeviceWorker> workers) : IDrainable, IHostedService
 {
-    /// <summary>Takes the devices.</summary>
-    public WorkerHost(IEnumerable<DeviceWorker> workers)
-    {
-        Workers = [.. workers];
-        var beats = new NodeBeats();
-        foreach (var worker in Workers)
-        {
-            worker.Beats = beats;
-        }
-    }
-
     /// <summary>One per device.</summary>
-    public IReadOnlyList<DeviceWorker> Workers { get; }
+    public IReadOnlyList<DeviceWorker> Workers { get; } = [.. workers];
 
     /// <summary>The worker of a device. Throws <see cref="KeyNotFoundException"/> naming the devices there are.</summary>
     public DeviceWorker Find(string device) => Workers.FirstOrDefault(worker => worker.Model.Device == device)

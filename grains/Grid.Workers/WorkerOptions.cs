@@ -3,17 +3,11 @@ namespace Grid.Workers;
 /// <summary>Timing of workers. None of it changes a token's bits.</summary>
 public sealed record WorkerOptions
 {
-    /// <summary>A stream that had no step for this long carries a heartbeat, while its gateway has sequences here or has not been told the load.</summary>
+    /// <summary>A stream that had no step for this long carries a heartbeat.</summary>
     public TimeSpan HeartbeatInterval { get; set; } = TimeSpan.FromMilliseconds(250);
 
-    /// <summary>A gateway that has been told nothing by any worker of this node for this long gets a heartbeat of one of them.</summary>
-    public TimeSpan NodeHeartbeatInterval { get; set; } = TimeSpan.FromSeconds(1);
-
-    /// <summary>A stream that carried nothing for this long carries a heartbeat, whatever others carry: it stays polled.</summary>
-    public TimeSpan StreamHeartbeatInterval { get; set; } = TimeSpan.FromSeconds(5);
-
-    /// <summary>A gateway that has not read its step stream for this long, though there was something to read, is looked for at its address:
-    /// where its process has ended, the stream is, too. A few heartbeats.</summary>
+    /// <summary>A gateway that has not read its step stream for this long is looked for at its address: where its process has ended, the
+    /// stream is, too. A few heartbeats.</summary>
     public TimeSpan SubscriberSilence { get; set; } = TimeSpan.FromMilliseconds(750);
 
     /// <summary>A step stream that its gateway, which may hang, has not read for this long is ended and its sequences are

@@ -90,7 +90,7 @@ internal static class ChoiceBenchmark
     {
         var id = new WorkerId($"worker{number:D4}");
         var link = new WorkerLink(
-            id, null!, directory.Gateway, new TcpSiloProbe(), new TextModelCache(), directory.Pools, new NodePulse(s_clock), options, TimeProvider.System, () => { }, directory.Report, NullLogger.Instance);
+            id, null!, directory.Gateway, new TcpSiloProbe(), new TextModelCache(), directory.Pools, options, TimeProvider.System, () => { }, directory.Report, NullLogger.Instance);
         var status = new WorkerStatus
         {
             Worker = id,

@@ -70,10 +70,6 @@ public sealed class LiveWorker
     /// <summary>Whether it is <see cref="WorkerState.Live"/>: for those who look at all workers.</summary>
     internal bool Takes => _takes;
 
-    /// <summary>Whether it may be loaded otherwise than it seems (<see cref="SequencesOptions.StaleReport"/>): a change would have been told, but its node
-    /// is not heard.</summary>
-    internal bool IsStale => _time.GetElapsedTime(Math.Max(Queue.ReportedAt, _link.Node.HeardAt)) > _options.StaleReport;
-
     /// <summary>How loaded it is, as far as this gateway knows.</summary>
     internal WorkerQueue Queue { get; }
 

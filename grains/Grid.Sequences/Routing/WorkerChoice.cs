@@ -16,7 +16,7 @@ internal static class WorkerChoice
     private const int Unit = 64;
 
     /// <summary>The worker to ask next: the cheapest that takes sequences, fits and was not asked before; of equal ones the one that did least
-    /// lately, or else the first by key. Where its load may be another by now, it is the cheaper of two drawn by the sequence's id: gateways that all
+    /// lately, or else the first by key. Where its report is stale, it is the cheaper of two drawn by the sequence's id: gateways that all
     /// believe the same old news must not all send to the same worker. With it the tokens that it would have to compute; null where there is none.</summary>
     /// <param name="pool">The workers.</param>
     /// <param name="prompt">What the attempt starts from.</param>
@@ -37,7 +37,7 @@ internal static class WorkerChoice
                 int first = Cheapest(workers, needs, MayTake, out int count);
                 if (first >= 0 && asked is null)
                 {
-                    if (count > 2 && workers[first].IsStale)
+                    if (count > 2 && workers[first].Queue.IsStale)
                     {
                         first = CheaperOf(DrawTwo(attempt, count), workers, needs, MayTake) ?? first;
                     }

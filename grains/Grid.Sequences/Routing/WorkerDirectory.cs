@@ -214,7 +214,7 @@ public sealed partial class WorkerDirectory(
         {
             if ((_isOpen || node.Equals(silo.SiloAddress)) && types.Grains.ContainsKey(NodeType) && !_nodes.ContainsKey(node))
             {
-                var added = _nodes[node] = new Node(CancellationTokenSource.CreateLinkedTokenSource(_stop.Token), new NodePulse(time));
+                var added = _nodes[node] = new Node(CancellationTokenSource.CreateLinkedTokenSource(_stop.Token));
                 added.Run = RunNodeAsync(node, added);
             }
         }
@@ -296,7 +296,7 @@ public sealed partial class WorkerDirectory(
     {
         var cancellationToken = node.Stopping;
         var grain = grains.GetGrain<IGpuWorkerGrain>(worker.Key);
-        var link = new WorkerLink(worker, grain, Gateway, probe, _texts, Pools, node.Pulse, _options, time, Refresh, Report, logger);
+        var link = new WorkerLink(worker, grain, Gateway, probe, _texts, Pools, _options, time, Refresh, Report, logger);
         _links[worker] = link;
         await link.RunAsync(cancellationToken);
         if (link.Failed is not null)
@@ -377,11 +377,8 @@ public sealed partial class WorkerDirectory(
     }
 
     /// <summary>A silo with workers, while it is a member and linked.</summary>
-    private sealed class Node(CancellationTokenSource stop, NodePulse pulse)
+    private sealed class Node(CancellationTokenSource stop)
     {
-        /// <summary>What is heard of it.</summary>
-        public NodePulse Pulse => pulse;
-
         /// <summary>Cancelled when it is no longer a member.</summary>
         public CancellationToken Stopping { get; } = stop.Token;
 

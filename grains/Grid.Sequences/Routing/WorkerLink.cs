@@ -11,7 +11,7 @@ namespace Grid.Sequences.Routing;
 /// told and it is set up anew, for as long as the worker's silo is a member of the cluster.
 /// </summary>
 internal sealed partial class WorkerLink(
-    WorkerId id, IGpuWorkerGrain grain, GatewayId gateway, ISiloProbe probe, TextModelCache texts, WorkerPools pools, NodePulse node, SequencesOptions options,
+    WorkerId id, IGpuWorkerGrain grain, GatewayId gateway, ISiloProbe probe, TextModelCache texts, WorkerPools pools, SequencesOptions options,
     TimeProvider time, Action changed, Action<LiveWorker> reported, ILogger logger)
 {
     /// <summary>Silences that one answer may take while the link is set up. A message that was lost would else be waited for
@@ -27,18 +27,12 @@ internal sealed partial class WorkerLink(
     private long _lostAt;
     private int _quietTicks;
     private int _allowedTicks;
-    private int _quietNodeTicks; // The watch's alone, and the two below.
-    private int _heard;
-    private bool _wasBusy;
     private string? _quarantine;
     private volatile CancellationTokenSource? _stream; // Cancelled under the lock, and not after it was taken away.
     private volatile WorkerStatus? _failed;
 
     /// <summary>The worker's grain.</summary>
     public IGpuWorkerGrain Grain => grain;
-
-    /// <summary>Its node.</summary>
-    public NodePulse Node => node;
 
     /// <summary>What the worker serves; null while the link is not live.</summary>
     public LiveWorker? Live => Volatile.Read(ref _live);
@@ -113,65 +107,17 @@ internal sealed partial class WorkerLink(
             return; // Between two streams.
         }
 
+        int allowed = Volatile.Read(ref _allowedTicks);
         int quiet = Interlocked.Increment(ref _quietTicks);
-        _quietNodeTicks = _heard == node.Heard ? _quietNodeTicks + 1 : 1;
-        _heard = node.Heard;
-        if (Live is not { } live)
+        if (quiet > allowed)
         {
-            if (Volatile.Read(ref _allowedTicks) is var allowed && quiet > allowed)
-            {
-                Silent(stream, allowed);
-            }
+            LogSilent(id, Seconds(allowed));
+            GiveUp(stream);
         }
-        else if (node.IsSilent)
+        else if (quiet % SequencesOptions.ProbeTicks == 0 && Live is not null)
         {
-            Silent(stream, _quietNodeTicks);
+            _ = LookForAsync(stream, quiet);
         }
-        else if (live.Demultiplexer.Count > 0)
-        {
-            CheckBusy(stream, quiet);
-            return;
-        }
-        else if (_quietNodeTicks > SequencesOptions.IdleTicks || quiet > SequencesOptions.StreamTicks)
-        {
-            Silent(stream, Math.Min(quiet, _quietNodeTicks));
-        }
-        else if (_quietNodeTicks == SequencesOptions.IdleProbeTicks)
-        {
-            _ = LookForAsync(stream);
-        }
-
-        _wasBusy = false;
-    }
-
-    /// <summary>While there are sequences the worker is heard four times a second, from the first on.</summary>
-    private void CheckBusy(CancellationTokenSource stream, int quiet)
-    {
-        if (!_wasBusy)
-        {
-            Volatile.Write(ref _quietTicks, quiet = 1);
-        }
-
-        _wasBusy = true;
-        if (quiet > SequencesOptions.SilenceTicks)
-        {
-            if (_quietNodeTicks >= quiet)
-            {
-                node.FallSilent();
-            }
-
-            Silent(stream, SequencesOptions.SilenceTicks);
-        }
-        else if (quiet % SequencesOptions.ProbeTicks == 0)
-        {
-            _ = LookForAsync(stream);
-        }
-    }
-
-    private void Silent(CancellationTokenSource stream, int ticks)
-    {
-        LogSilent(id, Seconds(ticks));
-        GiveUp(stream);
     }
 
     /// <summary>Gives the worker up because it computes wrongly, and tells it so; should it not hear that, it is told again
@@ -193,16 +139,11 @@ internal sealed partial class WorkerLink(
     }
 
     /// <summary>Gives the stream up when the process of its worker, which is silent, has ended.</summary>
-    private async Task LookForAsync(CancellationTokenSource stream)
+    private async Task LookForAsync(CancellationTokenSource stream, int quiet)
     {
-        var (heard, quiet) = (node.Heard, _quietNodeTicks);
-        if (await probe.IsGoneAsync(id.Silo) && node.Heard == heard)
+        if (await probe.IsGoneAsync(id.Silo) && Volatile.Read(ref _quietTicks) >= quiet && GiveUp(stream))
         {
-            node.FallSilent();
-            if (GiveUp(stream))
-            {
-                LogGone(id, Seconds(quiet));
-            }
+            LogGone(id, Seconds(quiet));
         }
     }
 
@@ -274,9 +215,9 @@ internal sealed partial class WorkerLink(
         {
             token.ThrowIfCancellationRequested(); // Given up meanwhile: what comes late counts for nothing.
             Volatile.Write(ref _quietTicks, 0);
-            node.Hear();
             if (live is null)
             {
+                AllowSilences(1);
                 live = GoLive(stream, status with { Load = batch.Load }, text);
             }
 

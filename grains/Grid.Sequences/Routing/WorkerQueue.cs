@@ -74,8 +74,8 @@ internal sealed class WorkerQueue(StepDemultiplexer own, WorkerStatus status, Se
     /// <summary>Whether it takes sequences, by its last report.</summary>
     public WorkerState State => _state;
 
-    /// <summary>When the last report came.</summary>
-    public long ReportedAt => Interlocked.Read(ref _reportedAt);
+    /// <summary>Whether the last report is older than <see cref="SequencesOptions.StaleReport"/>.</summary>
+    public bool IsStale => time.GetElapsedTime(Interlocked.Read(ref _reportedAt)) > options.StaleReport;
 
     /// <summary>Whether a sequence has been sent here that is not listened for yet, as far as the last report has not forgotten it.</summary>
     public bool IsReserved

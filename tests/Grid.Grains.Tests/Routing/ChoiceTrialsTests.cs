@@ -148,7 +148,7 @@ public sealed class ChoiceTrialsTests
         }
 
         var first = may.OrderBy(Cost).ThenBy(known => known.Worker.Queue.RecentWork).FirstOrDefault();
-        if (may.Length > 2 && refused is null && first!.Worker.IsStale)
+        if (may.Length > 2 && refused is null && first!.Worker.Queue.IsStale)
         {
             ulong draw = PageChain.Next((ulong)request.Attempt.Epoch, MemoryMarshal.Cast<byte, int>(request.Attempt.Sequence.ToByteArray()));
             int one = (int)((draw >> 32) % (uint)may.Length), other = (int)((uint)draw % (uint)(may.Length - 1));
@@ -214,7 +214,7 @@ public sealed class ChoiceTrialsTests
     {
         var id = new WorkerId($"worker{BitOperations.RotateLeft((uint)++_made, 29)}"); // In no order.
         var link = new WorkerLink(
-            id, new FakeWorkerGrain(), default, new FakeSiloProbe(), new TextModelCache(), _pools, new NodePulse(_time), _options, _time, () => { }, _ => { }, NullLogger.Instance);
+            id, new FakeWorkerGrain(), default, new FakeSiloProbe(), new TextModelCache(), _pools, _options, _time, () => { }, _ => { }, NullLogger.Instance);
         _workers.Add(new Known(new LiveWorker(link, FakeWorkerGrain.Status() with { Worker = id, ModelId = "m", NumericsId = Model }, null, _options, _time, _pools)));
     }
 

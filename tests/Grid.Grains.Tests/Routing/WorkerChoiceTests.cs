@@ -194,7 +194,7 @@ public sealed class WorkerChoiceTests
     private LiveWorker[] Workers(int count) => [.. Enumerable.Range(0, count).Select(i =>
     {
         var id = new WorkerId($"worker{i}");
-        var link = new WorkerLink(id, null!, default, new FakeSiloProbe(), new TextModelCache(), _pools, new NodePulse(_time), _options, _time, () => { }, _ => { }, NullLogger.Instance);
+        var link = new WorkerLink(id, null!, default, new FakeSiloProbe(), new TextModelCache(), _pools, _options, _time, () => { }, _ => { }, NullLogger.Instance);
         var status = new WorkerStatus
         {
             Worker = id,

@@ -83,14 +83,11 @@ public sealed class WorkerLinkTests
         await running;
     }
 
-    /// <summary>The silence of a heartbeat and a half, and then of the whole: by then it is given up anyway. However long it was silent
-    /// before the sequence came: without sequences heartbeats are seldom.</summary>
+    /// <summary>The silence of a heartbeat and a half, and then of the whole: by then it is given up anyway.</summary>
     [Theory]
-    [InlineData(true, 0)]
-    [InlineData(false, 0)]
-    [InlineData(true, 12)]
-    [InlineData(false, 12)]
-    public async Task A_silent_worker_is_looked_for_and_given_up_at_once_when_its_process_has_ended(bool gone, int idleTicks)
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_silent_worker_is_looked_for_and_given_up_at_once_when_its_process_has_ended(bool gone)
     {
         var grain = new FakeWorkerGrain { OnBatches = token => LiveAsync(Task.Delay(Timeout.Infinite, token), new(), token) };
         grain.Probe.OnAsked = () => Task.FromResult(gone);
@@ -98,8 +95,6 @@ public sealed class WorkerLinkTests
         using var stop = new CancellationTokenSource();
         var running = link.RunAsync(stop.Token);
         var live = await LiveAsync(link);
-        Tick(link, idleTicks);
-        Assert.Null(await live.SubmitAsync(Request(), s_inbox));
         Tick(link, SequencesOptions.ProbeTicks - 1);
         Assert.Equal(0, grain.Probe.Asked);
         Tick(link, 1);
@@ -113,66 +108,6 @@ public sealed class WorkerLinkTests
         await running;
     }
 
-    [Theory]
-    [InlineData(true)]
-    [InlineData(false)]
-    public async Task A_silent_worker_without_sequences_is_missed_within_two_seconds(bool gone)
-    {
-        var grain = new FakeWorkerGrain { OnBatches = token => LiveAsync(Task.Delay(Timeout.Infinite, token), new(), token) };
-        grain.Probe.OnAsked = () => Task.FromResult(gone);
-        var (link, _) = grain.Connect(TimeProvider.System);
-        using var stop = new CancellationTokenSource();
-        var running = link.RunAsync(stop.Token);
-        var live = await LiveAsync(link);
-        Tick(link, SequencesOptions.IdleProbeTicks - 1); // Longer than from one heartbeat to the next.
-        Assert.Equal((0, true), (grain.Probe.Asked, live.IsOpen));
-        Tick(link, 1);
-        Assert.Equal((1, !gone), (grain.Probe.Asked, live.IsOpen));
-        Tick(link, SequencesOptions.IdleTicks - SequencesOptions.IdleProbeTicks + 1);
-        Assert.False(live.IsOpen);
-        await stop.CancelAsync();
-        await running;
-    }
-
-    [Fact]
-    public async Task One_worker_of_a_node_speaks_for_those_without_sequences_and_the_node_s_silence_is_that_of_all()
-    {
-        var node = new NodePulse(TimeProvider.System);
-        var links = new List<(WorkerLink Link, LiveWorker Live)>();
-        using var stop = new CancellationTokenSource();
-        var running = new List<Task>();
-        for (int i = 0; i < 3; i++)
-        {
-            var grain = new FakeWorkerGrain { OnBatches = token => LiveAsync(Task.Delay(Timeout.Infinite, token), new(), token) };
-            var (link, _) = grain.Connect(TimeProvider.System, node: node);
-            running.Add(link.RunAsync(stop.Token));
-            links.Add((link, await LiveAsync(link)));
-        }
-
-        for (int tick = 0; tick < SequencesOptions.StreamTicks; tick++)
-        {
-            if (tick % SequencesOptions.SilenceTicks == 0)
-            {
-                node.Hear();
-            }
-
-            links.ForEach(one => one.Link.CheckSilence());
-        }
-
-        Assert.All(links, one => Assert.True(one.Live.IsOpen));
-        Assert.Null(await links[0].Live.SubmitAsync(Request(), s_inbox)); // While it is there, it is heard for itself.
-        for (int tick = 0; tick <= SequencesOptions.SilenceTicks; tick++)
-        {
-            links[0].Link.CheckSilence();
-        }
-
-        Assert.Equal([false, true, true], links.Select(one => one.Live.IsOpen));
-        links.ForEach(one => one.Link.CheckSilence()); // The node was as silent as its worker.
-        Assert.All(links, one => Assert.False(one.Live.IsOpen));
-        await stop.CancelAsync();
-        await Task.WhenAll(running);
-    }
-
     [Fact]
     public async Task A_worker_that_is_heard_again_is_not_given_up_for_what_was_found_before()
     {
@@ -183,7 +118,6 @@ public sealed class WorkerLinkTests
         using var stop = new CancellationTokenSource();
         var running = link.RunAsync(stop.Token);
         var live = await LiveAsync(link);
-        Assert.Null(await live.SubmitAsync(Request(), s_inbox));
         Tick(link, SequencesOptions.ProbeTicks);
         Assert.Equal(1, grain.Probe.Asked);
         again.SetResult();

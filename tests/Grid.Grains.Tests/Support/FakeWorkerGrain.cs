@@ -40,12 +40,12 @@ internal sealed class FakeWorkerGrain : IGpuWorkerGrain
     };
 
     /// <summary>A link to it, and a worker as of when the link was live.</summary>
-    public (WorkerLink Link, LiveWorker Worker) Connect(TimeProvider time, SequencesOptions? options = null, NodePulse? node = null)
+    public (WorkerLink Link, LiveWorker Worker) Connect(TimeProvider time, SequencesOptions? options = null)
     {
         options ??= new();
         var pools = new WorkerPools();
         var link = new WorkerLink(
-            Id, this, new GatewayId("gateway"), Probe, new TextModelCache(), pools, node ?? new NodePulse(time), options, time, () => { }, _ => { }, NullLogger.Instance);
+            Id, this, new GatewayId("gateway"), Probe, new TextModelCache(), pools, options, time, () => { }, _ => { }, NullLogger.Instance);
         return (link, new LiveWorker(link, Status(), TestModel.Text, options, time, pools));
     }
 
