@@ -12,9 +12,9 @@ public sealed class SeveralDevicesTests(RedisServer redis, PostgresServer postgr
         var gateway = cluster.Gateway;
         var leaves = cluster.Cluster.StartSilo("--device", "cpu,cpu", "--drain-seconds", "0", "--log-level", "info");
         await gateway.SeesLiveAsync(4);
-        var undisturbed = await Completion.UndisturbedAsync(gateway.Client);
+        var undisturbed = await Completion.UndisturbedAsync(gateway.Client, Completion.Long);
 
-        var streams = await Completion.BeginOnAllAsync(gateway, Completion.Mixed, []);
+        var streams = await Completion.BeginOnAllAsync(gateway, Completion.Long, []);
         await leaves.SignalAsync("TERM");
         Assert.Equal(undisturbed, await Task.WhenAll(streams));
 
@@ -22,7 +22,7 @@ public sealed class SeveralDevicesTests(RedisServer redis, PostgresServer postgr
         Assert.Contains("/cpu:0 in epoch 0 and restarts", gateway.Output, StringComparison.Ordinal);
         Assert.Contains("/cpu:1 in epoch 0 and restarts", gateway.Output, StringComparison.Ordinal);
         Assert.Equal(0, await leaves.EndsAsync());
-        Assert.Equal(undisturbed, await Completion.StreamAllAsync(gateway.Client, Completion.Mixed));
+        Assert.Equal(undisturbed, await Completion.StreamAllAsync(gateway.Client, Completion.Long));
         // Nothing of Grid failed there; Orleans may have missed a probe.
         Assert.All(cluster.Silos, stays => Assert.Equal(0, stays.Count(" fail: Grid.") + stays.Count(" crit: Grid.")));
     }

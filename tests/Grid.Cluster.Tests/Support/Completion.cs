@@ -17,17 +17,10 @@ internal sealed record Completion(string Text, string Logprobs, string Finish, s
 
     /// <summary>Requests that differ in everything that an answer may depend on; so long that the most of each is still to come
     /// when all have had their first token, also where a step takes a millisecond.</summary>
-    public static IReadOnlyList<string> Mixed { get; } =
-    [
-        Request("\"prompt\":\"The dog\",\"temperature\":0,\"ignore_eos\":true", 750),
-        Request("\"prompt\":\"Once upon a time\",\"seed\":7,\"ignore_eos\":true", 750),
-        Request("\"prompt\":\"Anna\",\"seed\":8,\"temperature\":0.7,\"top_p\":0.9,\"presence_penalty\":0.5,\"frequency_penalty\":0.3,\"ignore_eos\":true", 720),
-        Request("\"prompt\":\"The king\",\"seed\":9,\"temperature\":1.3,\"top_k\":40,\"repetition_penalty\":1.1,\"ignore_eos\":true,\"receipt\":true", 720),
-        Request("\"prompt\":\"A cat\",\"seed\":10,\"min_p\":0.05,\"ignore_eos\":true,\"stop\":[\"never said\",\"zzzz\"]", 680),
-        Request("\"prompt\":\"In the house\",\"seed\":-1,\"logit_bias\":{\"300\":-5,\"310\":2},\"ignore_eos\":true", 680),
-        Request("\"prompt\":\"Where\",\"seed\":12,\"temperature\":0.2,\"min_tokens\":350", 680),
-        Request("\"prompt\":\"The dog and the cat\",\"seed\":13,\"ignore_eos\":true", 750),
-    ];
+    public static IReadOnlyList<string> Mixed { get; } = OfTokens(750, 720, 680);
+
+    /// <summary>The same, twice as long: where something is to happen before even the first to begin has ended.</summary>
+    public static IReadOnlyList<string> Long { get; } = OfTokens(1500, 1470, 1430);
 
     /// <summary>Fewer of them.</summary>
     public static IReadOnlyList<string> Few { get; } =
@@ -36,6 +29,18 @@ internal sealed record Completion(string Text, string Logprobs, string Finish, s
         Request("\"prompt\":\"Once upon a time\",\"seed\":7,\"ignore_eos\":true", 600),
         Request("\"prompt\":\"Anna\",\"seed\":8,\"temperature\":0.7,\"top_p\":0.9,\"presence_penalty\":0.5,\"ignore_eos\":true", 600),
         Request("\"prompt\":\"A cat\",\"seed\":10,\"min_p\":0.05,\"ignore_eos\":true,\"stop\":[\"never said\",\"zzzz\"]", 600),
+    ];
+
+    private static string[] OfTokens(int most, int fewer, int fewest) =>
+    [
+        Request("\"prompt\":\"The dog\",\"temperature\":0,\"ignore_eos\":true", most),
+        Request("\"prompt\":\"Once upon a time\",\"seed\":7,\"ignore_eos\":true", most),
+        Request("\"prompt\":\"Anna\",\"seed\":8,\"temperature\":0.7,\"top_p\":0.9,\"presence_penalty\":0.5,\"frequency_penalty\":0.3,\"ignore_eos\":true", fewer),
+        Request("\"prompt\":\"The king\",\"seed\":9,\"temperature\":1.3,\"top_k\":40,\"repetition_penalty\":1.1,\"ignore_eos\":true,\"receipt\":true", fewer),
+        Request("\"prompt\":\"A cat\",\"seed\":10,\"min_p\":0.05,\"ignore_eos\":true,\"stop\":[\"never said\",\"zzzz\"]", fewest),
+        Request("\"prompt\":\"In the house\",\"seed\":-1,\"logit_bias\":{\"300\":-5,\"310\":2},\"ignore_eos\":true", fewest),
+        Request("\"prompt\":\"Where\",\"seed\":12,\"temperature\":0.2,\"min_tokens\":350", fewest),
+        Request("\"prompt\":\"The dog and the cat\",\"seed\":13,\"ignore_eos\":true", most),
     ];
 
     private static string Request(string fields, int maxTokens) =>
