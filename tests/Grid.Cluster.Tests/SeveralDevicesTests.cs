@@ -14,6 +14,7 @@ public sealed class SeveralDevicesTests(RedisServer redis, PostgresServer postgr
         await gateway.SeesLiveAsync(4);
         var undisturbed = await Completion.UndisturbedAsync(gateway.Client, Completion.Long);
 
+        await gateway.SeesAllIdleAsync();
         var streams = await Completion.BeginOnAllAsync(gateway, Completion.Long, []);
         await leaves.SignalAsync("TERM");
         Assert.Equal(undisturbed, await Task.WhenAll(streams));

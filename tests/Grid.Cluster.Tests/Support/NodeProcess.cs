@@ -144,6 +144,11 @@ internal sealed partial class NodeProcess : IAsyncDisposable
         (await WorkersAsync(worker => (string)worker["state"]! == "live" && (int)worker["load"]!["running"]! > 0 ? "at work" : "not", CancellationToken.None))
         .All(worker => worker == "at work");
 
+    /// <summary>Waits until no worker that it knows runs anything, as far as it has been told: what it was told last may be of sequences that have
+    /// just ended.</summary>
+    public Task SeesAllIdleAsync() => Programs.UntilAsync(
+        async () => (await WorkersAsync(worker => $"{worker["load"]!["running"]}", CancellationToken.None)).All(running => running == "0"), "A worker was never idle.");
+
     /// <summary>Waits until it knows this many workers, all of them live.</summary>
     public Task SeesLiveAsync(int workers) => SeesAsync([.. Enumerable.Repeat("live", workers)]);
 
